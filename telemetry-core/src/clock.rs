@@ -1,0 +1,207 @@
+//! Time: monotonic ticks, and anchors that tie them to the wall clock.
+//!
+//! A measurement takes ticks. They become wall time only when the aggregator hands a batch on, by the anchor
+//! that was in force at the tick: so a step of the wall clock moves what comes after it, and a span that was
+//! open across the step keeps its start and its duration. A tick is a nanosecond.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A moment of one [`Clock`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tick(u64);
+
+impl Tick {
+    pub(crate) const fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
+    /// The number that stands in records.
+    pub const fn raw(self) -> u64 {
+        self.0
+    }
+
+    /// Nanoseconds from an earlier tick to this one; 0 if that is not earlier.
+    pub fn since(self, earlier: Tick) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Where a collector takes its time from.
+#[derive(Debug)]
+pub struct Clock {
+    source: Source,
+    anchors: RwLock<Arc<Anchors>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    System,
+    Manual(ManualClock),
+}
+
+/// The wall clock may differ by this much from what an anchor foretells before a new anchor is set.
+const STEP: Duration = Duration::from_millis(1);
+
+impl Clock {
+    /// The machine's clocks.
+    pub fn system() -> Self {
+        Self::new(Source::System)
+    }
+
+    /// A clock that a test moves.
+    pub fn manual(clock: &ManualClock) -> Self {
+        Self::new(Source::Manual(clock.clone()))
+    }
+
+    fn new(source: Source) -> Self {
+        let clock = Self { source, anchors: RwLock::default() };
+        clock.anchor();
+        clock
+    }
+
+    /// Now, in ticks.
+    pub fn now(&self) -> Tick {
+        match &self.source {
+            Source::System => {
+                static BASE: OnceLock<Instant> = OnceLock::new();
+                let since = BASE.get_or_init(Instant::now).elapsed();
+                Tick(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+            }
+            Source::Manual(clock) => Tick(clock.0.ticks.load(Relaxed)),
+        }
+    }
+
+    /// Now, in nanoseconds since the Unix epoch.
+    pub fn unix_nanos(&self) -> u64 {
+        self.anchors().unix_nanos(self.now())
+    }
+
+    /// The anchors set so far.
+    pub fn anchors(&self) -> Arc<Anchors> {
+        self.anchors.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks at the wall clock, and sets a new anchor if it was stepped.
+    pub(crate) fn anchor(&self) {
+        let (tick, wall) = (self.now(), self.wall());
+        let mut anchors = self.anchors.write().unwrap_or_else(PoisonError::into_inner);
+        let off = wall.abs_diff(anchors.unix_nanos(tick));
+        if anchors.0.is_empty() || Duration::from_nanos(off) > STEP {
+            Arc::make_mut(&mut anchors).push(tick, wall);
+        }
+    }
+
+    fn wall(&self) -> u64 {
+        match &self.source {
+            Source::System => {
+                let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+                u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+            }
+            Source::Manual(clock) => clock.0.unix_nanos.load(Relaxed),
+        }
+    }
+}
+
+/// Pairs of tick and wall time, oldest first; the last few are kept.
+#[derive(Clone, Debug, Default)]
+pub struct Anchors(Vec<(Tick, u64)>);
+
+impl Anchors {
+    const MAX: usize = 32;
+
+    /// That tick in nanoseconds since the Unix epoch, by the anchor in force at it.
+    pub fn unix_nanos(&self, tick: Tick) -> u64 {
+        let at = self.0.partition_point(|(since, _)| *since <= tick).saturating_sub(1);
+        match self.0.get(at) {
+            Some((since, wall)) if *since <= tick => wall.saturating_add(tick.since(*since)),
+            Some((since, wall)) => wall.saturating_sub(since.since(tick)),
+            None => 0,
+        }
+    }
+
+    fn push(&mut self, tick: Tick, wall: u64) {
+        if self.0.len() == Self::MAX {
+            self.0.remove(0);
+        }
+        self.0.push((tick, wall));
+    }
+}
+
+/// A clock that stands still until a test moves it. Clones are the same clock.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Hands>);
+
+#[derive(Debug)]
+struct Hands {
+    ticks: AtomicU64,
+    unix_nanos: AtomicU64,
+}
+
+impl ManualClock {
+    /// A clock that stands at that many nanoseconds since the Unix epoch.
+    pub fn new(unix_nanos: u64) -> Self {
+        Self(Arc::new(Hands { ticks: AtomicU64::new(0), unix_nanos: AtomicU64::new(unix_nanos) }))
+    }
+
+    /// Time passes.
+    pub fn advance(&self, by: Duration) {
+        let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        self.0.ticks.fetch_add(nanos, Relaxed);
+        self.0.unix_nanos.fetch_add(nanos, Relaxed);
+    }
+
+    /// Somebody sets the wall clock; no time passes.
+    pub fn step_wall(&self, unix_nanos: u64) {
+        self.0.unix_nanos.store(unix_nanos, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_become_wall_time() {
+        let hands = ManualClock::new(1_000);
+        let clock = Clock::manual(&hands);
+        hands.advance(Duration::from_nanos(50));
+        assert_eq!((clock.now().raw(), clock.unix_nanos()), (50, 1_050));
+    }
+
+    #[test]
+    fn a_step_of_the_wall_clock_leaves_earlier_ticks_where_they_were() {
+        let hands = ManualClock::new(10_000_000_000);
+        let clock = Clock::manual(&hands);
+        let before = clock.now();
+        hands.advance(Duration::from_secs(1));
+        hands.step_wall(5_000_000_000);
+        clock.anchor();
+        hands.advance(Duration::from_secs(1));
+        let anchors = clock.anchors();
+        assert_eq!(anchors.unix_nanos(before), 10_000_000_000);
+        assert_eq!(anchors.unix_nanos(clock.now()), 6_000_000_000);
+        assert_eq!(clock.now().since(before), 2_000_000_000);
+    }
+
+    #[test]
+    fn the_system_clock_tells_the_time() {
+        let wall = || u64::try_from(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap();
+        let (before, now, after) = (wall(), Clock::system().unix_nanos(), wall());
+        assert!(before <= now + 1_000_000 && now <= after + 1_000_000, "{before} {now} {after}");
+    }
+
+    #[test]
+    fn many_steps_are_bounded() {
+        let hands = ManualClock::new(0);
+        let clock = Clock::manual(&hands);
+        for i in 1..1_000 {
+            hands.advance(Duration::from_secs(1));
+            hands.step_wall(i * 7_000_000_000);
+            clock.anchor();
+        }
+        assert_eq!(clock.anchors().0.len(), Anchors::MAX);
+        assert_eq!(clock.unix_nanos(), 999 * 7_000_000_000);
+    }
+}

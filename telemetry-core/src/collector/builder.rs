@@ -1,0 +1,221 @@
+//! From settings to a running collector.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::unbounded;
+use tracing_core::Level;
+
+use super::{CheckAtStart, Collector, Config, Core, Guard, Running, current};
+use crate::Error;
+use crate::clock::Clock;
+use crate::exporters::{self, Exporter};
+use crate::metrics::{Reader, Table};
+use crate::model::{Resource, Text};
+use crate::pipeline::aggregator::{Aggregator, Command};
+use crate::pipeline::buffer::Buffers;
+
+type Change = Box<dyn FnOnce(&mut Config) + Send>;
+
+/// Settings and exporters of a collector that is to be.
+///
+/// What is set here wins over the environment, which wins over the defaults. Tags are joined: those set here
+/// win over those of `TELEMETRY_TAGS` with the same key.
+#[must_use = "nothing runs before `start` or `install`"]
+#[derive(Default)]
+pub struct Builder {
+    base: Option<Config>,
+    ignore_env: bool,
+    changes: Vec<Change>,
+    endpoints: Vec<String>,
+    tags: Vec<(Text, Text)>,
+    exporters: Vec<Box<dyn Exporter>>,
+    readers: Vec<Box<dyn Reader>>,
+    clock: Option<Clock>,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("endpoints", &self.endpoints).field("tags", &self.tags).finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// Starts from these settings instead of the defaults and the environment. [`Config::with_env`] adds the
+    /// environment to settings that come from a file.
+    pub fn config(mut self, config: Config) -> Self {
+        self.base = Some(config);
+        self
+    }
+
+    /// Does not look at `TELEMETRY_*`.
+    pub fn ignore_env(mut self) -> Self {
+        self.ignore_env = true;
+        self
+    }
+
+    /// Adds a global tag.
+    pub fn tag(mut self, key: impl Into<Text>, value: impl Into<Text>) -> Self {
+        self.tags.push((key.into(), value.into()));
+        self
+    }
+
+    /// Adds the exporter that a URL names: `console:`, `console:stderr`, `file:DIR`, `discard:`. Once used, the
+    /// endpoints of the environment don't count.
+    pub fn export(mut self, url: impl Into<String>) -> Self {
+        self.endpoints.push(url.into());
+        self
+    }
+
+    /// Adds an exporter, or a closure over `&Batch`.
+    pub fn exporter(mut self, exporter: impl Exporter) -> Self {
+        self.exporters.push(Box::new(exporter));
+        self
+    }
+
+    /// Adds a reader, which asks for metrics when it needs them.
+    pub fn reader(mut self, reader: impl Reader) -> Self {
+        self.readers.push(Box::new(reader));
+        self
+    }
+
+    /// Sets [`Config::sample_rate`].
+    pub fn sample_rate(self, rate: f64) -> Self {
+        self.set(move |c| c.sample_rate = rate)
+    }
+
+    /// Sets [`Config::flush_interval`].
+    pub fn flush_interval(self, interval: Duration) -> Self {
+        self.set(move |c| c.flush_interval = interval)
+    }
+
+    /// Sets [`Config::buffer_size`].
+    pub fn buffer_size(self, items: usize) -> Self {
+        self.set(move |c| c.buffer_size = items)
+    }
+
+    /// Sets [`Config::min_level`].
+    pub fn min_level(self, level: Level) -> Self {
+        self.set(move |c| c.min_level = Some(level))
+    }
+
+    /// Sets [`Config::enabled`].
+    pub fn enabled(self, enabled: bool) -> Self {
+        self.set(move |c| c.enabled = enabled)
+    }
+
+    /// Sets [`Config::check_at_start`].
+    pub fn check_at_start(self, check: CheckAtStart) -> Self {
+        self.set(move |c| c.check_at_start = check)
+    }
+
+    /// Sets [`Config::shutdown_timeout`].
+    pub fn shutdown_timeout(self, time: Duration) -> Self {
+        self.set(move |c| c.shutdown_timeout = time)
+    }
+
+    /// Takes the time from another clock.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Starts the collector. It is current only where it is scoped, or where handles are made from it.
+    pub fn start(self) -> Result<Collector, Error> {
+        let config = settle(self.base, self.ignore_env, self.changes, self.endpoints, self.tags)?;
+        let sampler = config.check()?;
+        let resource = Resource::new(config.tags.clone(), program_name())
+            .map_err(|e| Error::config("tags", &config.tags, e))?;
+        let clock = Arc::new(self.clock.unwrap_or_else(Clock::system));
+        let (commands, orders) = unbounded();
+        let wake = commands.clone();
+        let wake = move || drop(wake.send(Command::Wake));
+        let core = Arc::new(Core {
+            table: Arc::new(Table::new(Arc::clone(&clock), config.min_level, config.max_series)),
+            buffers: Arc::new(Buffers::new(config.buffer_bytes, config.buffer_size * 9 / 10, wake)),
+            books: Arc::default(),
+            resource: Arc::new(resource),
+            clock,
+            sampler,
+            commands,
+            aggregator: Mutex::default(),
+            readers: Mutex::default(),
+            closed: AtomicBool::new(false),
+            config,
+        });
+        let collector =
+            Collector { _running: Some(Arc::new(Running(Arc::clone(&core)))), core: Arc::clone(&core) };
+        if core.config.enabled {
+            let aggregator = Aggregator {
+                clock: Arc::clone(&core.clock),
+                table: Arc::clone(&core.table),
+                buffers: Arc::clone(&core.buffers),
+                books: Arc::clone(&core.books),
+                resource: Arc::clone(&core.resource),
+                outputs: Vec::new(),
+                commands: orders,
+                flush_interval: core.config.flush_interval,
+            };
+            let name = "telemetry-aggregator".to_owned();
+            let thread = std::thread::Builder::new().name(name).spawn(move || aggregator.run());
+            core.aggregator.lock().unwrap_or_else(PoisonError::into_inner).replace(thread.map_err(Error::Thread)?);
+            // What fails from here on shuts the collector down again: its last handle goes with the error.
+            let urls = core.config.export_endpoints.iter();
+            let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>()?;
+            for exporter in named.into_iter().chain(self.exporters) {
+                core.add_exporter(exporter)?;
+            }
+        }
+        for reader in self.readers {
+            core.add_reader(reader)?;
+        }
+        Ok(collector)
+    }
+
+    /// Starts the collector and makes it the global one, which all threads feed that have no scoped one.
+    pub fn install(self) -> Result<Guard, Error> {
+        if current::is_installed() {
+            return Err(Error::AlreadyInstalled);
+        }
+        let collector = self.start()?;
+        if current::install(&collector.core) { Ok(Guard::new(collector)) } else { Err(Error::AlreadyInstalled) }
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+}
+
+/// Code over environment over defaults.
+fn settle(
+    base: Option<Config>,
+    ignore_env: bool,
+    changes: Vec<Change>,
+    endpoints: Vec<String>,
+    tags: Vec<(Text, Text)>,
+) -> Result<Config, Error> {
+    let mut config = match base {
+        Some(config) => config,
+        None if ignore_env => Config::default(),
+        None => Config::from_env()?,
+    };
+    changes.into_iter().for_each(|change| change(&mut config));
+    if !endpoints.is_empty() {
+        config.export_endpoints = endpoints;
+    }
+    for (key, value) in tags {
+        let shown = format!("{key}: {value}");
+        config.tags.insert(key, value).map_err(|e| Error::config("tag", shown, e))?;
+    }
+    Ok(config)
+}
+
+/// What OpenTelemetry calls a service that nobody named, but shorter: the program's file name.
+fn program_name() -> String {
+    let path = std::env::current_exe().ok();
+    let stem = path.as_deref().and_then(Path::file_stem);
+    stem.map_or_else(|| "unknown_service".to_owned(), |name| name.to_string_lossy().into_owned())
+}

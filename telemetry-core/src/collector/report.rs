@@ -1,0 +1,44 @@
+//! How a flush or a shutdown ended.
+
+use std::fmt;
+
+use crate::pipeline::Ledger;
+
+/// What was delivered and what was not.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub(super) ledger: Ledger,
+    pub(super) complete: bool,
+    pub(super) late: Vec<String>,
+}
+
+impl Report {
+    /// Whether every exporter was done in time.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// The exporters that a shutdown gave up, because they were not done by the deadline.
+    pub fn late(&self) -> &[String] {
+        &self.late
+    }
+
+    /// Where every item was when it ended.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ledger.fmt(f)?;
+        if !self.complete {
+            f.write_str("not all was delivered in time")?;
+            if !self.late.is_empty() {
+                write!(f, "; given up: {}", self.late.join(", "))?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}

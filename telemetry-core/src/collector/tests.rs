@@ -1,0 +1,394 @@
+use std::sync::atomic::AtomicU32;
+use std::sync::{Condvar, mpsc};
+
+use super::*;
+use crate::exporters::{Batch, Delivery, Discard, ExportError};
+use crate::model::Temporality;
+use crate::model::{SpanId, Tags, TraceId};
+use crate::pipeline::Reason;
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn builder() -> Builder {
+    Collector::builder().ignore_env().flush_interval(Duration::from_hours(1))
+}
+
+fn span(n: u64) -> Span {
+    let context =
+        SpanContext { trace_id: TraceId::new(1).unwrap(), span_id: SpanId::new(n + 1).unwrap(), sampled: true };
+    Span::new(context, "s", 1_000, 5)
+}
+
+fn account(collector: &Collector, exporter: &str) -> crate::pipeline::ExporterAccount {
+    let ledger = collector.ledger();
+    assert!(ledger.balances(), "{ledger}");
+    *ledger.exporter(exporter, Signal::Spans).unwrap()
+}
+
+/// A door that an exporter waits at, until the test opens it.
+#[derive(Default)]
+struct Door(Mutex<bool>, Condvar);
+
+impl Door {
+    fn pass(&self) {
+        let mut open = self.0.lock().unwrap();
+        while !*open {
+            open = self.1.wait(open).unwrap();
+        }
+    }
+
+    fn open(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_all();
+    }
+}
+
+#[test]
+fn all_that_is_recorded_reaches_an_exporter_once() {
+    let (items, seen) = mpsc::channel();
+    let collector = builder()
+        .tag("env", "test")
+        .exporter(move |batch: &Batch| {
+            assert_eq!(batch.resource().tags().get("env"), Some("test"));
+            batch.spans().for_each(|s| items.send(format!("span {}", s.name())).unwrap());
+            batch.events().for_each(|e| items.send(format!("event {}", e.message())).unwrap());
+            batch.metrics().for_each(|m| items.send(format!("metric {} {}", m.name(), m.number())).unwrap());
+        })
+        .start()
+        .unwrap();
+    collector.collect_span(&span(1));
+    collector.collect_event(&Event::new(Level::INFO, "hello", 7));
+    collector.collect_metric(Metric::new(Kind::Counter, "by.hand", 3u64, 7));
+    collector.record("also", 2.5);
+    collector.counter("counted").add(4u64);
+    let report = collector.shutdown(SOON);
+    assert!(report.is_complete() && report.ledger().balances() && report.ledger().lost() == 0, "{report}");
+    drop(collector);
+    let mut seen: Vec<String> = seen.iter().collect();
+    seen.sort();
+    assert_eq!(seen, ["event hello", "metric also 2.5", "metric by.hand 3", "metric counted 4", "span s"]);
+}
+
+#[test]
+fn the_last_handle_flushes() {
+    let discard = Discard::new();
+    let collector = builder().exporter(discard.clone()).start().unwrap();
+    let clone = collector.clone();
+    drop(collector);
+    clone.collect_span(&span(1));
+    assert_eq!(discard.discarded(Signal::Spans), 0, "nothing has flushed yet");
+    drop(clone);
+    assert_eq!(discard.discarded(Signal::Spans), 1);
+}
+
+#[test]
+fn ninety_percent_of_the_buffer_wake_the_aggregator() {
+    let (items, seen) = mpsc::channel();
+    let exporter = move |batch: &Batch| items.send(batch.len()).unwrap();
+    let collector = builder().buffer_size(10).exporter(exporter).start().unwrap();
+    (0..9).for_each(|n| collector.collect_span(&span(n)));
+    let mut arrived = 0;
+    while arrived < 9 {
+        arrived += seen.recv_timeout(SOON).expect("nobody flushed, and the interval is an hour");
+    }
+}
+
+#[test]
+fn everything_is_moved_on_every_interval() {
+    let (items, seen) = mpsc::channel();
+    let exporter = move |batch: &Batch| {
+        let _ = items.send(batch.signal());
+    };
+    let collector = builder().flush_interval(Duration::from_millis(5)).exporter(exporter).start().unwrap();
+    collector.counter("c").inc();
+    collector.collect_span(&span(1));
+    let first: Vec<Signal> = (0..2).map(|_| seen.recv_timeout(SOON).unwrap()).collect();
+    assert!(first.contains(&Signal::Metrics), "{first:?}");
+    drop(collector);
+}
+
+#[test]
+fn a_refusing_and_a_panicking_exporter_take_nothing_from_others() {
+    let discard = Discard::new();
+    struct Named(&'static str, fn() -> Result<Delivery, ExportError>);
+    impl Exporter for Named {
+        fn name(&self) -> &str {
+            self.0
+        }
+        fn export(&mut self, _: &Batch) -> Result<Delivery, ExportError> {
+            (self.1)()
+        }
+    }
+    let collector = builder()
+        .exporter(Named("refuses", || Err(ExportError::never("no"))))
+        .exporter(Named("panics", || panic!("in an exporter")))
+        .exporter(Named("partly", || Ok(Delivery::partial(2, "two are wrong"))))
+        .exporter(discard.clone())
+        .start()
+        .unwrap();
+    (0..5).for_each(|n| collector.collect_span(&span(n)));
+    assert!(collector.flush(SOON).is_complete());
+    assert_eq!(account(&collector, "refuses").rejected, 5);
+    assert_eq!(account(&collector, "panics").rejected, 5);
+    let partly = account(&collector, "partly");
+    assert_eq!((partly.delivered, partly.rejected), (3, 2));
+    assert_eq!((account(&collector, "discard").delivered, discard.discarded(Signal::Spans)), (5, 5));
+    assert_eq!(collector.ledger().lost(), 12);
+}
+
+#[test]
+fn what_may_go_well_later_is_tried_again_when_somebody_waits() {
+    let attempts = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&attempts);
+    let exporter = move |_: &Batch| match count.fetch_add(1, Relaxed) {
+        0 => Err(ExportError::retry_after(Duration::from_mins(5), "not now")),
+        _ => Ok(()),
+    };
+    let collector = builder().exporter(exporter).start().unwrap();
+    collector.collect_span(&span(1));
+    assert!(!collector.flush(Duration::from_millis(20)).is_complete() || attempts.load(Relaxed) > 1);
+    assert!(collector.flush(SOON).is_complete(), "the second flush does not wait five minutes");
+    assert_eq!((attempts.load(Relaxed), account(&collector, "closure").delivered), (2, 1));
+}
+
+#[test]
+fn a_stuck_exporter_loses_its_oldest_batches_and_nobody_elses() {
+    let (door, discard) = (Arc::new(Door::default()), Discard::new());
+    let wait = Arc::clone(&door);
+    let mut config = Config::default();
+    config.exporter_bytes = 64 << 10;
+    config.flush_interval = Duration::from_hours(1);
+    let exporter = move |_: &Batch| wait.pass();
+    let collector =
+        Collector::builder().config(config).exporter(exporter).exporter(discard.clone()).start().unwrap();
+    for n in 0..20_000 {
+        collector.collect_span(&span(n));
+        while n % 100 == 99 && discard.discarded(Signal::Spans) <= n {
+            collector.flush(Duration::from_millis(1));
+        }
+    }
+    let stuck = account(&collector, "closure");
+    assert!(stuck.dropped.by(Reason::QueueFull) > 0 && stuck.delivered == 0, "{stuck:?}");
+    assert!(stuck.buffered * 50 < 64 << 10, "what waits is bounded: {stuck:?}");
+    assert_eq!(discard.discarded(Signal::Spans), 20_000);
+    door.open();
+    assert!(collector.flush(SOON).is_complete());
+    let freed = account(&collector, "closure");
+    assert_eq!((freed.buffered, freed.delivered + freed.dropped.total()), (0, 20_000));
+}
+
+#[test]
+fn shutdown_keeps_its_deadline_and_says_who_was_late() {
+    let (door, discard) = (Arc::new(Door::default()), Discard::new());
+    let wait = Arc::clone(&door);
+    let exporter = move |_: &Batch| wait.pass();
+    let collector = builder().exporter(exporter).exporter(discard.clone()).start().unwrap();
+    (0..7).for_each(|n| collector.collect_span(&span(n)));
+    let report = collector.shutdown(Duration::from_millis(50));
+    assert!(!report.is_complete() && report.ledger().balances(), "{report}");
+    assert_eq!(report.late(), ["closure"]);
+    let late = report.ledger().exporter("closure", Signal::Spans).unwrap();
+    assert_eq!((late.dropped.by(Reason::Deadline), late.buffered), (7, 0));
+    assert_eq!(discard.discarded(Signal::Spans), 7);
+    door.open();
+    assert!(collector.ledger().balances(), "what comes too late is not booked twice");
+}
+
+#[test]
+fn a_failing_exporter_is_tried_until_the_deadline_of_the_shutdown() {
+    let exporter = |_: &Batch| Err::<(), _>(ExportError::retry("never up"));
+    let collector = builder().exporter(exporter).start().unwrap();
+    collector.collect_span(&span(1));
+    let report = collector.shutdown(Duration::from_millis(100));
+    let lost = report.ledger().exporter("closure", Signal::Spans).unwrap();
+    assert_eq!((lost.dropped.by(Reason::Deadline), report.ledger().balances()), (1, true), "{report}");
+}
+
+#[test]
+fn after_the_shutdown_items_are_counted_as_dropped() {
+    let collector = builder().exporter(Discard::new()).start().unwrap();
+    assert!(collector.shutdown(SOON).is_complete());
+    collector.collect_span(&span(1));
+    collector.record("a", 1);
+    let ledger = collector.ledger();
+    assert!(ledger.balances());
+    assert_eq!(ledger.signal(Signal::Spans).dropped.by(Reason::Closed), 1);
+    assert_eq!(ledger.signal(Signal::Metrics).dropped.by(Reason::Closed), 1);
+    assert!(collector.flush(SOON).is_complete() && collector.shutdown(SOON).is_complete());
+    assert!(matches!(collector.add_exporter(Discard::new()), Err(Error::ShutDown)));
+}
+
+#[test]
+fn full_buffers_drop_the_newest_and_count_it() {
+    let mut config = Config::default();
+    (config.buffer_bytes, config.buffer_size) = (64 << 10, usize::MAX / 9);
+    config.flush_interval = Duration::from_hours(1);
+    let discard = Discard::new();
+    let collector = Collector::builder().config(config).exporter(discard.clone()).start().unwrap();
+    (0..10_000).for_each(|n| collector.collect_span(&span(n)));
+    let dropped = collector.ledger().signal(Signal::Spans).dropped.by(Reason::BufferFull);
+    assert!(dropped > 0 && collector.ledger().balances());
+    assert!(collector.flush(SOON).is_complete());
+    assert_eq!(discard.discarded(Signal::Spans) + dropped, 10_000);
+    collector.collect_span(&span(1));
+    assert!(collector.flush(SOON).is_complete());
+    assert_eq!(discard.discarded(Signal::Spans) + dropped, 10_001, "there is room again");
+}
+
+#[test]
+fn the_ledger_balances_at_every_moment_with_threads_that_come_and_go() {
+    let discard = Discard::new();
+    let collector = builder().buffer_size(100).exporter(discard.clone()).start().unwrap();
+    std::thread::scope(|s| {
+        for _ in 0..4 {
+            s.spawn(|| {
+                for round in 0..20 {
+                    let collector = collector.clone();
+                    std::thread::spawn(move || (0..250).for_each(|n| collector.collect_span(&span(round * 250 + n))))
+                        .join()
+                        .unwrap();
+                }
+            });
+        }
+        s.spawn(|| {
+            for _ in 0..500 {
+                let ledger = collector.ledger();
+                assert!(ledger.balances(), "{ledger}");
+            }
+        });
+    });
+    assert!(collector.flush(SOON).is_complete());
+    assert_eq!(discard.discarded(Signal::Spans), 20_000);
+    assert_eq!(collector.ledger().signal(Signal::Spans).held, 0);
+}
+
+#[test]
+fn sampling_by_hand_made_spans_is_by_trace() {
+    let collector = builder().sample_rate(0.0).exporter(Discard::new()).start().unwrap();
+    collector.collect_span(&span(1));
+    collector.collect_event(&Event::new(Level::INFO, "kept", 7));
+    collector.flush(SOON);
+    let ledger = collector.ledger();
+    let (spans, events) = (ledger.signal(Signal::Spans), ledger.signal(Signal::Events));
+    assert_eq!((spans.recorded, spans.sampled_out, events.dispatched), (1, 1, 1));
+}
+
+#[test]
+fn one_exporter_has_deltas_another_sums_from_the_same_counter() {
+    struct Values(Temporality, mpsc::Sender<(Temporality, f64)>);
+    impl Exporter for Values {
+        fn temporality(&self) -> Temporality {
+            self.0
+        }
+        fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
+            batch.metrics().for_each(|m| self.1.send((m.temporality(), m.number().as_f64())).unwrap());
+            Ok(Delivery::all())
+        }
+    }
+    let (values, seen) = mpsc::channel();
+    let collector = builder().start().unwrap();
+    let counter = collector.counter("c");
+    counter.add(1);
+    collector.add_exporter(Values(Temporality::Delta, values.clone())).unwrap();
+    collector.add_exporter(Values(Temporality::Cumulative, values)).unwrap();
+    for n in [2, 4] {
+        counter.add(n);
+        assert!(collector.flush(SOON).is_complete());
+    }
+    assert!(collector.shutdown(SOON).is_complete());
+    drop(collector);
+    let seen: Vec<(Temporality, f64)> = seen.iter().collect();
+    let of = |t| seen.iter().filter(|s| s.0 == t).map(|s| s.1).collect::<Vec<_>>();
+    assert_eq!(of(Temporality::Delta), [2.0, 4.0], "it joined late, and nothing moved at the end");
+    assert_eq!(of(Temporality::Cumulative), [3.0, 7.0, 7.0]);
+}
+
+#[test]
+fn signals_an_exporter_does_not_want_are_filtered() {
+    struct OnlyEvents;
+    impl Exporter for OnlyEvents {
+        fn wants(&self, signal: Signal) -> bool {
+            signal == Signal::Events
+        }
+        fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
+            assert_eq!(batch.signal(), Signal::Events);
+            Ok(Delivery::all())
+        }
+    }
+    let collector = builder().exporter(OnlyEvents).start().unwrap();
+    collector.collect_span(&span(1));
+    collector.collect_event(&Event::new(Level::INFO, "e", 7));
+    assert!(collector.flush(SOON).is_complete());
+    assert_eq!(account(&collector, "closure").filtered, 1);
+    assert_eq!(collector.ledger().exporter("closure", Signal::Events).unwrap().delivered, 1);
+}
+
+#[test]
+fn a_reader_pulls_when_it_likes() {
+    struct Pull(mpsc::Sender<Source>);
+    impl Reader for Pull {
+        fn name(&self) -> &str {
+            "pull"
+        }
+        fn attach(&mut self, source: Source) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+            Ok(self.0.send(source)?)
+        }
+    }
+    let (give, sources) = mpsc::channel();
+    let collector = builder().reader(Pull(give)).start().unwrap();
+    let source = sources.recv().unwrap();
+    collector.counter("c").inc();
+    assert_eq!(source.read().total("c"), 1.0);
+    drop(collector);
+    assert!(source.read().is_empty(), "it does not keep the collector alive");
+}
+
+#[test]
+fn a_failed_check_warns_or_fails_the_start() {
+    struct Down;
+    impl Exporter for Down {
+        fn export(&mut self, _: &Batch) -> Result<Delivery, ExportError> {
+            Ok(Delivery::all())
+        }
+        fn check(&mut self) -> Result<(), ExportError> {
+            Err(ExportError::retry("connection refused"))
+        }
+    }
+    assert!(builder().exporter(Down).start().is_ok());
+    let failed = builder().check_at_start(CheckAtStart::Fail).exporter(Down).start().unwrap_err();
+    assert!(failed.to_string().contains("connection refused"), "{failed}");
+    assert!(builder().check_at_start(CheckAtStart::Off).exporter(Down).start().is_ok());
+}
+
+#[test]
+fn disabled_records_nothing_and_starts_nothing() {
+    let exporter = |_: &Batch| assert_eq!(1, 2, "exported");
+    let collector = builder().enabled(false).exporter(exporter).start().unwrap();
+    collector.collect_span(&span(1));
+    collector.record("a", 1);
+    collector.counter("c").inc();
+    collector.scoped(|| crate::counter("c").inc());
+    assert!(collector.flush(SOON).is_complete() && collector.shutdown(SOON).is_complete());
+    assert_eq!((collector.ledger(), collector.snapshot().len()), (Ledger::default(), 0));
+}
+
+#[test]
+fn wrong_settings_in_code_fail_the_start() {
+    let said = |b: Builder| b.start().unwrap_err().to_string();
+    assert!(said(builder().sample_rate(1.5)).contains("sample_rate=1.5"));
+    assert!(said(builder().buffer_size(0)).contains("buffer_size=0"));
+    assert!(said(builder().flush_interval(Duration::ZERO)).contains("flush_interval_ms=0"));
+    assert!(said(builder().tag("a b", "c")).contains("a b"));
+    assert!(said(builder().export("gopher://x")).contains("gopher"));
+}
+
+#[test]
+fn code_wins_over_a_config_and_tags_are_joined() {
+    let mut config = Config::default();
+    config.tags = Tags::parse("a: file, b: file").unwrap();
+    config.sample_rate = 0.5;
+    let collector = Collector::builder().config(config).tag("b", "code").sample_rate(0.25).start().unwrap();
+    let tags = collector.resource().tags();
+    assert_eq!((tags.get("a"), tags.get("b"), collector.config().sample_rate), (Some("file"), Some("code"), 0.25));
+    assert!(!collector.resource().service_name().is_empty());
+}

@@ -1,0 +1,66 @@
+//! What can go wrong when telemetry is set up. Recording never fails.
+
+use std::fmt;
+
+use crate::exporters::{EndpointError, ExportError};
+
+/// Why telemetry could not be set up.
+///
+/// `Debug` prints the same sentence as `Display`, so that `fn main() -> Result<(), Error>` ends readably.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is wrong, in code, in the environment or in a file.
+    #[error("{name}={value}: {reason}")]
+    Config {
+        /// The variable or the field.
+        name: String,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An export endpoint can't be used.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// A backend did not answer at the start, and `check_at_start` is `fail`.
+    #[error("exporter {exporter}: the check at the start failed: {source}")]
+    Check {
+        /// The exporter.
+        exporter: String,
+        /// What it said.
+        source: ExportError,
+    },
+    /// A reader could not take its source.
+    #[error("reader {reader}: {source}")]
+    Reader {
+        /// The reader.
+        reader: String,
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// There is a global collector already.
+    #[error("a global collector is installed already; a program has one")]
+    AlreadyInstalled,
+    /// The collector was shut down.
+    #[error("the collector was shut down")]
+    ShutDown,
+    /// A thread could not be started.
+    #[error("a thread can't be started: {0}")]
+    Thread(#[source] std::io::Error),
+    /// Another part of the set-up, for instance a `tracing` subscriber that is installed already.
+    #[error("{0}")]
+    Setup(String),
+}
+
+impl Error {
+    pub(crate) fn config(name: impl Into<String>, value: impl fmt::Display, reason: impl fmt::Display) -> Self {
+        Self::Config { name: name.into(), value: value.to_string(), reason: reason.to_string() }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,178 @@
+//! `file:DIR`: JSON lines in `spans.jsonl`, `events.jsonl` and `metrics.jsonl`.
+//!
+//! Each line is one JSON object; lines are appended. `tags` are the global tags, on metrics together with
+//! their own. Times are nanoseconds since the Unix epoch, ids are hexadecimal.
+//!
+//! | `spans.jsonl` | |
+//! | --- | --- |
+//! | `trace_id`, `span_id` | 32 and 16 hexadecimal digits |
+//! | `parent_span_id` | 16 digits, or `null` for the root of a trace |
+//! | `name`, `target` | what was done, and the module that says so |
+//! | `kind` | `internal`, `server`, `client`, `producer`, `consumer` |
+//! | `level` | `error`, `warn`, `info`, `debug`, `trace` |
+//! | `start_unix_nano`, `duration_nano` | when it began, and how long it was open |
+//! | `status`, `status_message` | `unset`, `ok` or `error`; the message only where there is one |
+//! | `fields` | name and value of each field: text, number or boolean |
+//! | `dropped_fields` | how many fields did not fit; only where there are some |
+//! | `code_file`, `code_line` | where the span stands in the source; only for spans of `tracing` |
+//!
+//! | `events.jsonl` | |
+//! | --- | --- |
+//! | `time_unix_nano`, `level`, `target` | when, how severe, and the module that says so |
+//! | `name` | only where the program gave it one |
+//! | `message` | the text for people |
+//! | `trace_id`, `span_id` | of the span it fell in, or `null` |
+//! | `sampled` | whether that trace is exported |
+//! | `fields`, `dropped_fields`, `code_file`, `code_line` | as for spans |
+//!
+//! | `metrics.jsonl` | |
+//! | --- | --- |
+//! | `name`, `unit`, `description` | the unit in UCUM (`s`, `By`); no description where nobody gave one |
+//! | `kind` | `counter`, `up_down_counter`, `gauge`, `histogram` |
+//! | `time_unix_nano` | when it was read; of a gauge, when it was set |
+//! | `start_time_unix_nano`, `temporality` | since when it counts; `cumulative` or `delta`; not for gauges |
+//! | `value` | for all but histograms |
+//! | `count`, `sum`, `min`, `max`, `p50`, `p90`, `p99`, `p999` | for histograms; quantiles to 4.5% |
+//! | `zero_count`, `buckets` | values of 0 and below; pairs of upper bound and count |
+//!
+//! A file that reaches its size (64 MiB, `rotate_bytes`) becomes `spans.1.jsonl`, the one before that
+//! `spans.2.jsonl`, and so on; the last 4 (`keep`) stay, older ones are deleted.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::json::Tagged;
+use super::{Batch, Delivery, ExportError, Exporter, Signal};
+
+/// Writes JSON lines into a directory.
+#[derive(Debug)]
+pub struct File {
+    directory: PathBuf,
+    lines: [Lines; 3],
+    rotate_bytes: u64,
+    keep: usize,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Lines {
+    file: fs::File,
+    bytes: u64,
+}
+
+impl File {
+    /// Makes the directory where it is missing, and opens the three files in it.
+    pub fn create(directory: impl Into<PathBuf>) -> io::Result<Self> {
+        let directory = directory.into();
+        fs::create_dir_all(&directory)?;
+        let [spans, events, metrics] = Signal::ALL.map(|signal| Lines::open(&path(&directory, signal, 0)));
+        Ok(Self {
+            lines: [spans?, events?, metrics?],
+            directory,
+            rotate_bytes: 64 << 20,
+            keep: 4,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// A file that has that many bytes is put aside. 64 MiB where nothing is said.
+    pub fn rotate_bytes(mut self, bytes: u64) -> Self {
+        self.rotate_bytes = bytes.max(1);
+        self
+    }
+
+    /// So many files that were put aside stay. 4 where nothing is said.
+    pub fn keep(mut self, files: usize) -> Self {
+        self.keep = files;
+        self
+    }
+
+    /// Writes what is in the buffer, whole lines, and puts the file aside if it is full.
+    fn write(&mut self, signal: Signal) -> io::Result<()> {
+        let lines = &mut self.lines[signal as usize];
+        if lines.bytes > 0 && lines.bytes + self.buffer.len() as u64 > self.rotate_bytes {
+            *lines = rotate(&self.directory, signal, self.keep)?;
+        }
+        let written = lines.file.write_all(&self.buffer);
+        if written.is_ok() {
+            lines.bytes += self.buffer.len() as u64;
+        } else {
+            // A part may be there: without it the next attempt leaves no torn or double line behind.
+            lines.file.set_len(lines.bytes)?;
+        }
+        written
+    }
+}
+
+impl Exporter for File {
+    fn name(&self) -> &'static str {
+        "file"
+    }
+
+    fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
+        self.buffer.clear();
+        let resource = batch.resource();
+        let mut put = |item: &dyn Fn(&mut Vec<u8>) -> serde_json::Result<()>| {
+            item(&mut self.buffer)
+                .map_err(|e| ExportError::never("an item can't be written as JSON").caused_by(e))?;
+            self.buffer.push(b'\n');
+            Ok::<(), ExportError>(())
+        };
+        for span in batch.spans() {
+            put(&|out| serde_json::to_writer(out, &Tagged(span, resource)))?;
+        }
+        for event in batch.events() {
+            put(&|out| serde_json::to_writer(out, &Tagged(event, resource)))?;
+        }
+        for metric in batch.metrics() {
+            put(&|out| serde_json::to_writer(out, &Tagged(metric, resource)))?;
+        }
+        self.write(batch.signal())?;
+        Ok(Delivery::all())
+    }
+}
+
+impl Lines {
+    /// Opens for appending. A line that a crash tore is ended, so that it spoils no other.
+    fn open(path: &Path) -> io::Result<Self> {
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
+        let mut bytes = file.metadata()?.len();
+        if bytes > 0 && last_byte(path)? != b'\n' {
+            file.write_all(b"\n")?;
+            bytes += 1;
+        }
+        Ok(Self { file, bytes })
+    }
+}
+
+fn last_byte(path: &Path) -> io::Result<u8> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let mut file = fs::File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    let mut byte = [0];
+    file.read_exact(&mut byte)?;
+    Ok(byte[0])
+}
+
+fn path(directory: &Path, signal: Signal, age: usize) -> PathBuf {
+    let age = if age == 0 { String::new() } else { format!(".{age}") };
+    directory.join(format!("{}{age}.jsonl", signal.name()))
+}
+
+/// Moves every file one on, the oldest out, and opens a new one.
+fn rotate(directory: &Path, signal: Signal, keep: usize) -> io::Result<Lines> {
+    if keep == 0 {
+        fs::remove_file(path(directory, signal, 0))?;
+    }
+    for age in (0..keep).rev() {
+        match fs::rename(path(directory, signal, age), path(directory, signal, age + 1)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Lines::open(&path(directory, signal, 0))
+}
+
+#[cfg(test)]
+mod tests;

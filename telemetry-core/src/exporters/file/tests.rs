@@ -1,0 +1,144 @@
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::*;
+use crate::clock::Anchors;
+use crate::metrics::Snapshot;
+use crate::model::record::{Chunk, EventHead, FieldBuf, Key, Site, SpanHead, Time};
+use crate::model::{
+    HistogramValue, Kind, Metric, MetricValue, Resource, SpanContext, SpanId, SpanKind, StatusRef, Tags, TraceId,
+    ValueRef,
+};
+
+fn resource() -> Arc<Resource> {
+    Arc::new(Resource::new(Tags::parse("env: test").unwrap(), "shop").unwrap())
+}
+
+fn context() -> SpanContext {
+    SpanContext { trace_id: TraceId::new(10).unwrap(), span_id: SpanId::new(11).unwrap(), sampled: true }
+}
+
+fn spans(names: &[&str]) -> Batch {
+    let mut chunk = Chunk::default();
+    let mut fields = FieldBuf::new();
+    fields.push(Key::Name("text"), ValueRef::Str("a \"b\"\n\u{1}"));
+    fields.push(Key::Name("nan"), ValueRef::F64(f64::NAN));
+    fields.push(Key::Name("big"), ValueRef::U64(u64::MAX));
+    for name in names {
+        let site = Site::Inline { name, target: "app", level: tracing_core::Level::WARN };
+        let head = SpanHead {
+            context: context(),
+            parent: SpanId::new(12),
+            start: Time::Unix(1_700_000_000_000_000_000),
+            duration_nano: 5,
+            kind: SpanKind::Client,
+            status: StatusRef::Error("no stock"),
+            name: None,
+            site,
+            cut: 2,
+        };
+        chunk.push_span(&head, &fields);
+    }
+    Batch::of_spans(chunk, resource(), Arc::new(Anchors::default()))
+}
+
+fn lines(path: &Path) -> Vec<Json> {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.ends_with('\n'));
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_span_line_has_the_documented_fields() {
+    let dir = tempfile::tempdir().unwrap();
+    File::create(dir.path()).unwrap().export(&spans(&["pay"])).unwrap();
+    assert_eq!(
+        lines(&dir.path().join("spans.jsonl")),
+        [serde_json::json!({
+            "trace_id": "0000000000000000000000000000000a", "span_id": "000000000000000b",
+            "parent_span_id": "000000000000000c", "name": "pay", "kind": "client", "level": "warn", "target": "app",
+            "start_unix_nano": 1_700_000_000_000_000_000u64, "duration_nano": 5,
+            "status": "error", "status_message": "no stock",
+            "fields": {"text": "a \"b\"\n\u{1}", "nan": "NaN", "big": u64::MAX}, "dropped_fields": 2,
+            "tags": {"env": "test", "service.name": "shop"},
+        })]
+    );
+}
+
+#[test]
+fn an_event_line_has_the_documented_fields() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut chunk = Chunk::default();
+    let mut fields = FieldBuf::new();
+    fields.push(Key::Name("message"), ValueRef::Str("sold out"));
+    fields.push(Key::Name("left"), ValueRef::I64(-1));
+    let site = Site::Inline { name: "stock", target: "app", level: tracing_core::Level::INFO };
+    for context in [Some(context()), None] {
+        chunk.push_event(&EventHead { context, time: Time::Unix(7), site, cut: 0 }, &fields);
+    }
+    let batch = Batch::of_events(chunk, resource(), Arc::new(Anchors::default()));
+    File::create(dir.path()).unwrap().export(&batch).unwrap();
+    let lines = lines(&dir.path().join("events.jsonl"));
+    assert_eq!(
+        lines[0],
+        serde_json::json!({
+            "time_unix_nano": 7, "level": "info", "target": "app", "name": "stock", "message": "sold out",
+            "trace_id": "0000000000000000000000000000000a", "span_id": "000000000000000b", "sampled": true,
+            "fields": {"left": -1}, "tags": {"env": "test", "service.name": "shop"},
+        })
+    );
+    assert_eq!((&lines[1]["trace_id"], &lines[1]["sampled"]), (&Json::Null, &Json::Bool(false)));
+}
+
+#[test]
+fn a_metric_line_has_the_documented_fields() {
+    let dir = tempfile::tempdir().unwrap();
+    let sum = Metric::new(Kind::Counter, "a", 3u64, 9).tags(Tags::parse("env: own, k: v").unwrap()).unit("By");
+    let value = HistogramValue {
+        count: 3,
+        sum: 9.0,
+        min: Some(1.0),
+        max: Some(4.0),
+        scale: 0,
+        zero_count: 0,
+        buckets: vec![(-1, 1), (1, 2)],
+    };
+    let histogram =
+        Metric { value: MetricValue::Histogram(value.into()), ..Metric::new(Kind::Histogram, "h", 0, 9) };
+    let batch = Batch::of_metrics(Snapshot::new(vec![sum, histogram], resource()), resource());
+    File::create(dir.path()).unwrap().export(&batch).unwrap();
+    let lines = lines(&dir.path().join("metrics.jsonl"));
+    assert_eq!(
+        lines[0],
+        serde_json::json!({
+            "name": "a", "kind": "counter", "unit": "By", "time_unix_nano": 9, "temporality": "cumulative",
+            "value": 3, "tags": {"env": "own", "k": "v", "service.name": "shop"},
+        })
+    );
+    assert_eq!(lines[1]["buckets"], serde_json::json!([[1.0, 1], [4.0, 2]]));
+    assert_eq!((&lines[1]["count"], &lines[1]["sum"]), (&Json::from(3), &Json::from(9.0)));
+}
+
+#[test]
+fn full_files_are_put_aside_and_the_oldest_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = File::create(dir.path()).unwrap().rotate_bytes(400).keep(2);
+    for name in ["one", "two", "three", "four"] {
+        file.export(&spans(&[name])).unwrap();
+    }
+    let name = |file: &str| lines(&dir.path().join(file))[0]["name"].clone();
+    assert_eq!([name("spans.jsonl"), name("spans.1.jsonl"), name("spans.2.jsonl")], ["four", "three", "two"]);
+    assert!(!dir.path().join("spans.3.jsonl").exists());
+}
+
+#[test]
+fn a_torn_line_spoils_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("spans.jsonl"), "{\"trace_id\": \"00").unwrap();
+    File::create(dir.path()).unwrap().export(&spans(&["whole"])).unwrap();
+    let text = fs::read_to_string(dir.path().join("spans.jsonl")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(serde_json::from_str::<Json>(lines[1]).unwrap()["name"], "whole");
+}

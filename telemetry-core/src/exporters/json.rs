@@ -1,0 +1,119 @@
+//! Spans, events and data points as JSON objects: what `file:` writes, line by line.
+
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+use super::{EventRef, MetricRef, SpanRef};
+use crate::model::{Kind, Resource, StatusRef, ValueRef, level_name};
+
+/// An item together with the global tags that its line shows.
+pub(crate) struct Tagged<'a, T>(pub(crate) T, pub(crate) &'a Resource);
+
+/// Makes an iterator each time it is written.
+struct Map<F>(F);
+
+impl<'a, F, I> Serialize for Map<F>
+where
+    F: Fn() -> I,
+    I: Iterator<Item = (&'a str, ValueRef<'a>)>,
+{
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(self.0())
+    }
+}
+
+impl Serialize for Tagged<'_, SpanRef<'_>> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let Self(span, resource) = self;
+        let mut map = s.serialize_map(None)?;
+        map.serialize_entry("trace_id", &span.trace_id())?;
+        map.serialize_entry("span_id", &span.span_id())?;
+        map.serialize_entry("parent_span_id", &span.parent_span_id())?;
+        map.serialize_entry("name", span.name())?;
+        map.serialize_entry("kind", span.kind().name())?;
+        map.serialize_entry("level", level_name(span.level()))?;
+        map.serialize_entry("target", span.target())?;
+        map.serialize_entry("start_unix_nano", &span.start_unix_nano())?;
+        map.serialize_entry("duration_nano", &span.duration_nano())?;
+        map.serialize_entry("status", span.status().name())?;
+        if let StatusRef::Error(message) = span.status()
+            && !message.is_empty()
+        {
+            map.serialize_entry("status_message", message)?;
+        }
+        map.serialize_entry("fields", &Map(|| span.fields()))?;
+        tail(&mut map, span.dropped_fields(), span.code(), resource)?;
+        map.end()
+    }
+}
+
+impl Serialize for Tagged<'_, EventRef<'_>> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let Self(event, resource) = self;
+        let mut map = s.serialize_map(None)?;
+        map.serialize_entry("time_unix_nano", &event.time_unix_nano())?;
+        map.serialize_entry("level", level_name(event.level()))?;
+        map.serialize_entry("target", event.target())?;
+        if !event.name().is_empty() {
+            map.serialize_entry("name", event.name())?;
+        }
+        map.serialize_entry("message", event.message())?;
+        map.serialize_entry("trace_id", &event.trace_id())?;
+        map.serialize_entry("span_id", &event.span_id())?;
+        map.serialize_entry("sampled", &event.is_sampled())?;
+        map.serialize_entry("fields", &Map(|| event.fields()))?;
+        tail(&mut map, event.dropped_fields(), event.code(), resource)?;
+        map.end()
+    }
+}
+
+fn tail<M: serde::ser::SerializeMap>(
+    map: &mut M,
+    dropped_fields: u32,
+    code: Option<(&str, Option<u32>)>,
+    resource: &Resource,
+) -> Result<(), M::Error> {
+    if dropped_fields > 0 {
+        map.serialize_entry("dropped_fields", &dropped_fields)?;
+    }
+    if let Some((file, line)) = code {
+        map.serialize_entry("code_file", file)?;
+        map.serialize_entry("code_line", &line)?;
+    }
+    map.serialize_entry("tags", resource.tags())
+}
+
+impl Serialize for Tagged<'_, MetricRef<'_>> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let Self(metric, _) = self;
+        let mut map = s.serialize_map(None)?;
+        map.serialize_entry("name", metric.name())?;
+        map.serialize_entry("kind", metric.kind().name())?;
+        map.serialize_entry("unit", metric.unit())?;
+        if !metric.description().is_empty() {
+            map.serialize_entry("description", metric.description())?;
+        }
+        map.serialize_entry("time_unix_nano", &metric.time_unix_nano())?;
+        if let Some(start) = metric.start_time_unix_nano() {
+            map.serialize_entry("start_time_unix_nano", &start)?;
+        }
+        if metric.kind() != Kind::Gauge {
+            map.serialize_entry("temporality", metric.temporality().name())?;
+        }
+        if let Some(h) = metric.histogram() {
+            map.serialize_entry("count", &h.count)?;
+            map.serialize_entry("sum", &h.sum)?;
+            map.serialize_entry("min", &h.min)?;
+            map.serialize_entry("max", &h.max)?;
+            for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)] {
+                map.serialize_entry(name, &h.quantile(share))?;
+            }
+            map.serialize_entry("zero_count", &h.zero_count)?;
+            let bounds: Vec<(f64, u64)> = h.buckets.iter().map(|(i, n)| (h.upper_bound(*i), *n)).collect();
+            map.serialize_entry("buckets", &bounds)?;
+        } else {
+            map.serialize_entry("value", &metric.number())?;
+        }
+        map.serialize_entry("tags", &metric.tags())?;
+        map.end()
+    }
+}

@@ -1,0 +1,354 @@
+//! What programs call: counters, gauges, histograms, timers, meters.
+//!
+//! A handle names what is measured. One from a function of this module ([`counter`]) feeds whatever collector
+//! is current when it is used; one from a collector ([`Collector::counter`]) always feeds that one. Without a
+//! collector nothing happens. Recording never blocks, never fails, and passes by the log filter and sampling.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing_core::Level;
+
+use crate::clock::Tick;
+use crate::collector::{Collector, Core, current};
+use crate::diagnostics::warn;
+use crate::metrics::{CellKind, Site};
+use crate::model::{Number, Text};
+
+/// The site of a handle.
+#[derive(Clone, Debug)]
+enum SiteRef {
+    Static(&'static Site),
+    Owned(Arc<Site>),
+}
+
+impl std::ops::Deref for SiteRef {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        match self {
+            Self::Static(site) => site,
+            Self::Owned(site) => site,
+        }
+    }
+}
+
+/// What all instruments share.
+#[derive(Clone, Debug)]
+struct Instrument {
+    site: SiteRef,
+    bound: Option<Arc<Core>>,
+}
+
+impl Instrument {
+    fn new(kind: CellKind, name: Text, unit: &'static str, bound: Option<Arc<Core>>) -> Self {
+        Self { site: SiteRef::Owned(Arc::new(Site::owned(kind, name, unit))), bound }
+    }
+
+    fn change(self, change: impl FnOnce(&mut Site)) -> Self {
+        let mut site = self.site.copy();
+        change(&mut site);
+        Self { site: SiteRef::Owned(Arc::new(site)), bound: self.bound }
+    }
+
+    fn tag(self, key: Text, value: Text) -> Self {
+        self.change(|site| {
+            if let Err(e) = site.add_tag(key, value) {
+                warn(format_args!("metric `{}`: {e}; it is left out", site.name()));
+            }
+        })
+    }
+
+    fn with_core(&self, f: impl FnOnce(&Core)) {
+        with_core(self.bound.as_deref(), f);
+    }
+
+    #[inline]
+    fn record(&self, tags: &[(&str, &str)], value: Number) {
+        self.with_core(|core| core.table().record(&self.site, tags, value));
+    }
+}
+
+#[inline]
+fn with_core(bound: Option<&Core>, f: impl FnOnce(&Core)) {
+    match bound {
+        Some(core) if core.is_enabled() => f(core),
+        Some(_) => {}
+        None => current::with(f),
+    }
+}
+
+macro_rules! instruments {
+    ($($(#[$doc:meta])* $name:ident, $function:ident, $kind:ident, $unit:literal;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug)]
+            pub struct $name(Instrument);
+
+            impl $name {
+                /// The same with that tag beside its others.
+                pub fn tag(self, key: impl Into<Text>, value: impl Into<Text>) -> Self {
+                    Self(self.0.tag(key.into(), value.into()))
+                }
+
+                /// The same at that level, which the collector's least level and exporters' filters look at.
+                pub fn level(self, level: Level) -> Self {
+                    Self(self.0.change(|site| site.level = Some(level)))
+                }
+
+                /// The same with that unit, in UCUM: `s`, `By`, `1`.
+                pub fn unit(self, unit: &'static str) -> Self {
+                    Self(self.0.change(|site| site.unit = unit))
+                }
+
+                /// The same with that description.
+                pub fn description(self, description: &'static str) -> Self {
+                    Self(self.0.change(|site| site.description = description))
+                }
+
+                /// For values whose tags are known only now. A series that exists costs no allocation.
+                pub fn with<'a>(&'a self, tags: &'a [(&'a str, &'a str)]) -> With<'a, Self> {
+                    With { instrument: self, tags }
+                }
+            }
+
+            $(#[$doc])*
+            ///
+            /// It feeds the collector that is current when it is used.
+            pub fn $function(name: impl Into<Text>) -> $name {
+                $name(Instrument::new(CellKind::$kind, name.into(), $unit, None))
+            }
+        )*
+
+        /// Instruments that always feed this collector.
+        impl Collector {
+            $(
+                $(#[$doc])*
+                pub fn $function(&self, name: impl Into<Text>) -> $name {
+                    $name(Instrument::new(CellKind::$kind, name.into(), $unit, Some(self.core())))
+                }
+            )*
+        }
+    };
+}
+
+instruments! {
+    /// A sum that only grows: requests, bytes sent.
+    Counter, counter, Counter, "";
+    /// A sum that grows and shrinks: requests in flight.
+    UpDownCounter, up_down_counter, UpDownCounter, "";
+    /// The last value: a temperature, the length of a queue.
+    Gauge, gauge, Gauge, "";
+    /// A distribution of values: sizes of responses.
+    Histogram, histogram, Histogram, "";
+    /// A distribution of durations, in seconds.
+    Timer, timer, Histogram, "s";
+    /// A count with its rates: mean, and over 1, 5 and 15 minutes.
+    Meter, meter, Meter, "";
+}
+
+/// An instrument together with tags for one measurement.
+#[derive(Clone, Copy, Debug)]
+pub struct With<'a, I> {
+    instrument: &'a I,
+    tags: &'a [(&'a str, &'a str)],
+}
+
+impl Counter {
+    /// Adds one.
+    #[inline]
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Adds a number from 0 up. A negative one is refused, counted, and said once.
+    #[inline]
+    pub fn add(&self, n: impl Into<Number>) {
+        self.0.record(&[], n.into());
+    }
+}
+
+impl With<'_, Counter> {
+    /// Adds one.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Adds a number from 0 up.
+    pub fn add(&self, n: impl Into<Number>) {
+        self.instrument.0.record(self.tags, n.into());
+    }
+}
+
+impl UpDownCounter {
+    /// Adds one.
+    #[inline]
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Takes one away.
+    #[inline]
+    pub fn dec(&self) {
+        self.add(-1);
+    }
+
+    /// Adds any number.
+    #[inline]
+    pub fn add(&self, n: impl Into<Number>) {
+        self.0.record(&[], n.into());
+    }
+}
+
+impl With<'_, UpDownCounter> {
+    /// Adds one.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Takes one away.
+    pub fn dec(&self) {
+        self.add(-1);
+    }
+
+    /// Adds any number.
+    pub fn add(&self, n: impl Into<Number>) {
+        self.instrument.0.record(self.tags, n.into());
+    }
+}
+
+impl Gauge {
+    /// Sets the value, and the time to now.
+    #[inline]
+    pub fn set(&self, value: impl Into<Number>) {
+        self.0.record(&[], value.into());
+    }
+
+    /// Lets `read` give the value at each export instead. It runs on telemetry's own thread, so it should be
+    /// quick; its panic is caught and counted. For the collector that is current now; without one, never.
+    pub fn observe(&self, read: impl Fn() -> f64 + Send + Sync + 'static) {
+        self.0.with_core(|core| core.table().observe(&self.0.site, read));
+    }
+}
+
+impl With<'_, Gauge> {
+    /// Sets the value, and the time to now.
+    pub fn set(&self, value: impl Into<Number>) {
+        self.instrument.0.record(self.tags, value.into());
+    }
+}
+
+impl Histogram {
+    /// Takes a value. One that is not finite is refused, counted, and said once.
+    #[inline]
+    pub fn record(&self, value: impl Into<Number>) {
+        self.0.record(&[], value.into());
+    }
+}
+
+impl With<'_, Histogram> {
+    /// Takes a value.
+    pub fn record(&self, value: impl Into<Number>) {
+        self.instrument.0.record(self.tags, value.into());
+    }
+}
+
+impl Meter {
+    /// Counts one.
+    #[inline]
+    pub fn mark(&self) {
+        self.mark_many(1);
+    }
+
+    /// Counts that many.
+    #[inline]
+    pub fn mark_many(&self, n: impl Into<Number>) {
+        self.0.record(&[], n.into());
+    }
+}
+
+impl With<'_, Meter> {
+    /// Counts one.
+    pub fn mark(&self) {
+        self.instrument.0.record(self.tags, Number::Int(1));
+    }
+}
+
+impl Timer {
+    /// Takes a duration that was measured elsewhere.
+    pub fn record(&self, duration: Duration) {
+        self.0.record(&[], Number::Float(duration.as_secs_f64()));
+    }
+
+    /// Measures until the guard is dropped: at the end of a scope, by a panic, by a cancelled future.
+    pub fn start(&self) -> TimerGuard {
+        TimerGuard::start(self.0.site.clone(), &[], self.0.bound.clone())
+    }
+
+    /// Measures a closure.
+    pub fn time<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _guard = self.start();
+        f()
+    }
+
+    /// Measures a future from its first poll until it is done or dropped.
+    pub async fn time_async<F: Future>(&self, future: F) -> F::Output {
+        let _guard = self.start();
+        future.await
+    }
+}
+
+impl With<'_, Timer> {
+    /// Takes a duration that was measured elsewhere.
+    pub fn record(&self, duration: Duration) {
+        self.instrument.0.record(self.tags, Number::Float(duration.as_secs_f64()));
+    }
+
+    /// Measures until the guard is dropped.
+    pub fn start(&self) -> TimerGuard {
+        let timer = &self.instrument.0;
+        TimerGuard::start(timer.site.clone(), self.tags, timer.bound.clone())
+    }
+}
+
+/// Measures the time until it is dropped, for the collector that was current when it was made.
+#[must_use = "dropped at once it measures nothing: write `let _timer = ..`"]
+#[derive(Debug)]
+pub struct TimerGuard {
+    running: Option<(Arc<Core>, Tick)>,
+    site: SiteRef,
+    tags: Vec<(String, String)>,
+}
+
+impl TimerGuard {
+    fn start(site: SiteRef, tags: &[(&str, &str)], bound: Option<Arc<Core>>) -> Self {
+        let core = bound.or_else(current::get).filter(|core| core.is_enabled());
+        let running = core.map(|core| {
+            let now = core.clock().now();
+            (core, now)
+        });
+        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Self { running, site, tags }
+    }
+
+    /// Forgets the measurement.
+    pub fn discard(mut self) {
+        self.running = None;
+    }
+}
+
+impl Drop for TimerGuard {
+    fn drop(&mut self) {
+        if let Some((core, start)) = self.running.take() {
+            let seconds = core.clock().now().since(start) as f64 / 1e9;
+            let tags: Vec<(&str, &str)> = self.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            core.table().record(&self.site, &tags, Number::Float(seconds));
+        }
+    }
+}
+
+#[doc(hidden)]
+pub mod private;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! For what the macros expand to. Nothing here is for users, and all of it may change.
+
+use std::borrow::Cow;
+
+use super::{Number, Site, SiteRef, TimerGuard, current};
+
+/// Takes a value for a static site, with tags known only now.
+#[inline]
+pub fn record(site: &'static Site, tags: &[(&str, &str)], value: impl Into<Number>) {
+    let value = value.into();
+    current::with(|core| core.table().record(site, tags, value));
+}
+
+/// Starts a timer for a static site, with tags known only now.
+pub fn start(site: &'static Site, tags: &[(&str, &str)]) -> TimerGuard {
+    TimerGuard::start(SiteRef::Static(site), tags, None)
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Ok,
+    Error,
+    Panic,
+    Cancelled,
+}
+
+/// A timer with a series for each outcome, in the order of [`Outcome`].
+#[derive(Debug)]
+pub struct OutcomeTimer {
+    guard: TimerGuard,
+    sites: &'static [Site; 4],
+    outcome: Option<Outcome>,
+}
+
+impl OutcomeTimer {
+    pub fn start(sites: &'static [Site; 4], tags: &[(&str, &str)]) -> Self {
+        Self { guard: start(&sites[0], tags), sites, outcome: None }
+    }
+
+    pub fn end(mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl Drop for OutcomeTimer {
+    fn drop(&mut self) {
+        let unfinished = || if std::thread::panicking() { Outcome::Panic } else { Outcome::Cancelled };
+        let outcome = self.outcome.unwrap_or_else(unfinished);
+        self.guard.site = SiteRef::Static(&self.sites[outcome as usize]);
+    }
+}
+
+/// Finds out whether a value is an `Err`, also through an alias of `Result`: its own method, which only
+/// `Result` has, goes before that of [`AnyOutcome`].
+#[derive(Debug)]
+pub struct Probe<'a, T: ?Sized>(pub &'a T);
+
+impl<T, E> Probe<'_, Result<T, E>> {
+    pub fn outcome(&self) -> Outcome {
+        if self.0.is_ok() { Outcome::Ok } else { Outcome::Error }
+    }
+}
+
+pub trait AnyOutcome {
+    fn outcome(&self) -> Outcome {
+        Outcome::Ok
+    }
+}
+
+impl<T: ?Sized> AnyOutcome for Probe<'_, T> {}
+
+/// Calls a closure whose type is to be inferred as that of a function.
+pub fn call<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+/// What may stand as the value of a tag.
+pub trait TagValue {
+    fn as_tag(&self) -> Cow<'_, str>;
+}
+
+impl TagValue for str {
+    fn as_tag(&self) -> Cow<'_, str> {
+        self.into()
+    }
+}
+
+impl TagValue for String {
+    fn as_tag(&self) -> Cow<'_, str> {
+        self.as_str().into()
+    }
+}
+
+impl TagValue for Cow<'_, str> {
+    fn as_tag(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl TagValue for bool {
+    fn as_tag(&self) -> Cow<'_, str> {
+        if *self { "true" } else { "false" }.into()
+    }
+}
+
+impl<T: TagValue + ?Sized> TagValue for &T {
+    fn as_tag(&self) -> Cow<'_, str> {
+        (**self).as_tag()
+    }
+}
+
+macro_rules! displayed {
+    ($($ty:ty),*) => {$(
+        impl TagValue for $ty {
+            fn as_tag(&self) -> Cow<'_, str> {
+                self.to_string().into()
+            }
+        }
+    )*};
+}
+
+displayed!(char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64);

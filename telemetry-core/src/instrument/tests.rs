@@ -1,0 +1,156 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::{Clock, ManualClock};
+use crate::model::Kind;
+
+fn collector(hands: &ManualClock) -> Collector {
+    Collector::builder().ignore_env().clock(Clock::manual(hands)).start().unwrap()
+}
+
+#[test]
+fn instruments_feed_the_scoped_collector_and_nobody_elses() {
+    let hands = ManualClock::new(0);
+    let (a, b) = (collector(&hands), collector(&hands));
+    let orders = counter("orders");
+    orders.inc();
+    a.scoped(|| {
+        orders.inc();
+        b.scoped(|| orders.add(10));
+        orders.inc();
+        std::thread::scope(|s| s.spawn(|| orders.add(100)).join()).unwrap();
+    });
+    assert_eq!((a.snapshot().total("orders"), b.snapshot().total("orders")), (2.0, 10.0));
+}
+
+#[test]
+fn a_handle_of_a_collector_is_bound_to_it() {
+    let hands = ManualClock::new(0);
+    let (a, b) = (collector(&hands), collector(&hands));
+    let bound = a.counter("c");
+    b.scoped(|| bound.inc());
+    assert_eq!((a.snapshot().total("c"), b.snapshot().len()), (1.0, 0));
+}
+
+#[test]
+fn every_instrument_keeps_what_it_is_given() {
+    let hands = ManualClock::new(5);
+    let c = collector(&hands);
+    c.up_down_counter("open").inc();
+    c.up_down_counter("open").dec();
+    c.up_down_counter("open").add(-3);
+    c.gauge("heat").set(21.5);
+    c.gauge("depth").observe(|| 4.0);
+    c.histogram("size").unit("By").record(100u64);
+    c.histogram("size").record(300);
+    c.meter("hits").mark();
+    c.meter("hits").mark_many(2);
+    let read = c.snapshot();
+    assert_eq!((read.total("open"), read.total("heat"), read.total("depth")), (-3.0, 21.5, 4.0));
+    let size = read.named("size").next().unwrap();
+    let h = size.histogram().unwrap();
+    assert_eq!((size.unit(), h.count, h.sum, h.min, h.max), ("By", 2, 400.0, Some(100.0), Some(300.0)));
+    assert_eq!(read.named("hits").next().unwrap().kind(), Kind::Counter);
+    assert_eq!(read.total("hits"), 3.0);
+    assert!(read.named("hits.m1_rate").next().is_some_and(|m| m.kind() == Kind::Gauge && m.unit() == "1/s"));
+}
+
+#[test]
+fn a_timer_measures_scopes_closures_futures_panics_and_cancellation() {
+    let hands = ManualClock::new(0);
+    let c = collector(&hands);
+    let timer = c.timer("t");
+    let pass = || hands.advance(Duration::from_secs(1));
+    {
+        let _guard = timer.start();
+        pass();
+    }
+    timer.time(pass);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        timer.time(|| {
+            pass();
+            panic!("while it is timed")
+        })
+    }));
+    assert!(panicked.is_err());
+    let mut cancelled = Box::pin(timer.time_async(async {
+        pass();
+        std::future::pending::<()>().await;
+    }));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(std::future::Future::poll(cancelled.as_mut(), &mut context).is_pending());
+    drop(cancelled);
+    timer.start().discard();
+    timer.record(Duration::from_secs(4));
+    let read = c.snapshot();
+    let h = read.named("t").next().unwrap().histogram().unwrap().clone();
+    assert_eq!((h.count, h.sum, h.min, h.max), (5, 8.0, Some(1.0), Some(4.0)));
+    assert_eq!(read.named("t").next().unwrap().unit(), "s");
+}
+
+#[test]
+fn a_running_timer_belongs_to_the_collector_it_began_with() {
+    let hands = ManualClock::new(0);
+    let (a, b) = (collector(&hands), collector(&hands));
+    let guard = a.scoped(|| timer("t").with(&[("k", "v")]).start());
+    b.scoped(|| drop(guard));
+    assert_eq!((a.snapshot().total("t"), b.snapshot().len()), (1.0, 0));
+    assert_eq!(a.snapshot().iter().next().unwrap().tag("k"), Some("v"));
+}
+
+#[test]
+fn dynamic_tags_join_static_ones() {
+    let hands = ManualClock::new(0);
+    let c = collector(&hands);
+    let requests = c.counter("r").tag("app", "shop").tag("status", "?");
+    requests.with(&[("status", "200")]).inc();
+    requests.with(&[("status", "200")]).add(2);
+    requests.with(&[("status", "404"), ("route", "/")]).inc();
+    requests.inc();
+    let read = c.snapshot();
+    let lines: Vec<String> = read.iter().map(|m| format!("{} = {}", m.own_tags(), m.number())).collect();
+    assert_eq!(
+        lines,
+        ["app: shop, route: /, status: 404 = 1", "app: shop, status: 200 = 3", "app: shop, status: ? = 1"]
+    );
+}
+
+#[test]
+fn handles_made_again_and_again_are_one_series() {
+    let hands = ManualClock::new(0);
+    let c = collector(&hands);
+    c.scoped(|| (0..1_000).for_each(|_| counter("again").tag("k", "v").inc()));
+    assert_eq!((c.snapshot().len(), c.snapshot().total("again")), (1, 1_000.0));
+}
+
+#[test]
+fn without_a_collector_nothing_happens_and_nothing_fails() {
+    counter("none").inc();
+    gauge("none").observe(|| panic!("never asked"));
+    timer("none").time(|| ());
+    assert!(Collector::current().is_none());
+}
+
+#[test]
+fn totals_are_exact_while_threads_come_and_go_and_snapshots_are_taken() {
+    let c = Collector::builder().ignore_env().start().unwrap();
+    let counter = Arc::new(c.counter("c"));
+    std::thread::scope(|s| {
+        for _ in 0..8 {
+            s.spawn(|| {
+                for _ in 0..10 {
+                    let counter = Arc::clone(&counter);
+                    std::thread::spawn(move || (0..1_000).for_each(|_| counter.inc())).join().unwrap();
+                }
+            });
+        }
+        let mut last = 0.0;
+        for _ in 0..100 {
+            let now = c.snapshot().total("c");
+            assert!(now >= last, "a counter never falls: {last} then {now}");
+            last = now;
+        }
+    });
+    assert_eq!(c.snapshot().total("c"), 80_000.0);
+}

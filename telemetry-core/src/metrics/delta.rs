@@ -1,0 +1,57 @@
+//! Deltas for a reader that wants them, from cells that only ever grow.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::model::{Identity, Kind, Metric, MetricValue, Temporality};
+
+/// What one reader has been given so far.
+///
+/// It moves on only when what was made from it is surely on its way ([`Self::commit`]): a delta that was
+/// dropped before is part of the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Baseline {
+    seen: HashMap<Arc<Identity>, Metric>,
+}
+
+impl Baseline {
+    /// A reader that joins now: what was counted before is not its business.
+    pub(crate) fn joining(now: &[Metric]) -> Self {
+        let mut baseline = Self::default();
+        baseline.commit(now);
+        baseline
+    }
+
+    /// What came since. Gauges are as they are; sums that did not move are left out.
+    pub(crate) fn since(&self, now: &[Metric]) -> Vec<Metric> {
+        now.iter().filter_map(|metric| self.step(metric)).collect()
+    }
+
+    pub(crate) fn commit(&mut self, now: &[Metric]) {
+        self.seen = now.iter().map(|m| (Arc::clone(&m.identity), m.clone())).collect();
+    }
+
+    fn step(&self, now: &Metric) -> Option<Metric> {
+        if now.identity.kind == Kind::Gauge {
+            return Some(now.clone());
+        }
+        let before = self.seen.get(&now.identity);
+        let value = match (&now.value, before.map(|b| &b.value)) {
+            (MetricValue::Number(n), Some(MetricValue::Number(b))) => MetricValue::Number(n.minus(*b)),
+            (MetricValue::Histogram(h), Some(MetricValue::Histogram(b))) => {
+                MetricValue::Histogram(h.since(b).into())
+            }
+            (value, _) => value.clone(),
+        };
+        let moved = match &value {
+            MetricValue::Number(n) => n.as_f64() != 0.0,
+            MetricValue::Histogram(h) => h.count > 0,
+        };
+        moved.then(|| Metric {
+            start_time_unix_nano: before.map_or(now.start_time_unix_nano, |b| Some(b.time_unix_nano)),
+            temporality: Temporality::Delta,
+            value,
+            ..now.clone()
+        })
+    }
+}

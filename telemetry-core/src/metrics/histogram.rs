@@ -1,0 +1,159 @@
+//! Histogram cells: base-2 exponential buckets at a fixed scale, found by integer arithmetic.
+//!
+//! Eight buckets an octave (scale 3, each 9% wide) over `2^-64 .. 2^64`; what lies outside falls into the
+//! first or the last. Buckets come in blocks of four octaves, made when something first falls into them.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::cell::Float;
+use crate::model::HistogramValue;
+
+pub(crate) const SCALE: i32 = 3;
+const PER_OCTAVE: usize = 1 << SCALE;
+const MIN_EXPONENT: i32 = -64;
+const OCTAVES: usize = 128;
+const BLOCK: usize = 4 * PER_OCTAVE;
+const BLOCKS: usize = OCTAVES * PER_OCTAVE / BLOCK;
+const MANTISSA: u64 = (1 << 52) - 1;
+
+/// The mantissas of `2^(1/8) .. 2^(7/8)`, and one beyond all: the upper bounds of the buckets of an octave.
+const BOUNDS: [u64; PER_OCTAVE] = [
+    1.090_507_732_665_257_7_f64.to_bits() & MANTISSA,
+    1.189_207_115_002_721_f64.to_bits() & MANTISSA,
+    1.296_839_554_651_009_6_f64.to_bits() & MANTISSA,
+    std::f64::consts::SQRT_2.to_bits() & MANTISSA,
+    1.542_210_825_407_940_7_f64.to_bits() & MANTISSA,
+    1.681_792_830_507_429_f64.to_bits() & MANTISSA,
+    1.834_008_086_409_342_4_f64.to_bits() & MANTISSA,
+    1 << 52,
+];
+
+#[derive(Debug)]
+pub(crate) struct Histogram {
+    blocks: [OnceLock<Box<[AtomicU64; BLOCK]>>; BLOCKS],
+    zero: AtomicU64,
+    sum: Float,
+    min: Float,
+    max: Float,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            blocks: [const { OnceLock::new() }; BLOCKS],
+            zero: AtomicU64::new(0),
+            sum: Float::new(0.0),
+            min: Float::new(f64::INFINITY),
+            max: Float::new(f64::NEG_INFINITY),
+        }
+    }
+}
+
+impl Histogram {
+    /// Takes a finite value.
+    pub(crate) fn record(&self, x: f64) {
+        if x > 0.0 {
+            let slot = slot(x);
+            let block = self.blocks[slot / BLOCK].get_or_init(|| Box::new([const { AtomicU64::new(0) }; BLOCK]));
+            block[slot % BLOCK].fetch_add(1, Relaxed);
+        } else {
+            self.zero.fetch_add(1, Relaxed);
+        }
+        self.sum.add(x);
+        self.min.lower_to(x);
+        self.max.raise_to(x);
+    }
+
+    /// The count is the sum of the buckets as they were read, so it always fits them.
+    pub(crate) fn read(&self) -> HistogramValue {
+        let filled = self.blocks.iter().enumerate().filter_map(|(i, block)| Some((i, block.get()?)));
+        let buckets: Vec<(i32, u64)> = filled
+            .flat_map(|(i, block)| block.iter().enumerate().map(move |(j, n)| (index(i * BLOCK + j), n.load(Relaxed))))
+            .filter(|(_, n)| *n > 0)
+            .collect();
+        let zero_count = self.zero.load(Relaxed);
+        let count = zero_count + buckets.iter().map(|(_, n)| n).sum::<u64>();
+        HistogramValue {
+            count,
+            sum: self.sum.get(),
+            min: Some(self.min.get()).filter(|x| x.is_finite()),
+            max: Some(self.max.get()).filter(|x| x.is_finite()),
+            scale: SCALE,
+            zero_count,
+            buckets,
+        }
+    }
+}
+
+/// The place of a value above 0 among all buckets.
+fn slot(x: f64) -> usize {
+    // The double just below, because a bucket holds its upper bound and not its lower one.
+    let bits = x.to_bits() - 1;
+    let exponent = (bits >> 52) as i32 - 1023;
+    let mantissa = bits & MANTISSA;
+    // A straight line over the octave is never above the bucket and at most one below it.
+    let guess = (mantissa >> (52 - SCALE)) as usize;
+    let sub = guess + usize::from(mantissa >= BOUNDS[guess]);
+    let octave = usize::try_from(exponent - MIN_EXPONENT);
+    match octave {
+        Err(_) => 0,
+        Ok(octave) if octave >= OCTAVES => OCTAVES * PER_OCTAVE - 1,
+        Ok(octave) => octave * PER_OCTAVE + sub,
+    }
+}
+
+/// OpenTelemetry's index of the bucket in that place.
+fn index(slot: usize) -> i32 {
+    slot as i32 + MIN_EXPONENT * PER_OCTAVE as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_value_lies_in_its_bucket(x in 1e-18..1e18f64) {
+            let h = HistogramValue { scale: SCALE, ..HistogramValue::default() };
+            let i = index(slot(x));
+            let (lower, upper) = (h.upper_bound(i - 1), h.upper_bound(i));
+            prop_assert!(lower * (1.0 - 1e-14) <= x && x <= upper * (1.0 + 1e-14), "{lower} < {x} <= {upper}");
+        }
+
+        #[test]
+        fn quantiles_are_within_the_documented_error(mut values in prop::collection::vec(1e-6..1e6f64, 1..300)) {
+            let histogram = Histogram::default();
+            values.iter().for_each(|x| histogram.record(*x));
+            let read = histogram.read();
+            values.sort_by(f64::total_cmp);
+            for share in [0.0, 0.5, 0.9, 0.99, 0.999, 1.0] {
+                let rank = (share * values.len() as f64).ceil().max(1.0) as usize;
+                let (exact, got) = (values[rank - 1], read.quantile(share).unwrap());
+                prop_assert!((got / exact - 1.0).abs() < 0.045, "p{share}: {got} for {exact}");
+            }
+            prop_assert_eq!((read.min, read.max), (values.first().copied(), values.last().copied()));
+        }
+    }
+
+    #[test]
+    fn powers_of_two_belong_to_the_bucket_below_them() {
+        for power in -20..20 {
+            let x = f64::from(power).exp2();
+            assert_eq!(index(slot(x)), power * 8 - 1, "2^{power}");
+            assert_eq!(index(slot(x * 1.000_001)), power * 8, "just above 2^{power}");
+        }
+    }
+
+    #[test]
+    fn all_values_are_counted_wherever_they_lie() {
+        let histogram = Histogram::default();
+        for x in [f64::MIN, -1.0, 0.0, f64::MIN_POSITIVE, 1e-300, 1.0, 1e300, f64::MAX] {
+            histogram.record(x);
+        }
+        let read = histogram.read();
+        assert_eq!((read.count, read.zero_count), (8, 3));
+        assert_eq!((read.min, read.max), (Some(f64::MIN), Some(f64::MAX)));
+    }
+}

@@ -1,0 +1,35 @@
+//! Metrics, aggregated where they happen.
+//!
+//! Instruments bring in single values and name their series by a [`Site`]; a collector's [`Table`] keeps one
+//! cell for each series; a [`Snapshot`] of all cells goes out. Values are never queued, sampled or filtered
+//! by a log level, and a cell never forgets: readers subtract what they saw before.
+
+mod cell;
+mod delta;
+mod histogram;
+mod meter;
+mod series;
+mod site;
+mod snapshot;
+mod table;
+
+pub(crate) use delta::Baseline;
+pub use series::Series;
+pub use site::{CellKind, Site};
+pub use snapshot::{MetricRef, Snapshot, Source};
+pub use table::Table;
+
+/// Pulls metrics when it needs them: a scrape endpoint, a dashboard. Exporters are pushed to instead.
+///
+/// A reader is given its [`Source`] once, when the collector starts or when it is added, and asks it for a
+/// snapshot as often as it likes, from any thread.
+pub trait Reader: Send + 'static {
+    /// What messages call it.
+    fn name(&self) -> &str;
+
+    /// Takes the source. An error stops the collector's start and is shown to the user.
+    fn attach(&mut self, source: Source) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+}
+
+#[cfg(test)]
+mod tests;

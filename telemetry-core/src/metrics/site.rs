@@ -1,0 +1,186 @@
+//! What a call site or a handle measures.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{PoisonError, RwLock};
+use tracing_core::Level;
+
+use crate::model::{Kind, Tags, TagsError, Text};
+
+/// How values of a site are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CellKind {
+    /// A sum that only grows.
+    Counter,
+    /// A sum that grows and shrinks.
+    UpDownCounter,
+    /// The last value.
+    Gauge,
+    /// A distribution.
+    Histogram,
+    /// A count with its rates.
+    Meter,
+}
+
+impl CellKind {
+    /// As what it is exported.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Counter | Self::Meter => Kind::Counter,
+            Self::UpDownCounter => Kind::UpDownCounter,
+            Self::Gauge => Kind::Gauge,
+            Self::Histogram => Kind::Histogram,
+        }
+    }
+}
+
+/// What is measured, and a dense number by which every collector finds its series without a look at names.
+///
+/// A macro keeps its site in a `static`; a handle made from code owns one.
+#[derive(Debug)]
+pub struct Site {
+    pub(crate) kind: CellKind,
+    pub(crate) name: Text,
+    pub(crate) unit: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) level: Option<Level>,
+    pub(crate) tags: SiteTags,
+    /// 0 until first used.
+    number: AtomicU32,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum SiteTags {
+    Static(&'static [(&'static str, &'static str)]),
+    Owned(Tags),
+}
+
+/// The number of sites that are found by number; those after them are found by name.
+pub(crate) const MAX_NUMBER: u32 = 1 << 16;
+const UNNUMBERED: u32 = u32::MAX;
+
+impl Site {
+    /// A site without unit, description and level.
+    pub const fn new(
+        kind: CellKind,
+        name: &'static str,
+        tags: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self {
+            kind,
+            name: Text::Borrowed(name),
+            unit: "",
+            description: "",
+            level: None,
+            tags: SiteTags::Static(tags),
+            number: AtomicU32::new(0),
+        }
+    }
+
+    /// For a handle.
+    pub(crate) fn owned(kind: CellKind, name: Text, unit: &'static str) -> Self {
+        let mut site = Self::new(kind, "", &[]).unit(unit);
+        (site.name, site.tags) = (name, SiteTags::Owned(Tags::new()));
+        site
+    }
+
+    /// The same with that unit, in UCUM.
+    pub const fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = unit;
+        self
+    }
+
+    /// The same with that description.
+    pub const fn description(mut self, description: &'static str) -> Self {
+        self.description = description;
+        self
+    }
+
+    /// The same at that level.
+    pub const fn level(mut self, level: Level) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// The same, found by name each time: for a site that is made for one measurement.
+    pub(crate) fn passing(mut self) -> Self {
+        self.number = AtomicU32::new(UNNUMBERED);
+        self
+    }
+
+    /// What is measured.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its own tags.
+    pub(crate) fn each_tag<'a>(&'a self, mut f: impl FnMut(&'a str, &'a str)) {
+        match &self.tags {
+            SiteTags::Static(tags) => tags.iter().for_each(|(k, v)| f(k, v)),
+            SiteTags::Owned(tags) => tags.iter().for_each(|(k, v)| f(k, v)),
+        }
+    }
+
+    /// Its number, from 1 up, given out at first use; none once all numbers are taken.
+    #[inline]
+    pub(crate) fn number(&self) -> Option<usize> {
+        match self.number.load(Relaxed) {
+            0 => self.take_number(),
+            UNNUMBERED => None,
+            n => Some(n as usize),
+        }
+    }
+
+    #[cold]
+    fn take_number(&self) -> Option<usize> {
+        let number = match &self.tags {
+            SiteTags::Static(_) => next_number(),
+            SiteTags::Owned(tags) => self.shared_number(tags),
+        };
+        // Another thread may have been first: then its number counts, and ours is lost.
+        let _ = self.number.compare_exchange(0, number, Relaxed, Relaxed);
+        self.number()
+    }
+
+    /// All handles that measure the same have one number, so making them again and again uses up none.
+    fn shared_number(&self, tags: &Tags) -> u32 {
+        type Key = (CellKind, Text, Option<Level>, Tags);
+        static NUMBERS: RwLock<Option<HashMap<Key, u32>>> = RwLock::new(None);
+
+        let key = (self.kind, self.name.clone(), self.level, tags.clone());
+        let known = NUMBERS.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(number) = known.as_ref().and_then(|numbers| numbers.get(&key)) {
+            return *number;
+        }
+        drop(known);
+        let mut numbers = NUMBERS.write().unwrap_or_else(PoisonError::into_inner);
+        let numbers = numbers.get_or_insert_default();
+        // Handles must not take the numbers that call sites will need.
+        if numbers.len() >= MAX_NUMBER as usize / 2 && !numbers.contains_key(&key) {
+            return UNNUMBERED;
+        }
+        *numbers.entry(key).or_insert_with(next_number)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn copy(&self) -> Self {
+        let &Self { kind, unit, description, level, .. } = self;
+        let (name, tags) = (self.name.clone(), self.tags.clone());
+        Self { kind, name, unit, description, level, tags, number: AtomicU32::new(0) }
+    }
+
+    pub(crate) fn add_tag(&mut self, key: Text, value: Text) -> Result<(), TagsError> {
+        let mut all = Tags::new();
+        self.each_tag(|k, v| drop(all.insert(k.to_owned(), v.to_owned())));
+        all.insert(key, value)?;
+        self.tags = SiteTags::Owned(all);
+        Ok(())
+    }
+}
+
+fn next_number() -> u32 {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let next = TAKEN.try_update(Relaxed, Relaxed, |n| (n + 1 < MAX_NUMBER).then_some(n + 1));
+    next.map_or(UNNUMBERED, |n| n + 1)
+}

@@ -1,0 +1,142 @@
+//! What was read from all series at one moment.
+
+use std::sync::Arc;
+
+use crate::model::{HistogramValue, Kind, Metric, Number, Resource, Tags, Temporality};
+
+/// The data points of one moment, sorted by name and tags.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    metrics: Arc<[Metric]>,
+    resource: Arc<Resource>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(metrics: impl Into<Arc<[Metric]>>, resource: Arc<Resource>) -> Self {
+        Self { metrics: metrics.into(), resource }
+    }
+
+    /// All data points.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = MetricRef<'_>> {
+        self.metrics.iter().map(|metric| MetricRef { metric, resource: &self.resource })
+    }
+
+    /// The data points of that name.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = MetricRef<'a>> {
+        self.iter().filter(move |m| m.name() == name)
+    }
+
+    /// The sum over all series of that name: of counters and gauges their values, of histograms their counts.
+    pub fn total(&self, name: &str) -> f64 {
+        self.named(name).map(|m| m.histogram().map_or(m.number().as_f64(), |h| h.count as f64)).sum()
+    }
+
+    /// How many data points.
+    pub fn len(&self) -> usize {
+        self.metrics.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.metrics.is_empty()
+    }
+
+    pub(crate) fn metrics(&self) -> &Arc<[Metric]> {
+        &self.metrics
+    }
+}
+
+/// One data point, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct MetricRef<'a> {
+    metric: &'a Metric,
+    resource: &'a Resource,
+}
+
+impl<'a> MetricRef<'a> {
+    /// Dotted and lower-case.
+    pub fn name(&self) -> &'a str {
+        &self.metric.identity.name
+    }
+
+    /// What it measures.
+    pub fn kind(&self) -> Kind {
+        self.metric.identity.kind
+    }
+
+    /// In UCUM; empty where nobody said.
+    pub fn unit(&self) -> &'a str {
+        &self.metric.identity.unit
+    }
+
+    /// One sentence; empty where nobody said.
+    pub fn description(&self) -> &'a str {
+        &self.metric.identity.description
+    }
+
+    /// Its own tags, without the global ones.
+    pub fn own_tags(&self) -> &'a Tags {
+        &self.metric.identity.tags
+    }
+
+    /// Its own tags and the global ones; its own win.
+    pub fn tags(&self) -> Tags {
+        self.metric.identity.tags.or(self.resource.tags())
+    }
+
+    /// The value of one of its tags, or of a global one.
+    pub fn tag(&self, key: &str) -> Option<&'a str> {
+        self.metric.identity.tags.get(key).or_else(|| self.resource.tags().get(key))
+    }
+
+    /// When the values began to be summed up, in nanoseconds since the Unix epoch; none for gauges.
+    pub fn start_time_unix_nano(&self) -> Option<u64> {
+        self.metric.start_time_unix_nano
+    }
+
+    /// When it was read, or when a gauge was set, in nanoseconds since the Unix epoch.
+    pub fn time_unix_nano(&self) -> u64 {
+        self.metric.time_unix_nano
+    }
+
+    /// Cumulative or delta.
+    pub fn temporality(&self) -> Temporality {
+        self.metric.temporality
+    }
+
+    /// The number; of a histogram, its sum.
+    pub fn number(&self) -> Number {
+        self.metric.number()
+    }
+
+    /// The histogram, if it is one.
+    pub fn histogram(&self) -> Option<&'a HistogramValue> {
+        self.metric.histogram()
+    }
+
+    /// The same, owned.
+    pub fn to_metric(&self) -> Metric {
+        self.metric.clone()
+    }
+}
+
+/// Gives a [`Reader`](super::Reader) its snapshots.
+#[derive(Clone)]
+pub struct Source(Arc<dyn Fn() -> Snapshot + Send + Sync>);
+
+impl Source {
+    pub(crate) fn new(read: impl Fn() -> Snapshot + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// All cumulative values now. Callbacks of gauges run on the calling thread.
+    pub fn read(&self) -> Snapshot {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Source")
+    }
+}

@@ -1,0 +1,163 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::clock::{Clock, ManualClock};
+use crate::model::{Metric, Number};
+use std::time::Duration;
+
+fn table(max_series: usize) -> (ManualClock, Table) {
+    let hands = ManualClock::new(1_000_000);
+    let table = Table::new(Arc::new(Clock::manual(&hands)), None, max_series);
+    (hands, table)
+}
+
+fn values(table: &Table) -> Vec<(String, String, f64)> {
+    let line = |m: &Metric| (m.identity.name.to_string(), m.identity.tags.to_string(), m.number().as_f64());
+    table.read().iter().map(line).collect()
+}
+
+#[test]
+fn tags_in_any_order_are_one_series_and_later_ones_win() {
+    let (_, table) = table(10);
+    let site = Site::new(CellKind::Counter, "a", &[("b", "site"), ("z", "1")]);
+    table.record(&site, &[("d", "2"), ("b", "own")], Number::Int(1));
+    table.record(&site, &[("b", "own"), ("d", "2")], Number::Int(2));
+    table.record(&site, &[], Number::Int(4));
+    table.record(&site, &[], Number::Int(8));
+    assert_eq!(
+        values(&table),
+        [("a".into(), "b: own, d: 2, z: 1".into(), 3.0), ("a".into(), "b: site, z: 1".into(), 12.0)]
+    );
+}
+
+#[test]
+fn two_sites_of_one_name_feed_one_series() {
+    let (_, table) = table(10);
+    let (one, two) = (Site::new(CellKind::Counter, "a", &[]), Site::new(CellKind::Counter, "a", &[]));
+    for site in [&one, &two, &one] {
+        table.record(site, &[], Number::Int(1));
+    }
+    assert_eq!(values(&table), [("a".into(), String::new(), 3.0)]);
+}
+
+#[test]
+fn floats_and_whole_numbers_stay_one_series() {
+    let (_, table) = table(10);
+    let site = Site::new(CellKind::Counter, "a", &[]);
+    table.record(&site, &[], Number::Int(i64::MAX - 1));
+    assert_eq!(table.read()[0].number(), Number::Int(i64::MAX - 1), "exact while no float went in");
+    table.record(&site, &[], Number::Float(0.5));
+    assert_eq!(values(&table).len(), 1);
+}
+
+#[test]
+fn beyond_the_cap_series_share_one_and_nothing_is_lost() {
+    let (_, table) = table(3);
+    let site = Site::new(CellKind::Counter, "a", &[]);
+    for i in 0..100 {
+        table.record(&site, &[("i", &i.to_string())], Number::Int(1));
+    }
+    let all = values(&table);
+    assert_eq!(all.len(), 4);
+    assert_eq!(all.iter().map(|v| v.2).sum::<f64>(), 100.0);
+    assert!(all.iter().any(|v| v.1 == "otel.metric.overflow: true" && v.2 == 97.0), "{all:?}");
+}
+
+#[test]
+fn what_no_cell_can_take_is_refused_and_counted() {
+    let (_, table) = table(10);
+    let (counter, histogram) = (Site::new(CellKind::Counter, "c", &[]), Site::new(CellKind::Histogram, "h", &[]));
+    table.record(&counter, &[], Number::Int(-1));
+    table.record(&counter, &[], Number::Float(f64::NAN));
+    table.record(&histogram, &[], Number::Float(f64::INFINITY));
+    table.record(&counter, &[("no key", "x")], Number::Int(2));
+    assert_eq!(table.refused(), 4);
+    assert_eq!(table.read()[0].number(), Number::Int(2), "the measurement is kept, its tag is not");
+}
+
+#[test]
+fn levels_are_series_of_their_own_inside_and_one_outside() {
+    let hands = ManualClock::new(0);
+    let table = Table::new(Arc::new(Clock::manual(&hands)), Some(tracing_core::Level::INFO), 10);
+    for level in [tracing_core::Level::ERROR, tracing_core::Level::INFO, tracing_core::Level::DEBUG] {
+        let site = Site::new(CellKind::Counter, "a", &[]).level(level);
+        table.record(&site, &[], Number::Int(1));
+    }
+    assert_eq!(values(&table), [("a".into(), String::new(), 2.0)], "debug is below the least level");
+}
+
+#[test]
+fn a_gauge_keeps_its_own_time_and_a_sum_the_time_it_was_read() {
+    let (hands, table) = table(10);
+    let (gauge, sum) = (Site::new(CellKind::Gauge, "g", &[]), Site::new(CellKind::Counter, "s", &[]));
+    table.record(&sum, &[], Number::Int(1));
+    hands.advance(Duration::from_millis(1));
+    table.record(&gauge, &[], Number::Float(1.5));
+    hands.advance(Duration::from_millis(1));
+    let read = table.read();
+    assert_eq!((read[0].time_unix_nano, read[0].start_time_unix_nano), (2_000_000, None));
+    assert_eq!((read[1].time_unix_nano, read[1].start_time_unix_nano), (3_000_000, Some(1_000_000)));
+}
+
+#[test]
+fn a_callback_is_asked_at_each_snapshot_and_may_panic() {
+    let (_, table) = table(10);
+    let asked = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    table.observe(&Site::new(CellKind::Gauge, "queue", &[]), move || {
+        f64::from(count.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+    });
+    table.observe(&Site::new(CellKind::Gauge, "bad", &[]), || panic!("in a callback"));
+    assert_eq!((values(&table)[0].2, values(&table)[0].2), (0.0, 1.0));
+    assert_eq!(table.refused(), 2);
+}
+
+#[test]
+fn a_delta_holds_what_came_since_it_was_committed() {
+    let (hands, table) = table(10);
+    let (counter, histogram) = (Site::new(CellKind::Counter, "c", &[]), Site::new(CellKind::Histogram, "h", &[]));
+    let record = |n: i64| {
+        table.record(&counter, &[], Number::Int(n));
+        table.record(&histogram, &[], Number::Int(n));
+        hands.advance(Duration::from_secs(1));
+    };
+    let of = |metrics: &[Metric]| -> Vec<f64> { metrics.iter().map(|m| m.number().as_f64()).collect() };
+    record(1);
+    let mut baseline = Baseline::joining(&table.read());
+    record(2);
+    assert_eq!(of(&baseline.since(&table.read())), [2.0, 2.0], "dropped before it was committed");
+    record(4);
+    let now = table.read();
+    let delta = baseline.since(&now);
+    assert_eq!(of(&delta), [6.0, 6.0]);
+    assert_eq!(delta[1].histogram().unwrap().count, 2);
+    baseline.commit(&now);
+    assert!(baseline.since(&table.read()).is_empty(), "nothing moved");
+    record(8);
+    let next = baseline.since(&table.read());
+    assert_eq!(of(&next), [8.0, 8.0]);
+    assert_eq!(next[0].start_time_unix_nano, Some(now[0].time_unix_nano), "windows touch");
+}
+
+#[test]
+fn totals_are_exact_with_many_threads() {
+    let (_, table) = table(100);
+    let (counter, histogram) = (Site::new(CellKind::Counter, "c", &[]), Site::new(CellKind::Histogram, "h", &[]));
+    std::thread::scope(|s| {
+        for t in 0..8 {
+            let (table, counter, histogram) = (&table, &counter, &histogram);
+            s.spawn(move || {
+                for i in 0..10_000u32 {
+                    table.record(counter, &[], Number::Int(1));
+                    table.record(counter, &[("t", ["a", "b", "c"][t % 3])], Number::Int(1));
+                    table.record(histogram, &[], Number::Int(i64::from(i)));
+                }
+            });
+        }
+    });
+    let read = table.read();
+    let counted: f64 = read.iter().filter(|m| m.identity.name == "c").map(|m| m.number().as_f64()).sum();
+    let h = read.iter().find_map(Metric::histogram).unwrap();
+    assert_eq!((counted, h.count, h.sum), (160_000.0, 80_000, 8.0 * 49_995_000.0));
+    assert_eq!((h.min, h.max), (Some(0.0), Some(9_999.0)));
+}

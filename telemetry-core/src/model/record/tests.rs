@@ -1,0 +1,124 @@
+use super::*;
+use crate::model::Status;
+use proptest::prelude::*;
+
+fn context(trace: u128, span: u64, sampled: bool) -> SpanContext {
+    SpanContext { trace_id: TraceId::new(trace).unwrap(), span_id: SpanId::new(span).unwrap(), sampled }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Field {
+    Bool(bool),
+    U64(u64),
+    I64(i64),
+    F64(f64),
+    Str(String),
+}
+
+impl Field {
+    fn value(&self) -> ValueRef<'_> {
+        match self {
+            Self::Bool(v) => ValueRef::Bool(*v),
+            Self::U64(v) => ValueRef::U64(*v),
+            Self::I64(v) => ValueRef::I64(*v),
+            Self::F64(v) => ValueRef::F64(*v),
+            Self::Str(v) => ValueRef::Str(v),
+        }
+    }
+}
+
+fn field() -> impl Strategy<Value = (String, Field)> {
+    let value = prop_oneof![
+        any::<bool>().prop_map(Field::Bool),
+        any::<u64>().prop_map(Field::U64),
+        any::<i64>().prop_map(Field::I64),
+        (-1e300..1e300f64).prop_map(Field::F64),
+        ".{0,40}".prop_map(Field::Str),
+    ];
+    ("[a-z.]{1,12}", value)
+}
+
+proptest! {
+    #[test]
+    fn every_span_comes_out_as_it_went_in(
+        spans in prop::collection::vec(
+            (1..u128::MAX, 1..u64::MAX, any::<u64>(), any::<u64>(), any::<u64>(), 0..5u8, any::<bool>(), "\\PC{0,20}",
+             prop::collection::vec(field(), 0..6)),
+            0..8),
+    ) {
+        let mut chunk = Chunk::default();
+        for (trace, span, parent, start, duration, kind, sampled, name, fields) in &spans {
+            let mut buf = FieldBuf::new();
+            for (key, value) in fields {
+                buf.push(Key::Name(key), value.value());
+            }
+            let status = Status::Error(name.clone());
+            chunk.push_span(&SpanHead {
+                context: context(*trace, *span, *sampled),
+                parent: SpanId::new(*parent),
+                start: Time::Tick(*start),
+                duration_nano: *duration,
+                kind: SpanKind::from_index(*kind),
+                status: if *sampled { status.as_ref() } else { StatusRef::Ok },
+                name: sampled.then_some(name.as_str()),
+                site: Site::Inline { name, target: "t", level: Level::WARN },
+                cut: 7,
+            }, &buf);
+        }
+        let mut twice = Chunk::default();
+        twice.append(&chunk);
+        twice.append(&chunk);
+        prop_assert_eq!(twice.len(), 2 * spans.len());
+        let read: Vec<SpanRecord<'_>> = twice.spans().collect();
+        for (record, (trace, span, parent, start, duration, kind, sampled, name, fields)) in
+            read.iter().zip(spans.iter().cycle())
+        {
+            prop_assert_eq!(record.head.context, context(*trace, *span, *sampled));
+            prop_assert_eq!(record.head.parent, SpanId::new(*parent));
+            prop_assert_eq!(record.head.start, Time::Tick(*start));
+            prop_assert_eq!(record.head.duration_nano, *duration);
+            prop_assert_eq!(record.head.kind, SpanKind::from_index(*kind));
+            prop_assert_eq!(record.head.cut, 7);
+            prop_assert_eq!(record.head.name, sampled.then_some(name.as_str()));
+            prop_assert_eq!(record.head.status, if *sampled { StatusRef::Error(name) } else { StatusRef::Ok });
+            let site = matches!(record.head.site, Site::Inline { name: n, target: "t", .. } if n == name);
+            prop_assert!(site);
+            let out: Vec<(&str, ValueRef<'_>)> = record.fields.iter().collect();
+            let want: Vec<(&str, ValueRef<'_>)> = fields.iter().map(|(k, v)| (k.as_str(), v.value())).collect();
+            prop_assert_eq!(out, want);
+        }
+        prop_assert_eq!(read.len(), twice.len());
+    }
+}
+
+#[test]
+fn events_keep_time_and_context() {
+    let mut chunk = Chunk::default();
+    let mut fields = FieldBuf::new();
+    fields.push_fmt(Key::Name("message"), format_args!("{} and {}", 1, 2));
+    let site = Site::Inline { name: "", target: "app", level: Level::ERROR };
+    for context in [None, Some(context(5, 6, true))] {
+        chunk.push_event(&EventHead { context, time: Time::Unix(9), site, cut: 0 }, &fields);
+    }
+    let events: Vec<EventRecord<'_>> = chunk.events().collect();
+    assert_eq!([events[0].head.context, events[1].head.context], [None, Some(context(5, 6, true))]);
+    assert_eq!(events[1].head.time, Time::Unix(9));
+    assert_eq!(events[1].fields.iter().collect::<Vec<_>>(), [("message", ValueRef::Str("1 and 2"))]);
+}
+
+#[test]
+fn long_texts_are_cut_at_a_character_and_many_fields_are_counted() {
+    let mut buf = FieldBuf::new();
+    let long = "é".repeat(MAX_TEXT);
+    for _ in 0..5 {
+        buf.push(Key::Name("a"), ValueRef::Str(&long));
+        buf.push_fmt(Key::Name("b"), format_args!("x{long}"));
+    }
+    assert!(buf.cut() > 0 && buf.bytes.len() <= MAX_FIELDS);
+    let fields = Fields { bytes: &buf.bytes, site: None };
+    for (_, value) in fields.iter() {
+        let ValueRef::Str(text) = value else { panic!("{value:?}") };
+        assert!(text.len() <= MAX_TEXT && text.len() >= MAX_TEXT - 1);
+    }
+    assert_eq!(fields.iter().count() + buf.cut() as usize, 10);
+}

@@ -1,0 +1,202 @@
+//! The one thread that moves everything on: it collects what threads recorded, reads the metrics, and
+//! queues batches for the exporters.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::buffer::Buffers;
+use super::ledger::Books;
+use super::queue::Lane;
+use super::worker::Control;
+use crate::clock::Clock;
+use crate::exporters::{Batch, Signal};
+use crate::metrics::{Baseline, Snapshot, Table};
+use crate::model::record::Chunk;
+use crate::model::{Metric, Resource, Temporality};
+use crate::thread::suppress_this_thread;
+
+/// What the aggregator is told.
+pub(crate) enum Command {
+    /// Many items wait.
+    Wake,
+    /// Move everything on now, and answer.
+    Flush(Sender<()>),
+    /// One more exporter.
+    Add(Box<Output>),
+    /// Move everything on for the last time; workers have until then.
+    Stop(Instant, Sender<()>),
+}
+
+/// An exporter, as the aggregator sees it.
+pub(crate) struct Output {
+    pub(crate) number: usize,
+    pub(crate) wants: [bool; 3],
+    pub(crate) lanes: [Lane; 3],
+    pub(crate) control: Sender<Control>,
+    /// For one that wants deltas.
+    pub(crate) baseline: Option<Baseline>,
+}
+
+impl Output {
+    pub(crate) fn baseline(temporality: Temporality, table: &Table) -> Option<Baseline> {
+        (temporality == Temporality::Delta).then(|| Baseline::joining(&table.read()))
+    }
+}
+
+pub(crate) struct Aggregator {
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) table: Arc<Table>,
+    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) books: Arc<Books>,
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) flush_interval: Duration,
+}
+
+/// A batch of spans or events is closed when it has that many bytes.
+const BATCH: usize = 512 << 10;
+/// Meters tick at least that often.
+const TICK: Duration = Duration::from_secs(5);
+
+impl Aggregator {
+    pub(crate) fn run(mut self) {
+        suppress_this_thread();
+        let mut next_flush = Instant::now() + self.flush_interval;
+        let mut next_tick = Instant::now() + TICK;
+        loop {
+            match self.commands.recv_deadline(next_flush.min(next_tick)) {
+                Ok(Command::Wake) => self.move_items(),
+                Ok(Command::Flush(done)) => {
+                    self.flush();
+                    self.tell_all(Control::Hurry);
+                    let _ = done.send(());
+                }
+                Ok(Command::Add(output)) => self.outputs.push(*output),
+                Ok(Command::Stop(until, done)) => {
+                    self.buffers.close();
+                    self.flush();
+                    self.tell_all(Control::Stop(until));
+                    let _ = done.send(());
+                    return;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let now = Instant::now();
+            if now >= next_tick {
+                self.table.tick();
+                next_tick = now + TICK;
+            }
+            if now >= next_flush {
+                self.flush();
+                next_flush = now + self.flush_interval;
+            }
+        }
+    }
+
+    fn tell_all(&self, control: Control) {
+        for output in &self.outputs {
+            // One hurry at a time is enough, also for a worker that hangs; a worker that is gone needs none.
+            if matches!(control, Control::Stop(_)) || output.control.is_empty() {
+                let _ = output.control.send(control);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.clock.anchor();
+        self.move_items();
+        if !self.outputs.is_empty() {
+            self.table.tick();
+            let metrics = self.table.read();
+            self.dispatch_snapshot(metrics);
+        }
+    }
+
+    /// Spans, events and points made by hand, in batches to all.
+    fn move_items(&mut self) {
+        let collected = self.buffers.collect(&mut self.books.lock());
+        let anchors = self.clock.anchors();
+        let [spans, events] = collected.chunks;
+        for chunk in self.join(spans) {
+            self.dispatch(Batch::of_spans(chunk, Arc::clone(&self.resource), Arc::clone(&anchors)));
+        }
+        for chunk in self.join(events) {
+            self.dispatch(Batch::of_events(chunk, Arc::clone(&self.resource), Arc::clone(&anchors)));
+        }
+        if !collected.points.is_empty() {
+            let snapshot = Snapshot::new(collected.points, Arc::clone(&self.resource));
+            self.dispatch(Batch::of_metrics(snapshot, Arc::clone(&self.resource)));
+        }
+    }
+
+    /// Copies what threads filled into chunks of a batch's size, and gives the threads' chunks back at once:
+    /// what waits for a slow exporter then takes no memory from those who record.
+    fn join(&self, chunks: Vec<Chunk>) -> Vec<Chunk> {
+        let mut joined: Vec<Chunk> = Vec::new();
+        for chunk in &chunks {
+            match joined.last_mut() {
+                Some(last) if last.bytes() + chunk.bytes() <= BATCH => last.append(chunk),
+                _ => {
+                    let mut next = Chunk::default();
+                    next.append(chunk);
+                    joined.push(next);
+                }
+            }
+        }
+        self.buffers.give_back(chunks);
+        joined
+    }
+
+    /// Hands a batch, booked as held, to every exporter that wants its signal.
+    fn dispatch(&self, batch: Batch) {
+        let (signal, n) = (batch.signal(), batch.len() as u64);
+        let batch = Arc::new(batch);
+        let mut state = self.books.lock();
+        let account = state.account(signal);
+        account.held -= n;
+        account.dispatched += n;
+        for output in &self.outputs {
+            let wanted = output.wants[signal as usize];
+            state.offered(output.number, signal, n, wanted);
+            if wanted {
+                output.lanes[signal as usize].push(output.number, &batch, &mut state);
+            }
+        }
+    }
+
+    /// The metrics of this moment to every exporter: one batch for all that want sums since the start, one
+    /// each for those that want deltas.
+    fn dispatch_snapshot(&mut self, metrics: Vec<Metric>) {
+        if metrics.is_empty() {
+            return;
+        }
+        let snapshot = Snapshot::new(metrics, Arc::clone(&self.resource));
+        let mut state = self.books.lock();
+        let account = state.account(Signal::Metrics);
+        account.recorded += snapshot.len() as u64;
+        account.dispatched += snapshot.len() as u64;
+        let whole = Arc::new(Batch::of_metrics(snapshot.clone(), Arc::clone(&self.resource)));
+        for output in &mut self.outputs {
+            let batch = match &output.baseline {
+                None => Arc::clone(&whole),
+                Some(baseline) => {
+                    let delta = Snapshot::new(baseline.since(snapshot.metrics()), Arc::clone(&self.resource));
+                    Arc::new(Batch::of_metrics(delta, Arc::clone(&self.resource)))
+                }
+            };
+            let (n, wanted) = (batch.len() as u64, output.wants[Signal::Metrics as usize]);
+            state.offered(output.number, Signal::Metrics, n, wanted);
+            if !wanted || batch.is_empty() {
+                continue;
+            }
+            output.lanes[Signal::Metrics as usize].push(output.number, &batch, &mut state);
+            if let Some(baseline) = &mut output.baseline {
+                baseline.commit(snapshot.metrics());
+            }
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The ledger: every item is somewhere, or went somewhere.
+//!
+//! For the whole, `recorded = sampled_out + suppressed + dropped + held + dispatched`; for each exporter,
+//! `dispatched = filtered + accepted` and `accepted = delivered + rejected + dropped + buffered`. Both hold at
+//! every moment, not only at rest: items move from one account to another under one lock.
+
+use std::fmt;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::exporters::Signal;
+
+/// Why an item was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// All memory for items on their way to the aggregator was in use.
+    BufferFull,
+    /// An exporter did not keep up; of its waiting batches the oldest went.
+    QueueFull,
+    /// The deadline of the shutdown passed.
+    Deadline,
+    /// It was recorded after the shutdown.
+    Closed,
+}
+
+impl Reason {
+    /// All reasons.
+    pub const ALL: [Reason; 4] = [Reason::BufferFull, Reason::QueueFull, Reason::Deadline, Reason::Closed];
+
+    /// `buffer_full`, `queue_full`, `deadline` or `closed`.
+    pub fn name(self) -> &'static str {
+        ["buffer_full", "queue_full", "deadline", "closed"][self as usize]
+    }
+}
+
+/// How many items were dropped, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped([u64; Reason::ALL.len()]);
+
+impl Dropped {
+    /// For that reason.
+    pub fn by(&self, reason: Reason) -> u64 {
+        self.0[reason as usize]
+    }
+
+    /// For any reason.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    pub(crate) fn add(&mut self, reason: Reason, n: u64) {
+        self.0[reason as usize] += n;
+    }
+}
+
+/// What became of the items of one signal before they reached any exporter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Account {
+    /// All that the program made.
+    pub recorded: u64,
+    /// Not chosen by head sampling.
+    pub sampled_out: u64,
+    /// Made by telemetry's own threads, or under `suppress`.
+    pub suppressed: u64,
+    /// Lost, by reason.
+    pub dropped: Dropped,
+    /// In buffers, on their way to the aggregator.
+    pub held: u64,
+    /// Put into a batch that every exporter was offered.
+    pub dispatched: u64,
+}
+
+impl Account {
+    fn balances(&self) -> bool {
+        self.recorded
+            == self.sampled_out + self.suppressed + self.dropped.total() + self.held + self.dispatched
+    }
+}
+
+/// What one exporter did with the items of one signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExporterAccount {
+    /// Offered to it.
+    pub dispatched: u64,
+    /// Not wanted by it.
+    pub filtered: u64,
+    /// Wanted by it.
+    pub accepted: u64,
+    /// Taken by its backend.
+    pub delivered: u64,
+    /// Refused by its backend for good, or lost to a panic of the exporter.
+    pub rejected: u64,
+    /// Lost, by reason.
+    pub dropped: Dropped,
+    /// Waiting, or in the attempt that is going on.
+    pub buffered: u64,
+}
+
+impl ExporterAccount {
+    fn balances(&self) -> bool {
+        self.dispatched == self.filtered + self.accepted
+            && self.accepted == self.delivered + self.rejected + self.dropped.total() + self.buffered
+    }
+}
+
+/// Where every item is at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    pub(crate) accounts: [Account; 3],
+    pub(crate) exporters: Vec<(String, [ExporterAccount; 3])>,
+}
+
+impl Ledger {
+    /// The whole of one signal.
+    pub fn signal(&self, signal: Signal) -> &Account {
+        &self.accounts[signal as usize]
+    }
+
+    /// The names of the exporters, in the order they were added.
+    pub fn exporters(&self) -> impl Iterator<Item = &str> {
+        self.exporters.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// What the first exporter of that name did with one signal.
+    pub fn exporter(&self, name: &str, signal: Signal) -> Option<&ExporterAccount> {
+        self.exporters.iter().find(|(n, _)| n == name).map(|(_, accounts)| &accounts[signal as usize])
+    }
+
+    /// Whether everything is accounted for. It always is; tests ask.
+    pub fn balances(&self) -> bool {
+        self.accounts.iter().all(Account::balances)
+            && self.exporters.iter().flat_map(|(_, accounts)| accounts).all(ExporterAccount::balances)
+    }
+
+    /// All that was lost on the way or refused by a backend.
+    pub fn lost(&self) -> u64 {
+        let on_the_way = self.accounts.iter().map(|a| a.dropped.total());
+        let exporters = self.exporters.iter().flat_map(|(_, accounts)| accounts);
+        on_the_way.sum::<u64>() + exporters.map(|a| a.rejected + a.dropped.total()).sum::<u64>()
+    }
+}
+
+/// A table for people.
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<20}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}",
+            "", "recorded", "sampled out", "suppressed", "dropped", "held", "dispatched"
+        )?;
+        for (signal, a) in Signal::ALL.iter().zip(&self.accounts) {
+            writeln!(
+                f,
+                "{:<20}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}",
+                signal.name(),
+                a.recorded,
+                a.sampled_out,
+                a.suppressed,
+                a.dropped.total(),
+                a.held,
+                a.dispatched
+            )?;
+        }
+        if !self.exporters.is_empty() {
+            writeln!(
+                f,
+                "{:<20}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}",
+                "exporter", "dispatched", "filtered", "delivered", "rejected", "dropped", "buffered"
+            )?;
+        }
+        for (name, accounts) in &self.exporters {
+            for (signal, a) in Signal::ALL.iter().zip(accounts) {
+                writeln!(
+                    f,
+                    "{:<20}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}",
+                    format!("{name} {}", signal.name()),
+                    a.dispatched,
+                    a.filtered,
+                    a.delivered,
+                    a.rejected,
+                    a.dropped.total(),
+                    a.buffered
+                )?;
+            }
+        }
+        let verdict = if self.balances() { "balances" } else { "DOES NOT BALANCE" };
+        write!(f, "the ledger {verdict}")?;
+        for (reason, n) in self.reasons() {
+            write!(f, "; dropped by {}: {n}", reason.name())?;
+        }
+        writeln!(f)
+    }
+}
+
+impl Ledger {
+    fn reasons(&self) -> impl Iterator<Item = (Reason, u64)> {
+        let whole = self.accounts.iter().map(|a| a.dropped);
+        let exporters = self.exporters.iter().flat_map(|(_, accounts)| accounts.iter().map(|a| a.dropped));
+        let all: Vec<Dropped> = whole.chain(exporters).collect();
+        Reason::ALL
+            .into_iter()
+            .map(move |reason| (reason, all.iter().map(|d| d.by(reason)).sum()))
+            .filter(|(_, n)| *n > 0)
+    }
+}
+
+/// The ledger as it is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) ledger: Ledger,
+    /// Of each exporter, whether its worker has ended or was given up.
+    ended: Vec<bool>,
+}
+
+/// How an exporter's attempt on a batch, or the wait for one, ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
+    Delivered { rejected: u64 },
+    Rejected,
+    Dropped(Reason),
+}
+
+impl Books {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add_exporter(&self, name: String) -> usize {
+        let mut state = self.lock();
+        state.ledger.exporters.push((name, Default::default()));
+        state.ended.push(false);
+        state.ended.len() - 1
+    }
+
+    /// A worker is done with a batch of `n` items.
+    pub(crate) fn settle(&self, exporter: usize, signal: Signal, n: u64, outcome: Outcome) {
+        self.lock().settle(exporter, signal, n, outcome);
+        self.changed.notify_all();
+    }
+
+    /// A worker has ended.
+    pub(crate) fn end(&self, exporter: usize) {
+        self.lock().ended[exporter] = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until every exporter is done with all that it has accepted by now. False if time ran out.
+    pub(crate) fn wait_settled(&self, until: Instant) -> bool {
+        let goal: Vec<[u64; 3]> =
+            self.lock().ledger.exporters.iter().map(|(_, a)| a.map(|a| a.accepted)).collect();
+        self.wait(until, |state| {
+            let exporters = state.ledger.exporters.iter().zip(&goal).zip(&state.ended);
+            exporters
+                .into_iter()
+                .all(|(((_, now), goal), ended)| *ended || now.iter().zip(goal).all(|(a, g)| a.accepted - a.buffered >= *g))
+        })
+    }
+
+    /// Waits until every worker has ended. Those that have not when time runs out are given up: what they
+    /// still have is dropped. Their names.
+    pub(crate) fn wait_ended(&self, until: Instant) -> Vec<String> {
+        self.wait(until, |state| state.ended.iter().all(|ended| *ended));
+        let mut state = self.lock();
+        let late: Vec<usize> = (0..state.ended.len()).filter(|i| !state.ended[*i]).collect();
+        for &exporter in &late {
+            for signal in Signal::ALL {
+                let left = state.ledger.exporters[exporter].1[signal as usize].buffered;
+                state.settle(exporter, signal, left, Outcome::Dropped(Reason::Deadline));
+            }
+            state.ended[exporter] = true;
+        }
+        late.iter().map(|exporter| state.ledger.exporters[*exporter].0.clone()).collect()
+    }
+
+    fn wait(&self, until: Instant, done: impl Fn(&State) -> bool) -> bool {
+        let mut state = self.lock();
+        while !done(&state) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}
+
+impl State {
+    pub(crate) fn account(&mut self, signal: Signal) -> &mut Account {
+        &mut self.ledger.accounts[signal as usize]
+    }
+
+    /// A batch was put into an exporter's queue, or was not wanted.
+    pub(crate) fn offered(&mut self, exporter: usize, signal: Signal, n: u64, wanted: bool) {
+        let account = &mut self.ledger.exporters[exporter].1[signal as usize];
+        account.dispatched += n;
+        if wanted {
+            account.accepted += n;
+            account.buffered += n;
+        } else {
+            account.filtered += n;
+        }
+    }
+
+    pub(crate) fn settle(&mut self, exporter: usize, signal: Signal, n: u64, outcome: Outcome) {
+        if self.ended[exporter] {
+            return; // given up: what it had is booked already
+        }
+        let account = &mut self.ledger.exporters[exporter].1[signal as usize];
+        account.buffered -= n;
+        match outcome {
+            Outcome::Delivered { rejected } => {
+                let rejected = rejected.min(n);
+                account.delivered += n - rejected;
+                account.rejected += rejected;
+            }
+            Outcome::Rejected => account.rejected += n,
+            Outcome::Dropped(reason) => account.dropped.add(reason, n),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What waits for one exporter: a lane for each signal, bounded in batches and in bytes.
+//!
+//! The aggregator is the only one to put batches in, and does so holding the books; the exporter's worker
+//! takes them out. A full lane loses its oldest batch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::ledger::{Outcome, Reason, State};
+use crate::exporters::{Batch, Signal};
+
+/// The aggregator's end.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    signal: Signal,
+    sender: Sender<Arc<Batch>>,
+    /// To take the oldest out of a full lane.
+    receiver: Receiver<Arc<Batch>>,
+    bytes: Arc<AtomicUsize>,
+    max_bytes: usize,
+}
+
+/// The worker's end.
+#[derive(Debug)]
+pub(crate) struct LaneOut {
+    pub(crate) receiver: Receiver<Arc<Batch>>,
+    bytes: Arc<AtomicUsize>,
+}
+
+const MAX_BATCHES: usize = 1024;
+
+impl Lane {
+    pub(crate) fn new(signal: Signal, max_bytes: usize) -> (Self, LaneOut) {
+        let (sender, receiver) = bounded(MAX_BATCHES);
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let out = LaneOut { receiver: receiver.clone(), bytes: Arc::clone(&bytes) };
+        (Self { signal, sender, receiver, bytes, max_bytes }, out)
+    }
+
+    /// Puts a batch in, which is booked as accepted already; what must go for it is booked as dropped.
+    pub(crate) fn push(&self, exporter: usize, batch: &Arc<Batch>, state: &mut State) {
+        let size = batch.bytes();
+        while self.bytes.load(Relaxed) + size > self.max_bytes && self.drop_oldest(exporter, state) {}
+        self.bytes.fetch_add(size, Relaxed);
+        let mut next = Arc::clone(batch);
+        loop {
+            match self.sender.try_send(next) {
+                Ok(()) => return,
+                Err(TrySendError::Full(back)) => {
+                    next = back;
+                    self.drop_oldest(exporter, state);
+                }
+                // The worker is gone, which takes a panic outside of the exporter.
+                Err(TrySendError::Disconnected(back)) => {
+                    self.bytes.fetch_sub(size, Relaxed);
+                    state.settle(exporter, self.signal, back.len() as u64, Outcome::Dropped(Reason::Closed));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn drop_oldest(&self, exporter: usize, state: &mut State) -> bool {
+        let Ok(oldest) = self.receiver.try_recv() else { return false };
+        self.bytes.fetch_sub(oldest.bytes(), Relaxed);
+        state.settle(exporter, self.signal, oldest.len() as u64, Outcome::Dropped(Reason::QueueFull));
+        true
+    }
+}
+
+impl LaneOut {
+    /// To be called for each batch that was received.
+    pub(crate) fn taken(&self, batch: &Batch) {
+        self.bytes.fetch_sub(batch.bytes(), Relaxed);
+    }
+}

@@ -1,0 +1,118 @@
+//! What one thread owns: its random ids and whether telemetry looks away from it.
+//!
+//! Nothing here is shared between threads, and nothing here ever blocks.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::model::{SpanId, TraceId};
+
+thread_local! {
+    static SEED: Cell<u64> = const { Cell::new(0) };
+    static SUPPRESSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A random number, cheap and good enough for ids; not for secrets.
+pub fn random_u64() -> u64 {
+    let seed = SEED.try_with(Cell::get).unwrap_or_default();
+    let seed = if seed == 0 { RandomState::new().build_hasher().finish() | 1 } else { seed };
+    let next = seed.wrapping_add(0xa076_1d64_78bd_642f);
+    // Where the thread is ending its seed is gone, and each number starts from a new one.
+    let _ = SEED.try_with(|s| s.set(next));
+    let wide = u128::from(next) * u128::from(next ^ 0xe703_7ed1_a0b4_28db);
+    ((wide >> 64) ^ wide) as u64
+}
+
+/// A new trace id. Its low 56 bits are random, as consistent sampling wants them.
+pub fn new_trace_id() -> TraceId {
+    let id = u128::from(random_u64()) << 64 | u128::from(random_u64());
+    TraceId::new(id).unwrap_or(TraceId::MIN)
+}
+
+/// A new span id.
+pub fn new_span_id() -> SpanId {
+    SpanId::new(random_u64()).unwrap_or(SpanId::MIN)
+}
+
+/// Whether the layer looks away from this thread now.
+pub fn is_suppressed() -> bool {
+    SUPPRESSED.try_with(Cell::get).unwrap_or(false)
+}
+
+/// Runs `f` while the layer records nothing of this thread. For exporters, whose own HTTP stack may use
+/// `tracing`; metrics are recorded as ever.
+pub fn suppress<R>(f: impl FnOnce() -> R) -> R {
+    let _back = Suppression::begin();
+    f()
+}
+
+/// The same for a future: in force while it is polled.
+pub fn suppress_future<F: Future>(future: F) -> Suppressed<F> {
+    Suppressed { future: Box::pin(future) }
+}
+
+/// Suppresses this thread for good: for threads of ours.
+pub(crate) fn suppress_this_thread() {
+    SUPPRESSED.with(|s| s.set(true));
+}
+
+struct Suppression {
+    before: bool,
+}
+
+impl Suppression {
+    fn begin() -> Self {
+        Self { before: SUPPRESSED.try_with(|s| s.replace(true)).unwrap_or(true) }
+    }
+}
+
+impl Drop for Suppression {
+    fn drop(&mut self) {
+        let _ = SUPPRESSED.try_with(|s| s.set(self.before));
+    }
+}
+
+/// See [`suppress_future`].
+#[derive(Debug)]
+pub struct Suppressed<F> {
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Suppressed<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        suppress(|| self.future.as_mut().poll(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suppression_ends_with_its_scope_even_after_a_panic() {
+        assert!(!is_suppressed());
+        let panicked = std::panic::catch_unwind(|| {
+            suppress(|| {
+                suppress(|| ());
+                assert!(is_suppressed(), "the outer scope is still open");
+                panic!("in the scope");
+            })
+        });
+        assert!(panicked.is_err() && !is_suppressed());
+    }
+
+    #[test]
+    fn ids_do_not_repeat_across_threads() {
+        let make = || (0..20_000).map(|_| new_span_id()).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(make)).collect();
+        let mut ids: Vec<SpanId> = threads.into_iter().flat_map(|t| t.join().unwrap()).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 80_000);
+    }
+}

@@ -1,0 +1,69 @@
+//! Turns a program that uses `tracing` into one that delivers exact metrics, events and traces.
+//!
+//! Add [`TelemetryLayer`] to the subscriber you have, or let [`init`] set up everything from the environment;
+//! annotate functions with [`count_me`] and [`time_me`]; read metrics, events and spans where an exporter put
+//! them.
+//!
+//! ```
+//! use telemetry_layer::prelude::*;
+//!
+//! #[count_me]
+//! #[time_me]
+//! fn checkout(items: u64) -> u64 {
+//!     tracing::info!(items, "checked out");
+//!     items * 10
+//! }
+//!
+//! let _telemetry = telemetry_layer::init_with(Collector::builder().export("discard:"))?;
+//! checkout(3);
+//! # Ok::<(), telemetry_layer::Error>(())
+//! ```
+
+#[cfg(feature = "env-filter")]
+mod init;
+mod layer;
+mod metric_fields;
+mod open;
+mod stack;
+mod visit;
+
+#[cfg(feature = "env-filter")]
+pub use init::{init, init_with};
+pub use layer::TelemetryLayer;
+
+pub use telemetry_core::{
+    Batch, Builder, CheckAtStart, Collector, Config, Counter, Delivery, Error, ExportError, Exporter, Gauge, Guard,
+    Histogram, Ledger, Level, Meter, Report, Signal, Timer, TimerGuard, UpDownCounter, With, clock, counter,
+    exporters, gauge, histogram, meter, metrics, model, pipeline, sampling, suppress, suppress_future, thread, timer,
+    up_down_counter,
+};
+#[cfg(feature = "macros")]
+pub use telemetry_macros::{count, count_me, gauge, time, time_me};
+
+/// What most programs need: `use telemetry_layer::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        Batch, Collector, Exporter, TelemetryLayer, counter, gauge, histogram, meter, timer, up_down_counter,
+    };
+    #[cfg(feature = "macros")]
+    pub use crate::{count, count_me, time, time_me};
+    pub use tracing_subscriber::layer::SubscriberExt as _;
+    pub use tracing_subscriber::util::SubscriberInitExt as _;
+}
+
+/// For what the macros expand to. Nothing here is for users, and all of it may change.
+#[doc(hidden)]
+pub mod __private {
+    pub use telemetry_core::Level;
+    pub use telemetry_core::metrics::{CellKind, Site};
+    pub use telemetry_core::private::{AnyOutcome, Outcome, OutcomeTimer, Probe, TagValue, call, record, start};
+    pub use tracing;
+    pub use tracing::Instrument;
+
+    /// Gives the span of a call that returned an error the status error.
+    pub fn set_status(span: &tracing::Span, outcome: Outcome) {
+        if outcome == Outcome::Error {
+            span.record("otel.status_code", "error");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Takes the fields of a span or an event down as bytes.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::fmt;
+
+use telemetry_core::model::record::{FieldBuf, Key};
+use telemetry_core::model::{SpanKind, Status, ValueRef};
+use tracing::field::{Field, Visit};
+
+/// What fields with special names say of a span, instead of being fields of it.
+#[derive(Debug, Default)]
+pub(crate) struct Special {
+    pub(crate) name: Option<String>,
+    pub(crate) kind: Option<SpanKind>,
+    pub(crate) status: Option<Status>,
+    status_description: Option<String>,
+}
+
+impl Special {
+    /// The status, with the description that may have come before it or after it.
+    pub(crate) fn status(&mut self, before: &Status) -> Option<Status> {
+        let status = self.status.take();
+        let Some(description) = self.status_description.take() else { return status };
+        match status.as_ref().unwrap_or(before) {
+            Status::Error(_) => Some(Status::Error(description)),
+            _ => status,
+        }
+    }
+}
+
+/// Writes fields into a buffer; takes the special ones of a span apart where `special` is given.
+pub(crate) struct Recorder<'a> {
+    pub(crate) fields: &'a mut FieldBuf,
+    pub(crate) special: Option<&'a mut Special>,
+}
+
+impl Recorder<'_> {
+    fn put(&mut self, field: &Field, value: ValueRef<'_>) {
+        if !self.take_special(field, &value) {
+            self.fields.push(Key::Index(field.index()), value);
+        }
+    }
+
+    /// OpenTelemetry's names, as `tracing-opentelemetry` introduced them.
+    fn take_special(&mut self, field: &Field, value: &dyn fmt::Display) -> bool {
+        let Some(special) = &mut self.special else { return false };
+        let Some(which) = field.name().strip_prefix("otel.") else { return false };
+        let text = || value.to_string();
+        match which {
+            "name" => special.name = Some(text()),
+            "kind" => special.kind = SpanKind::from_name(&text()).or(special.kind),
+            "status_code" => match text().to_ascii_lowercase().as_str() {
+                "ok" => special.status = Some(Status::Ok),
+                "error" => special.status = Some(Status::Error(String::new())),
+                _ => {}
+            },
+            "status_description" | "status_message" => special.status_description = Some(text()),
+            _ => return false,
+        }
+        true
+    }
+}
+
+impl Visit for Recorder<'_> {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, ValueRef::Bool(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, ValueRef::U64(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, ValueRef::I64(value));
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        match u64::try_from(value) {
+            Ok(value) => self.put(field, ValueRef::U64(value)),
+            Err(_) => self.put(field, ValueRef::Str(&value.to_string())),
+        }
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        match i64::try_from(value) {
+            Ok(value) => self.put(field, ValueRef::I64(value)),
+            Err(_) => self.put(field, ValueRef::Str(&value.to_string())),
+        }
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, ValueRef::F64(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, ValueRef::Str(value));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.record_fmt(field, format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.record_fmt(field, format_args!("{value:?}"));
+    }
+}
+
+impl Recorder<'_> {
+    fn record_fmt(&mut self, field: &Field, text: fmt::Arguments<'_>) {
+        if !self.take_special(field, &text) {
+            self.fields.push_fmt(Key::Index(field.index()), text);
+        }
+    }
+}
+
+/// Beyond that a buffer is not kept for later.
+const KEPT: usize = 4 << 10;
+
+/// Runs `f` with an empty buffer of this thread. What `f` runs may record in its turn: it gets another one.
+pub(crate) fn with_fields<R>(f: impl FnOnce(&mut FieldBuf) -> R) -> R {
+    thread_local! {
+        static SPARE: Cell<FieldBuf> = const { Cell::new(FieldBuf::new()) };
+    }
+    let mut fields = SPARE.try_with(Cell::take).unwrap_or_default();
+    fields.clear();
+    let result = f(&mut fields);
+    if fields.capacity() <= KEPT {
+        let _ = SPARE.try_with(|spare| spare.set(fields));
+    }
+    result
+}

@@ -1,0 +1,205 @@
+//! What the macros become.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{LitStr, ReturnType, Type};
+
+use crate::args::{AttributeArgs, CallArgs, Common, Kind};
+use crate::function::Function;
+
+const OUTCOMES: [&str; 4] = ["ok", "error", "panic", "cancelled"];
+
+/// Where the expansion finds everything.
+fn private() -> TokenStream {
+    quote!(::telemetry_layer::__private)
+}
+
+/// A name that no name of the user can meet.
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+pub(crate) fn call(kind: Kind, args: &CallArgs) -> TokenStream {
+    let p = private();
+    let name = &args.name;
+    let site = site(kind, &quote!(#name), &args.common, &[]);
+    let tags = dynamic_tags(&args.common);
+    let run = match (kind, &args.value) {
+        (Kind::Time, _) => quote!(#p::start(&SITE, #tags)),
+        (_, Some(value)) => quote!(#p::record(&SITE, #tags, #value)),
+        (_, None) => quote!(#p::record(&SITE, #tags, 1)),
+    };
+    quote!({ static SITE: #p::Site = #site; #run })
+}
+
+pub(crate) fn attribute(kind: Kind, args: &AttributeArgs, function: &Function) -> TokenStream {
+    match kind {
+        Kind::Time => time(args, function),
+        _ => count(args, function),
+    }
+}
+
+fn count(args: &AttributeArgs, function: &Function) -> TokenStream {
+    let p = private();
+    let (name, own_tags) = metric("function.calls", args, function);
+    let site = site(Kind::Count, &name, &args.common, &own_tags);
+    let tags = dynamic_tags(&args.common);
+    let value = args.value.as_ref().map_or_else(|| quote!(1), |value| quote!(#value));
+    let body = &function.body;
+    function.with_body(quote! {
+        {
+            static SITE: #p::Site = #site;
+            #p::record(&SITE, #tags, #value);
+        }
+        #body
+    })
+}
+
+fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
+    let p = private();
+    let (timer, span) = (local("__timer"), local("__span"));
+    let (name, own_tags) = metric("function.duration", args, function);
+    let tags = dynamic_tags(&args.common);
+    let start = if args.outcome {
+        let sites = OUTCOMES.map(|outcome| {
+            let with_outcome = [&own_tags[..], &[("outcome", quote!(#outcome))]].concat();
+            site(Kind::Time, &name, &args.common, &with_outcome)
+        });
+        quote!({ static SITES: [#p::Site; 4] = [#(#sites),*]; #p::OutcomeTimer::start(&SITES, #tags) })
+    } else {
+        let site = site(Kind::Time, &name, &args.common, &own_tags);
+        quote!({ static SITE: #p::Site = #site; #p::start(&SITE, #tags) })
+    };
+    let open = (!args.no_span).then(|| open_span(args, function));
+    let is_async = function.signature.asyncness.is_some();
+    let run = match (is_async, open.is_some()) {
+        (false, _) => run_sync(args, function),
+        (true, true) => {
+            let future = future(function);
+            quote!(#p::Instrument::instrument(#future, ::core::clone::Clone::clone(&#span)).await)
+        }
+        (true, false) => {
+            let future = future(function);
+            quote!(#future.await)
+        }
+    };
+    let enter = (!is_async).then(|| quote!(.entered()));
+    let open = open.map(|open| quote!(let #span = #open #enter;));
+    let run = if args.outcome {
+        let (result, outcome) = (local("__result"), local("__outcome"));
+        let status = open.is_some().then(|| quote!(#p::set_status(&#span, #outcome);));
+        quote! {
+            let #result = #run;
+            let #outcome = { use #p::AnyOutcome as _; #p::Probe(&#result).outcome() };
+            #status
+            #timer.end(#outcome);
+            #result
+        }
+    } else {
+        run
+    };
+    function.with_body(quote!(let #timer = #start; #open #run))
+}
+
+/// The body as it is, or, where its result is looked at, as a closure: an early return then ends the closure.
+fn run_sync(args: &AttributeArgs, function: &Function) -> TokenStream {
+    let body = &function.body;
+    if !args.outcome {
+        return quote!(#body);
+    }
+    let p = private();
+    let ty = match &function.signature.output {
+        ReturnType::Default => quote!(-> ()),
+        ReturnType::Type(_, ty) => nameable(ty).map(|ty| quote!(-> #ty)).unwrap_or_default(),
+    };
+    quote!(#p::call(move || #ty #body))
+}
+
+/// The body as a future. A branch that is never taken tells the compiler its type, so that `?` and early
+/// returns convert as they did.
+fn future(function: &Function) -> TokenStream {
+    let body = &function.body;
+    let hint = match &function.signature.output {
+        ReturnType::Default => Some(quote!(())),
+        ReturnType::Type(_, ty) => nameable(ty).map(|ty| quote!(#ty)),
+    };
+    let hint = hint.map(|ty| {
+        let never = local("__never");
+        quote! {
+            #[allow(unreachable_code, clippy::all, clippy::pedantic)]
+            if false {
+                let #never: #ty = loop {};
+                return #never;
+            }
+        }
+    });
+    quote!(async move { #hint #body })
+}
+
+/// The type, unless it has no name (`impl Trait`) or no value (`!`).
+fn nameable(ty: &Type) -> Option<&Type> {
+    fn has_impl(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            proc_macro2::TokenTree::Ident(ident) => ident == "impl",
+            proc_macro2::TokenTree::Group(group) => has_impl(group.stream()),
+            _ => false,
+        })
+    }
+    let unnamed = matches!(ty, Type::Never(_)) || has_impl(quote!(#ty));
+    (!unnamed).then_some(ty)
+}
+
+fn open_span(args: &AttributeArgs, function: &Function) -> TokenStream {
+    let p = private();
+    let name = args.name.as_ref().map_or_else(|| function_name(function), LitStr::clone);
+    let level = args.common.level.clone().unwrap_or_else(|| Ident::new("INFO", Span::call_site()));
+    let status = args.outcome.then(|| quote!(, otel.status_code = #p::tracing::field::Empty));
+    quote!(#p::tracing::span!(target: ::core::module_path!(), #p::Level::#level, #name #status))
+}
+
+fn function_name(function: &Function) -> LitStr {
+    let name = &function.signature.ident;
+    LitStr::new(&syn::ext::IdentExt::unraw(name).to_string(), name.span())
+}
+
+/// The metric's name, and the tags it has because nobody named it.
+fn metric(
+    unnamed: &str,
+    args: &AttributeArgs,
+    function: &Function,
+) -> (TokenStream, Vec<(&'static str, TokenStream)>) {
+    if let Some(name) = &args.name {
+        return (quote!(#name), Vec::new());
+    }
+    let own = function_name(function);
+    let path = quote_spanned!(own.span()=> ::core::concat!(::core::module_path!(), "::", #own));
+    (quote!(#unnamed), vec![("code.function.name", path)])
+}
+
+/// The expression of a site in a `static`.
+fn site(kind: Kind, name: &TokenStream, common: &Common, own: &[(&str, TokenStream)]) -> TokenStream {
+    let p = private();
+    let (cell, unit) = match kind {
+        Kind::Count => (quote!(Counter), None),
+        Kind::Time => (quote!(Histogram), Some(quote!(.unit("s")))),
+        Kind::Gauge => (quote!(Gauge), None),
+    };
+    let level = common.level.as_ref().map(|level| quote!(.level(#p::Level::#level)));
+    let own = own.iter().map(|(key, value)| quote!((#key, #value)));
+    let literal = common.tags.iter().filter_map(|tag| {
+        let (key, value) = (&tag.key, tag.literal()?);
+        Some(quote!((#key, #value)))
+    });
+    let tags = own.chain(literal);
+    quote!(#p::Site::new(#p::CellKind::#cell, #name, &[#(#tags),*])#unit #level)
+}
+
+/// The tags whose values are known only when the program runs.
+fn dynamic_tags(common: &Common) -> TokenStream {
+    let p = private();
+    let tags = common.tags.iter().filter(|tag| tag.literal().is_none()).map(|tag| {
+        let (key, value) = (&tag.key, &tag.value);
+        quote!((#key, &*#p::TagValue::as_tag(&(#value))))
+    });
+    quote!(&[#(#tags),*])
+}

@@ -1,0 +1,39 @@
+//! A function whose body is not looked into: half-typed code still expands.
+
+use proc_macro2::{Delimiter, Group, TokenStream};
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Error, Result, Signature, Visibility};
+
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) signature: Signature,
+    pub(crate) body: Group,
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        let not_a_function = |_| input.error("this attribute goes on a function");
+        let signature: Signature = input.parse().map_err(not_a_function)?;
+        if let Some(constant) = signature.constness {
+            let text = "a `const fn` can run when nothing can be recorded; take `const` or this attribute away";
+            return Err(Error::new_spanned(constant, text));
+        }
+        let body: Group = input.parse().map_err(|e| Error::new(e.span(), "this attribute needs a function with a body"))?;
+        if body.delimiter() != Delimiter::Brace {
+            return Err(Error::new(body.span(), "a body in braces is needed"));
+        }
+        Ok(Self { attributes, visibility, signature, body })
+    }
+}
+
+impl Function {
+    /// The same function with another body.
+    pub(crate) fn with_body(&self, body: impl ToTokens) -> TokenStream {
+        let Self { attributes, visibility, signature, .. } = self;
+        quote! { #(#attributes)* #visibility #signature { #body } }
+    }
+}
