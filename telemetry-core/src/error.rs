@@ -54,7 +54,11 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn config(name: impl Into<String>, value: impl fmt::Display, reason: impl fmt::Display) -> Self {
+    pub(crate) fn config(
+        name: impl Into<String>,
+        value: impl fmt::Display,
+        reason: impl fmt::Display,
+    ) -> Self {
         Self::Config { name: name.into(), value: value.to_string(), reason: reason.to_string() }
     }
 }

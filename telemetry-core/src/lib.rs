@@ -38,8 +38,8 @@ pub use exporters::{Batch, Delivery, ExportError, Exporter, Signal};
 #[doc(hidden)]
 pub use instrument::private;
 pub use instrument::{
-    Counter, Gauge, Histogram, Meter, Timer, TimerGuard, UpDownCounter, With, counter, gauge, histogram, meter,
-    timer, up_down_counter,
+    Counter, Gauge, Histogram, Meter, Timer, TimerGuard, UpDownCounter, With, counter, gauge, histogram,
+    meter, timer, up_down_counter,
 };
 pub use pipeline::Ledger;
 pub use thread::{suppress, suppress_future};

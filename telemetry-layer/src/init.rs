@@ -29,14 +29,14 @@ pub fn init_with(builder: Builder) -> Result<Guard, Error> {
         }
         _ => Ok(EnvFilter::new("info")),
     })?;
-    if tracing::dispatcher::has_been_set() {
-        let text = "a tracing subscriber is installed already; add `TelemetryLayer::new(&collector)` to that one";
-        return Err(Error::Setup(text.into()));
-    }
-    let guard = builder.install()?;
-    let layer = TelemetryLayer::new(&guard);
-    let subscriber = tracing_subscriber::registry().with(filter).with(layer);
-    subscriber.try_init().map_err(|e| Error::Setup(e.to_string()))?;
+    let collector = builder.start()?;
+    let subscriber = tracing_subscriber::registry().with(filter).with(TelemetryLayer::new(&collector));
+    subscriber.try_init().map_err(|_| {
+        let text =
+            "a tracing subscriber is installed already; add `TelemetryLayer::new(&collector)` to that one";
+        Error::Setup(text.into())
+    })?;
+    let guard = collector.install()?;
     if guard.config().enabled && guard.ledger().exporters().next().is_none() {
         eprintln!(
             "telemetry: nothing is exported yet: name exporters in TELEMETRY_EXPORT_ENDPOINTS, for instance \

@@ -32,10 +32,10 @@ pub use init::{init, init_with};
 pub use layer::TelemetryLayer;
 
 pub use telemetry_core::{
-    Batch, Builder, CheckAtStart, Collector, Config, Counter, Delivery, Error, ExportError, Exporter, Gauge, Guard,
-    Histogram, Ledger, Level, Meter, Report, Signal, Timer, TimerGuard, UpDownCounter, With, clock, counter,
-    exporters, gauge, histogram, meter, metrics, model, pipeline, sampling, suppress, suppress_future, thread, timer,
-    up_down_counter,
+    Batch, Builder, CheckAtStart, Collector, Config, Counter, Delivery, Error, ExportError, Exporter, Gauge,
+    Guard, Histogram, Ledger, Level, Meter, Report, Signal, Timer, TimerGuard, UpDownCounter, With, clock,
+    counter, exporters, gauge, histogram, meter, metrics, model, pipeline, sampling, suppress,
+    suppress_future, thread, timer, up_down_counter,
 };
 #[cfg(feature = "macros")]
 pub use telemetry_macros::{count, count_me, gauge, time, time_me};
@@ -56,7 +56,9 @@ pub mod prelude {
 pub mod __private {
     pub use telemetry_core::Level;
     pub use telemetry_core::metrics::{CellKind, Site};
-    pub use telemetry_core::private::{AnyOutcome, Outcome, OutcomeTimer, Probe, TagValue, call, record, start};
+    pub use telemetry_core::private::{
+        AnyOutcome, Outcome, OutcomeTimer, Probe, TagValue, call, record, start,
+    };
     pub use tracing;
     pub use tracing::Instrument;
 

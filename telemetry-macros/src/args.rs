@@ -82,7 +82,8 @@ impl CallArgs {
         comma(input)?;
         let mut args = Self { common: Common::default(), name, value: None };
         let keyword = |input: ParseStream<'_>| {
-            input.peek(Ident::peek_any) && (input.peek2(Token![=]) && !input.peek2(Token![==]) || is_tags(input))
+            input.peek(Ident::peek_any)
+                && (input.peek2(Token![=]) && !input.peek2(Token![==]) || is_tags(input))
         };
         if kind != Kind::Time && !input.is_empty() && !keyword(input) {
             args.value = Some(input.parse()?);
@@ -146,7 +147,9 @@ impl Tag {
         match &self.value {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
             Expr::Lit(ExprLit { lit: Lit::Bool(b), .. }) => Some(b.value.to_string()),
-            Expr::Lit(ExprLit { lit: Lit::Int(n), .. }) if n.suffix().is_empty() => Some(n.base10_digits().to_owned()),
+            Expr::Lit(ExprLit { lit: Lit::Int(n), .. }) if n.suffix().is_empty() => {
+                Some(n.base10_digits().to_owned())
+            }
             _ => None,
         }
     }

@@ -19,10 +19,12 @@ impl Parse for Function {
         let not_a_function = |_| input.error("this attribute goes on a function");
         let signature: Signature = input.parse().map_err(not_a_function)?;
         if let Some(constant) = signature.constness {
-            let text = "a `const fn` can run when nothing can be recorded; take `const` or this attribute away";
+            let text =
+                "a `const fn` can run when nothing can be recorded; take `const` or this attribute away";
             return Err(Error::new_spanned(constant, text));
         }
-        let body: Group = input.parse().map_err(|e| Error::new(e.span(), "this attribute needs a function with a body"))?;
+        let body: Group =
+            input.parse().map_err(|e| Error::new(e.span(), "this attribute needs a function with a body"))?;
         if body.delimiter() != Delimiter::Brace {
             return Err(Error::new(body.span(), "a body in braces is needed"));
         }

@@ -84,9 +84,12 @@ pub fn gauge(args: TokenStream) -> TokenStream {
 
 fn attribute(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
     let item: proc_macro2::TokenStream = item.into();
-    let expanded = syn::parse::Parser::parse(|input: syn::parse::ParseStream<'_>| AttributeArgs::parse(kind, input), args)
-        .and_then(|args| Ok((args, syn::parse2::<Function>(item.clone())?)))
-        .map(|(args, function)| expand::attribute(kind, &args, &function));
+    let expanded = syn::parse::Parser::parse(
+        |input: syn::parse::ParseStream<'_>| AttributeArgs::parse(kind, input),
+        args,
+    )
+    .and_then(|args| Ok((args, syn::parse2::<Function>(item.clone())?)))
+    .map(|(args, function)| expand::attribute(kind, &args, &function));
     expanded
         .unwrap_or_else(|error| {
             let mut both = error.into_compile_error();

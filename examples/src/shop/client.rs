@@ -60,17 +60,17 @@ impl Load {
     }
 }
 
-/// One request of one of a hundred customers; its status.
+/// One request of one of thirty customers; its status.
 async fn request(client: reqwest::Client, address: SocketAddr) -> u16 {
-    let customer = 1 + random_u64() % 100;
+    let customer = 1 + random_u64() % 30;
     let product = 1 + (random_u64() % 12) as u32;
     let base = format!("http://{address}");
     let request = match random_u64() % 100 {
-        0..35 => client.get(format!("{base}/products")),
-        35..55 => client.get(format!("{base}/products/{product}")),
+        0..30 => client.get(format!("{base}/products")),
+        30..50 => client.get(format!("{base}/products/{product}")),
         // Nobody sells that.
-        55..58 => client.get(format!("{base}/products/{}", product + 1000)),
-        58..80 => {
+        50..53 => client.get(format!("{base}/products/{}", product + 1000)),
+        53..85 => {
             let item = Item { product, items: 1 + (random_u64() % 3) as u32 };
             client.post(format!("{base}/carts/{customer}/items")).json(&item)
         }
@@ -90,7 +90,7 @@ async fn show_progress(start: Instant, time: Duration, sent: Arc<AtomicU64>) {
         let seconds = start.elapsed().as_secs();
         if terminal {
             print!("\r");
-        } else if seconds % 5 != 0 {
+        } else if !seconds.is_multiple_of(5) {
             continue;
         }
         print!("{seconds:>4} of {} s, {} requests sent", time.as_secs(), sent.load(Relaxed));

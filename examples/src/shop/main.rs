@@ -30,7 +30,7 @@ struct Flags {
     /// How many requests a second it sends.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
-    /// Where telemetry goes; may be given several times [default: file:target/telemetry].
+    /// Where telemetry goes; may be given several times. Without, it is `file:target/telemetry`.
     #[arg(long, value_name = "URL")]
     export: Vec<String>,
     /// No client: serve until a signal comes.
@@ -72,7 +72,9 @@ fn main() -> ExitCode {
 
 fn set_up(flags: &Flags, slowest: &Arc<Slowest>) -> Result<Guard, telemetry_layer::Error> {
     let mut builder = Collector::builder().exporter(slowest.exporter());
-    builder = flags.export.iter().fold(builder, |builder, url| builder.export(url));
+    for url in &flags.export {
+        builder = builder.export(url);
+    }
     if flags.export.is_empty() && std::env::var_os("TELEMETRY_EXPORT_ENDPOINTS").is_none() {
         builder = builder.export("file:target/telemetry");
     }
@@ -88,9 +90,10 @@ async fn run(flags: &Flags) -> Result<(), AnyError> {
     let address = listener.local_addr()?;
     println!("the shop listens on http://{address}");
     let (close, mut closed) = watch::channel(false);
-    let serve = axum::serve(listener, service::router(Arc::clone(&stock))).with_graceful_shutdown(async move {
-        let _ = closed.wait_for(|closed| *closed).await;
-    });
+    let serve =
+        axum::serve(listener, service::router(Arc::clone(&stock))).with_graceful_shutdown(async move {
+            let _ = closed.wait_for(|closed| *closed).await;
+        });
     let server = tokio::spawn(async move { serve.await });
 
     if flags.serve {

@@ -33,7 +33,9 @@ struct Row {
 fn print_functions(metrics: &Snapshot) {
     let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
     for metric in metrics.named("function.duration") {
-        let (Some(function), Some(times)) = (metric.tag("code.function.name"), metric.histogram()) else { continue };
+        let (Some(function), Some(times)) = (metric.tag("code.function.name"), metric.histogram()) else {
+            continue;
+        };
         let row = rows.entry(function).or_default();
         row.times.merge(times);
         if metric.tag("outcome").is_some_and(|outcome| outcome != "ok") {
@@ -58,7 +60,9 @@ fn print_tree(spans: &[Span]) {
         println!("\nno trace was kept");
         return;
     };
-    let text = |name: &str| root.fields.iter().find(|f| f.0 == name).map_or(String::new(), |f| f.1.as_ref().to_string());
+    let text = |name: &str| {
+        root.fields.iter().find(|f| f.0 == name).map_or(String::new(), |f| f.1.as_ref().to_string())
+    };
     println!(
         "\nthe slowest request: {} {}, status {}, trace {}",
         text("http.request.method"),
@@ -105,5 +109,8 @@ fn seconds(x: f64) -> String {
 fn readable(endpoint: &str) -> String {
     let directory = endpoint.strip_prefix("file:").and_then(|rest| rest.split('?').next());
     let full = directory.and_then(|dir| std::fs::canonicalize(dir.strip_prefix("//").unwrap_or(dir)).ok());
-    full.map_or_else(|| endpoint.to_owned(), |path| format!("{}/{{spans,events,metrics}}.jsonl", path.display()))
+    full.map_or_else(
+        || endpoint.to_owned(),
+        |path| format!("{}/{{spans,events,metrics}}.jsonl", path.display()),
+    )
 }

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition};
+use redb::{
+    Database, Durability, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _,
+    TableDefinition,
+};
 use serde::Serialize;
 use telemetry_layer::prelude::*;
 
@@ -13,9 +16,8 @@ const CARTS: TableDefinition<'_, (u32, u32), u32> = TableDefinition::new("carts"
 /// By number: customer, items, cents.
 const ORDERS: TableDefinition<'_, u64, (u32, u32, u64)> = TableDefinition::new("orders");
 
-const NAMES: [&str; 12] = [
-    "apple", "bread", "coffee", "dill", "egg", "flour", "ginger", "honey", "ice", "jam", "kale", "lemon",
-];
+const NAMES: [&str; 12] =
+    ["apple", "bread", "coffee", "dill", "egg", "flour", "ginger", "honey", "ice", "jam", "kale", "lemon"];
 
 /// What goes wrong in a shop.
 #[derive(Debug)]

@@ -38,7 +38,10 @@ pub struct Builder {
 
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder").field("endpoints", &self.endpoints).field("tags", &self.tags).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("endpoints", &self.endpoints)
+            .field("tags", &self.tags)
+            .finish_non_exhaustive()
     }
 }
 
@@ -160,7 +163,10 @@ impl Builder {
             };
             let name = "telemetry-aggregator".to_owned();
             let thread = std::thread::Builder::new().name(name).spawn(move || aggregator.run());
-            core.aggregator.lock().unwrap_or_else(PoisonError::into_inner).replace(thread.map_err(Error::Thread)?);
+            core.aggregator
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .replace(thread.map_err(Error::Thread)?);
             // What fails from here on shuts the collector down again: its last handle goes with the error.
             let urls = core.config.export_endpoints.iter();
             let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>()?;
@@ -179,8 +185,7 @@ impl Builder {
         if current::is_installed() {
             return Err(Error::AlreadyInstalled);
         }
-        let collector = self.start()?;
-        if current::install(&collector.core) { Ok(Guard::new(collector)) } else { Err(Error::AlreadyInstalled) }
+        self.start()?.install()
     }
 
     fn set(mut self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {

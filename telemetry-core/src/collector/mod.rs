@@ -82,6 +82,11 @@ impl Collector {
         Builder::default()
     }
 
+    /// Makes it the global collector, which all threads feed that have no scoped one. A program has one, once.
+    pub fn install(self) -> Result<Guard, Error> {
+        if current::install(&self.core) { Ok(Guard::new(self)) } else { Err(Error::AlreadyInstalled) }
+    }
+
     /// The collector that instruments on this thread feed: the scoped one, else the global one, else none.
     pub fn current() -> Option<Self> {
         current::get().map(|core| Self { core, _running: None })

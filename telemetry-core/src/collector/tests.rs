@@ -14,8 +14,11 @@ fn builder() -> Builder {
 }
 
 fn span(n: u64) -> Span {
-    let context =
-        SpanContext { trace_id: TraceId::new(1).unwrap(), span_id: SpanId::new(n + 1).unwrap(), sampled: true };
+    let context = SpanContext {
+        trace_id: TraceId::new(1).unwrap(),
+        span_id: SpanId::new(n + 1).unwrap(),
+        sampled: true,
+    };
     Span::new(context, "s", 1_000, 5)
 }
 
@@ -155,9 +158,8 @@ fn what_may_go_well_later_is_tried_again_when_somebody_waits() {
 fn a_stuck_exporter_loses_its_oldest_batches_and_nobody_elses() {
     let (door, discard) = (Arc::new(Door::default()), Discard::new());
     let wait = Arc::clone(&door);
-    let mut config = Config::default();
-    config.exporter_bytes = 64 << 10;
-    config.flush_interval = Duration::from_hours(1);
+    let config =
+        Config { exporter_bytes: 64 << 10, flush_interval: Duration::from_hours(1), ..Config::default() };
     let exporter = move |_: &Batch| wait.pass();
     let collector =
         Collector::builder().config(config).exporter(exporter).exporter(discard.clone()).start().unwrap();
@@ -220,9 +222,12 @@ fn after_the_shutdown_items_are_counted_as_dropped() {
 
 #[test]
 fn full_buffers_drop_the_newest_and_count_it() {
-    let mut config = Config::default();
-    (config.buffer_bytes, config.buffer_size) = (64 << 10, usize::MAX / 9);
-    config.flush_interval = Duration::from_hours(1);
+    let config = Config {
+        buffer_bytes: 64 << 10,
+        buffer_size: usize::MAX / 9,
+        flush_interval: Duration::from_hours(1),
+        ..Config::default()
+    };
     let discard = Discard::new();
     let collector = Collector::builder().config(config).exporter(discard.clone()).start().unwrap();
     (0..10_000).for_each(|n| collector.collect_span(&span(n)));
@@ -244,9 +249,11 @@ fn the_ledger_balances_at_every_moment_with_threads_that_come_and_go() {
             s.spawn(|| {
                 for round in 0..20 {
                     let collector = collector.clone();
-                    std::thread::spawn(move || (0..250).for_each(|n| collector.collect_span(&span(round * 250 + n))))
-                        .join()
-                        .unwrap();
+                    std::thread::spawn(move || {
+                        (0..250).for_each(|n| collector.collect_span(&span(round * 250 + n)));
+                    })
+                    .join()
+                    .unwrap();
                 }
             });
         }
@@ -384,11 +391,13 @@ fn wrong_settings_in_code_fail_the_start() {
 
 #[test]
 fn code_wins_over_a_config_and_tags_are_joined() {
-    let mut config = Config::default();
-    config.tags = Tags::parse("a: file, b: file").unwrap();
-    config.sample_rate = 0.5;
+    let tags = Tags::parse("a: file, b: file").unwrap();
+    let config = Config { tags, sample_rate: 0.5, ..Config::default() };
     let collector = Collector::builder().config(config).tag("b", "code").sample_rate(0.25).start().unwrap();
     let tags = collector.resource().tags();
-    assert_eq!((tags.get("a"), tags.get("b"), collector.config().sample_rate), (Some("file"), Some("code"), 0.25));
+    assert_eq!(
+        (tags.get("a"), tags.get("b"), collector.config().sample_rate),
+        (Some("file"), Some("code"), 0.25)
+    );
     assert!(!collector.resource().service_name().is_empty());
 }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use crate::clock::{Anchors, Tick};
 use crate::metrics::{MetricRef, Snapshot};
 use crate::model::record::{Chunk, EventRecord, Site, SpanRecord, Time};
-use crate::model::{
-    Event, Resource, Span, SpanId, SpanKind, StatusRef, Text, TraceId, ValueRef,
-};
+use crate::model::{Event, Resource, Span, SpanId, SpanKind, StatusRef, Text, TraceId, ValueRef};
 use tracing_core::{Level, Metadata};
 
 /// The three kinds of telemetry. Each has lanes of its own on the way to an exporter.
@@ -110,7 +108,9 @@ impl Batch {
         match &self.items {
             Items::Spans(chunk) | Items::Events(chunk) => chunk.bytes(),
             // A point, its histogram; names and tags are shared with the series.
-            Items::Metrics(snapshot) => snapshot.iter().map(|m| 128 + 16 * m.histogram().map_or(0, |h| h.buckets.len())).sum(),
+            Items::Metrics(snapshot) => {
+                snapshot.iter().map(|m| 128 + 16 * m.histogram().map_or(0, |h| h.buckets.len())).sum()
+            }
         }
     }
 }

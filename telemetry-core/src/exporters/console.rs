@@ -167,7 +167,9 @@ impl Page {
     fn fields<'a>(&mut self, fields: impl Iterator<Item = (&'a str, ValueRef<'a>)>) {
         for (name, value) in fields {
             match value {
-                ValueRef::Str(text) if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"') => {
+                ValueRef::Str(text)
+                    if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"') =>
+                {
                     put!(self, " {name}={text:?}");
                 }
                 value => {

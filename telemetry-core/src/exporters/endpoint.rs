@@ -28,7 +28,8 @@ impl<'a> Endpoint<'a> {
         let option = |part: &'a str| {
             part.split_once('=').ok_or_else(|| format!("`{part}` in its query is no `key=value`"))
         };
-        let options = query.split('&').filter(|part| !part.is_empty()).map(option).collect::<Result<_, _>>()?;
+        let options =
+            query.split('&').filter(|part| !part.is_empty()).map(option).collect::<Result<_, _>>()?;
         Ok(Self { scheme, rest, options })
     }
 
@@ -66,6 +67,7 @@ pub fn from_url(url: &str) -> Result<Box<dyn Exporter>, EndpointError> {
 
 fn make(endpoint: Endpoint<'_>) -> Made {
     match endpoint.scheme {
+        "discard" if !endpoint.rest.is_empty() => Err(("nothing may stand behind `discard:`".into(), None)),
         "discard" => {
             endpoint.no_more_options().map_err(|reason| (reason, None))?;
             Ok(Box::new(super::Discard::new()))
@@ -155,6 +157,7 @@ mod tests {
             ("kafka://x", "`kafka` is no known scheme"),
             ("console:stdlog", "`stdlog` is neither"),
             ("discard:?a=b", "no option `a`"),
+            ("discard:all", "nothing may stand behind"),
             ("file:", "directory is missing"),
             ("file://host/dir", "stands a host"),
             ("file:/tmp?keep=none", "`keep=none`"),

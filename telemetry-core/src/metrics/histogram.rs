@@ -55,7 +55,8 @@ impl Histogram {
     pub(crate) fn record(&self, x: f64) {
         if x > 0.0 {
             let slot = slot(x);
-            let block = self.blocks[slot / BLOCK].get_or_init(|| Box::new([const { AtomicU64::new(0) }; BLOCK]));
+            let block =
+                self.blocks[slot / BLOCK].get_or_init(|| Box::new([const { AtomicU64::new(0) }; BLOCK]));
             block[slot % BLOCK].fetch_add(1, Relaxed);
         } else {
             self.zero.fetch_add(1, Relaxed);
@@ -69,7 +70,9 @@ impl Histogram {
     pub(crate) fn read(&self) -> HistogramValue {
         let filled = self.blocks.iter().enumerate().filter_map(|(i, block)| Some((i, block.get()?)));
         let buckets: Vec<(i32, u64)> = filled
-            .flat_map(|(i, block)| block.iter().enumerate().map(move |(j, n)| (index(i * BLOCK + j), n.load(Relaxed))))
+            .flat_map(|(i, block)| {
+                block.iter().enumerate().map(move |(j, n)| (index(i * BLOCK + j), n.load(Relaxed)))
+            })
             .filter(|(_, n)| *n > 0)
             .collect();
         let zero_count = self.zero.load(Relaxed);

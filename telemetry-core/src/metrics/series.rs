@@ -25,7 +25,8 @@ impl Series {
             let name = format!("{}.{which}", identity.name).into();
             Arc::new(Identity { kind: Kind::Gauge, name, unit: "1/s".into(), ..identity.clone() })
         };
-        let rates = if kind == CellKind::Meter { Meter::RATES.iter().map(rate).collect() } else { Vec::new() };
+        let rates =
+            if kind == CellKind::Meter { Meter::RATES.iter().map(rate).collect() } else { Vec::new() };
         Self { kind, identity: identity.into(), rates, began: now, cell: Cell::new(kind, now) }
     }
 

@@ -164,7 +164,9 @@ impl Table {
     fn refuse(&self, name: &str, why: &str) {
         self.refused.fetch_add(1, Relaxed);
         if !self.refusal_said.swap(true, Relaxed) {
-            warn(format_args!("metric `{name}`: {why}; it is refused and counted, as all further ones will be"));
+            warn(format_args!(
+                "metric `{name}`: {why}; it is refused and counted, as all further ones will be"
+            ));
         }
     }
 
@@ -190,7 +192,10 @@ impl Table {
         site.each_tag(&mut put);
         tags.iter().for_each(|(k, v)| put(k, v));
         if let Some(key) = unfit {
-            self.refuse(&site.name, &format!("its tag `{key}` is no tag key, or one of more than {}", Tags::MAX));
+            self.refuse(
+                &site.name,
+                &format!("its tag `{key}` is no tag key, or one of more than {}", Tags::MAX),
+            );
         }
         let key = Key { kind: site.kind, name: &site.name, level: site.level, tags: &sorted[..len] };
         let hash = self.hash(&key);
@@ -291,7 +296,9 @@ fn add(to: &mut Metric, from: Metric) {
     to.start_time_unix_nano = to.start_time_unix_nano.min(from.start_time_unix_nano);
     match (&mut to.value, from.value) {
         (MetricValue::Number(a), MetricValue::Number(b)) if to.identity.kind != Kind::Gauge => *a = a.plus(b),
-        (MetricValue::Number(a), MetricValue::Number(b)) if from.time_unix_nano >= to.time_unix_nano => *a = b,
+        (MetricValue::Number(a), MetricValue::Number(b)) if from.time_unix_nano >= to.time_unix_nano => {
+            *a = b;
+        }
         (MetricValue::Histogram(a), MetricValue::Histogram(b)) => a.merge(&b),
         _ => {}
     }

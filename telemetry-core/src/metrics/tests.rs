@@ -66,7 +66,8 @@ fn beyond_the_cap_series_share_one_and_nothing_is_lost() {
 #[test]
 fn what_no_cell_can_take_is_refused_and_counted() {
     let (_, table) = table(10);
-    let (counter, histogram) = (Site::new(CellKind::Counter, "c", &[]), Site::new(CellKind::Histogram, "h", &[]));
+    let (counter, histogram) =
+        (Site::new(CellKind::Counter, "c", &[]), Site::new(CellKind::Histogram, "h", &[]));
     table.record(&counter, &[], Number::Int(-1));
     table.record(&counter, &[], Number::Float(f64::NAN));
     table.record(&histogram, &[], Number::Float(f64::INFINITY));
@@ -115,7 +116,8 @@ fn a_callback_is_asked_at_each_snapshot_and_may_panic() {
 #[test]
 fn a_delta_holds_what_came_since_it_was_committed() {
     let (hands, table) = table(10);
-    let (counter, histogram) = (Site::new(CellKind::Counter, "c", &[]), Site::new(CellKind::Histogram, "h", &[]));
+    let (counter, histogram) =
+        (Site::new(CellKind::Counter, "c", &[]), Site::new(CellKind::Histogram, "h", &[]));
     let record = |n: i64| {
         table.record(&counter, &[], Number::Int(n));
         table.record(&histogram, &[], Number::Int(n));
@@ -142,7 +144,8 @@ fn a_delta_holds_what_came_since_it_was_committed() {
 #[test]
 fn totals_are_exact_with_many_threads() {
     let (_, table) = table(100);
-    let (counter, histogram) = (Site::new(CellKind::Counter, "c", &[]), Site::new(CellKind::Histogram, "h", &[]));
+    let (counter, histogram) =
+        (Site::new(CellKind::Counter, "c", &[]), Site::new(CellKind::Histogram, "h", &[]));
     std::thread::scope(|s| {
         for t in 0..8 {
             let (table, counter, histogram) = (&table, &counter, &histogram);

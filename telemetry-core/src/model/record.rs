@@ -437,7 +437,10 @@ impl Chunk {
             let context = (flags & HAS_CONTEXT != 0).then(|| r.context(flags));
             let (time, cut) = (r.time(flags), r.u32());
             let (site, meta) = r.site(flags, &mut sites);
-            EventRecord { head: EventHead { context, time, site, cut }, fields: Fields { bytes: r.0, site: meta } }
+            EventRecord {
+                head: EventHead { context, time, site, cut },
+                fields: Fields { bytes: r.0, site: meta },
+            }
         })
     }
 

@@ -148,7 +148,12 @@ impl SpanKind {
 
 impl Span {
     /// A root span of level `info` with an unset status and no fields.
-    pub fn new(context: SpanContext, name: impl Into<Text>, start_unix_nano: u64, duration_nano: u64) -> Self {
+    pub fn new(
+        context: SpanContext,
+        name: impl Into<Text>,
+        start_unix_nano: u64,
+        duration_nano: u64,
+    ) -> Self {
         Self {
             trace_id: context.trace_id,
             span_id: context.span_id,

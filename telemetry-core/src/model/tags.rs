@@ -12,7 +12,9 @@ pub struct Tags(Vec<(Text, Text)>);
 #[non_exhaustive]
 pub enum TagsError {
     /// A part of the list has no colon between key and value.
-    #[error("`{0}` is no tag: a colon between key and value is missing (expected `key: value, key2: value2`)")]
+    #[error(
+        "`{0}` is no tag: a colon between key and value is missing (expected `key: value, key2: value2`)"
+    )]
     NoColon(String),
     /// A key is empty or has a character that no key may have.
     #[error("`{0}` is no tag key: letters, digits and `. - _ /` only, and at least one of them")]
@@ -41,7 +43,8 @@ impl Tags {
             return Ok(tags);
         }
         for part in text.split(',') {
-            let (key, value) = part.split_once(':').ok_or_else(|| TagsError::NoColon(part.trim().to_owned()))?;
+            let (key, value) =
+                part.split_once(':').ok_or_else(|| TagsError::NoColon(part.trim().to_owned()))?;
             let key = key.trim();
             if tags.get(key).is_some() {
                 return Err(TagsError::Twice(key.to_owned()));

@@ -83,7 +83,9 @@ impl serde::Serialize for ValueRef<'_> {
             Self::I64(v) => s.serialize_i64(*v),
             // JSON has no name for these; this is what the JSON form of protobuf calls them.
             Self::F64(v) if v.is_nan() => s.serialize_str("NaN"),
-            Self::F64(v) if v.is_infinite() => s.serialize_str(if *v > 0.0 { "Infinity" } else { "-Infinity" }),
+            Self::F64(v) if v.is_infinite() => {
+                s.serialize_str(if *v > 0.0 { "Infinity" } else { "-Infinity" })
+            }
             Self::F64(v) => s.serialize_f64(*v),
             Self::Str(v) => s.serialize_str(v),
         }

@@ -259,9 +259,9 @@ impl Books {
             self.lock().ledger.exporters.iter().map(|(_, a)| a.map(|a| a.accepted)).collect();
         self.wait(until, |state| {
             let exporters = state.ledger.exporters.iter().zip(&goal).zip(&state.ended);
-            exporters
-                .into_iter()
-                .all(|(((_, now), goal), ended)| *ended || now.iter().zip(goal).all(|(a, g)| a.accepted - a.buffered >= *g))
+            exporters.into_iter().all(|(((_, now), goal), ended)| {
+                *ended || now.iter().zip(goal).all(|(a, g)| a.accepted - a.buffered >= *g)
+            })
         })
     }
 

@@ -45,8 +45,16 @@ impl Worker {
         checked: Option<Sender<Result<(), ExportError>>>,
     ) -> std::io::Result<JoinHandle<()>> {
         let name = exporter.name().to_owned();
-        let mut worker =
-            Self { exporter, name, number, books, lanes, control, stop: None, complaints: Complaints::default() };
+        let mut worker = Self {
+            exporter,
+            name,
+            number,
+            books,
+            lanes,
+            control,
+            stop: None,
+            complaints: Complaints::default(),
+        };
         std::thread::Builder::new().name(format!("telemetry-{}", worker.name)).spawn(move || {
             suppress_this_thread();
             if let Some(checked) = checked {
@@ -72,7 +80,9 @@ impl Worker {
         loop {
             if self.stop.is_some() {
                 let order = [Signal::Metrics, Signal::Events, Signal::Spans];
-                return order.into_iter().find_map(|signal| self.lanes[signal as usize].receiver.try_recv().ok());
+                return order
+                    .into_iter()
+                    .find_map(|signal| self.lanes[signal as usize].receiver.try_recv().ok());
             }
             let [spans, events, metrics] = &self.lanes;
             select_biased! {
@@ -100,7 +110,8 @@ impl Worker {
                 Err(error) => error,
             };
             if !error.is_retryable() {
-                self.complaints.say(&self.name, &format!("refused {} {}: {error}", batch.len(), batch.signal().name()));
+                self.complaints
+                    .say(&self.name, &format!("refused {} {}: {error}", batch.len(), batch.signal().name()));
                 return Outcome::Rejected;
             }
             let wait = backoff.next(random_u64(), error.wait());
@@ -111,13 +122,17 @@ impl Worker {
 
     fn delivered(&mut self, delivery: &Delivery) -> Outcome {
         if delivery.rejected() > 0 {
-            self.complaints.say(&self.name, &format!("{} items refused: {}", delivery.rejected(), delivery.reason()));
+            self.complaints
+                .say(&self.name, &format!("{} items refused: {}", delivery.rejected(), delivery.reason()));
         }
         Outcome::Delivered { rejected: delivery.rejected() as u64 }
     }
 
     /// One call of the exporter; its panic is a refusal.
-    fn attempt<R>(&mut self, f: impl FnOnce(&mut dyn Exporter) -> Result<R, ExportError>) -> Result<R, ExportError> {
+    fn attempt<R>(
+        &mut self,
+        f: impl FnOnce(&mut dyn Exporter) -> Result<R, ExportError>,
+    ) -> Result<R, ExportError> {
         catch_unwind(AssertUnwindSafe(|| f(&mut *self.exporter)))
             .unwrap_or_else(|_| Err(ExportError::never("the exporter panicked")))
     }

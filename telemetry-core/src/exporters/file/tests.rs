@@ -7,8 +7,8 @@ use crate::clock::Anchors;
 use crate::metrics::Snapshot;
 use crate::model::record::{Chunk, EventHead, FieldBuf, Key, Site, SpanHead, Time};
 use crate::model::{
-    HistogramValue, Kind, Metric, MetricValue, Resource, SpanContext, SpanId, SpanKind, StatusRef, Tags, TraceId,
-    ValueRef,
+    HistogramValue, Kind, Metric, MetricValue, Resource, SpanContext, SpanId, SpanKind, StatusRef, Tags,
+    TraceId, ValueRef,
 };
 
 fn resource() -> Arc<Resource> {
@@ -94,7 +94,8 @@ fn an_event_line_has_the_documented_fields() {
 #[test]
 fn a_metric_line_has_the_documented_fields() {
     let dir = tempfile::tempdir().unwrap();
-    let sum = Metric::new(Kind::Counter, "a", 3u64, 9).tags(Tags::parse("env: own, k: v").unwrap()).unit("By");
+    let sum =
+        Metric::new(Kind::Counter, "a", 3u64, 9).tags(Tags::parse("env: own, k: v").unwrap()).unit("By");
     let value = HistogramValue {
         count: 3,
         sum: 9.0,

@@ -1,0 +1,87 @@
+//! The rows of the older systems that are set up in one program, and `init`, which is global: one test.
+
+use telemetry_layer::model::{Event, Metric, Span};
+use telemetry_layer::prelude::*;
+use telemetry_layer::{Config, Error, Level};
+use telemetry_tests::{Memory, SOON, collector};
+
+/// Uses `tracing` while it is being recorded, which a global subscriber lets through.
+struct Logs;
+
+impl std::fmt::Debug for Logs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        tracing::info!("from Debug");
+        f.write_str("logged")
+    }
+}
+
+#[test]
+fn one_line_sets_up_collector_and_subscriber_for_all_threads() {
+    let memory = Memory::default();
+    let builder = || Collector::builder().ignore_env().exporter(memory.clone());
+    let telemetry = telemetry_layer::init_with(builder()).unwrap();
+    std::thread::spawn(|| {
+        tracing::info_span!("work", value = ?Logs).in_scope(|| tracing::info!(value = ?Logs, "done"));
+        count!("global");
+        tracing::debug!("not at info");
+    })
+    .join()
+    .unwrap();
+    assert!(matches!(builder().install(), Err(Error::AlreadyInstalled)), "a program has one");
+    assert!(matches!(telemetry_layer::init_with(builder()), Err(Error::Setup(_))));
+    assert!(Collector::current().is_some());
+    let report = telemetry.shutdown(SOON);
+    assert!(report.is_complete() && report.ledger().balances());
+    let kept = memory.kept();
+    assert_eq!((kept.spans.len(), kept.event("done").span_id), (1, Some(kept.span("work").span_id)));
+    let nested: Vec<_> =
+        kept.events.iter().filter(|e| e.message == "from Debug").map(|e| e.span_id).collect();
+    assert_eq!(
+        nested,
+        [None, Some(kept.span("work").span_id)],
+        "what Debug logs is recorded where it happens"
+    );
+    assert!(kept.metrics.iter().any(|m| m.identity.name == "global"));
+}
+
+#[test]
+fn models_go_through_serde_and_back() {
+    let (collector, memory) = collector(|b| b.tag("app_name", "shop"));
+    let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::info_span!("a", n = -1, text = "x").in_scope(|| tracing::warn!(f = 0.5, "b"));
+    });
+    collector.counter("c").tag("k", "v").add(u32::MAX);
+    collector.histogram("h").record(3);
+    assert!(collector.shutdown(SOON).is_complete());
+    let kept = memory.kept();
+    let span: Span = through_json(&kept.spans[0]);
+    let event: Event = through_json(&kept.events[0]);
+    assert_eq!((&span, &event), (&kept.spans[0], &kept.events[0]));
+    for metric in &kept.metrics {
+        assert_eq!(&through_json::<Metric>(metric), metric);
+    }
+    let config: Config = through_json(collector.config());
+    assert_eq!(&config, collector.config());
+}
+
+fn through_json<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    serde_json::from_str(&serde_json::to_string(value).unwrap()).unwrap()
+}
+
+#[test]
+fn hand_made_items_pass_and_carry_the_global_tags() {
+    let (seen, lines) = std::sync::mpsc::channel();
+    let (collector, memory) = collector(|b| b.tag("app_name", "shop"));
+    let exporter =
+        move |batch: &Batch| seen.send(batch.resource().tags().get("app_name").map(str::to_owned)).unwrap();
+    collector.add_exporter(exporter).unwrap();
+    collector.record("custom", 0.42);
+    collector.collect_event(&Event::new(Level::ERROR, "by hand", 12).name("n").field("f", 1u64));
+    assert!(collector.shutdown(SOON).is_complete());
+    let kept = memory.kept();
+    assert_eq!((kept.metrics[0].number().as_f64(), &*kept.event("by hand").name), (0.42, "n"));
+    drop(collector);
+    let tags: Vec<Option<String>> = lines.iter().collect();
+    assert!(tags.len() == 2 && tags.iter().all(|t| t.as_deref() == Some("shop")), "{tags:?}");
+}
