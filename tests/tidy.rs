@@ -106,6 +106,15 @@ fn the_top_level_holds_what_the_design_lists() {
 }
 
 #[test]
+fn the_readme_begins_with_the_quickstart() {
+    let code = fs::read_to_string(top().join("examples/src/quickstart.rs")).unwrap();
+    let (_, code) = code.split_once("\n\n").unwrap();
+    let readme = fs::read_to_string(top().join("README.md")).unwrap();
+    let first = readme.split("```rust\n").nth(1).unwrap();
+    assert!(first.starts_with(&format!("{code}```")), "{first}");
+}
+
+#[test]
 fn every_source_file_says_what_it_is_for() {
     let crates = ["telemetry-core", "telemetry-macros", "telemetry-layer", "examples"];
     for path in crates.iter().flat_map(|name| sources(&top().join(name).join("src"))) {

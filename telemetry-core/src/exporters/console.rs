@@ -1,7 +1,7 @@
 //! `console:`: one readable line an item, on standard output or standard error; coloured only on a terminal.
 //!
 //! ```text
-//! 2026-11-21T10:15:04.120Z INFO  span   checkout 12.3ms ok order=7 [4bf9.. 00f0.. < 1b2c..]
+//! 2026-11-21T10:15:04.120Z INFO  span   checkout 12.3ms error (no stock) order=7 [4bf9.. 00f0.. < 1b2c..]
 //! 2026-11-21T10:15:04.119Z WARN  event  shop::pay: card declined order=7 [4bf9.. 00f0..]
 //! 2026-11-21T10:15:05.000Z       metric shop.orders{currency=EUR} 41
 //! ```
@@ -86,15 +86,12 @@ impl Page {
     fn span(&mut self, span: &SpanRef<'_>) {
         self.head(span.start_unix_nano(), Some(span.level()), "span");
         self.paint(BOLD, span.name());
-        put!(self, " {} ", duration(span.duration_nano()));
+        put!(self, " {}", duration(span.duration_nano()));
         match span.status() {
-            StatusRef::Error(message) => {
-                self.paint(RED, "error");
-                if !message.is_empty() {
-                    self.paint(RED, &format!(" ({message})"));
-                }
-            }
-            status => self.paint(GREEN, status.name()),
+            StatusRef::Unset => {}
+            StatusRef::Ok => self.paint(GREEN, " ok"),
+            StatusRef::Error("") => self.paint(RED, " error"),
+            StatusRef::Error(message) => self.paint(RED, &format!(" error ({message})")),
         }
         self.fields(span.fields());
         let parent = span.parent_span_id().map_or(String::new(), |p| format!(" < {p}"));
