@@ -1,6 +1,6 @@
 //! The attributes and macros of `telemetry-layer`, which re-exports them; nobody depends on this crate alone.
 //!
-//! What comes in is parsed ([`args`], [`function`]) and expanded ([`expand`]) to calls of
+//! What comes in is parsed (`args`, `function`) and expanded (`expand`) to calls of
 //! `telemetry_layer::__private`. When an argument is wrong, the function is emitted as it was, beside the error.
 
 mod args;

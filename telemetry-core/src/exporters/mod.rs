@@ -11,7 +11,7 @@ mod endpoint;
 mod error;
 #[cfg(feature = "file")]
 mod file;
-#[cfg(feature = "serde")]
+#[cfg(feature = "file")]
 mod json;
 
 pub use crate::metrics::MetricRef;

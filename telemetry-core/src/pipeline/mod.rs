@@ -1,8 +1,8 @@
 //! From the threads that record to the exporters, bounded at every step, every item accounted for.
 //!
-//! Finished spans and events come in as bytes, on the thread that made them ([`buffer`]); the aggregator
-//! collects them, reads the metrics, and queues batches for each exporter ([`queue`]); an exporter's worker
-//! delivers, waits and retries ([`worker`]). The ledger says at any moment where everything is.
+//! Finished spans and events come in as bytes, on the thread that made them (`buffer`); the aggregator
+//! collects them, reads the metrics, and queues batches for each exporter (`queue`); an exporter's worker
+//! delivers, waits and retries (`worker`). The ledger says at any moment where everything is.
 //! Nothing here knows what an exporter speaks, and nothing here reads configuration.
 
 pub(crate) mod aggregator;
