@@ -215,6 +215,61 @@ fn macros_measure_in_the_middle_of_a_function() {
     assert!(metrics.named("m.heat").all(|m| m.tag("unit") == Some("c") && m.tag("room") == Some("4")));
 }
 
+mod through_macro_rules {
+    use telemetry_layer::prelude::*;
+
+    static SITE: &str = "eu";
+
+    #[rustfmt::skip]
+    macro_rules! counted {
+        ($name:literal, $function:ident) => {
+            #[count_me(name = $name, tags(site = SITE, literal = $name))]
+            pub(super) fn $function() -> u32 {
+                7
+            }
+            pub(super) fn hit() {
+                count!($name, tags(site = SITE));
+            }
+        };
+    }
+    counted!("by.macro", made);
+
+    pub(super) struct Shown;
+    impl std::fmt::Display for Shown {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("shown")
+        }
+    }
+}
+
+#[test]
+fn names_may_come_from_macros_and_tags_from_anything_that_shows_itself() {
+    use through_macro_rules::{Shown, hit, made};
+    let metrics = measured(|| {
+        assert_eq!(made(), 7);
+        hit();
+        let shared: std::sync::Arc<str> = "shared".into();
+        count!("tagged", tags(a = Shown, b = shared, c = 1u8 + 1, d = format!("{}", 2)));
+    });
+    assert_eq!(count_of(&metrics, "by.macro", &[("site", "eu")]), 2);
+    assert_eq!(count_of(&metrics, "tagged", &[("a", "shown"), ("b", "shared"), ("c", "2"), ("d", "2")]), 1);
+}
+
+#[test]
+#[rustfmt::skip]
+fn inner_attributes_and_bodies_of_one_line_stay_quiet() {
+    #[count_me]
+    #[time_me]
+    fn one_line(x: u32) -> u32 { #![allow(clippy::needless_return)] return x * 2 }
+    #[count_me]
+    fn plain() -> u32 { 7 }
+    #[time_me(outcome)]
+    fn fails() -> Result<u32, ()> { Err(()) }
+    #[time_me]
+    async fn later() -> u32 { 7 }
+    assert_eq!((one_line(2), plain(), fails(), ready(later())), (4, 7, Err(()), 7));
+}
+
 #[test]
 fn without_a_collector_functions_just_run() {
     assert_eq!((both(1), fallible(7).unwrap()), (2, 7));

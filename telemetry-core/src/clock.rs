@@ -85,12 +85,22 @@ impl Clock {
 
     /// Looks at the wall clock, and sets a new anchor if it was stepped.
     pub(crate) fn anchor(&self) {
-        let (tick, wall) = (self.now(), self.wall());
+        let (tick, wall, apart) = self.both();
         let mut anchors = self.anchors.write().unwrap_or_else(PoisonError::into_inner);
         let off = wall.abs_diff(anchors.unix_nanos(tick));
-        if anchors.0.is_empty() || Duration::from_nanos(off) > STEP {
+        if anchors.0.is_empty() || Duration::from_nanos(off.saturating_sub(apart)) > STEP {
             Arc::make_mut(&mut anchors).push(tick, wall);
         }
+    }
+
+    /// A tick and the wall time at it, and by how many nanoseconds that may be wrong: the thread may have been
+    /// kept from running between the two, so the best of a few readings counts.
+    fn both(&self) -> (Tick, u64, u64) {
+        let read = || {
+            let (before, wall, after) = (self.now(), self.wall(), self.now());
+            (before, wall, after.since(before))
+        };
+        (1..5).map(|_| read()).fold(read(), |best, next| if next.2 < best.2 { next } else { best })
     }
 
     fn wall(&self) -> u64 {
@@ -102,6 +112,12 @@ impl Clock {
             Source::Manual(clock) => clock.0.unix_nanos.load(Relaxed),
         }
     }
+}
+
+/// Now and that much later; for a time without end, as late as makes no difference.
+pub(crate) fn far(from_now: Duration) -> Instant {
+    const YEARS: Duration = Duration::from_hours(24 * 365 * 30);
+    Instant::now() + from_now.min(YEARS)
 }
 
 /// Pairs of tick and wall time, oldest first; the last few are kept.

@@ -1,8 +1,44 @@
 //! What telemetry says about itself: short lines on standard error, never through `tracing`.
 
-/// One line, for what somebody has to know: data refused, an exporter that fails, a callback that panicked.
-pub(crate) fn warn(text: std::fmt::Arguments<'_>) {
-    use std::io::Write as _;
+use std::collections::HashSet;
+use std::fmt::Arguments;
+use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
+
+/// One line, from a thread of ours or from whoever sets telemetry up.
+pub(crate) fn warn(text: Arguments<'_>) {
     // Where standard error is closed there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "telemetry: {text}");
+}
+
+/// What was said once is not said again; beyond that many things, nothing new is said.
+const MOST: usize = 256;
+
+#[derive(Default)]
+struct Pending {
+    said: HashSet<String>,
+    lines: Vec<String>,
+}
+
+static PENDING: Mutex<Option<Pending>> = Mutex::new(None);
+
+/// One line from a thread that records, which must not wait for standard error: the aggregator prints it. The
+/// same line is printed once.
+pub(crate) fn warn_later(text: Arguments<'_>) {
+    let mut pending = PENDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let pending = pending.get_or_insert_default();
+    let text = text.to_string();
+    if pending.said.len() < MOST && !pending.said.contains(&text) {
+        pending.lines.push(text.clone());
+        pending.said.insert(text);
+    }
+}
+
+pub(crate) fn print_pending() {
+    let mut pending = PENDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = pending.as_mut().map(|p| std::mem::take(&mut p.lines)).unwrap_or_default();
+    drop(pending);
+    for line in lines {
+        warn(format_args!("{line}"));
+    }
 }

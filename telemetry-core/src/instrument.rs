@@ -11,7 +11,7 @@ use tracing_core::Level;
 
 use crate::clock::Tick;
 use crate::collector::{Collector, Core, current};
-use crate::diagnostics::warn;
+use crate::diagnostics::warn_later;
 use crate::metrics::{CellKind, Site};
 use crate::model::{Number, Text};
 
@@ -54,7 +54,7 @@ impl Instrument {
     fn tag(self, key: Text, value: Text) -> Self {
         self.change(|site| {
             if let Err(e) = site.add_tag(key, value) {
-                warn(format_args!("metric `{}`: {e}; it is left out", site.name()));
+                warn_later(format_args!("metric `{}`: {e}; it is left out", site.name()));
             }
         })
     }
@@ -224,8 +224,9 @@ impl Gauge {
         self.0.record(&[], value.into());
     }
 
-    /// Lets `read` give the value at each export instead. It runs on telemetry's own thread, so it should be
-    /// quick; its panic is caught and counted. For the collector that is current now; without one, never.
+    /// Lets `read` give the value at each export, in place of an earlier `read` of the same series. It runs on
+    /// telemetry's own thread, so it should be quick; its panic is caught and counted. For the collector that is
+    /// current now; without one, never. The collector lets go of it when it is shut down.
     pub fn observe(&self, read: impl Fn() -> f64 + Send + Sync + 'static) {
         self.0.with_core(|core| core.table().observe(&self.0.site, read));
     }
@@ -270,7 +271,12 @@ impl Meter {
 impl With<'_, Meter> {
     /// Counts one.
     pub fn mark(&self) {
-        self.instrument.0.record(self.tags, Number::Int(1));
+        self.mark_many(1);
+    }
+
+    /// Counts that many.
+    pub fn mark_many(&self, n: impl Into<Number>) {
+        self.instrument.0.record(self.tags, n.into());
     }
 }
 
@@ -308,6 +314,12 @@ impl With<'_, Timer> {
     pub fn start(&self) -> TimerGuard {
         let timer = &self.instrument.0;
         TimerGuard::start(timer.site.clone(), self.tags, timer.bound.clone())
+    }
+
+    /// Measures a closure.
+    pub fn time<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _guard = self.start();
+        f()
     }
 }
 

@@ -29,6 +29,9 @@ pub fn init_with(builder: Builder) -> Result<Guard, Error> {
         }
         _ => Ok(EnvFilter::new("info")),
     })?;
+    if Collector::has_global() {
+        return Err(Error::AlreadyInstalled);
+    }
     let collector = builder.start()?;
     let subscriber = tracing_subscriber::registry().with(filter).with(TelemetryLayer::new(&collector));
     subscriber.try_init().map_err(|_| {

@@ -6,8 +6,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use telemetry_core::model::record::{EventHead, Site, SpanHead, Time};
-use telemetry_core::model::{SpanContext, SpanKind, Status};
+use telemetry_core::model::record::{EventHead, FieldBuf, Site, SpanHead, Time};
+use telemetry_core::model::{SpanContext, SpanKind, StatusRef};
 use telemetry_core::thread::{is_suppressed, new_span_id, new_trace_id};
 use telemetry_core::{Collector, Signal, Sink};
 use tracing::span::{Attributes, Id, Record};
@@ -16,7 +16,7 @@ use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::open::{OpenSpan, OpenSpans};
-use crate::visit::{Recorder, Special, with_fields};
+use crate::visit::{Code, Recorder, Special, with_fields};
 use crate::{metric_fields, stack};
 
 /// Turns spans and events into telemetry of the collector it was made with.
@@ -90,8 +90,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             start: self.sink.clock().now(),
             name: None,
             kind: SpanKind::Internal,
-            status: Status::Unset,
-            fields: telemetry_core::model::record::FieldBuf::new(),
+            code: None,
+            description: None,
+            fields: FieldBuf::new(),
         };
         if context.sampled && !attributes.is_empty() {
             let mut special = Special::default();
@@ -109,7 +110,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             let mut special = Special::default();
             values.record(&mut Recorder { fields, special: Some(&mut special) });
             self.open.with(id.into_u64(), |span| {
-                if !fields.is_empty() {
+                if !fields.is_empty() || fields.cut() > 0 {
                     span.fields.update(fields, span.site);
                 }
                 span.apply(special);
@@ -122,10 +123,16 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             return;
         }
         let context = self.parent(event.parent(), event.is_contextual());
-        let time = Time::Tick(self.sink.clock().now().raw());
+        let head = EventHead {
+            trace_id: context.map(|c| c.trace_id),
+            span_id: context.map(|c| c.span_id),
+            sampled: context.is_some_and(|c| c.sampled),
+            time: Time::Tick(self.sink.clock().now().raw()),
+            site: Site::Static(event.metadata()),
+            cut: 0,
+        };
         with_fields(|fields| {
             event.record(&mut Recorder { fields, special: None });
-            let head = EventHead { context, time, site: Site::Static(event.metadata()), cut: 0 };
             self.sink.push_event(&head, fields);
         });
         if metric_fields::has_metrics(event.metadata()) {
@@ -142,8 +149,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
         if stack::exit(self.number, id.into_u64()) {
             self.open.with(id.into_u64(), |span| {
-                if span.status == Status::Unset {
-                    span.status = Status::Error("panicked".to_owned());
+                if span.code.is_none() {
+                    span.code = Some(Code::Error);
+                    span.description.get_or_insert_with(|| "panicked".to_owned());
                 }
             });
         }
@@ -161,7 +169,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             start: Time::Tick(span.start.raw()),
             duration_nano: self.sink.clock().now().since(span.start),
             kind: span.kind,
-            status: span.status.as_ref(),
+            status: match span.code {
+                None => StatusRef::Unset,
+                Some(Code::Ok) => StatusRef::Ok,
+                Some(Code::Error) => StatusRef::Error(span.description.as_deref().unwrap_or_default()),
+            },
             name: span.name.as_deref(),
             site: Site::Static(span.site),
             cut: 0,
@@ -171,11 +183,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
 }
 
 impl OpenSpan {
-    fn apply(&mut self, mut special: Special) {
-        if let Some(status) = special.status(&self.status) {
-            self.status = status;
-        }
+    fn apply(&mut self, special: Special) {
+        self.code = special.code.or(self.code);
         self.kind = special.kind.unwrap_or(self.kind);
         self.name = special.name.or_else(|| self.name.take());
+        self.description = special.description.or_else(|| self.description.take());
     }
 }

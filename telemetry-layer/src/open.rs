@@ -8,8 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use telemetry_core::clock::Tick;
 use telemetry_core::model::record::FieldBuf;
-use telemetry_core::model::{SpanContext, SpanId, SpanKind, Status};
+use telemetry_core::model::{SpanContext, SpanId, SpanKind};
 use tracing::Metadata;
+
+use crate::visit::Code;
 
 /// A span between its start and its end.
 #[derive(Debug)]
@@ -20,7 +22,9 @@ pub(crate) struct OpenSpan {
     pub(crate) start: Tick,
     pub(crate) name: Option<String>,
     pub(crate) kind: SpanKind,
-    pub(crate) status: Status,
+    pub(crate) code: Option<Code>,
+    /// Of the error, if it becomes one.
+    pub(crate) description: Option<String>,
     pub(crate) fields: FieldBuf,
 }
 

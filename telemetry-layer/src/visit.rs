@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 
-use telemetry_core::model::record::{FieldBuf, Key};
-use telemetry_core::model::{SpanKind, Status, ValueRef};
+use telemetry_core::model::record::{FieldBuf, Key, capped};
+use telemetry_core::model::{SpanKind, ValueRef};
 use tracing::field::{Field, Visit};
 
 /// What fields with special names say of a span, instead of being fields of it.
@@ -13,20 +13,15 @@ use tracing::field::{Field, Visit};
 pub(crate) struct Special {
     pub(crate) name: Option<String>,
     pub(crate) kind: Option<SpanKind>,
-    pub(crate) status: Option<Status>,
-    status_description: Option<String>,
+    pub(crate) code: Option<Code>,
+    pub(crate) description: Option<String>,
 }
 
-impl Special {
-    /// The status, with the description that may have come before it or after it.
-    pub(crate) fn status(&mut self, before: &Status) -> Option<Status> {
-        let status = self.status.take();
-        let Some(description) = self.status_description.take() else { return status };
-        match status.as_ref().unwrap_or(before) {
-            Status::Error(_) => Some(Status::Error(description)),
-            _ => status,
-        }
-    }
+/// `otel.status_code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    Ok,
+    Error,
 }
 
 /// Writes fields into a buffer; takes the special ones of a span apart where `special` is given.
@@ -46,16 +41,16 @@ impl Recorder<'_> {
     fn take_special(&mut self, field: &Field, value: &dyn fmt::Display) -> bool {
         let Some(special) = &mut self.special else { return false };
         let Some(which) = field.name().strip_prefix("otel.") else { return false };
-        let text = || value.to_string();
+        let text = || capped(format_args!("{value}"));
         match which {
             "name" => special.name = Some(text()),
             "kind" => special.kind = SpanKind::from_name(&text()).or(special.kind),
             "status_code" => match text().to_ascii_lowercase().as_str() {
-                "ok" => special.status = Some(Status::Ok),
-                "error" => special.status = Some(Status::Error(String::new())),
+                "ok" => special.code = Some(Code::Ok),
+                "error" => special.code = Some(Code::Error),
                 _ => {}
             },
-            "status_description" | "status_message" => special.status_description = Some(text()),
+            "status_description" | "status_message" => special.description = Some(text()),
             _ => return false,
         }
         true

@@ -144,7 +144,7 @@ impl Common {
 impl Tag {
     /// The value, if it is known when the program is compiled.
     pub(crate) fn literal(&self) -> Option<String> {
-        match &self.value {
+        match ungrouped(&self.value) {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
             Expr::Lit(ExprLit { lit: Lit::Bool(b), .. }) => Some(b.value.to_string()),
             Expr::Lit(ExprLit { lit: Lit::Int(n), .. }) if n.suffix().is_empty() => {
@@ -194,7 +194,7 @@ fn assigned_as<T: syn::parse::Parse>(input: ParseStream<'_>, key: &Ident, needed
 }
 
 fn name(value: &Expr) -> Result<LitStr> {
-    let Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) = value else {
+    let Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) = ungrouped(value) else {
         let text = "a metric's name is a string literal; for one known only at run time call `counter(name)` or the like";
         return Err(Error::new_spanned(value, text));
     };
@@ -203,6 +203,14 @@ fn name(value: &Expr) -> Result<LitStr> {
         return Err(Error::new(name.span(), text));
     }
     Ok(name.clone())
+}
+
+/// The expression itself: one that came through `macro_rules!` stands in an invisible group.
+fn ungrouped(mut value: &Expr) -> &Expr {
+    while let Expr::Group(group) = value {
+        value = &group.expr;
+    }
+    value
 }
 
 fn valid(name: &str) -> bool {

@@ -25,11 +25,11 @@ pub(crate) fn call(kind: Kind, args: &CallArgs) -> TokenStream {
     let site = site(kind, &quote!(#name), &args.common, &[]);
     let tags = dynamic_tags(&args.common);
     let run = match (kind, &args.value) {
-        (Kind::Time, _) => quote!(#p::start(&SITE, #tags)),
-        (_, Some(value)) => quote!(#p::record(&SITE, #tags, #value)),
-        (_, None) => quote!(#p::record(&SITE, #tags, 1)),
+        (Kind::Time, _) => quote!(#p::start(#site, #tags)),
+        (_, Some(value)) => quote!(#p::record(#site, #tags, #value)),
+        (_, None) => quote!(#p::record(#site, #tags, 1)),
     };
-    quote!({ static SITE: #p::Site = #site; #run })
+    in_scope(&args.common, &run)
 }
 
 pub(crate) fn attribute(kind: Kind, args: &AttributeArgs, function: &Function) -> TokenStream {
@@ -46,10 +46,11 @@ fn count(args: &AttributeArgs, function: &Function) -> TokenStream {
     let tags = dynamic_tags(&args.common);
     let value = args.value.as_ref().map_or_else(|| quote!(1), |value| quote!(#value));
     let body = &function.body;
+    let imports = imports(&args.common);
     function.with_body(quote! {
         {
-            static SITE: #p::Site = #site;
-            #p::record(&SITE, #tags, #value);
+            #imports
+            #p::record(#site, #tags, #value);
         }
         #body
     })
@@ -63,12 +64,12 @@ fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
     let start = if args.outcome {
         let sites = OUTCOMES.map(|outcome| {
             let with_outcome = [&own_tags[..], &[("outcome", quote!(#outcome))]].concat();
-            site(Kind::Time, &name, &args.common, &with_outcome)
+            site_value(Kind::Time, &name, &args.common, &with_outcome)
         });
-        quote!({ static SITES: [#p::Site; 4] = [#(#sites),*]; #p::OutcomeTimer::start(&SITES, #tags) })
+        quote!(#p::OutcomeTimer::start({ static SITES: [#p::Site; 4] = [#(#sites),*]; &SITES }, #tags))
     } else {
         let site = site(Kind::Time, &name, &args.common, &own_tags);
-        quote!({ static SITE: #p::Site = #site; #p::start(&SITE, #tags) })
+        quote!(#p::start(#site, #tags))
     };
     let open = (!args.no_span).then(|| open_span(args, function));
     let is_async = function.signature.asyncness.is_some();
@@ -98,10 +99,11 @@ fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
     } else {
         run
     };
+    let start = in_scope(&args.common, &start);
     function.with_body(quote!(let #timer = #start; #open #run))
 }
 
-/// The body as it is, or, where its result is looked at, as a closure: an early return then ends the closure.
+/// The body as it is, or, where its result is looked at, in a closure: an early return then ends the closure.
 fn run_sync(args: &AttributeArgs, function: &Function) -> TokenStream {
     let body = &function.body;
     if !args.outcome {
@@ -112,7 +114,7 @@ fn run_sync(args: &AttributeArgs, function: &Function) -> TokenStream {
         ReturnType::Default => quote!(-> ()),
         ReturnType::Type(_, ty) => nameable(ty).map(|ty| quote!(-> #ty)).unwrap_or_default(),
     };
-    quote!(#p::call(move || #ty #body))
+    quote!(#p::call(move || #ty { #body }))
 }
 
 /// The body as a future. A branch that is never taken tells the compiler its type, so that `?` and early
@@ -176,8 +178,13 @@ fn metric(
     (quote!(#unnamed), vec![("code.function.name", path)])
 }
 
-/// The expression of a site in a `static`.
+/// A reference to a site in a `static` that no expression of the user can see.
 fn site(kind: Kind, name: &TokenStream, common: &Common, own: &[(&str, TokenStream)]) -> TokenStream {
+    let (p, value) = (private(), site_value(kind, name, common, own));
+    quote!({ static SITE: #p::Site = #value; &SITE })
+}
+
+fn site_value(kind: Kind, name: &TokenStream, common: &Common, own: &[(&str, TokenStream)]) -> TokenStream {
     let p = private();
     let (cell, unit) = match kind {
         Kind::Count => (quote!(Counter), None),
@@ -199,7 +206,18 @@ fn dynamic_tags(common: &Common) -> TokenStream {
     let p = private();
     let tags = common.tags.iter().filter(|tag| tag.literal().is_none()).map(|tag| {
         let (key, value) = (&tag.key, &tag.value);
-        quote!((#key, &*#p::TagValue::as_tag(&(#value))))
+        quote!((#key, &*(&#p::Tag(&(#value))).text()))
     });
     quote!(&[#(#tags),*])
+}
+
+/// The call, with what its dynamic tags need in scope.
+fn in_scope(common: &Common, call: &TokenStream) -> TokenStream {
+    imports(common).map_or_else(|| call.clone(), |imports| quote!({ #imports #call }))
+}
+
+fn imports(common: &Common) -> Option<TokenStream> {
+    let p = private();
+    let dynamic = common.tags.iter().any(|tag| tag.literal().is_none());
+    dynamic.then(|| quote!(use #p::{DisplayTag as _, TextTag as _};))
 }

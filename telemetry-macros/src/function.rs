@@ -2,14 +2,15 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{ToTokens, quote};
-use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Error, Result, Signature, Visibility};
+use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::{AttrStyle, Attribute, Error, Result, Signature, Visibility};
 
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
-    pub(crate) body: Group,
+    /// What stands between the braces.
+    pub(crate) body: TokenStream,
 }
 
 impl Parse for Function {
@@ -28,6 +29,11 @@ impl Parse for Function {
         if body.delimiter() != Delimiter::Brace {
             return Err(Error::new(body.span(), "a body in braces is needed"));
         }
+        let split =
+            |body: ParseStream<'_>| Ok((body.call(Attribute::parse_inner)?, body.parse::<TokenStream>()?));
+        let (inner, body) = split.parse2(body.stream())?;
+        let outer = inner.into_iter().map(|attribute| Attribute { style: AttrStyle::Outer, ..attribute });
+        let attributes = attributes.into_iter().chain(outer).collect();
         Ok(Self { attributes, visibility, signature, body })
     }
 }

@@ -1,6 +1,6 @@
 //! What the tests that cross crates share. The README's code blocks are doc tests of this crate.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use telemetry_layer::model::{Event, Metric, Span};
@@ -74,12 +74,20 @@ impl Kept {
     }
 }
 
+/// Keeps a second dispatcher alive. Without one, `tracing` would remember of a call site that a thread without
+/// subscriber reached first that nobody ever wants it.
+fn keep_call_sites_open() {
+    static SECOND: OnceLock<tracing::Dispatch> = OnceLock::new();
+    SECOND.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry()));
+}
+
 /// A collector of a test's own: it looks at no variable, and flushes only when asked.
 ///
 /// # Panics
 ///
 /// If it can't be started.
 pub fn collector(change: impl FnOnce(Builder) -> Builder) -> (Collector, Memory) {
+    keep_call_sites_open();
     let memory = Memory::default();
     let builder = Collector::builder().ignore_env().flush_interval(Duration::from_hours(1));
     let collector = change(builder.exporter(memory.clone())).start().expect("a collector");

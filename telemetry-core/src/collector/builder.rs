@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::unbounded;
 use tracing_core::Level;
 
-use super::{CheckAtStart, Collector, Config, Core, Guard, Running, current};
+use super::{CheckAtStart, Collector, Config, Core, Guard, Running, lock};
 use crate::Error;
 use crate::clock::Clock;
 use crate::exporters::{self, Exporter};
@@ -137,7 +137,11 @@ impl Builder {
         let wake = move || drop(wake.send(Command::Wake));
         let core = Arc::new(Core {
             table: Arc::new(Table::new(Arc::clone(&clock), config.min_level, config.max_series)),
-            buffers: Arc::new(Buffers::new(config.buffer_bytes, config.buffer_size * 9 / 10, wake)),
+            buffers: Arc::new(Buffers::new(
+                config.buffer_bytes,
+                config.buffer_size - config.buffer_size / 10,
+                wake,
+            )),
             books: Arc::default(),
             resource: Arc::new(resource),
             clock,
@@ -163,10 +167,7 @@ impl Builder {
             };
             let name = "telemetry-aggregator".to_owned();
             let thread = std::thread::Builder::new().name(name).spawn(move || aggregator.run());
-            core.aggregator
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .replace(thread.map_err(Error::Thread)?);
+            lock(&core.aggregator).replace(thread.map_err(Error::Thread)?);
             // What fails from here on shuts the collector down again: its last handle goes with the error.
             let urls = core.config.export_endpoints.iter();
             let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>()?;
@@ -182,7 +183,7 @@ impl Builder {
 
     /// Starts the collector and makes it the global one, which all threads feed that have no scoped one.
     pub fn install(self) -> Result<Guard, Error> {
-        if current::is_installed() {
+        if Collector::has_global() {
             return Err(Error::AlreadyInstalled);
         }
         self.start()?.install()

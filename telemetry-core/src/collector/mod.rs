@@ -7,15 +7,15 @@ mod guard;
 mod report;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded, unbounded};
 use tracing_core::Level;
 
 use crate::Error;
-use crate::clock::Clock;
+use crate::clock::{Clock, far};
 use crate::exporters::{self, Exporter, Signal};
 use crate::metrics::{Reader, Snapshot, Source, Table};
 use crate::model::record::{EventHead, FieldBuf, Key, Site, SpanHead, Time};
@@ -85,6 +85,11 @@ impl Collector {
     /// Makes it the global collector, which all threads feed that have no scoped one. A program has one, once.
     pub fn install(self) -> Result<Guard, Error> {
         if current::install(&self.core) { Ok(Guard::new(self)) } else { Err(Error::AlreadyInstalled) }
+    }
+
+    /// Whether a program has its global collector already.
+    pub fn has_global() -> bool {
+        current::is_installed()
     }
 
     /// The collector that instruments on this thread feed: the scoped one, else the global one, else none.
@@ -167,13 +172,10 @@ impl Collector {
         if !self.core.config.enabled {
             return;
         }
-        let context = event.trace_id.zip(event.span_id).map(|(trace_id, span_id)| SpanContext {
-            trace_id,
-            span_id,
-            sampled: self.core.sampler.keeps(trace_id),
-        });
         let head = EventHead {
-            context,
+            trace_id: event.trace_id,
+            span_id: event.span_id,
+            sampled: event.trace_id.is_some_and(|trace| self.core.sampler.keeps(trace)),
             time: Time::Unix(event.time_unix_nano),
             site: Site::Inline { name: &event.name, target: &event.target, level: event.level },
             cut: 0,
@@ -242,7 +244,8 @@ impl Core {
     }
 
     fn ledger(&self) -> Ledger {
-        self.buffers.ledger(&self.books.lock())
+        let ledger = self.buffers.ledger(&self.books.lock());
+        Ledger { refused: self.table.refused(), ..ledger }
     }
 
     fn add_exporter(&self, exporter: Box<dyn Exporter>) -> Result<(), Error> {
@@ -253,7 +256,7 @@ impl Core {
             return Err(Error::ShutDown);
         }
         let name = exporter.name().to_owned();
-        let number = self.books.add_exporter(name.clone());
+        let number = self.books.add_exporter(&name);
         let share = self.config.exporter_bytes / 4;
         // Spans are many and large: half of the memory is theirs.
         let (spans, spans_out) = Lane::new(Signal::Spans, share * 2);
@@ -274,8 +277,9 @@ impl Core {
             self.books.end(number);
             return Err(Error::Thread(e));
         }
-        self.commands.send(Command::Add(Box::new(output))).map_err(|_| Error::ShutDown)?;
-        self.config.check_at_start.await_result(&name, &result)
+        // Where the check fails the output goes, and with it the worker.
+        self.config.check_at_start.await_result(&name, &result)?;
+        self.commands.send(Command::Add(Box::new(output))).map_err(|_| Error::ShutDown)
     }
 
     fn add_reader(self: &Arc<Self>, mut reader: Box<dyn Reader>) -> Result<(), Error> {
@@ -288,35 +292,47 @@ impl Core {
         if let Err(source) = reader.attach(source) {
             return Err(Error::Reader { reader: reader.name().to_owned(), source });
         }
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        lock(&self.readers).push(reader);
         Ok(())
     }
 
     fn flush(&self, deadline: Duration) -> Report {
-        let until = Instant::now() + deadline;
+        let until = far(deadline);
         let (done, moved) = bounded(1);
-        let complete = self.commands.send(Command::Flush(done)).is_err()
-            || (moved.recv_deadline(until).is_ok() && self.books.wait_settled(until));
+        let nothing_runs = !self.config.enabled || self.closed.load(Relaxed);
+        let complete = nothing_runs
+            || (self.commands.send(Command::Flush(done)).is_ok()
+                && moved.recv_deadline(until).is_ok()
+                && self.books.wait_settled(until));
         Report { ledger: self.ledger(), complete, late: Vec::new() }
     }
 
     fn shutdown(&self, deadline: Duration) -> Report {
-        let until = Instant::now() + deadline;
-        let mut complete = true;
-        let mut late = Vec::new();
-        // Others who shut it down meanwhile wait here, and then only report.
-        let mut aggregator = self.aggregator.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = far(deadline);
         self.closed.store(true, Relaxed);
-        if let Some(thread) = aggregator.take() {
-            let (done, moved) = bounded(1);
-            complete = self.commands.send(Command::Stop(until, done)).is_ok()
-                && moved.recv_deadline(until).is_ok()
-                && thread.join().is_ok();
-            late = self.books.wait_ended(until);
-            complete &= late.is_empty();
-        }
-        Report { ledger: self.ledger(), complete, late }
+        let running = lock(&self.aggregator).take();
+        let Some(thread) = running else {
+            // Nothing ever ran, or somebody else is at it, or was.
+            let complete = !self.config.enabled || self.books.wait_finished(until);
+            return Report { ledger: self.ledger(), complete, late: Vec::new() };
+        };
+        let (done, moved) = bounded(1);
+        let moved =
+            self.commands.send(Command::Stop(until, done)).is_ok() && moved.recv_deadline(until).is_ok();
+        // An aggregator that is kept by a callback of the user ends when that returns.
+        let moved = moved && thread.join().is_ok();
+        self.buffers.close();
+        let late = self.books.wait_ended(until);
+        self.table.forget_callbacks();
+        let readers = std::mem::take(&mut *lock(&self.readers));
+        readers.into_iter().for_each(|mut reader| reader.shutdown());
+        self.books.finish();
+        Report { ledger: self.ledger(), complete: moved && late.is_empty(), late }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the layer needs of a collector: it records, and does not keep the collector running.

@@ -401,3 +401,103 @@ fn code_wins_over_a_config_and_tags_are_joined() {
     );
     assert!(!collector.resource().service_name().is_empty());
 }
+
+#[test]
+fn a_retrying_exporter_is_given_all_the_time_a_shutdown_has() {
+    let attempts = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&attempts);
+    let exporter = move |_: &Batch| match count.fetch_add(1, Relaxed) {
+        0..3 => Err(ExportError::retry_after(Duration::from_millis(10), "not yet")),
+        _ => Ok(()),
+    };
+    let collector = builder().exporter(exporter).start().unwrap();
+    collector.collect_span(&span(1));
+    let report = collector.shutdown(SOON);
+    assert!(report.is_complete() && report.ledger().lost() == 0, "{report}");
+    assert_eq!(attempts.load(Relaxed), 4);
+}
+
+#[test]
+fn nothing_is_left_in_a_buffer_by_a_shutdown_while_threads_record() {
+    for _ in 0..50 {
+        let collector = builder().buffer_size(100).exporter(Discard::new()).start().unwrap();
+        std::thread::scope(|s| {
+            for _ in 0..3 {
+                s.spawn(|| {
+                    let mut n = 0;
+                    while collector.ledger().signal(Signal::Spans).dropped.by(Reason::Closed) == 0 {
+                        (0..300).for_each(|i| collector.collect_span(&span(n + i)));
+                        n += 300;
+                    }
+                });
+            }
+            assert!(collector.shutdown(SOON).is_complete());
+        });
+        let ledger = collector.ledger();
+        assert!(ledger.balances() && ledger.signal(Signal::Spans).held == 0, "{ledger}");
+    }
+}
+
+#[test]
+fn a_filling_pool_wakes_the_aggregator_whatever_the_number_of_items() {
+    let config = Config { buffer_size: usize::MAX, flush_interval: Duration::MAX, ..Config::default() };
+    let discard = Discard::new();
+    let collector = Collector::builder().config(config).exporter(discard.clone()).start().unwrap();
+    let text = "x".repeat(4_000);
+    let mut n = 0;
+    while discard.discarded(Signal::Events) == 0 {
+        collector.collect_event(&Event::new(Level::INFO, text.clone(), 7));
+        n += 1;
+        assert!(n < 1_000_000, "nobody was woken");
+    }
+    assert!(collector.flush(Duration::MAX).is_complete() && collector.shutdown(Duration::MAX).is_complete());
+}
+
+#[test]
+fn an_exporter_that_fails_its_check_is_given_nothing() {
+    struct Down(mpsc::Sender<()>);
+    impl Exporter for Down {
+        fn export(&mut self, _: &Batch) -> Result<Delivery, ExportError> {
+            self.0.send(()).unwrap();
+            Ok(Delivery::all())
+        }
+        fn check(&mut self) -> Result<(), ExportError> {
+            Err(ExportError::retry("connection refused"))
+        }
+    }
+    let collector = builder().check_at_start(CheckAtStart::Fail).start().unwrap();
+    let (exported, seen) = mpsc::channel();
+    assert!(collector.add_exporter(Down(exported)).is_err());
+    collector.collect_span(&span(1));
+    assert!(collector.shutdown(SOON).is_complete());
+    assert!(seen.recv().is_err(), "its thread has ended, and exported nothing");
+}
+
+#[test]
+fn two_exporters_of_one_name_have_an_account_each() {
+    let collector = builder().exporter(Discard::new()).exporter(Discard::new()).start().unwrap();
+    collector.collect_span(&span(1));
+    assert!(collector.flush(SOON).is_complete());
+    assert_eq!(collector.ledger().exporters().collect::<Vec<_>>(), ["discard", "discard#2"]);
+    assert_eq!(account(&collector, "discard#2").delivered, 1);
+}
+
+#[test]
+fn whoever_shuts_down_second_keeps_its_own_deadline() {
+    let door = Arc::new(Door::default());
+    let wait = Arc::clone(&door);
+    let exporter = move |_: &Batch| wait.pass();
+    let collector = builder().exporter(exporter).start().unwrap();
+    collector.collect_span(&span(1));
+    std::thread::scope(|s| {
+        let first = s.spawn(|| collector.shutdown(SOON));
+        while !collector.core.closed.load(Relaxed) {
+            std::thread::yield_now();
+        }
+        let second = collector.shutdown(Duration::from_millis(5));
+        assert!(!second.is_complete());
+        door.open();
+        assert!(first.join().unwrap().is_complete());
+    });
+    assert!(collector.shutdown(SOON).is_complete());
+}

@@ -10,6 +10,7 @@ use tracing_core::{Level, Metadata};
 
 /// The three kinds of telemetry. Each has lanes of its own on the way to an exporter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Signal {
     /// Finished spans.
     Spans,
@@ -235,24 +236,28 @@ const MESSAGE: &str = "message";
 impl<'a> EventRef<'a> {
     /// The trace it fell in.
     pub fn trace_id(&self) -> Option<TraceId> {
-        self.record.head.context.map(|c| c.trace_id)
+        self.record.head.trace_id
     }
 
     /// The span it fell in.
     pub fn span_id(&self) -> Option<SpanId> {
-        self.record.head.context.map(|c| c.span_id)
+        self.record.head.span_id
     }
 
     /// Whether the trace it fell in was chosen by head sampling; false outside of traces.
     pub fn is_sampled(&self) -> bool {
-        self.record.head.context.is_some_and(|c| c.sampled)
+        self.record.head.sampled
     }
 
     /// The name the program gave it; empty where it gave none.
     pub fn name(&self) -> &'a str {
         let name = site_name(&self.record.head.site);
         // What `tracing` calls an event without a name of its own: "event src/main.rs:12".
-        if name.starts_with("event ") && self.code().is_some() { "" } else { name }
+        let place = name.strip_prefix("event ").and_then(|place| place.rsplit_once(':'));
+        let unnamed = place.zip(self.code()).is_some_and(|((file, line), (own_file, own_line))| {
+            file == own_file && line.parse().ok() == own_line
+        });
+        if unnamed { "" } else { name }
     }
 
     /// The text for people; empty where there is none.

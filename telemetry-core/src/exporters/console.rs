@@ -16,6 +16,7 @@ use tracing_core::Level;
 
 /// Which of the two standard streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stream {
     /// Standard output.
     Stdout,
@@ -121,7 +122,7 @@ impl Page {
         self.paint(BOLD, metric.name());
         if !metric.own_tags().is_empty() {
             let tags: Vec<String> = metric.own_tags().iter().map(|(k, v)| format!("{k}={v}")).collect();
-            put!(self, "{{{}}}", tags.join(","));
+            self.plain(&format!("{{{}}}", tags.join(",")));
         }
         if let Some(histogram) = metric.histogram() {
             self.histogram(histogram, metric.unit());
@@ -167,21 +168,23 @@ impl Page {
                 ValueRef::Str(text)
                     if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"') =>
                 {
-                    put!(self, " {name}={text:?}");
+                    self.plain(&format!(" {name}={text:?}"));
                 }
-                value => {
-                    put!(self, " {name}={value}");
-                }
+                value => self.plain(&format!(" {name}={value}")),
             }
         }
+    }
+
+    /// A control character could move the cursor or paint over other lines.
+    fn plain(&mut self, text: &str) {
+        self.text.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
     }
 
     fn paint(&mut self, colour: &str, text: &str) {
         if self.colour {
             put!(self, "\x1b[{colour}m");
         }
-        // A control character could move the cursor or paint over other lines.
-        self.text.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
+        self.plain(text);
         if self.colour {
             self.text.push_str("\x1b[0m");
         }

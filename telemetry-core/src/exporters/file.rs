@@ -49,7 +49,8 @@ use super::{Batch, Delivery, ExportError, Exporter, Signal};
 #[derive(Debug)]
 pub struct File {
     directory: PathBuf,
-    lines: [Lines; 3],
+    /// None after a failure.
+    lines: [Option<Lines>; 3],
     rotate_bytes: u64,
     keep: usize,
     buffer: Vec<u8>,
@@ -68,7 +69,7 @@ impl File {
         fs::create_dir_all(&directory)?;
         let [spans, events, metrics] = Signal::ALL.map(|signal| Lines::open(&path(&directory, signal, 0)));
         Ok(Self {
-            lines: [spans?, events?, metrics?],
+            lines: [Some(spans?), Some(events?), Some(metrics?)],
             directory,
             rotate_bytes: 64 << 20,
             keep: 4,
@@ -90,18 +91,25 @@ impl File {
 
     /// Writes what is in the buffer, whole lines, and puts the file aside if it is full.
     fn write(&mut self, signal: Signal) -> io::Result<()> {
-        let lines = &mut self.lines[signal as usize];
-        if lines.bytes > 0 && lines.bytes + self.buffer.len() as u64 > self.rotate_bytes {
-            *lines = rotate(&self.directory, signal, self.keep)?;
-        }
-        let written = lines.file.write_all(&self.buffer);
-        if written.is_ok() {
-            lines.bytes += self.buffer.len() as u64;
+        let path = path(&self.directory, signal, 0);
+        let place = &mut self.lines[signal as usize];
+        let mut lines = if let Some(lines) = place.take() {
+            lines
         } else {
-            // A part may be there: without it the next attempt leaves no torn or double line behind.
-            lines.file.set_len(lines.bytes)?;
+            fs::create_dir_all(&self.directory)?;
+            Lines::open(&path)?
+        };
+        if lines.bytes > 0 && lines.bytes + self.buffer.len() as u64 > self.rotate_bytes {
+            // The file is closed first: from here on a failed step leaves what a later attempt takes up.
+            drop(lines);
+            put_aside(&self.directory, signal, self.keep)?;
+            lines = Lines::open(&path)?;
         }
-        written
+        // A file that failed is opened anew, and a torn line ended, by the next attempt.
+        lines.file.write_all(&self.buffer)?;
+        lines.bytes += self.buffer.len() as u64;
+        *place = Some(lines);
+        Ok(())
     }
 }
 
@@ -160,18 +168,24 @@ fn path(directory: &Path, signal: Signal, age: usize) -> PathBuf {
     directory.join(format!("{}{age}.jsonl", signal.name()))
 }
 
-/// Moves every file one on, the oldest out, and opens a new one.
-fn rotate(directory: &Path, signal: Signal, keep: usize) -> io::Result<Lines> {
-    if keep == 0 {
-        fs::remove_file(path(directory, signal, 0))?;
+/// Moves every file one on, from the oldest, and the full one last: after a failure in between, the next attempt
+/// finds gaps, and moves nothing into the way of what was moved.
+fn put_aside(directory: &Path, signal: Signal, keep: usize) -> io::Result<()> {
+    let gap = (1..=keep).find(|age| !path(directory, signal, *age).exists()).unwrap_or(keep);
+    if gap == 0 {
+        return unless_gone(fs::remove_file(path(directory, signal, 0)));
     }
-    for age in (0..keep).rev() {
-        match fs::rename(path(directory, signal, age), path(directory, signal, age + 1)) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
+    for age in (0..gap).rev() {
+        unless_gone(fs::rename(path(directory, signal, age), path(directory, signal, age + 1)))?;
     }
-    Lines::open(&path(directory, signal, 0))
+    Ok(())
+}
+
+fn unless_gone(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
 }
 
 #[cfg(test)]

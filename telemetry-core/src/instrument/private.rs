@@ -75,49 +75,27 @@ pub fn call<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// What may stand as the value of a tag.
-pub trait TagValue {
-    fn as_tag(&self) -> Cow<'_, str>;
+/// Turns the value of a tag into text: what is text already is borrowed, anything else is displayed. The two
+/// traits are told apart by how often the receiver is borrowed.
+#[derive(Debug)]
+pub struct Tag<'a, T: ?Sized>(pub &'a T);
+
+pub trait TextTag {
+    fn text(&self) -> Cow<'_, str>;
 }
 
-impl TagValue for str {
-    fn as_tag(&self) -> Cow<'_, str> {
-        self.into()
+impl<T: AsRef<str> + ?Sized> TextTag for Tag<'_, T> {
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self.0.as_ref())
     }
 }
 
-impl TagValue for String {
-    fn as_tag(&self) -> Cow<'_, str> {
-        self.as_str().into()
+pub trait DisplayTag {
+    fn text(&self) -> Cow<'_, str>;
+}
+
+impl<T: std::fmt::Display + ?Sized> DisplayTag for &Tag<'_, T> {
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Owned(self.0.to_string())
     }
 }
-
-impl TagValue for Cow<'_, str> {
-    fn as_tag(&self) -> Cow<'_, str> {
-        Cow::Borrowed(self)
-    }
-}
-
-impl TagValue for bool {
-    fn as_tag(&self) -> Cow<'_, str> {
-        if *self { "true" } else { "false" }.into()
-    }
-}
-
-impl<T: TagValue + ?Sized> TagValue for &T {
-    fn as_tag(&self) -> Cow<'_, str> {
-        (**self).as_tag()
-    }
-}
-
-macro_rules! displayed {
-    ($($ty:ty),*) => {$(
-        impl TagValue for $ty {
-            fn as_tag(&self) -> Cow<'_, str> {
-                self.to_string().into()
-            }
-        }
-    )*};
-}
-
-displayed!(char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64);

@@ -80,8 +80,10 @@ impl Float {
         f64::from_bits(self.0.load(Relaxed))
     }
 
+    /// A sum that leaves the range of floats stays at its end: an infinite one could never be subtracted from.
     pub(crate) fn add(&self, x: f64) {
-        self.0.update(Relaxed, Relaxed, |bits| (f64::from_bits(bits) + x).to_bits());
+        let sum = |bits| (f64::from_bits(bits) + x).clamp(f64::MIN, f64::MAX);
+        self.0.update(Relaxed, Relaxed, |bits| sum(bits).to_bits());
     }
 
     pub(crate) fn lower_to(&self, x: f64) {

@@ -7,8 +7,7 @@ use crate::model::{Identity, Kind, Metric, MetricValue, Temporality};
 
 /// What one reader has been given so far.
 ///
-/// It moves on only when what was made from it is surely on its way ([`Self::commit`]): a delta that was
-/// dropped before is part of the next one.
+/// It moves on only when what was made from it is in the exporter's queue ([`Self::commit`]).
 #[derive(Debug, Default)]
 pub(crate) struct Baseline {
     seen: HashMap<Arc<Identity>, Metric>,

@@ -1,7 +1,7 @@
 //! Metrics, aggregated where they happen.
 //!
-//! Instruments bring in single values and name their series by a [`Site`]; a collector's [`Table`] keeps one
-//! cell for each series; a [`Snapshot`] of all cells goes out. Values are never queued, sampled or filtered
+//! Instruments bring in single values and name their series by a site; a collector's table keeps one cell for
+//! each series; a [`Snapshot`] of all cells goes out. Values are never queued, sampled or filtered
 //! by a log level, and a cell never forgets: readers subtract what they saw before.
 
 mod cell;
@@ -14,10 +14,10 @@ mod snapshot;
 mod table;
 
 pub(crate) use delta::Baseline;
-pub use series::Series;
+#[doc(hidden)]
 pub use site::{CellKind, Site};
 pub use snapshot::{MetricRef, Snapshot, Source};
-pub use table::Table;
+pub(crate) use table::Table;
 
 /// Pulls metrics when it needs them: a scrape endpoint, a dashboard. Exporters are pushed to instead.
 ///
@@ -29,6 +29,9 @@ pub trait Reader: Send + 'static {
 
     /// Takes the source. An error stops the collector's start and is shown to the user.
     fn attach(&mut self, source: Source) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+    /// Called once when the collector is shut down: time to close a port.
+    fn shutdown(&mut self) {}
 }
 
 #[cfg(test)]

@@ -5,29 +5,38 @@ use std::sync::Arc;
 use super::cell::Cell;
 use super::meter::Meter;
 use super::site::CellKind;
-use crate::clock::{Anchors, Tick};
+use crate::clock::{Anchors, Clock, Tick};
 use crate::model::{Identity, Kind, Metric, MetricValue, Number, Temporality};
 
 /// A series in a collector's table.
 #[derive(Debug)]
-pub struct Series {
+pub(crate) struct Series {
     pub(crate) kind: CellKind,
     pub(crate) identity: Arc<Identity>,
     /// The rates of a meter are gauges of their own.
     rates: Vec<Arc<Identity>>,
-    pub(crate) began: Tick,
+    /// When it was made, in nanoseconds since the Unix epoch.
+    began: u64,
     pub(crate) cell: Cell,
 }
 
+/// A data point before those of different levels are made one.
+pub(crate) struct Point {
+    /// Whether two of them are summed up; otherwise the newer one counts.
+    pub(crate) adds_up: bool,
+    pub(crate) metric: Metric,
+}
+
 impl Series {
-    pub(crate) fn new(kind: CellKind, identity: Identity, now: Tick) -> Self {
+    pub(crate) fn new(kind: CellKind, identity: Identity, clock: &Clock) -> Self {
         let rate = |which: &&str| {
             let name = format!("{}.{which}", identity.name).into();
             Arc::new(Identity { kind: Kind::Gauge, name, unit: "1/s".into(), ..identity.clone() })
         };
         let rates =
             if kind == CellKind::Meter { Meter::RATES.iter().map(rate).collect() } else { Vec::new() };
-        Self { kind, identity: identity.into(), rates, began: now, cell: Cell::new(kind, now) }
+        let (began, cell) = (clock.unix_nanos(), Cell::new(kind, clock.now()));
+        Self { kind, identity: identity.into(), rates, began, cell }
     }
 
     /// Takes a value, as its kind takes it. False where that kind refuses it: what is not finite, and less
@@ -51,16 +60,18 @@ impl Series {
     }
 
     /// Its data points now, cumulative: one, none for a gauge never set, five for a meter.
-    pub(crate) fn read(&self, now: Tick, anchors: &Anchors, out: &mut Vec<Metric>) {
-        let start = Some(anchors.unix_nanos(self.began));
+    pub(crate) fn read(&self, now: Tick, anchors: &Anchors, out: &mut Vec<Point>) {
+        let start = Some(self.began);
         let mut point = |identity: &Arc<Identity>, start, at, value| {
-            out.push(Metric {
+            let metric = Metric {
                 identity: Arc::clone(identity),
                 start_time_unix_nano: start,
                 time_unix_nano: anchors.unix_nanos(at),
                 temporality: Temporality::Cumulative,
                 value,
-            });
+            };
+            // Only a gauge that was set does not add up; the rates of meters do.
+            out.push(Point { adds_up: self.kind != CellKind::Gauge, metric });
         };
         match &self.cell {
             Cell::Sum(sum) => point(&self.identity, start, now, MetricValue::Number(sum.read())),

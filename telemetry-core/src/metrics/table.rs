@@ -6,16 +6,16 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tracing_core::Level;
 
 use super::cell::Cell;
-use super::series::Series;
+use super::series::{Point, Series};
 use super::site::{CellKind, MAX_NUMBER, Site};
 use crate::clock::Clock;
-use crate::diagnostics::warn;
-use crate::model::{Identity, Kind, Metric, MetricValue, Number, Tags, Text, valid_tag_key};
+use crate::diagnostics::warn_later;
+use crate::model::{Identity, Kind, Metric, MetricValue, Number, Tags, Temporality, Text, valid_tag_key};
 
 const SEGMENT: usize = 256;
 const SEGMENTS: usize = MAX_NUMBER as usize / SEGMENT;
@@ -24,7 +24,7 @@ type Segment = Box<[OnceLock<Arc<Series>>; SEGMENT]>;
 type Callback = Arc<dyn Fn() -> f64 + Send + Sync>;
 
 /// The series of one collector.
-pub struct Table {
+pub(crate) struct Table {
     clock: Arc<Clock>,
     /// Measurements at a more verbose level are not taken.
     min_level: Option<Level>,
@@ -35,7 +35,6 @@ pub struct Table {
     hasher: RandomState,
     callbacks: Mutex<Vec<(Arc<Identity>, Callback)>>,
     refused: AtomicU64,
-    refusal_said: AtomicBool,
 }
 
 #[derive(Default)]
@@ -71,7 +70,7 @@ impl std::fmt::Debug for Table {
 
 impl Table {
     /// An empty table.
-    pub fn new(clock: Arc<Clock>, min_level: Option<Level>, max_series: usize) -> Self {
+    pub(crate) fn new(clock: Arc<Clock>, min_level: Option<Level>, max_series: usize) -> Self {
         Self {
             clock,
             min_level,
@@ -81,16 +80,13 @@ impl Table {
             hasher: RandomState::new(),
             callbacks: Mutex::default(),
             refused: AtomicU64::new(0),
-            refusal_said: AtomicBool::new(false),
         }
     }
 
     /// Takes a value for the series of that site with those tags beside its own.
     #[inline]
-    pub fn record(&self, site: &Site, tags: &[(&str, &str)], value: Number) {
-        if let (Some(min), Some(level)) = (self.min_level, site.level)
-            && level > min
-        {
+    pub(crate) fn record(&self, site: &Site, tags: &[(&str, &str)], value: Number) {
+        if !self.takes(site) {
             return;
         }
         let known = if tags.is_empty() { self.slot(site) } else { None };
@@ -101,17 +97,43 @@ impl Table {
         }
     }
 
+    fn takes(&self, site: &Site) -> bool {
+        !matches!((self.min_level, site.level), (Some(min), Some(level)) if level > min)
+    }
+
     /// Measurements that no cell could take.
-    pub fn refused(&self) -> u64 {
+    pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
     }
 
-    /// A gauge whose value `read` gives at each snapshot.
+    /// A gauge whose value `read` gives at each snapshot, instead of what gave it before.
     pub(crate) fn observe(&self, site: &Site, read: impl Fn() -> f64 + Send + Sync + 'static) {
         let mut tags = Tags::new();
         site.each_tag(|k, v| drop(tags.insert(k.to_owned(), v.to_owned())));
+        if !self.takes(site) {
+            return;
+        }
         let identity = identity(site, Kind::Gauge, tags);
-        self.callbacks().push((identity.into(), Arc::new(read)));
+        let mut callbacks = self.callbacks();
+        let before = callbacks.iter().position(|(known, _)| **known == identity);
+        let replaced = before.map(|at| callbacks.swap_remove(at));
+        if callbacks.len() < self.max_series {
+            callbacks.push((identity.into(), Arc::new(read)));
+        } else {
+            warn_later(format_args!(
+                "gauge `{}`: there are {} callbacks already",
+                site.name, self.max_series
+            ));
+        }
+        drop(callbacks);
+        // What it had captured may do anything when it goes, so it goes when nothing is locked.
+        drop(replaced);
+    }
+
+    /// Lets go of all callbacks, and of what they hold.
+    pub(crate) fn forget_callbacks(&self) {
+        let callbacks = std::mem::take(&mut *self.callbacks());
+        drop(callbacks);
     }
 
     /// Moves the rates of all meters on.
@@ -127,18 +149,21 @@ impl Table {
     /// All data points now, cumulative, sorted by name and tags. Series that differ only in level are one.
     pub(crate) fn read(&self) -> Vec<Metric> {
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
-        let mut points = Vec::new();
+        let mut points: Vec<Point> = Vec::new();
         let series = self.named().all.clone();
         series.iter().for_each(|series| series.read(now, &anchors, &mut points));
         let callbacks = self.callbacks().clone();
         for (identity, read) in callbacks {
             match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read())) {
-                Ok(x) if x.is_finite() => points.push(Metric {
-                    identity,
-                    start_time_unix_nano: None,
-                    time_unix_nano: anchors.unix_nanos(now),
-                    temporality: crate::model::Temporality::Cumulative,
-                    value: MetricValue::Number(Number::Float(x)),
+                Ok(x) if x.is_finite() => points.push(Point {
+                    adds_up: false,
+                    metric: Metric {
+                        identity,
+                        start_time_unix_nano: None,
+                        time_unix_nano: anchors.unix_nanos(now),
+                        temporality: Temporality::Cumulative,
+                        value: MetricValue::Number(Number::Float(x)),
+                    },
                 }),
                 Ok(_) => self.refuse(&identity.name, "its callback gave a value that is not finite"),
                 Err(_) => self.refuse(&identity.name, "its callback panicked"),
@@ -163,11 +188,7 @@ impl Table {
     #[cold]
     fn refuse(&self, name: &str, why: &str) {
         self.refused.fetch_add(1, Relaxed);
-        if !self.refusal_said.swap(true, Relaxed) {
-            warn(format_args!(
-                "metric `{name}`: {why}; it is refused and counted, as all further ones will be"
-            ));
-        }
+        warn_later(format_args!("metric `{name}`: {why}; such measurements are refused and counted"));
     }
 
     fn record_by_name(&self, site: &Site, tags: &[(&str, &str)], value: Number) {
@@ -192,10 +213,11 @@ impl Table {
         site.each_tag(&mut put);
         tags.iter().for_each(|(k, v)| put(k, v));
         if let Some(key) = unfit {
-            self.refuse(
-                &site.name,
-                &format!("its tag `{key}` is no tag key, or one of more than {}", Tags::MAX),
-            );
+            warn_later(format_args!(
+                "metric `{}`: its tag `{key}` is left out: it is no tag key, or one of more than {}",
+                site.name,
+                Tags::MAX
+            ));
         }
         let key = Key { kind: site.kind, name: &site.name, level: site.level, tags: &sorted[..len] };
         let hash = self.hash(&key);
@@ -220,7 +242,7 @@ impl Table {
         let (mut hash, mut tags) = (hash, key.tags);
         if *of_metric >= self.max_series {
             if *of_metric == self.max_series {
-                warn(format_args!(
+                warn_later(format_args!(
                     "metric `{}` has more than {} series; the next ones are summed up in one tagged \
                      otel.metric.overflow=true",
                     site.name, self.max_series
@@ -240,7 +262,7 @@ impl Table {
         for (k, v) in tags {
             let _ = own.insert((*k).to_owned(), (*v).to_owned());
         }
-        let series = Series::new(site.kind, identity(site, site.kind.kind(), own), self.clock.now());
+        let series = Series::new(site.kind, identity(site, site.kind.kind(), own), &self.clock);
         let series = Arc::new(series);
         named.all.push(Arc::clone(&series));
         named.by_hash.entry(hash).or_default().push(Arc::clone(&series));
@@ -275,32 +297,30 @@ fn identity(site: &Site, kind: Kind, tags: Tags) -> Identity {
     }
 }
 
-/// Sorts, and makes one of those that differ only in level. The exporters that filter by level are given the
-/// points as they are.
-fn merged(mut points: Vec<Metric>) -> Vec<Metric> {
+/// Sorts, and makes one of those that differ only in level.
+fn merged(mut points: Vec<Point>) -> Vec<Metric> {
     fn order(m: &Metric) -> (&str, Kind, &Tags) {
         (&m.identity.name, m.identity.kind, &m.identity.tags)
     }
-    points.sort_by(|a, b| order(a).cmp(&order(b)));
+    points.sort_by(|a, b| order(&a.metric).cmp(&order(&b.metric)));
     let mut out: Vec<Metric> = Vec::with_capacity(points.len());
     for point in points {
         match out.last_mut() {
-            Some(last) if order(last) == order(&point) => add(last, point),
-            _ => out.push(point),
+            Some(last) if order(last) == order(&point.metric) => add(last, point),
+            _ => out.push(point.metric),
         }
     }
     out
 }
 
-fn add(to: &mut Metric, from: Metric) {
+fn add(to: &mut Metric, Point { metric: from, adds_up }: Point) {
+    let newer = from.time_unix_nano >= to.time_unix_nano;
     to.start_time_unix_nano = to.start_time_unix_nano.min(from.start_time_unix_nano);
+    to.time_unix_nano = to.time_unix_nano.max(from.time_unix_nano);
     match (&mut to.value, from.value) {
-        (MetricValue::Number(a), MetricValue::Number(b)) if to.identity.kind != Kind::Gauge => *a = a.plus(b),
-        (MetricValue::Number(a), MetricValue::Number(b)) if from.time_unix_nano >= to.time_unix_nano => {
-            *a = b;
-        }
+        (MetricValue::Number(a), MetricValue::Number(b)) if adds_up => *a = a.plus(b),
+        (MetricValue::Number(a), MetricValue::Number(b)) if newer => *a = b,
         (MetricValue::Histogram(a), MetricValue::Histogram(b)) => a.merge(&b),
         _ => {}
     }
-    to.time_unix_nano = to.time_unix_nano.max(from.time_unix_nano);
 }

@@ -72,7 +72,7 @@ fn what_no_cell_can_take_is_refused_and_counted() {
     table.record(&counter, &[], Number::Float(f64::NAN));
     table.record(&histogram, &[], Number::Float(f64::INFINITY));
     table.record(&counter, &[("no key", "x")], Number::Int(2));
-    assert_eq!(table.refused(), 4);
+    assert_eq!(table.refused(), 3);
     assert_eq!(table.read()[0].number(), Number::Int(2), "the measurement is kept, its tag is not");
 }
 
@@ -105,9 +105,9 @@ fn a_callback_is_asked_at_each_snapshot_and_may_panic() {
     let (_, table) = table(10);
     let asked = Arc::new(std::sync::atomic::AtomicU32::new(0));
     let count = Arc::clone(&asked);
-    table.observe(&Site::new(CellKind::Gauge, "queue", &[]), move || {
-        f64::from(count.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
-    });
+    let queue = Site::new(CellKind::Gauge, "queue", &[]);
+    table.observe(&queue, || panic!("it is replaced"));
+    table.observe(&queue, move || f64::from(count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
     table.observe(&Site::new(CellKind::Gauge, "bad", &[]), || panic!("in a callback"));
     assert_eq!((values(&table)[0].2, values(&table)[0].2), (0.0, 1.0));
     assert_eq!(table.refused(), 2);
@@ -163,4 +163,17 @@ fn totals_are_exact_with_many_threads() {
     let h = read.iter().find_map(Metric::histogram).unwrap();
     assert_eq!((counted, h.count, h.sum), (160_000.0, 80_000, 8.0 * 49_995_000.0));
     assert_eq!((h.min, h.max), (Some(0.0), Some(9_999.0)));
+}
+
+#[test]
+fn rates_of_levels_add_up() {
+    let (hands, table) = table(10);
+    for (level, n) in [(tracing_core::Level::INFO, 600), (tracing_core::Level::WARN, 60)] {
+        let site = Site::new(CellKind::Meter, "m", &[]).level(level);
+        table.record(&site, &[], Number::Int(n));
+    }
+    hands.advance(Duration::from_mins(1));
+    table.tick();
+    let lines = values(&table);
+    assert_eq!(lines.iter().map(|l| l.2).collect::<Vec<_>>(), [660.0, 11.0, 11.0, 11.0, 11.0], "{lines:?}");
 }

@@ -7,6 +7,7 @@ mod event;
 mod histogram;
 mod ids;
 mod metric;
+#[doc(hidden)]
 pub mod record;
 mod resource;
 mod span;

@@ -79,8 +79,12 @@ pub struct SpanHead<'a> {
 /// What an event is, beside its fields.
 #[derive(Clone, Copy, Debug)]
 pub struct EventHead<'a> {
+    /// The trace it fell in.
+    pub trace_id: Option<TraceId>,
     /// The span it fell in.
-    pub context: Option<SpanContext>,
+    pub span_id: Option<SpanId>,
+    /// Whether that trace was chosen by head sampling.
+    pub sampled: bool,
     /// When it happened.
     pub time: Time,
     /// Where it was made.
@@ -159,10 +163,13 @@ impl FieldBuf {
         self.bytes.capacity()
     }
 
-    /// Adds a field. A long text is cut at a character; a field beyond [`MAX_FIELDS`] is counted, not kept.
+    /// Adds a field. A long text is cut at a character; a field beyond [`MAX_FIELDS`], or the 256th of its call
+    /// site, is counted, not kept.
     pub fn push(&mut self, key: Key<'_>, value: ValueRef<'_>) {
         let start = self.bytes.len();
-        self.push_key(key);
+        if !self.push_key(key) {
+            return;
+        }
         match value {
             ValueRef::Bool(v) => self.bytes.extend_from_slice(&[BOOL, u8::from(v)]),
             ValueRef::U64(v) => self.push_fixed(U64, v),
@@ -180,7 +187,9 @@ impl FieldBuf {
     /// Adds a field as `Debug` or `Display` prints it, without a copy of the text in between.
     pub fn push_fmt(&mut self, key: Key<'_>, text: std::fmt::Arguments<'_>) {
         let start = self.bytes.len();
-        self.push_key(key);
+        if !self.push_key(key) {
+            return;
+        }
         let head = self.bytes.len();
         self.bytes.extend_from_slice(&[STR, 0, 0]);
         let mut text_of = Capped { bytes: &mut self.bytes, left: MAX_TEXT, cut: false };
@@ -214,14 +223,19 @@ impl FieldBuf {
         RawFields { bytes: Cursor(&self.bytes), site: Some(site) }
     }
 
-    fn push_key(&mut self, key: Key<'_>) {
+    fn push_key(&mut self, key: Key<'_>) -> bool {
         match key {
-            Key::Index(i) => self.bytes.push(u8::try_from(i).unwrap_or(NAMED - 1)),
+            Key::Index(i) if i < usize::from(NAMED) => self.bytes.push(i as u8),
+            Key::Index(_) => {
+                self.cut += 1;
+                return false;
+            }
             Key::Name(name) => {
                 self.bytes.push(NAMED);
                 push_text(&mut self.bytes, name);
             }
         }
+        true
     }
 
     fn push_fixed(&mut self, tag: u8, v: u64) {
@@ -290,7 +304,7 @@ impl<'a> Iterator for RawFields<'a> {
             index => self
                 .site
                 .and_then(|meta| meta.fields().iter().nth(usize::from(index)))
-                .map_or("", |field| field.name()),
+                .map_or("", |field| field.name().strip_prefix("r#").unwrap_or(field.name())),
         };
         let value = match self.bytes.u8() {
             BOOL => ValueRef::Bool(self.bytes.u8() != 0),
@@ -316,7 +330,7 @@ const SAMPLED: u8 = 1 << 1;
 const UNIX: u8 = 1 << 2;
 const INLINE: u8 = 1 << 3;
 const RENAMED: u8 = 1 << 4;
-const HAS_CONTEXT: u8 = 1 << 5;
+const HAS_TRACE: u8 = 1 << 5;
 
 const ERROR: u8 = 2;
 
@@ -339,6 +353,11 @@ impl Chunk {
     /// How many bytes the records take.
     pub fn bytes(&self) -> usize {
         self.bytes.len() + size_of_val(&*self.sites)
+    }
+
+    /// Bytes that it keeps from other use, filled or not.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity() + self.sites.capacity() * size_of::<&Metadata<'_>>()
     }
 
     /// Forgets all records, keeps the memory.
@@ -397,10 +416,17 @@ impl Chunk {
             Time::Tick(t) => (0, t),
             Time::Unix(t) => (UNIX, t),
         };
-        let context = head.context.map_or(0, |c| HAS_CONTEXT | if c.sampled { SAMPLED } else { 0 });
-        self.bytes.push(unix | context | inline(&head.site));
-        if let Some(context) = head.context {
-            self.put_context(context);
+        let flags = unix
+            | head.trace_id.map_or(0, |_| HAS_TRACE)
+            | head.span_id.map_or(0, |_| HAS_PARENT)
+            | if head.sampled { SAMPLED } else { 0 }
+            | inline(&head.site);
+        self.bytes.push(flags);
+        if let Some(trace) = head.trace_id {
+            self.bytes.extend_from_slice(&trace.get().to_le_bytes());
+        }
+        if let Some(span) = head.span_id {
+            self.put(span.get());
         }
         self.put(time);
         self.bytes.extend_from_slice(&head.cut.saturating_add(fields.cut).to_le_bytes());
@@ -434,11 +460,13 @@ impl Chunk {
         let mut sites = self.sites.iter();
         self.records().map(move |mut r| {
             let flags = r.u8();
-            let context = (flags & HAS_CONTEXT != 0).then(|| r.context(flags));
+            let trace_id = if flags & HAS_TRACE == 0 { None } else { TraceId::new(r.u128()) };
+            let span_id = if flags & HAS_PARENT == 0 { None } else { SpanId::new(r.u64()) };
+            let sampled = flags & SAMPLED != 0;
             let (time, cut) = (r.time(flags), r.u32());
             let (site, meta) = r.site(flags, &mut sites);
             EventRecord {
-                head: EventHead { context, time, site, cut },
+                head: EventHead { trace_id, span_id, sampled, time, site, cut },
                 fields: Fields { bytes: r.0, site: meta },
             }
         })
@@ -495,9 +523,16 @@ fn level_index(level: Level) -> u8 {
     LEVELS.iter().zip(0..).find(|(l, _)| **l == level).map_or(2, |(_, i)| i)
 }
 
-/// Two bytes of length, then the text, cut to what these can say.
+/// A text as it is kept: at most [`MAX_TEXT`] of it.
+pub fn capped(text: std::fmt::Arguments<'_>) -> String {
+    let mut bytes = Vec::new();
+    let _ = std::fmt::write(&mut Capped { bytes: &mut bytes, left: MAX_TEXT, cut: false }, text);
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Two bytes of length, then the text, cut to [`MAX_TEXT`].
 fn push_text(bytes: &mut Vec<u8>, text: &str) {
-    let text = &text[..text.floor_char_boundary(usize::from(u16::MAX))];
+    let text = &text[..text.floor_char_boundary(MAX_TEXT)];
     let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
     bytes.extend_from_slice(&len.to_le_bytes());
     bytes.extend_from_slice(text.as_bytes());
@@ -531,6 +566,10 @@ impl<'a> Cursor<'a> {
         u64::from_le_bytes(self.take())
     }
 
+    fn u128(&mut self) -> u128 {
+        u128::from_le_bytes(self.take())
+    }
+
     fn bytes(&mut self, len: usize) -> &'a [u8] {
         let (head, tail) = self.0.split_at(len.min(self.0.len()));
         self.0 = tail;
@@ -548,7 +587,7 @@ impl<'a> Cursor<'a> {
 
     fn context(&mut self, flags: u8) -> SpanContext {
         SpanContext {
-            trace_id: TraceId::new(u128::from_le_bytes(self.take())).unwrap_or(TraceId::MIN),
+            trace_id: TraceId::new(self.u128()).unwrap_or(TraceId::MIN),
             span_id: SpanId::new(self.u64()).unwrap_or(SpanId::MIN),
             sampled: flags & SAMPLED != 0,
         }

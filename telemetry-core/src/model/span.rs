@@ -47,6 +47,7 @@ fn info() -> Level {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
 pub enum Status {
     /// Nobody said.
     #[default]
@@ -59,6 +60,7 @@ pub enum Status {
 
 /// How a span ended, borrowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StatusRef<'a> {
     /// Nobody said.
     Unset,
@@ -108,6 +110,7 @@ impl StatusRef<'_> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
 pub enum SpanKind {
     /// Work inside one program.
     #[default]

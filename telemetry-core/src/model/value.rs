@@ -102,5 +102,12 @@ macro_rules! into_value {
     )*};
 }
 
-into_value!(bool => Bool(bool), u64 => U64(u64), u32 => U64(u64), i64 => I64(i64), i32 => I64(i64),
-            f64 => F64(f64), &str => Str(String), String => Str(String));
+into_value!(bool => Bool(bool), &str => Str(String), String => Str(String), f32 => F64(f64), f64 => F64(f64),
+            u8 => U64(u64), u16 => U64(u64), u32 => U64(u64), u64 => U64(u64),
+            i8 => I64(i64), i16 => I64(i64), i32 => I64(i64), i64 => I64(i64));
+
+impl From<usize> for Value {
+    fn from(v: usize) -> Self {
+        Self::U64(v as u64)
+    }
+}

@@ -10,7 +10,8 @@ use super::buffer::Buffers;
 use super::ledger::Books;
 use super::queue::Lane;
 use super::worker::Control;
-use crate::clock::Clock;
+use crate::clock::{Clock, far};
+use crate::diagnostics::print_pending;
 use crate::exporters::{Batch, Signal};
 use crate::metrics::{Baseline, Snapshot, Table};
 use crate::model::record::Chunk;
@@ -64,9 +65,10 @@ const TICK: Duration = Duration::from_secs(5);
 impl Aggregator {
     pub(crate) fn run(mut self) {
         suppress_this_thread();
-        let mut next_flush = Instant::now() + self.flush_interval;
-        let mut next_tick = Instant::now() + TICK;
+        let mut next_flush = far(self.flush_interval);
+        let mut next_tick = far(TICK);
         loop {
+            print_pending();
             match self.commands.recv_deadline(next_flush.min(next_tick)) {
                 Ok(Command::Wake) => self.move_items(),
                 Ok(Command::Flush(done)) => {
@@ -78,7 +80,11 @@ impl Aggregator {
                 Ok(Command::Stop(until, done)) => {
                     self.buffers.close();
                     self.flush();
+                    // A thread that had begun before the buffers closed may have put a full chunk aside while
+                    // they were emptied; by now all such threads are done.
+                    self.move_items();
                     self.tell_all(Control::Stop(until));
+                    print_pending();
                     let _ = done.send(());
                     return;
                 }
@@ -88,11 +94,11 @@ impl Aggregator {
             let now = Instant::now();
             if now >= next_tick {
                 self.table.tick();
-                next_tick = now + TICK;
+                next_tick = far(TICK);
             }
             if now >= next_flush {
                 self.flush();
-                next_flush = now + self.flush_interval;
+                next_flush = far(self.flush_interval);
             }
         }
     }
@@ -160,9 +166,7 @@ impl Aggregator {
         account.held -= n;
         account.dispatched += n;
         for output in &self.outputs {
-            let wanted = output.wants[signal as usize];
-            state.offered(output.number, signal, n, wanted);
-            if wanted {
+            if state.offer(output.number, signal, n, output.wants[signal as usize]) {
                 output.lanes[signal as usize].push(output.number, &batch, &mut state);
             }
         }
@@ -189,8 +193,7 @@ impl Aggregator {
                 }
             };
             let (n, wanted) = (batch.len() as u64, output.wants[Signal::Metrics as usize]);
-            state.offered(output.number, Signal::Metrics, n, wanted);
-            if !wanted || batch.is_empty() {
+            if !state.offer(output.number, Signal::Metrics, n, wanted) || batch.is_empty() {
                 continue;
             }
             output.lanes[Signal::Metrics as usize].push(output.number, &batch, &mut state);

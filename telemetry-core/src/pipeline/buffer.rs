@@ -27,6 +27,10 @@ pub(crate) struct Buffers {
     full: Mutex<[Vec<Chunk>; 2]>,
     points: Mutex<(Vec<Metric>, Tally)>,
     closed: AtomicBool,
+    /// Counts what is recorded after the end.
+    late: ThreadBuffer,
+    /// The aggregator was woken and has not looked yet.
+    woken: AtomicBool,
     /// Items since the aggregator last looked.
     pending: AtomicUsize,
     wake_at: usize,
@@ -36,6 +40,7 @@ pub(crate) struct Buffers {
 #[derive(Debug)]
 struct Pool {
     free: Vec<Chunk>,
+    /// Bytes.
     leased: usize,
     max: usize,
 }
@@ -95,10 +100,12 @@ impl Buffers {
         Self {
             id: NEXT.fetch_add(1, Relaxed),
             threads: Mutex::default(),
-            pool: Mutex::new(Pool { free: Vec::new(), leased: 0, max: (max_bytes / CHUNK).max(2) }),
+            pool: Mutex::new(Pool { free: Vec::new(), leased: 0, max: max_bytes.max(2 * CHUNK) }),
             full: Mutex::default(),
             points: Mutex::default(),
             closed: AtomicBool::new(false),
+            late: ThreadBuffer::default(),
+            woken: AtomicBool::new(false),
             pending: AtomicUsize::new(0),
             wake_at: wake_at.max(1),
             wake: Box::new(wake),
@@ -121,6 +128,7 @@ impl Buffers {
             points.1.dropped.add(Reason::Closed, 1);
         } else if points.0.len() >= MAX_POINTS {
             points.1.dropped.add(Reason::BufferFull, 1);
+            self.wake();
         } else {
             points.0.push(point);
             drop(points);
@@ -151,6 +159,7 @@ impl Buffers {
 
     /// Takes all that waits, and books it as held.
     pub(crate) fn collect(&self, state: &mut State) -> Collected {
+        self.woken.store(false, Relaxed);
         self.pending.store(0, Relaxed);
         // First the full chunks: the tallies read below count them in any case.
         let [spans, events] = std::mem::take(&mut *lock(&self.full));
@@ -182,9 +191,9 @@ impl Buffers {
     pub(crate) fn give_back(&self, chunks: impl IntoIterator<Item = Chunk>) {
         let mut pool = lock(&self.pool);
         for mut chunk in chunks {
-            pool.leased -= 1;
-            if pool.free.len() < pool.max / 4 {
-                chunk.clear();
+            pool.leased -= counted(&chunk);
+            chunk.clear();
+            if pool.free.len() < pool.max / CHUNK / 4 && chunk.capacity() <= 2 * CHUNK {
                 pool.free.push(chunk);
             }
         }
@@ -193,7 +202,8 @@ impl Buffers {
     /// The ledger now: what is booked, and what threads have recorded since.
     pub(crate) fn ledger(&self, state: &State) -> Ledger {
         let mut ledger = state.ledger.clone();
-        for thread in lock(&self.threads).iter() {
+        let threads = lock(&self.threads);
+        for thread in threads.iter().map(|thread| &**thread).chain([&self.late]) {
             let recorded = lock(&thread.0);
             for i in 0..2 {
                 let in_chunk = recorded.chunks[i].as_ref().map_or(0, Chunk::len);
@@ -214,10 +224,6 @@ impl Buffers {
                 return;
             }
             let place = &mut mine.chunks[signal as usize];
-            if let Some(full) = place.take_if(|chunk| chunk.bytes() > CHUNK * 3 / 4) {
-                tally.handed += full.len() as u64;
-                lock(&self.full)[signal as usize].push(full);
-            }
             if place.is_none() {
                 *place = self.lease();
             }
@@ -225,27 +231,46 @@ impl Buffers {
                 Some(chunk) => write(chunk),
                 None => tally.dropped.add(Reason::BufferFull, 1),
             }
+            if let Some(full) = place.take_if(|chunk| chunk.bytes() > CHUNK * 3 / 4) {
+                tally.handed += full.len() as u64;
+                // A record that was larger than a chunk counts as what it is.
+                lock(&self.pool).leased += counted(&full) - CHUNK;
+                lock(&self.full)[signal as usize].push(full);
+            }
         });
         self.count_pending();
     }
 
     fn count_pending(&self) {
-        if self.pending.fetch_add(1, Relaxed) + 1 == self.wake_at {
+        if self.pending.fetch_add(1, Relaxed) + 1 >= self.wake_at {
+            self.wake();
+        }
+    }
+
+    /// Wakes the aggregator, once until it looks.
+    fn wake(&self) {
+        if !self.woken.load(Relaxed) && !self.woken.swap(true, Relaxed) {
             (self.wake)();
         }
     }
 
     fn lease(&self) -> Option<Chunk> {
         let mut pool = lock(&self.pool);
-        if pool.leased >= pool.max {
+        if pool.leased > pool.max / 2 {
+            self.wake();
+        }
+        if pool.leased + CHUNK > pool.max {
             return None;
         }
-        pool.leased += 1;
+        pool.leased += CHUNK;
         Some(pool.free.pop().unwrap_or_default())
     }
 
     /// Runs `f` on this thread's own buffer. `f` runs no code of the user.
     fn with_mine(&self, f: impl FnOnce(&mut Recorded)) {
+        if self.closed.load(Relaxed) {
+            return f(&mut lock(&self.late.0));
+        }
         let mut f = Some(f);
         let mut run = |buffer: &ThreadBuffer| {
             if let Some(f) = f.take() {
@@ -275,6 +300,11 @@ impl Buffers {
         lock(&self.threads).push(Arc::clone(&buffer));
         buffer
     }
+}
+
+/// What a chunk is counted as: at least its lease.
+fn counted(chunk: &Chunk) -> usize {
+    chunk.bytes().max(CHUNK)
 }
 
 /// What the aggregator took.

@@ -111,6 +111,7 @@ impl ExporterAccount {
 pub struct Ledger {
     pub(crate) accounts: [Account; 3],
     pub(crate) exporters: Vec<(String, [ExporterAccount; 3])>,
+    pub(crate) refused: u64,
 }
 
 impl Ledger {
@@ -119,12 +120,17 @@ impl Ledger {
         &self.accounts[signal as usize]
     }
 
-    /// The names of the exporters, in the order they were added.
+    /// Measurements that no series could take: not finite, or less than nothing for a counter.
+    pub fn refused_measurements(&self) -> u64 {
+        self.refused
+    }
+
+    /// The names of the exporters, in the order they were added. Each is there once: a second `file` is `file#2`.
     pub fn exporters(&self) -> impl Iterator<Item = &str> {
         self.exporters.iter().map(|(name, _)| name.as_str())
     }
 
-    /// What the first exporter of that name did with one signal.
+    /// What the exporter of that name did with one signal.
     pub fn exporter(&self, name: &str, signal: Signal) -> Option<&ExporterAccount> {
         self.exporters.iter().find(|(n, _)| n == name).map(|(_, accounts)| &accounts[signal as usize])
     }
@@ -191,6 +197,9 @@ impl fmt::Display for Ledger {
         for (reason, n) in self.reasons() {
             write!(f, "; dropped by {}: {n}", reason.name())?;
         }
+        if self.refused > 0 {
+            write!(f, "; measurements refused: {}", self.refused)?;
+        }
         writeln!(f)
     }
 }
@@ -219,6 +228,8 @@ pub(crate) struct State {
     pub(crate) ledger: Ledger,
     /// Of each exporter, whether its worker has ended or was given up.
     ended: Vec<bool>,
+    /// The shutdown is over.
+    finished: bool,
 }
 
 /// How an exporter's attempt on a batch, or the wait for one, ended.
@@ -234,8 +245,13 @@ impl Books {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn add_exporter(&self, name: String) -> usize {
+    /// Opens an account. A name that is taken is given a number.
+    pub(crate) fn add_exporter(&self, name: &str) -> usize {
         let mut state = self.lock();
+        let taken = |name: &str| state.ledger.exporters.iter().any(|(n, _)| n == name);
+        let numbered = (2..).map(|i| format!("{name}#{i}"));
+        let name =
+            std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default();
         state.ledger.exporters.push((name, Default::default()));
         state.ended.push(false);
         state.ended.len() - 1
@@ -247,10 +263,21 @@ impl Books {
         self.changed.notify_all();
     }
 
-    /// A worker has ended.
+    /// A worker has ended; what it still had is dropped.
     pub(crate) fn end(&self, exporter: usize) {
-        self.lock().ended[exporter] = true;
+        self.lock().end(exporter, Reason::Closed);
         self.changed.notify_all();
+    }
+
+    /// The shutdown is over: whoever waits for it may go on.
+    pub(crate) fn finish(&self) {
+        self.lock().finished = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the shutdown that another thread began is over. False if time ran out.
+    pub(crate) fn wait_finished(&self, until: Instant) -> bool {
+        self.wait(until, |state| state.finished)
     }
 
     /// Waits until every exporter is done with all that it has accepted by now. False if time ran out.
@@ -272,11 +299,7 @@ impl Books {
         let mut state = self.lock();
         let late: Vec<usize> = (0..state.ended.len()).filter(|i| !state.ended[*i]).collect();
         for &exporter in &late {
-            for signal in Signal::ALL {
-                let left = state.ledger.exporters[exporter].1[signal as usize].buffered;
-                state.settle(exporter, signal, left, Outcome::Dropped(Reason::Deadline));
-            }
-            state.ended[exporter] = true;
+            state.end(exporter, Reason::Deadline);
         }
         late.iter().map(|exporter| state.ledger.exporters[*exporter].0.clone()).collect()
     }
@@ -299,16 +322,29 @@ impl State {
         &mut self.ledger.accounts[signal as usize]
     }
 
-    /// A batch was put into an exporter's queue, or was not wanted.
-    pub(crate) fn offered(&mut self, exporter: usize, signal: Signal, n: u64, wanted: bool) {
+    /// A batch goes to an exporter. False if it does not want it, or has ended.
+    pub(crate) fn offer(&mut self, exporter: usize, signal: Signal, n: u64, wanted: bool) -> bool {
         let account = &mut self.ledger.exporters[exporter].1[signal as usize];
         account.dispatched += n;
-        if wanted {
-            account.accepted += n;
-            account.buffered += n;
-        } else {
+        if !wanted {
             account.filtered += n;
+            return false;
         }
+        account.accepted += n;
+        if self.ended[exporter] {
+            account.dropped.add(Reason::Closed, n);
+            return false;
+        }
+        account.buffered += n;
+        true
+    }
+
+    fn end(&mut self, exporter: usize, reason: Reason) {
+        for signal in Signal::ALL {
+            let left = self.ledger.exporters[exporter].1[signal as usize].buffered;
+            self.settle(exporter, signal, left, Outcome::Dropped(reason));
+        }
+        self.ended[exporter] = true;
     }
 
     pub(crate) fn settle(&mut self, exporter: usize, signal: Signal, n: u64, outcome: Outcome) {

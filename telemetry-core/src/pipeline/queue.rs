@@ -48,15 +48,10 @@ impl Lane {
         loop {
             match self.sender.try_send(next) {
                 Ok(()) => return,
-                Err(TrySendError::Full(back)) => {
+                // It is never disconnected: this end holds a receiver too.
+                Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => {
                     next = back;
                     self.drop_oldest(exporter, state);
-                }
-                // The worker is gone, which takes a panic outside of the exporter.
-                Err(TrySendError::Disconnected(back)) => {
-                    self.bytes.fetch_sub(size, Relaxed);
-                    state.settle(exporter, self.signal, back.len() as u64, Outcome::Dropped(Reason::Closed));
-                    return;
                 }
             }
         }

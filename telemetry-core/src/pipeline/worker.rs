@@ -57,11 +57,11 @@ impl Worker {
         };
         std::thread::Builder::new().name(format!("telemetry-{}", worker.name)).spawn(move || {
             suppress_this_thread();
+            let _ended = EndOnDrop { books: Arc::clone(&worker.books), number: worker.number };
             if let Some(checked) = checked {
                 let _ = checked.send(worker.attempt(Exporter::check));
             }
             worker.run();
-            worker.books.end(worker.number);
         })
     }
 
@@ -140,12 +140,29 @@ impl Worker {
     /// Waits that long, or until somebody is in a hurry, or until the deadline.
     fn wait(&mut self, wait: Duration) {
         let until = Instant::now() + wait;
-        match self.control.recv_deadline(self.stop.map_or(until, |stop| until.min(stop))) {
+        if let Some(stop) = self.stop {
+            // Nobody has anything more to say.
+            std::thread::sleep(until.min(stop).saturating_duration_since(Instant::now()));
+            return;
+        }
+        match self.control.recv_deadline(until) {
             Ok(Control::Hurry) | Err(RecvTimeoutError::Timeout) => {}
             // One attempt at once, as for anybody in a hurry; then as long as there is time.
             Ok(Control::Stop(stop)) => self.stop = Some(stop),
             Err(RecvTimeoutError::Disconnected) => self.stop = Some(Instant::now()),
         }
+    }
+}
+
+/// However the thread ends, nobody waits for it longer.
+struct EndOnDrop {
+    books: Arc<Books>,
+    number: usize,
+}
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.books.end(self.number);
     }
 }
 

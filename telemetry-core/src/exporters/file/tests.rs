@@ -75,7 +75,10 @@ fn an_event_line_has_the_documented_fields() {
     fields.push(Key::Name("left"), ValueRef::I64(-1));
     let site = Site::Inline { name: "stock", target: "app", level: tracing_core::Level::INFO };
     for context in [Some(context()), None] {
-        chunk.push_event(&EventHead { context, time: Time::Unix(7), site, cut: 0 }, &fields);
+        let (trace_id, span_id) = (context.map(|c| c.trace_id), context.map(|c| c.span_id));
+        let head =
+            EventHead { trace_id, span_id, sampled: context.is_some(), time: Time::Unix(7), site, cut: 0 };
+        chunk.push_event(&head, &fields);
     }
     let batch = Batch::of_events(chunk, resource(), Arc::new(Anchors::default()));
     File::create(dir.path()).unwrap().export(&batch).unwrap();
@@ -142,4 +145,36 @@ fn a_torn_line_spoils_no_other() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 2);
     assert_eq!(serde_json::from_str::<Json>(lines[1]).unwrap()["name"], "whole");
+}
+
+#[test]
+fn what_is_deleted_from_outside_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    for keep in [0, 2] {
+        let mut file = File::create(&out).unwrap().rotate_bytes(1).keep(keep);
+        file.export(&spans(&["one"])).unwrap();
+        fs::remove_dir_all(&out).unwrap();
+        // The first attempt may still hold the deleted file.
+        let attempts: Vec<bool> = (0..3).map(|_| file.export(&spans(&["two"])).is_ok()).collect();
+        assert!(attempts[2], "{attempts:?}");
+        assert_eq!(lines(&out.join("spans.jsonl"))[0]["name"], "two");
+    }
+}
+
+#[test]
+fn a_rotation_that_fails_takes_no_file_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = File::create(dir.path()).unwrap().rotate_bytes(1).keep(3);
+    for name in ["one", "two", "three"] {
+        file.export(&spans(&[name])).unwrap();
+    }
+    // A directory that nothing can be renamed over stands in the way.
+    fs::create_dir_all(dir.path().join("spans.3.jsonl/full")).unwrap();
+    (0..5).for_each(|_| assert!(file.export(&spans(&["four"])).unwrap_err().is_retryable()));
+    fs::remove_dir_all(dir.path().join("spans.3.jsonl")).unwrap();
+    file.export(&spans(&["four"])).unwrap();
+    let name = |file: &str| lines(&dir.path().join(file))[0]["name"].clone();
+    let names = ["spans.jsonl", "spans.1.jsonl", "spans.2.jsonl", "spans.3.jsonl"].map(name);
+    assert_eq!(names, ["four", "three", "two", "one"]);
 }

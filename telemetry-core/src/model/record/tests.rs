@@ -97,11 +97,15 @@ fn events_keep_time_and_context() {
     let mut fields = FieldBuf::new();
     fields.push_fmt(Key::Name("message"), format_args!("{} and {}", 1, 2));
     let site = Site::Inline { name: "", target: "app", level: Level::ERROR };
-    for context in [None, Some(context(5, 6, true))] {
-        chunk.push_event(&EventHead { context, time: Time::Unix(9), site, cut: 0 }, &fields);
+    let (trace_id, span_id) = (TraceId::new(5), SpanId::new(6));
+    let time = Time::Unix(9);
+    for (trace_id, span_id) in [(None, None), (trace_id, None), (trace_id, span_id)] {
+        let head = EventHead { trace_id, span_id, sampled: span_id.is_some(), time, site, cut: 0 };
+        chunk.push_event(&head, &fields);
     }
     let events: Vec<EventRecord<'_>> = chunk.events().collect();
-    assert_eq!([events[0].head.context, events[1].head.context], [None, Some(context(5, 6, true))]);
+    let ids: Vec<_> = events.iter().map(|e| (e.head.trace_id, e.head.span_id, e.head.sampled)).collect();
+    assert_eq!(ids, [(None, None, false), (trace_id, None, false), (trace_id, span_id, true)]);
     assert_eq!(events[1].head.time, Time::Unix(9));
     assert_eq!(events[1].fields.iter().collect::<Vec<_>>(), [("message", ValueRef::Str("1 and 2"))]);
 }
@@ -121,4 +125,14 @@ fn long_texts_are_cut_at_a_character_and_many_fields_are_counted() {
         assert!(text.len() <= MAX_TEXT && text.len() >= MAX_TEXT - 1);
     }
     assert_eq!(fields.iter().count() + buf.cut() as usize, 10);
+}
+
+#[test]
+fn a_field_that_no_byte_can_number_is_counted() {
+    let mut buf = FieldBuf::new();
+    for index in [0, 254, 255, 300] {
+        buf.push(Key::Index(index), ValueRef::Bool(true));
+        buf.push_fmt(Key::Index(index), format_args!("x"));
+    }
+    assert_eq!((Fields { bytes: &buf.bytes, site: None }.iter().count(), buf.cut()), (4, 4));
 }
