@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Status;
+use crate::model::{Status, ValueRef};
 use proptest::prelude::*;
 
 fn context(trace: u128, span: u64, sampled: bool) -> SpanContext {
