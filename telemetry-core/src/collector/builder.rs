@@ -8,7 +8,9 @@ use std::time::Duration;
 use crossbeam_channel::unbounded;
 use tracing_core::Level;
 
-use super::{CheckAtStart, Collector, Config, Core, Guard, Running, lock};
+use super::core::lock;
+use super::handle::Running;
+use super::{CheckAtStart, Collector, Config, Core, Guard};
 use crate::Error;
 use crate::clock::Clock;
 use crate::exporters::{self, Exporter};

@@ -1,11 +1,13 @@
-use std::sync::atomic::AtomicU32;
-use std::sync::{Condvar, mpsc};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::time::Duration;
 
 use super::*;
-use crate::exporters::{Batch, Delivery, Discard, ExportError};
-use crate::model::Temporality;
-use crate::model::{SpanId, Tags, TraceId};
-use crate::pipeline::Reason;
+use crate::exporters::{Batch, Delivery, Discard, ExportError, Exporter, Signal};
+use crate::metrics::{Reader, Source};
+use crate::model::{Event, Kind, Metric, Span, SpanContext, SpanId, Tags, Temporality, TraceId};
+use crate::pipeline::{Ledger, Reason};
+use crate::{Error, Level};
 
 const SOON: Duration = Duration::from_secs(10);
 

@@ -1,39 +1,18 @@
 use super::*;
-use crate::model::{Status, ValueRef};
+use crate::model::{Status, Value, ValueRef};
 use proptest::prelude::*;
 
 fn context(trace: u128, span: u64, sampled: bool) -> SpanContext {
     SpanContext { trace_id: TraceId::new(trace).unwrap(), span_id: SpanId::new(span).unwrap(), sampled }
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum Field {
-    Bool(bool),
-    U64(u64),
-    I64(i64),
-    F64(f64),
-    Str(String),
-}
-
-impl Field {
-    fn value(&self) -> ValueRef<'_> {
-        match self {
-            Self::Bool(v) => ValueRef::Bool(*v),
-            Self::U64(v) => ValueRef::U64(*v),
-            Self::I64(v) => ValueRef::I64(*v),
-            Self::F64(v) => ValueRef::F64(*v),
-            Self::Str(v) => ValueRef::Str(v),
-        }
-    }
-}
-
-fn field() -> impl Strategy<Value = (String, Field)> {
+fn field() -> impl Strategy<Value = (String, Value)> {
     let value = prop_oneof![
-        any::<bool>().prop_map(Field::Bool),
-        any::<u64>().prop_map(Field::U64),
-        any::<i64>().prop_map(Field::I64),
-        (-1e300..1e300f64).prop_map(Field::F64),
-        ".{0,40}".prop_map(Field::Str),
+        any::<bool>().prop_map(Value::Bool),
+        any::<u64>().prop_map(Value::U64),
+        any::<i64>().prop_map(Value::I64),
+        (-1e300..1e300f64).prop_map(Value::F64),
+        ".{0,40}".prop_map(Value::Str),
     ];
     ("[a-z.]{1,12}", value)
 }
@@ -50,7 +29,7 @@ proptest! {
         for (trace, span, parent, start, duration, kind, sampled, name, fields) in &spans {
             let mut buf = FieldBuf::new();
             for (key, value) in fields {
-                buf.push(Key::Name(key), value.value());
+                buf.push(Key::Name(key), value.as_ref());
             }
             let status = Status::Error(name.clone());
             chunk.push_span(&SpanHead {
@@ -84,7 +63,7 @@ proptest! {
             let site = matches!(record.head.site, Site::Inline { name: n, target: "t", .. } if n == name);
             prop_assert!(site);
             let out: Vec<(&str, ValueRef<'_>)> = record.fields.iter().collect();
-            let want: Vec<(&str, ValueRef<'_>)> = fields.iter().map(|(k, v)| (k.as_str(), v.value())).collect();
+            let want: Vec<(&str, ValueRef<'_>)> = fields.iter().map(|(k, v)| (k.as_str(), v.as_ref())).collect();
             prop_assert_eq!(out, want);
         }
         prop_assert_eq!(read.len(), twice.len());

@@ -1,0 +1,185 @@
+//! What users hold of a collector.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::Error;
+use crate::exporters::{self, Exporter, Signal};
+use crate::metrics::{Reader, Snapshot};
+use crate::model::record::{EventHead, FieldBuf, Key, Site, SpanHead, Time};
+use crate::model::{Event, Kind, Metric, Number, Resource, Span, SpanContext, Text, Value};
+use crate::pipeline::Ledger;
+
+use super::core::{Core, Sink};
+use super::{Builder, Config, Guard, Report, current};
+
+/// Takes metrics, events and spans, and sees to it that they reach the exporters.
+///
+/// Clones are the same collector. When the last one that [`Builder::start`] led to is dropped, the collector
+/// is shut down with the deadline of its configuration.
+#[derive(Clone, Debug)]
+pub struct Collector {
+    pub(super) core: Arc<Core>,
+    /// Not in those that [`Collector::current`] gives: they don't keep the collector running.
+    pub(super) _running: Option<Arc<Running>>,
+}
+
+/// Shuts the collector down when the last of its users lets go of it.
+#[derive(Debug)]
+pub(super) struct Running(pub(super) Arc<Core>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.shutdown(self.0.config.shutdown_timeout);
+    }
+}
+
+impl Collector {
+    /// Everything that can be set, starting from the defaults and the environment.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Makes it the global collector, which all threads feed that have no scoped one. A program has one, once.
+    pub fn install(self) -> Result<Guard, Error> {
+        if current::install(&self.core) { Ok(Guard::new(self)) } else { Err(Error::AlreadyInstalled) }
+    }
+
+    /// Whether a program has its global collector already.
+    pub fn has_global() -> bool {
+        current::is_installed()
+    }
+
+    /// The collector that instruments on this thread feed: the scoped one, else the global one, else none.
+    pub fn current() -> Option<Self> {
+        current::get().map(|core| Self { core, _running: None })
+    }
+
+    /// Runs `f` with this collector as the current one of this thread. Threads that `f` starts begin without.
+    pub fn scoped<R>(&self, f: impl FnOnce() -> R) -> R {
+        current::scoped(&self.core, f)
+    }
+
+    /// What it runs with.
+    pub fn config(&self) -> &Config {
+        &self.core.config
+    }
+
+    /// The global tags.
+    pub fn resource(&self) -> &Resource {
+        &self.core.resource
+    }
+
+    /// Adds an exporter. It is given what is recorded from now on, and cumulative sums since the start.
+    pub fn add_exporter(&self, exporter: impl Exporter) -> Result<(), Error> {
+        self.core.add_exporter(Box::new(exporter))
+    }
+
+    /// Adds the exporter that a URL names, for instance `file:target/telemetry`.
+    pub fn add_endpoint(&self, url: &str) -> Result<(), Error> {
+        self.core.add_exporter(exporters::from_url(url)?)
+    }
+
+    /// Adds a reader, which asks for metrics when it needs them.
+    pub fn add_reader(&self, reader: impl Reader) -> Result<(), Error> {
+        self.core.add_reader(Box::new(reader))
+    }
+
+    /// All metrics now, cumulative. Callbacks of gauges run on this thread.
+    pub fn snapshot(&self) -> Snapshot {
+        self.core.snapshot()
+    }
+
+    /// Takes a finished point as it is; it passes by the series of the instruments.
+    pub fn collect_metric(&self, metric: Metric) {
+        if self.core.config.enabled {
+            self.core.buffers.push_point(metric);
+        }
+    }
+
+    /// Takes a value of a metric as a finished gauge point, stamped now.
+    pub fn record(&self, name: impl Into<Text>, value: impl Into<Number>) {
+        self.collect_metric(Metric::new(Kind::Gauge, name, value, self.core.clock.unix_nanos()));
+    }
+
+    /// Takes a finished span as it is, if head sampling keeps its trace.
+    pub fn collect_span(&self, span: &Span) {
+        if !self.core.config.enabled {
+            return;
+        }
+        if !self.core.sampler.keeps(span.trace_id) {
+            self.core.buffers.sampled_out(Signal::Spans);
+            return;
+        }
+        let head = SpanHead {
+            context: SpanContext { trace_id: span.trace_id, span_id: span.span_id, sampled: true },
+            parent: span.parent_span_id,
+            start: Time::Unix(span.start_unix_nano),
+            duration_nano: span.duration_nano,
+            kind: span.kind,
+            status: span.status.as_ref(),
+            name: None,
+            site: Site::Inline { name: &span.name, target: &span.target, level: span.level },
+            cut: 0,
+        };
+        self.core.buffers.push_span(&head, &buffer(&span.fields));
+    }
+
+    /// Takes a finished event as it is.
+    pub fn collect_event(&self, event: &Event) {
+        if !self.core.config.enabled {
+            return;
+        }
+        let head = EventHead {
+            trace_id: event.trace_id,
+            span_id: event.span_id,
+            sampled: event.trace_id.is_some_and(|trace| self.core.sampler.keeps(trace)),
+            time: Time::Unix(event.time_unix_nano),
+            site: Site::Inline { name: &event.name, target: &event.target, level: event.level },
+            cut: 0,
+        };
+        let mut fields = FieldBuf::new();
+        fields.push(Key::Name("message"), crate::model::ValueRef::Str(&event.message));
+        push_all(&mut fields, &event.fields);
+        self.core.buffers.push_event(&head, &fields);
+    }
+
+    /// Where every item is at this moment.
+    pub fn ledger(&self) -> Ledger {
+        self.core.ledger()
+    }
+
+    /// Moves everything recorded so far to the exporters, and waits until each is done with it or the time is
+    /// over. An exporter that waits for its next attempt makes it at once.
+    pub fn flush(&self, deadline: Duration) -> Report {
+        self.core.flush(deadline)
+    }
+
+    /// Delivers what there is until the deadline, and ends all threads. What could not be delivered by then is
+    /// dropped, and the report says so. Later calls only report.
+    pub fn shutdown(&self, deadline: Duration) -> Report {
+        self.core.shutdown(deadline)
+    }
+
+    pub(crate) fn core(&self) -> Arc<Core> {
+        Arc::clone(&self.core)
+    }
+
+    /// For the layer.
+    #[doc(hidden)]
+    pub fn sink(&self) -> Sink {
+        Sink(Arc::clone(&self.core))
+    }
+}
+
+fn buffer(fields: &[(Text, Value)]) -> FieldBuf {
+    let mut buffer = FieldBuf::new();
+    push_all(&mut buffer, fields);
+    buffer
+}
+
+fn push_all(buffer: &mut FieldBuf, fields: &[(Text, Value)]) {
+    for (name, value) in fields {
+        buffer.push(Key::Name(name), value.as_ref());
+    }
+}
