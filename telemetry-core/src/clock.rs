@@ -4,8 +4,10 @@
 //! that was in force at the tick: so a step of the wall clock moves what comes after it, and a span that was
 //! open across the step keeps its start and its duration. A tick is a nanosecond.
 
+mod machine;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A moment of one [`Clock`].
@@ -15,6 +17,12 @@ pub struct Tick(u64);
 impl Tick {
     pub(crate) const fn from_raw(raw: u64) -> Self {
         Self(raw)
+    }
+
+    /// Now, by the machine's clocks.
+    #[inline]
+    pub(crate) fn of_machine() -> Self {
+        Self(machine::nanos())
     }
 
     /// The number that stands in records.
@@ -64,13 +72,14 @@ impl Clock {
     /// Now, in ticks.
     pub fn now(&self) -> Tick {
         match &self.source {
-            Source::System => {
-                static BASE: OnceLock<Instant> = OnceLock::new();
-                let since = BASE.get_or_init(Instant::now).elapsed();
-                Tick(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
-            }
+            Source::System => Tick::of_machine(),
             Source::Manual(clock) => Tick(clock.0.ticks.load(Relaxed)),
         }
+    }
+
+    /// Whether it is the machine's.
+    pub(crate) fn is_system(&self) -> bool {
+        matches!(self.source, Source::System)
     }
 
     /// Now, in nanoseconds since the Unix epoch.

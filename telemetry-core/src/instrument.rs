@@ -12,7 +12,7 @@ use tracing_core::Level;
 use crate::clock::Tick;
 use crate::collector::{Collector, Core, current};
 use crate::diagnostics::warn_later;
-use crate::metrics::{CellKind, Site};
+use crate::metrics::{CellKind, Site, page};
 use crate::model::{Number, Text};
 
 /// The site of a handle.
@@ -63,10 +63,52 @@ impl Instrument {
         with_core(self.bound.as_deref(), f);
     }
 
-    #[inline]
+    /// A value with tags known only now, or one that no thread keeps for itself.
     fn record(&self, tags: &[(&str, &str)], value: Number) {
         self.with_core(|core| core.table().record(&self.site, tags, value));
     }
+
+    /// A value of a sum.
+    #[inline]
+    fn add(&self, value: Number) {
+        add(self.bound.as_deref(), &self.site, value);
+    }
+
+    /// A value of a histogram.
+    #[inline]
+    fn observe(&self, value: Number) {
+        observe(self.bound.as_deref(), &self.site, value);
+    }
+}
+
+/// Adds to this thread's own cell where it can: whole numbers, from 0 up.
+#[inline]
+fn add(bound: Option<&Core>, site: &Site, value: Number) {
+    match value {
+        Number::Int(n) if n >= 0 && page::add(bound.map(Core::number), site, n.cast_unsigned()) => {}
+        value if page::is_any() => share(bound, site, value),
+        _ => {}
+    }
+}
+
+/// Records in this thread's own histogram where it can.
+#[inline]
+fn observe(bound: Option<&Core>, site: &Site, value: Number) {
+    let x = value.as_f64();
+    if !(x.is_finite() && page::record(bound.map(Core::number), site, x)) && page::is_any() {
+        share(bound, site, value);
+    }
+}
+
+/// Takes a value into the shared cell, and sees to it that the next one finds a cell of this thread's own.
+#[cold]
+fn share(bound: Option<&Core>, site: &Site, value: Number) {
+    current::with(|core| {
+        if bound.is_none_or(|bound| std::ptr::eq(bound, core)) {
+            core.table().attach(site);
+        }
+    });
+    with_core(bound, |core| core.table().record(site, &[], value));
 }
 
 #[inline]
@@ -164,7 +206,7 @@ impl Counter {
     /// Adds a number from 0 up. A negative one is refused, counted, and said once.
     #[inline]
     pub fn add(&self, n: impl Into<Number>) {
-        self.0.record(&[], n.into());
+        self.0.add(n.into());
     }
 }
 
@@ -196,7 +238,7 @@ impl UpDownCounter {
     /// Adds any number.
     #[inline]
     pub fn add(&self, n: impl Into<Number>) {
-        self.0.record(&[], n.into());
+        self.0.add(n.into());
     }
 }
 
@@ -243,7 +285,7 @@ impl Histogram {
     /// Takes a value. One that is not finite is refused, counted, and said once.
     #[inline]
     pub fn record(&self, value: impl Into<Number>) {
-        self.0.record(&[], value.into());
+        self.0.observe(value.into());
     }
 }
 
@@ -283,7 +325,7 @@ impl With<'_, Meter> {
 impl Timer {
     /// Takes a duration that was measured elsewhere.
     pub fn record(&self, duration: Duration) {
-        self.0.record(&[], Number::Float(duration.as_secs_f64()));
+        self.0.observe(Number::Float(duration.as_secs_f64()));
     }
 
     /// Measures until the guard is dropped: at the end of a scope, by a panic, by a cancelled future.
@@ -327,35 +369,77 @@ impl With<'_, Timer> {
 #[must_use = "dropped at once it measures nothing: write `let _timer = ..`"]
 #[derive(Debug)]
 pub struct TimerGuard {
-    running: Option<(Arc<Core>, Tick)>,
+    running: Running,
     site: SiteRef,
     tags: Vec<(String, String)>,
 }
 
 impl TimerGuard {
     fn start(site: SiteRef, tags: &[(&str, &str)], bound: Option<Arc<Core>>) -> Self {
-        let core = bound.or_else(current::get).filter(|core| core.is_enabled());
-        let running = core.map(|core| {
-            let now = core.clock().now();
-            (core, now)
-        });
+        let running = Running::start(bound);
         let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Self { running, site, tags }
     }
 
     /// Forgets the measurement.
     pub fn discard(mut self) {
-        self.running = None;
+        self.running = Running::Not;
+    }
+}
+
+/// Since when a timer runs, and for whom.
+#[derive(Debug)]
+enum Running {
+    /// For nobody.
+    Not,
+    /// For the collector of that number, which was the current one: the quick way.
+    Here(u64, Tick),
+    For(Arc<Core>, Tick),
+}
+
+impl Running {
+    #[inline]
+    fn start(bound: Option<Arc<Core>>) -> Self {
+        if bound.is_none()
+            && let Some(collector) = page::current_by_machine_clock()
+        {
+            return Self::Here(collector, Tick::of_machine());
+        }
+        if !page::is_any() {
+            return Self::Not;
+        }
+        let core = bound.or_else(current::get).filter(|core| core.is_enabled());
+        core.map_or(Self::Not, |core| {
+            let now = core.clock().now();
+            Self::For(core, now)
+        })
     }
 }
 
 impl Drop for TimerGuard {
     fn drop(&mut self) {
-        if let Some((core, start)) = self.running.take() {
-            let seconds = core.clock().now().since(start) as f64 / 1e9;
-            let tags: Vec<(&str, &str)> = self.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-            core.table().record(&self.site, &tags, Number::Float(seconds));
+        let seconds = |nanos: u64| nanos as f64 / 1e9;
+        let (core, took) = match std::mem::replace(&mut self.running, Running::Not) {
+            Running::Not => return,
+            Running::For(core, start) => {
+                let took = seconds(core.clock().now().since(start));
+                (core, took)
+            }
+            Running::Here(collector, start) => {
+                let took = seconds(Tick::of_machine().since(start));
+                if self.tags.is_empty() && page::record(Some(collector), &self.site, took) {
+                    return;
+                }
+                let Some(core) = current::by_number(collector) else { return };
+                (core, took)
+            }
+        };
+        if self.tags.is_empty() {
+            observe(Some(&core), &self.site, Number::Float(took));
+            return;
         }
+        let tags: Vec<(&str, &str)> = self.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        core.table().record(&self.site, &tags, Number::Float(took));
     }
 }
 

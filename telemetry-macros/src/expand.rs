@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{LitStr, ReturnType, Type};
+use syn::{Expr, LitStr, ReturnType, Type};
 
 use crate::args::{AttributeArgs, CallArgs, Common, Kind};
 use crate::function::Function;
@@ -26,8 +26,8 @@ pub(crate) fn call(kind: Kind, args: &CallArgs) -> TokenStream {
     let tags = dynamic_tags(&args.common);
     let run = match (kind, &args.value) {
         (Kind::Time, _) => quote!(#p::start(#site, #tags)),
-        (_, Some(value)) => quote!(#p::record(#site, #tags, #value)),
-        (_, None) => quote!(#p::record(#site, #tags, 1)),
+        (Kind::Count, value) => add(&args.common, &site, value.as_ref()),
+        (Kind::Gauge, value) => quote!(#p::record(#site, #tags, #value)),
     };
     in_scope(&args.common, &run)
 }
@@ -40,20 +40,29 @@ pub(crate) fn attribute(kind: Kind, args: &AttributeArgs, function: &Function) -
 }
 
 fn count(args: &AttributeArgs, function: &Function) -> TokenStream {
-    let p = private();
     let (name, own_tags) = metric("function.calls", args, function);
     let site = site(Kind::Count, &name, &args.common, &own_tags);
-    let tags = dynamic_tags(&args.common);
-    let value = args.value.as_ref().map_or_else(|| quote!(1), |value| quote!(#value));
+    let add = add(&args.common, &site, args.value.as_ref());
     let body = &function.body;
     let imports = imports(&args.common);
     function.with_body(quote! {
         {
             #imports
-            #p::record(#site, #tags, #value);
+            #add;
         }
         #body
     })
+}
+
+/// Adds to a counter; without tags that are known only now it is the quick way.
+fn add(common: &Common, site: &TokenStream, value: Option<&Expr>) -> TokenStream {
+    let p = private();
+    let value = value.map_or_else(|| quote!(1), |value| quote!(#value));
+    if imports(common).is_none() {
+        return quote!(#p::count(#site, #value));
+    }
+    let tags = dynamic_tags(common);
+    quote!(#p::record(#site, #tags, #value))
 }
 
 fn time(args: &AttributeArgs, function: &Function) -> TokenStream {

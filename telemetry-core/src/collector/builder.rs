@@ -10,7 +10,7 @@ use tracing_core::Level;
 
 use super::core::lock;
 use super::handle::Running;
-use super::{CheckAtStart, Collector, Config, Core, Guard};
+use super::{CheckAtStart, Collector, Config, Core, Guard, current};
 use crate::Error;
 use crate::clock::Clock;
 use crate::exporters::{self, Exporter};
@@ -138,7 +138,12 @@ impl Builder {
         let wake = commands.clone();
         let wake = move || drop(wake.send(Command::Wake));
         let core = Arc::new(Core {
-            table: Arc::new(Table::new(Arc::clone(&clock), config.min_level, config.max_series)),
+            table: Arc::new(Table::new(
+                Arc::clone(&clock),
+                config.min_level,
+                config.max_series,
+                config.metrics_bytes,
+            )),
             buffers: Arc::new(Buffers::new(
                 config.buffer_bytes,
                 config.buffer_size - config.buffer_size / 10,
@@ -154,6 +159,7 @@ impl Builder {
             closed: AtomicBool::new(false),
             config,
         });
+        current::register(&core);
         let collector =
             Collector { _running: Some(Arc::new(Running(Arc::clone(&core)))), core: Arc::clone(&core) };
         if core.config.enabled {

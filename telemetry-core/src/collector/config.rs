@@ -25,6 +25,7 @@ use crate::sampling::HeadSampler;
 /// | `check_at_start` | `TELEMETRY_CHECK_AT_START` | `warn` |
 /// | `shutdown_timeout` (`shutdown_timeout_ms`) | `TELEMETRY_SHUTDOWN_TIMEOUT_MS` | 5000 |
 /// | `max_series` | `TELEMETRY_MAX_SERIES` | 2000 |
+/// | `metrics_bytes` | `TELEMETRY_METRICS_BYTES` | 32 MiB |
 /// | `buffer_bytes` | `TELEMETRY_BUFFER_BYTES` | 16 MiB |
 /// | `exporter_bytes` | `TELEMETRY_EXPORTER_BYTES` | 8 MiB |
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +58,8 @@ pub struct Config {
     /// A metric has at most that many series; all further ones are summed up in one, tagged
     /// `otel.metric.overflow=true`.
     pub max_series: usize,
+    /// Memory for the cells that threads have of their own; beyond that they share cells, which is slower.
+    pub metrics_bytes: usize,
     /// Memory for spans and events that the aggregator has not moved on yet.
     pub buffer_bytes: usize,
     /// Memory for batches that wait for one exporter.
@@ -76,6 +79,7 @@ impl Default for Config {
             check_at_start: CheckAtStart::Warn,
             shutdown_timeout: Duration::from_secs(5),
             max_series: 2000,
+            metrics_bytes: 32 << 20,
             buffer_bytes: 16 << 20,
             exporter_bytes: 8 << 20,
         }
@@ -189,6 +193,9 @@ impl Config {
         if let Some(var) = var("max_series") {
             self.max_series = var.count()?;
         }
+        if let Some(var) = var("metrics_bytes") {
+            self.metrics_bytes = var.count()?;
+        }
         if let Some(var) = var("buffer_bytes") {
             self.buffer_bytes = var.count()?;
         }
@@ -293,6 +300,7 @@ mod tests {
             ("TELEMETRY_CHECK_AT_START", "fail"),
             ("TELEMETRY_SHUTDOWN_TIMEOUT_MS", "100"),
             ("TELEMETRY_MAX_SERIES", "10"),
+            ("TELEMETRY_METRICS_BYTES", "3000"),
             ("TELEMETRY_BUFFER_BYTES", "1000"),
             ("TELEMETRY_EXPORTER_BYTES", "2000"),
         ])
@@ -308,6 +316,7 @@ mod tests {
             check_at_start: CheckAtStart::Fail,
             shutdown_timeout: Duration::from_millis(100),
             max_series: 10,
+            metrics_bytes: 3000,
             buffer_bytes: 1000,
             exporter_bytes: 2000,
         };

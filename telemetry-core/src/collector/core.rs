@@ -55,6 +55,11 @@ impl Core {
         &self.table
     }
 
+    /// Tells collectors apart.
+    pub(crate) fn number(&self) -> u64 {
+        self.table.collector()
+    }
+
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
     }

@@ -1,9 +1,10 @@
 //! Which collector instruments feed: the only global that holds one.
 
 use std::cell::RefCell;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::Core;
+use crate::metrics::page;
 
 static GLOBAL: OnceLock<Arc<Core>> = OnceLock::new();
 
@@ -14,6 +15,22 @@ thread_local! {
 /// Makes it the global one; false if there is one already.
 pub(super) fn install(core: &Arc<Core>) -> bool {
     GLOBAL.set(Arc::clone(core)).is_ok()
+}
+
+/// All collectors that there are, by their number.
+static ALL: Mutex<Vec<(u64, Weak<Core>)>> = Mutex::new(Vec::new());
+
+/// A collector has begun.
+pub(super) fn register(core: &Arc<Core>) {
+    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|(_, core)| core.strong_count() > 0);
+    all.push((core.number(), Arc::downgrade(core)));
+}
+
+/// The collector of that number, if it is still there.
+pub(crate) fn by_number(number: u64) -> Option<Arc<Core>> {
+    let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    all.iter().find(|(n, _)| *n == number)?.1.upgrade()
 }
 
 pub(super) fn is_installed() -> bool {
@@ -47,9 +64,11 @@ pub(super) fn scoped<R>(core: &Arc<Core>, f: impl FnOnce() -> R) -> R {
     impl Drop for Back {
         fn drop(&mut self) {
             let mine = SCOPED.try_with(|s| std::mem::replace(&mut *s.borrow_mut(), self.0.take()));
+            page::forget_current();
             drop(mine);
         }
     }
     let _back = Back(SCOPED.with(|s| s.borrow_mut().replace(Arc::clone(core))));
+    page::forget_current();
     f()
 }

@@ -4,8 +4,13 @@ use std::borrow::Cow;
 
 use super::{Number, Site, SiteRef, TimerGuard, current};
 
-/// Takes a value for a static site, with tags known only now.
+/// Adds to a static counter.
 #[inline]
+pub fn count(site: &'static Site, value: impl Into<Number>) {
+    super::add(None, site, value.into());
+}
+
+/// Takes a value for a static site, with tags known only now.
 pub fn record(site: &'static Site, tags: &[(&str, &str)], value: impl Into<Number>) {
     let value = value.into();
     current::with(|core| core.table().record(site, tags, value));

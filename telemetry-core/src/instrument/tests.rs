@@ -125,6 +125,66 @@ fn handles_made_again_and_again_are_one_series() {
 }
 
 #[test]
+fn a_timer_may_end_on_another_thread_and_after_its_collector_was_current() {
+    let (a, b) = (Collector::builder().ignore_env().start().unwrap(), Collector::builder().start().unwrap());
+    let guard = a.scoped(|| {
+        timer("t").time(|| ());
+        timer("t").start()
+    });
+    std::thread::spawn(move || b.scoped(|| drop(guard))).join().unwrap();
+    assert_eq!(a.snapshot().total("t"), 2.0);
+    let orphan = a.scoped(|| timer("t").start());
+    drop(a);
+    drop(orphan);
+}
+
+#[test]
+fn pages_of_ended_threads_serve_others_and_start_empty() {
+    for round in 1..=50 {
+        let c = Collector::builder().ignore_env().start().unwrap();
+        std::thread::scope(|s| {
+            for _ in 0..3 {
+                s.spawn(|| {
+                    c.scoped(|| {
+                        let (counter, histogram) = (counter("pages"), histogram("pages.h"));
+                        for i in 0..100 {
+                            counter.inc();
+                            histogram.record(i);
+                            // Far from the others: it finds no bucket in a thread's own histogram.
+                            histogram.record(1e-15);
+                        }
+                    });
+                });
+            }
+        });
+        let read = c.snapshot();
+        assert_eq!((read.total("pages"), read.total("pages.h")), (300.0, 600.0), "round {round}");
+        let h = read.named("pages.h").next().unwrap().histogram().unwrap();
+        assert_eq!((h.min, h.max, h.zero_count), (Some(0.0), Some(99.0), 3));
+        assert!((h.sum - 3.0 * 4950.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn beyond_the_memory_for_pages_cells_are_shared_and_exact() {
+    let config = crate::Config { metrics_bytes: 1, ..crate::Config::default() };
+    let c = Collector::builder().config(config).start().unwrap();
+    std::thread::scope(|s| {
+        for _ in 0..4 {
+            s.spawn(|| {
+                c.scoped(|| {
+                    for i in 0..1_000 {
+                        counter("shared").inc();
+                        histogram("shared.h").record(i);
+                    }
+                });
+            });
+        }
+    });
+    assert_eq!((c.snapshot().total("shared"), c.snapshot().total("shared.h")), (4_000.0, 4_000.0));
+}
+
+#[test]
 fn without_a_collector_nothing_happens_and_nothing_fails() {
     counter("none").inc();
     gauge("none").observe(|| panic!("never asked"));

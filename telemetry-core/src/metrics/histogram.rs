@@ -4,7 +4,7 @@
 //! first or the last. Buckets come in blocks of four octaves, made when something first falls into them.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use super::cell::Float;
 use crate::model::HistogramValue;
@@ -54,10 +54,7 @@ impl Histogram {
     /// Takes a finite value.
     pub(crate) fn record(&self, x: f64) {
         if x > 0.0 {
-            let slot = slot(x);
-            let block =
-                self.blocks[slot / BLOCK].get_or_init(|| Box::new([const { AtomicU64::new(0) }; BLOCK]));
-            block[slot % BLOCK].fetch_add(1, Relaxed);
+            self.bucket(slot(x)).fetch_add(1, Relaxed);
         } else {
             self.zero.fetch_add(1, Relaxed);
         }
@@ -75,17 +72,118 @@ impl Histogram {
             })
             .filter(|(_, n)| *n > 0)
             .collect();
-        let zero_count = self.zero.load(Relaxed);
-        let count = zero_count + buckets.iter().map(|(_, n)| n).sum::<u64>();
-        HistogramValue {
-            count,
-            sum: self.sum.get(),
-            min: Some(self.min.get()).filter(|x| x.is_finite()),
-            max: Some(self.max.get()).filter(|x| x.is_finite()),
-            scale: SCALE,
-            zero_count,
-            buckets,
+        value(self.zero.load(Relaxed), buckets, self.sum.get(), self.min.get(), self.max.get())
+    }
+
+    /// Takes all that another histogram has seen.
+    pub(crate) fn absorb(&self, other: &HistogramValue) {
+        for (index, n) in &other.buckets {
+            self.bucket((index - MIN_EXPONENT * PER_OCTAVE as i32) as usize).fetch_add(*n, Relaxed);
         }
+        self.zero.fetch_add(other.zero_count, Relaxed);
+        self.sum.add(other.sum);
+        other.min.into_iter().for_each(|x| self.min.lower_to(x));
+        other.max.into_iter().for_each(|x| self.max.raise_to(x));
+    }
+
+    fn bucket(&self, slot: usize) -> &AtomicU64 {
+        let block = self.blocks[slot / BLOCK].get_or_init(|| Box::new([const { AtomicU64::new(0) }; BLOCK]));
+        &block[slot % BLOCK]
+    }
+}
+
+/// The histogram of one series on one thread, which alone writes to it: loads and stores. It has buckets for 40
+/// octaves around its first value; what lies outside belongs into the shared histogram.
+#[derive(Debug)]
+pub(crate) struct OwnHistogram {
+    /// The slot of the first bucket; [`UNSET`] before the first value.
+    base: AtomicUsize,
+    buckets: [AtomicU64; WINDOW],
+    zero: AtomicU64,
+    sum: AtomicU64,
+    min: AtomicU64,
+    max: AtomicU64,
+}
+
+const WINDOW: usize = 40 * PER_OCTAVE;
+const UNSET: usize = usize::MAX;
+
+impl Default for OwnHistogram {
+    fn default() -> Self {
+        Self {
+            base: AtomicUsize::new(UNSET),
+            buckets: [const { AtomicU64::new(0) }; WINDOW],
+            zero: AtomicU64::new(0),
+            sum: AtomicU64::new(0),
+            min: AtomicU64::new(f64::INFINITY.to_bits()),
+            max: AtomicU64::new(f64::NEG_INFINITY.to_bits()),
+        }
+    }
+}
+
+impl OwnHistogram {
+    /// Takes a finite value; false if it has no bucket for it.
+    #[inline]
+    pub(crate) fn record(&self, x: f64) -> bool {
+        let bucket = if x > 0.0 {
+            let at = slot(x).wrapping_sub(self.base.load(Relaxed));
+            if at >= WINDOW {
+                return self.record_first(x);
+            }
+            &self.buckets[at]
+        } else {
+            &self.zero
+        };
+        bucket.store(bucket.load(Relaxed).wrapping_add(1), Relaxed);
+        let sum = f64::from_bits(self.sum.load(Relaxed)) + x;
+        self.sum.store(sum.clamp(f64::MIN, f64::MAX).to_bits(), Relaxed);
+        if x < f64::from_bits(self.min.load(Relaxed)) {
+            self.min.store(x.to_bits(), Relaxed);
+        }
+        if x > f64::from_bits(self.max.load(Relaxed)) {
+            self.max.store(x.to_bits(), Relaxed);
+        }
+        true
+    }
+
+    #[cold]
+    fn record_first(&self, x: f64) -> bool {
+        if self.base.load(Relaxed) != UNSET {
+            return false;
+        }
+        let last = OCTAVES * PER_OCTAVE - WINDOW;
+        self.base.store(slot(x).saturating_sub(WINDOW / 2).min(last), Relaxed);
+        self.record(x)
+    }
+
+    /// The count is the sum of the buckets as they were read.
+    pub(crate) fn read(&self) -> HistogramValue {
+        let base = self.base.load(Relaxed);
+        let filled = self.buckets.iter().map(|n| n.load(Relaxed)).enumerate().filter(|(_, n)| *n > 0);
+        let buckets: Vec<(i32, u64)> = filled.map(|(at, n)| (index(base.wrapping_add(at)), n)).collect();
+        let of = |cell: &AtomicU64| f64::from_bits(cell.load(Relaxed));
+        value(self.zero.load(Relaxed), buckets, of(&self.sum), of(&self.min), of(&self.max))
+    }
+
+    /// Forgets everything; nobody writes to it now.
+    pub(crate) fn clear(&self) {
+        let empty = Self::default();
+        self.base.store(UNSET, Relaxed);
+        self.buckets.iter().chain([&self.zero, &self.sum]).for_each(|cell| cell.store(0, Relaxed));
+        self.min.store(empty.min.into_inner(), Relaxed);
+        self.max.store(empty.max.into_inner(), Relaxed);
+    }
+}
+
+fn value(zero_count: u64, buckets: Vec<(i32, u64)>, sum: f64, min: f64, max: f64) -> HistogramValue {
+    HistogramValue {
+        count: zero_count + buckets.iter().map(|(_, n)| n).sum::<u64>(),
+        sum,
+        min: Some(min).filter(|x| x.is_finite()),
+        max: Some(max).filter(|x| x.is_finite()),
+        scale: SCALE,
+        zero_count,
+        buckets,
     }
 }
 

@@ -8,6 +8,7 @@ mod cell;
 mod delta;
 mod histogram;
 mod meter;
+pub(crate) mod page;
 mod series;
 mod site;
 mod snapshot;

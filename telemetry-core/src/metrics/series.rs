@@ -6,7 +6,7 @@ use super::cell::Cell;
 use super::meter::Meter;
 use super::site::CellKind;
 use crate::clock::{Anchors, Clock, Tick};
-use crate::model::{Identity, Kind, Metric, MetricValue, Number, Temporality};
+use crate::model::{HistogramValue, Identity, Kind, Metric, MetricValue, Number, Temporality};
 
 /// A series in a collector's table.
 #[derive(Debug)]
@@ -20,6 +20,29 @@ pub(crate) struct Series {
     pub(crate) cell: Cell,
 }
 
+/// What threads keep of a series in their pages.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    pub(crate) sum: u64,
+    pub(crate) histogram: HistogramValue,
+}
+
+impl Own {
+    /// Moves it into the shared cell.
+    pub(crate) fn fold_into(&self, cell: &Cell) {
+        match cell {
+            Cell::Sum(sum) => sum.add(Number::Int(self.sum.cast_signed())),
+            Cell::Histogram(histogram) => histogram.absorb(&self.histogram),
+            Cell::Gauge(_) | Cell::Meter(_) => {}
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: &Own) {
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.histogram.merge(&other.histogram);
+    }
+}
+
 /// A data point before those of different levels are made one.
 pub(crate) struct Point {
     /// Whether two of them are summed up; otherwise the newer one counts.
@@ -28,14 +51,14 @@ pub(crate) struct Point {
 }
 
 impl Series {
-    pub(crate) fn new(kind: CellKind, identity: Identity, clock: &Clock) -> Self {
+    pub(crate) fn new(kind: CellKind, identity: Identity, clock: &Clock, began: u64) -> Self {
         let rate = |which: &&str| {
             let name = format!("{}.{which}", identity.name).into();
             Arc::new(Identity { kind: Kind::Gauge, name, unit: "1/s".into(), ..identity.clone() })
         };
         let rates =
             if kind == CellKind::Meter { Meter::RATES.iter().map(rate).collect() } else { Vec::new() };
-        let (began, cell) = (clock.unix_nanos(), Cell::new(kind, clock.now()));
+        let cell = Cell::new(kind, clock.now());
         Self { kind, identity: identity.into(), rates, began, cell }
     }
 
@@ -59,8 +82,9 @@ impl Series {
         true
     }
 
-    /// Its data points now, cumulative: one, none for a gauge never set, five for a meter.
-    pub(crate) fn read(&self, now: Tick, anchors: &Anchors, out: &mut Vec<Point>) {
+    /// Its data points now, cumulative: one, none for a gauge never set, five for a meter. `own` is what threads
+    /// keep of it in their pages.
+    pub(crate) fn read(&self, own: Option<&Own>, now: Tick, anchors: &Anchors, out: &mut Vec<Point>) {
         let start = Some(self.began);
         let mut point = |identity: &Arc<Identity>, start, at, value| {
             let metric = Metric {
@@ -74,8 +98,15 @@ impl Series {
             out.push(Point { adds_up: self.kind != CellKind::Gauge, metric });
         };
         match &self.cell {
-            Cell::Sum(sum) => point(&self.identity, start, now, MetricValue::Number(sum.read())),
-            Cell::Histogram(h) => point(&self.identity, start, now, MetricValue::Histogram(h.read().into())),
+            Cell::Sum(sum) => {
+                let own = own.map_or(0, |own| own.sum.cast_signed());
+                point(&self.identity, start, now, MetricValue::Number(sum.read().plus(Number::Int(own))));
+            }
+            Cell::Histogram(h) => {
+                let mut all = h.read();
+                own.into_iter().for_each(|own| all.merge(&own.histogram));
+                point(&self.identity, start, now, MetricValue::Histogram(all.into()));
+            }
             Cell::Gauge(gauge) => {
                 if let Some((value, set)) = gauge.read() {
                     point(&self.identity, None, set, MetricValue::Number(value));

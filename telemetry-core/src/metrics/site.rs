@@ -132,10 +132,22 @@ impl Site {
         }
     }
 
+    /// Its number if it has one already; 0 or a number that is far too high if not.
+    #[inline]
+    pub(crate) fn known_number(&self) -> usize {
+        self.number.load(Relaxed) as usize
+    }
+
+    /// The site that was the first to have that number.
+    pub(crate) fn numbered(number: usize) -> Option<&'static Site> {
+        let numbered = NUMBERED.read().unwrap_or_else(PoisonError::into_inner);
+        numbered.get(number.checked_sub(1)?).copied()
+    }
+
     #[cold]
     fn take_number(&self) -> Option<usize> {
         let number = match &self.tags {
-            SiteTags::Static(_) => next_number(),
+            SiteTags::Static(_) => self.next_number(),
             SiteTags::Owned(tags) => self.shared_number(tags),
         };
         // Another thread may have been first: then its number counts, and ours is lost.
@@ -160,7 +172,16 @@ impl Site {
         if numbers.len() >= MAX_NUMBER as usize / 2 && !numbers.contains_key(&key) {
             return UNNUMBERED;
         }
-        *numbers.entry(key).or_insert_with(next_number)
+        *numbers.entry(key).or_insert_with(|| self.next_number())
+    }
+
+    fn next_number(&self) -> u32 {
+        let mut numbered = NUMBERED.write().unwrap_or_else(PoisonError::into_inner);
+        if numbered.len() + 1 >= MAX_NUMBER as usize {
+            return UNNUMBERED;
+        }
+        numbered.push(Box::leak(Box::new(self.copy())));
+        numbered.len() as u32
     }
 
     /// The same, to be changed.
@@ -179,8 +200,5 @@ impl Site {
     }
 }
 
-fn next_number() -> u32 {
-    static TAKEN: AtomicU32 = AtomicU32::new(0);
-    let next = TAKEN.try_update(Relaxed, Relaxed, |n| (n + 1 < MAX_NUMBER).then_some(n + 1));
-    next.map_or(UNNUMBERED, |n| n + 1)
-}
+/// All sites that have a number, in the order of these.
+static NUMBERED: RwLock<Vec<&'static Site>> = RwLock::new(Vec::new());

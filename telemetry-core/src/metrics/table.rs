@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tracing_core::Level;
 
 use super::cell::Cell;
-use super::series::{Point, Series};
+use super::page::Pages;
+use super::series::{Own, Point, Series};
 use super::site::{CellKind, MAX_NUMBER, Site};
 use crate::clock::Clock;
 use crate::diagnostics::warn_later;
@@ -28,6 +29,11 @@ pub(crate) struct Table {
     clock: Arc<Clock>,
     /// Measurements at a more verbose level are not taken.
     min_level: Option<Level>,
+    /// When it began, in nanoseconds since the Unix epoch.
+    began: u64,
+    pages: Pages,
+    /// Snapshots are taken one at a time: each folds in what ended threads left.
+    reading: Mutex<()>,
     /// A metric has at most that many series; the next ones share one.
     max_series: usize,
     by_number: [OnceLock<Segment>; SEGMENTS],
@@ -70,8 +76,17 @@ impl std::fmt::Debug for Table {
 
 impl Table {
     /// An empty table.
-    pub(crate) fn new(clock: Arc<Clock>, min_level: Option<Level>, max_series: usize) -> Self {
+    pub(crate) fn new(
+        clock: Arc<Clock>,
+        min_level: Option<Level>,
+        max_series: usize,
+        max_bytes: usize,
+    ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
+            began: clock.unix_nanos(),
+            pages: Pages::new(NEXT.fetch_add(1, Relaxed), clock.is_system(), max_bytes),
+            reading: Mutex::default(),
             clock,
             min_level,
             max_series: max_series.max(1),
@@ -89,11 +104,15 @@ impl Table {
         if !self.takes(site) {
             return;
         }
-        let known = if tags.is_empty() { self.slot(site) } else { None };
+        let known = if tags.is_empty() { site.number().and_then(|number| self.slot(number)) } else { None };
         if let Some(series) = known.and_then(OnceLock::get) {
             self.record_in(series, value);
         } else {
-            self.record_by_name(site, tags, value);
+            let series = self.series_by_name(site, tags, self.clock.unix_nanos());
+            if let Some(slot) = known {
+                let _ = slot.set(Arc::clone(&series));
+            }
+            self.record_in(&series, value);
         }
     }
 
@@ -150,8 +169,13 @@ impl Table {
     pub(crate) fn read(&self) -> Vec<Metric> {
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
         let mut points: Vec<Point> = Vec::new();
+        let reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = self.gather();
         let series = self.named().all.clone();
-        series.iter().for_each(|series| series.read(now, &anchors, &mut points));
+        for series in &series {
+            series.read(own.get(&Arc::as_ptr(series)), now, &anchors, &mut points);
+        }
+        drop(reading);
         let callbacks = self.callbacks().clone();
         for (identity, read) in callbacks {
             match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read())) {
@@ -172,8 +196,55 @@ impl Table {
         merged(points)
     }
 
-    fn slot(&self, site: &Site) -> Option<&OnceLock<Arc<Series>>> {
-        let number = site.number()?;
+    /// What the threads have in their pages, by series. Pages of threads that are gone are folded into the shared
+    /// cells.
+    fn gather(&self) -> HashMap<*const Series, Own> {
+        let mut all: HashMap<*const Series, Own> = HashMap::new();
+        self.pages.each(|page, last| {
+            let mut put = |number: usize, own: Own| {
+                let Some(series) = Site::numbered(number).and_then(|site| self.series_of(site, number))
+                else {
+                    return;
+                };
+                if last {
+                    own.fold_into(&series.cell);
+                } else {
+                    all.entry(Arc::as_ptr(&series)).or_default().add(&own);
+                }
+            };
+            page.sums().for_each(|(number, sum)| put(number, Own { sum, ..Own::default() }));
+            for (number, histogram) in page.histograms() {
+                let histogram = histogram.read();
+                if histogram.count > 0 {
+                    put(number, Own { histogram, sum: 0 });
+                }
+            }
+        });
+        all
+    }
+
+    /// The series of a site that has cells in pages; none if it is below the least level.
+    fn series_of(&self, site: &Site, number: usize) -> Option<Arc<Series>> {
+        if !self.takes(site) {
+            return None;
+        }
+        let slot = self.slot(number)?;
+        Some(Arc::clone(slot.get_or_init(|| self.series_by_name(site, &[], self.began))))
+    }
+
+    /// The current collector's cells of this thread, from now on, and of that site.
+    pub(crate) fn attach(&self, site: &Site) {
+        // It has a number from now on, unless all are taken.
+        let _ = site.number();
+        self.pages.attach(site, site.kind == CellKind::Histogram);
+    }
+
+    /// Tells collectors apart.
+    pub(crate) fn collector(&self) -> u64 {
+        self.pages.collector()
+    }
+
+    fn slot(&self, number: usize) -> Option<&OnceLock<Arc<Series>>> {
         let segment = self.by_number.get(number / SEGMENT)?;
         Some(&segment.get_or_init(|| Box::new([const { OnceLock::new() }; SEGMENT]))[number % SEGMENT])
     }
@@ -191,7 +262,8 @@ impl Table {
         warn_later(format_args!("metric `{name}`: {why}; such measurements are refused and counted"));
     }
 
-    fn record_by_name(&self, site: &Site, tags: &[(&str, &str)], value: Number) {
+    /// The series of a site and more tags, made where it is missing; it then began at `began`.
+    fn series_by_name(&self, site: &Site, tags: &[(&str, &str)], began: u64) -> Arc<Series> {
         let mut sorted = [("", ""); Tags::MAX];
         let mut len = 0;
         let mut unfit = None;
@@ -222,17 +294,11 @@ impl Table {
         let key = Key { kind: site.kind, name: &site.name, level: site.level, tags: &sorted[..len] };
         let hash = self.hash(&key);
         let known = find(&self.named(), hash, &key);
-        let series = known.unwrap_or_else(|| self.create(site, hash, &key));
-        if tags.is_empty()
-            && let Some(slot) = self.slot(site)
-        {
-            let _ = slot.set(Arc::clone(&series));
-        }
-        self.record_in(&series, value);
+        known.unwrap_or_else(|| self.create(site, hash, &key, began))
     }
 
     #[cold]
-    fn create(&self, site: &Site, hash: u64, key: &Key<'_>) -> Arc<Series> {
+    fn create(&self, site: &Site, hash: u64, key: &Key<'_>, began: u64) -> Arc<Series> {
         const OVERFLOW: [(&str, &str); 1] = [("otel.metric.overflow", "true")];
         let mut named = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = find(&named, hash, key) {
@@ -262,7 +328,7 @@ impl Table {
         for (k, v) in tags {
             let _ = own.insert((*k).to_owned(), (*v).to_owned());
         }
-        let series = Series::new(site.kind, identity(site, site.kind.kind(), own), &self.clock);
+        let series = Series::new(site.kind, identity(site, site.kind.kind(), own), &self.clock, began);
         let series = Arc::new(series);
         named.all.push(Arc::clone(&series));
         named.by_hash.entry(hash).or_default().push(Arc::clone(&series));

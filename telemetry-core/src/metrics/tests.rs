@@ -7,7 +7,7 @@ use std::time::Duration;
 
 fn table(max_series: usize) -> (ManualClock, Table) {
     let hands = ManualClock::new(1_000_000);
-    let table = Table::new(Arc::new(Clock::manual(&hands)), None, max_series);
+    let table = Table::new(Arc::new(Clock::manual(&hands)), None, max_series, 1 << 20);
     (hands, table)
 }
 
@@ -79,7 +79,7 @@ fn what_no_cell_can_take_is_refused_and_counted() {
 #[test]
 fn levels_are_series_of_their_own_inside_and_one_outside() {
     let hands = ManualClock::new(0);
-    let table = Table::new(Arc::new(Clock::manual(&hands)), Some(tracing_core::Level::INFO), 10);
+    let table = Table::new(Arc::new(Clock::manual(&hands)), Some(tracing_core::Level::INFO), 10, 1 << 20);
     for level in [tracing_core::Level::ERROR, tracing_core::Level::INFO, tracing_core::Level::DEBUG] {
         let site = Site::new(CellKind::Counter, "a", &[]).level(level);
         table.record(&site, &[], Number::Int(1));

@@ -1,0 +1,113 @@
+//! The machine's own monotonic clock, in nanoseconds since some moment before the first reading.
+//!
+//! On x86-64 that is the time stamp counter, where the CPU says that it runs at one speed and never stops, and
+//! the kernel trusts it as its own clock; elsewhere it is `Instant`. The counter's speed is measured once, to
+//! about ten millionths: what is off by then, the anchors to the wall clock put right.
+
+use std::sync::OnceLock;
+use std::time::Instant;
+
+#[inline]
+pub(super) fn nanos() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        static COUNTER: OnceLock<Option<counter::Counter>> = OnceLock::new();
+        if let Some(counter) = COUNTER.get_or_init(counter::Counter::trusted) {
+            return counter.nanos();
+        }
+    }
+    by_instant()
+}
+
+fn by_instant() -> u64 {
+    static BASE: OnceLock<Instant> = OnceLock::new();
+    u64::try_from(BASE.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(target_arch = "x86_64")]
+mod counter {
+    use std::time::{Duration, Instant};
+
+    #[derive(Debug)]
+    pub(super) struct Counter {
+        base: u64,
+        /// Nanoseconds a tick, times 2^32.
+        scale: u64,
+    }
+
+    impl Counter {
+        pub(super) fn trusted() -> Option<Self> {
+            (invariant() && trusted_by_kernel()).then(Self::measured).flatten()
+        }
+
+        #[inline]
+        pub(super) fn nanos(&self) -> u64 {
+            let ticks = read().saturating_sub(self.base);
+            ((u128::from(ticks) * u128::from(self.scale)) >> 32) as u64
+        }
+
+        /// Compares the counter with the kernel's clock over a few milliseconds.
+        fn measured() -> Option<Self> {
+            const LONG_ENOUGH: Duration = Duration::from_millis(5);
+            let (base, start) = together();
+            while start.elapsed() < LONG_ENOUGH {
+                std::hint::spin_loop();
+            }
+            let (end, now) = together();
+            let (ticks, nanos) = (end.checked_sub(base)?, now.duration_since(start).as_nanos());
+            let scale = (nanos << 32).checked_div(u128::from(ticks))?;
+            Some(Self { base, scale: u64::try_from(scale).ok()? })
+        }
+    }
+
+    /// A reading of each, with nothing in between: of a few tries the one in which the least time passed.
+    fn together() -> (u64, Instant) {
+        let tries = (0..8).map(|_| {
+            let (before, now, after) = (read(), Instant::now(), read());
+            (after.saturating_sub(before), before + after.saturating_sub(before) / 2, now)
+        });
+        let best = tries.min_by_key(|(passed, ..)| *passed);
+        best.map_or_else(|| (read(), Instant::now()), |(_, counter, now)| (counter, now))
+    }
+
+    #[inline]
+    #[allow(unsafe_code)]
+    fn read() -> u64 {
+        // SAFETY: every x86-64 CPU has this instruction, and it touches no memory.
+        unsafe { core::arch::x86_64::_rdtsc() }
+    }
+
+    /// "Invariant `TSC`": leaf 8000_0007h, EDX bit 8, in the manuals of both makers.
+    fn invariant() -> bool {
+        let highest = core::arch::x86_64::__cpuid(0x8000_0000).eax;
+        highest >= 0x8000_0007 && core::arch::x86_64::__cpuid(0x8000_0007).edx & (1 << 8) != 0
+    }
+
+    /// Linux says which clock it uses; elsewhere nobody vouches.
+    fn trusted_by_kernel() -> bool {
+        let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+        std::fs::read_to_string(path).is_ok_and(|clock| clock.trim() == "tsc")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn it_runs_as_fast_as_the_kernels_clock_and_never_back() {
+        nanos();
+        let (start, begin) = (nanos(), Instant::now());
+        let mut last = start;
+        while begin.elapsed() < Duration::from_millis(50) {
+            let now = nanos();
+            assert!(now >= last, "{last} then {now}");
+            last = now;
+        }
+        let (ours, theirs) = (nanos() - start, begin.elapsed().as_nanos() as u64);
+        // Preempted between the two readings, one of them may be late by any time: only too fast is wrong.
+        assert!(ours < theirs + theirs / 1_000 + 10_000_000, "{ours} against {theirs}");
+        assert!(ours > theirs - theirs / 1_000 - 10_000_000, "{ours} against {theirs}");
+    }
+}

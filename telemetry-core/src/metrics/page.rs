@@ -1,0 +1,257 @@
+//! Pages: where one thread keeps its own counts of one collector, so that counting is a load and a store.
+//!
+//! A thread leases a page for each collector it feeds and alone writes to it; readers sum all pages of their
+//! collector. Cells are found by the number of their site. What a page has no cell for, and whatever comes when
+//! pages may take no more memory, goes to the shared cell of the series instead.
+//!
+//! A page has two owners, its thread and its collector. When the thread is gone, the collector folds the page
+//! into the shared cells; when both are, the page is emptied and serves another thread. Its memory is never
+//! given back: there are as many pages as there were pairs of thread and collector at one time.
+
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::histogram::OwnHistogram;
+use super::site::Site;
+
+use Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+/// Sites with a higher number use shared cells.
+pub(crate) const CELLS: usize = 1024;
+
+/// One thread's cells in one collector.
+pub(crate) struct Page {
+    collector: AtomicU64,
+    /// Whether the collector takes its time from the machine.
+    machine_clock: AtomicBool,
+    /// Of counters: a sum in two's complement.
+    sums: [AtomicU64; CELLS],
+    histograms: OnceLock<Box<[OnceLock<Box<OwnHistogram>>; CELLS]>>,
+    owners: AtomicU8,
+    /// The thread is gone: nothing is written any more.
+    left: AtomicBool,
+}
+
+thread_local! {
+    /// The page of this thread in its current collector. Whoever changes the current collector clears it.
+    static HOT: Cell<Option<&'static Page>> = const { Cell::new(None) };
+    static MINE: Mine = const { Mine(RefCell::new(Vec::new())) };
+}
+
+/// Whether there ever was a collector.
+static ANY: AtomicBool = AtomicBool::new(false);
+
+/// Whether there may be a collector to record for.
+#[inline]
+pub(crate) fn is_any() -> bool {
+    ANY.load(Relaxed)
+}
+
+/// The pages that this thread has leased.
+struct Mine(RefCell<Vec<&'static Page>>);
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        HOT.set(None);
+        for page in self.0.take() {
+            page.left.store(true, Release);
+            page.release();
+        }
+    }
+}
+
+/// Adds to this thread's own cell. False if there is none: then the shared one is to be used.
+#[inline]
+pub(crate) fn add(bound: Option<u64>, site: &Site, n: u64) -> bool {
+    let (Some(page), Some(number)) = (hot(bound), own(site)) else { return false };
+    let cell = &page.sums[number];
+    cell.store(cell.load(Relaxed).wrapping_add(n), Relaxed);
+    true
+}
+
+/// Takes a finite value into this thread's own histogram. False if there is none, or it has no bucket for it.
+#[inline]
+pub(crate) fn record(bound: Option<u64>, site: &Site, x: f64) -> bool {
+    let (Some(page), Some(number)) = (hot(bound), own(site)) else { return false };
+    let histogram = page.histograms.get().and_then(|all| all[number].get());
+    histogram.is_some_and(|histogram| histogram.record(x))
+}
+
+/// The current collector of this thread, if this thread has a page of it, and it takes its time from the machine.
+#[inline]
+pub(crate) fn current_by_machine_clock() -> Option<u64> {
+    let page = HOT.get()?;
+    page.machine_clock.load(Relaxed).then(|| page.collector.load(Relaxed))
+}
+
+/// The page of this thread in the collector that a handle is bound to, or in the current one.
+#[inline]
+fn hot(bound: Option<u64>) -> Option<&'static Page> {
+    let page = HOT.get()?;
+    match bound {
+        Some(collector) if page.collector.load(Relaxed) != collector => None,
+        _ => Some(page),
+    }
+}
+
+/// The number of a site that has cells of its own.
+#[inline]
+fn own(site: &Site) -> Option<usize> {
+    let number = site.known_number();
+    (number.wrapping_sub(1) < CELLS - 1).then_some(number)
+}
+
+/// The current collector of this thread has changed.
+pub(crate) fn forget_current() {
+    HOT.set(None);
+}
+
+/// All pages of one collector.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    collector: u64,
+    machine_clock: bool,
+    leased: Mutex<Vec<&'static Page>>,
+    bytes: AtomicUsize,
+    max_bytes: usize,
+}
+
+impl Pages {
+    pub(crate) fn new(collector: u64, machine_clock: bool, max_bytes: usize) -> Self {
+        ANY.store(true, Relaxed);
+        Self { collector, machine_clock, leased: Mutex::default(), bytes: AtomicUsize::new(0), max_bytes }
+    }
+
+    pub(crate) fn collector(&self) -> u64 {
+        self.collector
+    }
+
+    /// Makes the page of this thread in this collector, which is its current one, the hot one; leases it, and
+    /// the histogram of that site, where they are missing. Whatever can't be had stays missing.
+    #[cold]
+    pub(crate) fn attach(&self, site: &Site, is_histogram: bool) {
+        let page = MINE.try_with(|mine| {
+            let mut mine = mine.0.borrow_mut();
+            let known = mine.iter().find(|page| page.collector.load(Relaxed) == self.collector);
+            if let Some(page) = known {
+                return Some(*page);
+            }
+            // Collectors that are gone have released their pages: this thread is the last owner.
+            mine.retain(|page| {
+                let alone = page.owners.load(Acquire) == 1;
+                if alone {
+                    page.release();
+                }
+                !alone
+            });
+            let page = self.lease()?;
+            mine.push(page);
+            Some(page)
+        });
+        let Ok(Some(page)) = page else { return };
+        HOT.set(Some(page));
+        if is_histogram && let Some(number) = own(site) {
+            let dir = page.histograms.get();
+            let missing = dir.is_none_or(|all| all[number].get().is_none());
+            let size = size_of::<OwnHistogram>()
+                + if dir.is_none() { CELLS * size_of::<OnceLock<Box<()>>>() } else { 0 };
+            if missing && self.take(size) {
+                let all = page.histograms.get_or_init(|| Box::new([const { OnceLock::new() }; CELLS]));
+                all[number].get_or_init(Box::default);
+            }
+        }
+    }
+
+    /// Shows every page to `read`, and says whether it is the last time, because its thread is gone. All that
+    /// such a thread ever wrote is seen.
+    pub(crate) fn each(&self, mut read: impl FnMut(&Page, bool)) {
+        self.leased().retain(|page| {
+            let left = page.left.load(Acquire);
+            read(page, left);
+            if left {
+                self.bytes.fetch_sub(size_of::<Page>(), Relaxed);
+                page.release();
+            }
+            !left
+        });
+    }
+
+    fn lease(&self) -> Option<&'static Page> {
+        if !self.take(size_of::<Page>()) {
+            return None;
+        }
+        let page = free().pop().unwrap_or_else(|| Box::leak(Box::default()));
+        page.collector.store(self.collector, Relaxed);
+        page.machine_clock.store(self.machine_clock, Relaxed);
+        page.left.store(false, Relaxed);
+        page.owners.store(2, Release);
+        self.leased().push(page);
+        Some(page)
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        self.bytes.fetch_add(bytes, Relaxed) + bytes <= self.max_bytes || {
+            self.bytes.fetch_sub(bytes, Relaxed);
+            false
+        }
+    }
+
+    fn leased(&self) -> std::sync::MutexGuard<'_, Vec<&'static Page>> {
+        self.leased.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.leased().drain(..).for_each(Page::release);
+    }
+}
+
+/// Emptied pages that nobody owns.
+fn free() -> std::sync::MutexGuard<'static, Vec<&'static Page>> {
+    static FREE: Mutex<Vec<&'static Page>> = Mutex::new(Vec::new());
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self {
+            collector: AtomicU64::new(0),
+            machine_clock: AtomicBool::new(false),
+            sums: [const { AtomicU64::new(0) }; CELLS],
+            histograms: OnceLock::new(),
+            owners: AtomicU8::new(0),
+            left: AtomicBool::new(false),
+        }
+    }
+}
+
+impl std::fmt::Debug for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Page").field("collector", &self.collector).finish_non_exhaustive()
+    }
+}
+
+impl Page {
+    /// The sums that are not 0, by the number of their site.
+    pub(crate) fn sums(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.sums.iter().map(|cell| cell.load(Relaxed)).enumerate().filter(|(_, sum)| *sum != 0)
+    }
+
+    /// The histograms, by the number of their site.
+    pub(crate) fn histograms(&self) -> impl Iterator<Item = (usize, &OwnHistogram)> {
+        let all = self.histograms.get().into_iter().flat_map(|all| all.iter());
+        all.enumerate().filter_map(|(number, histogram)| Some((number, &**histogram.get()?)))
+    }
+
+    /// One of the two owners lets go. The second one empties the page for the next thread.
+    fn release(&'static self) {
+        if self.owners.fetch_sub(1, AcqRel) == 1 {
+            self.collector.store(0, Relaxed);
+            self.sums.iter().for_each(|cell| cell.store(0, Relaxed));
+            self.histograms().for_each(|(_, histogram)| histogram.clear());
+            free().push(self);
+        }
+    }
+}
