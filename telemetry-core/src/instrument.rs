@@ -63,9 +63,19 @@ impl Instrument {
         with_core(self.bound.as_deref(), f);
     }
 
-    /// A value with tags known only now, or one that no thread keeps for itself.
+    /// A value that no thread keeps for itself.
     fn record(&self, tags: &[(&str, &str)], value: Number) {
         self.with_core(|core| core.table().record(&self.site, tags, value));
+    }
+
+    /// A value of a sum, with tags known only now.
+    fn add_with(&self, tags: &[(&str, &str)], value: Number) {
+        add_with(self.bound.as_deref(), &self.site, tags, value);
+    }
+
+    /// A value of a histogram, with tags known only now.
+    fn observe_with(&self, tags: &[(&str, &str)], value: Number) {
+        observe_with(self.bound.as_deref(), &self.site, tags, value);
     }
 
     /// A value of a sum.
@@ -100,14 +110,43 @@ fn observe(bound: Option<&Core>, site: &Site, value: Number) {
     }
 }
 
-/// Takes a value into the shared cell, and sees to it that the next one finds a cell of this thread's own.
+fn add_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
+    let own =
+        |n: i64| page::with_tagged(bound.map(Core::number), site, tags, |cell| cell.add(n.cast_unsigned()));
+    match value {
+        Number::Int(n) if n >= 0 && own(n) => {}
+        value if page::is_any() => share_with(bound, site, tags, value),
+        _ => {}
+    }
+}
+
+fn observe_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
+    let x = value.as_f64();
+    let own = || page::with_tagged(bound.map(Core::number), site, tags, |cell| cell.record(x));
+    if !(x.is_finite() && own()) && page::is_any() {
+        share_with(bound, site, tags, value);
+    }
+}
+
 #[cold]
-fn share(bound: Option<&Core>, site: &Site, value: Number) {
+fn share_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
+    attach(bound, site);
+    with_core(bound, |core| core.table().record_tagged(site, tags, value));
+}
+
+/// Makes the current collector's page of this thread the hot one, if the value is for that collector.
+fn attach(bound: Option<&Core>, site: &Site) {
     current::with(|core| {
         if bound.is_none_or(|bound| std::ptr::eq(bound, core)) {
             core.table().attach(site);
         }
     });
+}
+
+/// Takes a value into the shared cell, and sees to it that the next one finds a cell of this thread's own.
+#[cold]
+fn share(bound: Option<&Core>, site: &Site, value: Number) {
+    attach(bound, site);
     with_core(bound, |core| core.table().record(site, &[], value));
 }
 
@@ -218,7 +257,7 @@ impl With<'_, Counter> {
 
     /// Adds a number from 0 up.
     pub fn add(&self, n: impl Into<Number>) {
-        self.instrument.0.record(self.tags, n.into());
+        self.instrument.0.add_with(self.tags, n.into());
     }
 }
 
@@ -255,7 +294,7 @@ impl With<'_, UpDownCounter> {
 
     /// Adds any number.
     pub fn add(&self, n: impl Into<Number>) {
-        self.instrument.0.record(self.tags, n.into());
+        self.instrument.0.add_with(self.tags, n.into());
     }
 }
 
@@ -292,7 +331,7 @@ impl Histogram {
 impl With<'_, Histogram> {
     /// Takes a value.
     pub fn record(&self, value: impl Into<Number>) {
-        self.instrument.0.record(self.tags, value.into());
+        self.instrument.0.observe_with(self.tags, value.into());
     }
 }
 
@@ -349,7 +388,7 @@ impl Timer {
 impl With<'_, Timer> {
     /// Takes a duration that was measured elsewhere.
     pub fn record(&self, duration: Duration) {
-        self.instrument.0.record(self.tags, Number::Float(duration.as_secs_f64()));
+        self.instrument.0.observe_with(self.tags, Number::Float(duration.as_secs_f64()));
     }
 
     /// Measures until the guard is dropped.
@@ -439,7 +478,7 @@ impl Drop for TimerGuard {
             return;
         }
         let tags: Vec<(&str, &str)> = self.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        core.table().record(&self.site, &tags, Number::Float(took));
+        observe_with(Some(&core), &self.site, &tags, Number::Float(took));
     }
 }
 

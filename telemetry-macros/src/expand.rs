@@ -62,7 +62,7 @@ fn add(common: &Common, site: &TokenStream, value: Option<&Expr>) -> TokenStream
         return quote!(#p::count(#site, #value));
     }
     let tags = dynamic_tags(common);
-    quote!(#p::record(#site, #tags, #value))
+    quote!(#p::count_with(#site, #tags, #value))
 }
 
 fn time(args: &AttributeArgs, function: &Function) -> TokenStream {

@@ -77,7 +77,7 @@ mod counter {
         unsafe { core::arch::x86_64::_rdtsc() }
     }
 
-    /// "Invariant `TSC`": leaf 8000_0007h, EDX bit 8, in the manuals of both makers.
+    /// The bit "invariant TSC" in the manuals of both makers: leaf `8000_0007h`, `EDX` bit 8.
     fn invariant() -> bool {
         let highest = core::arch::x86_64::__cpuid(0x8000_0000).eax;
         highest >= 0x8000_0007 && core::arch::x86_64::__cpuid(0x8000_0007).edx & (1 << 8) != 0

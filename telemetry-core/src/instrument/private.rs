@@ -10,7 +10,12 @@ pub fn count(site: &'static Site, value: impl Into<Number>) {
     super::add(None, site, value.into());
 }
 
-/// Takes a value for a static site, with tags known only now.
+/// Adds to a static counter, with tags known only now.
+pub fn count_with(site: &'static Site, tags: &[(&str, &str)], value: impl Into<Number>) {
+    super::add_with(None, site, tags, value.into());
+}
+
+/// Takes a value for a static gauge, with tags known only now.
 pub fn record(site: &'static Site, tags: &[(&str, &str)], value: impl Into<Number>) {
     let value = value.into();
     current::with(|core| core.table().record(site, tags, value));

@@ -13,6 +13,7 @@ mod series;
 mod site;
 mod snapshot;
 mod table;
+mod tagged;
 
 pub(crate) use delta::Baseline;
 #[doc(hidden)]

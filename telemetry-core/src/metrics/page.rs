@@ -10,10 +10,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::histogram::OwnHistogram;
 use super::site::Site;
+use super::tagged::{OwnCell, Tagged};
 
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -48,13 +49,19 @@ pub(crate) fn is_any() -> bool {
     ANY.load(Relaxed)
 }
 
-/// The pages that this thread has leased.
-struct Mine(RefCell<Vec<&'static Page>>);
+/// What this thread has leased.
+struct Mine(RefCell<Vec<Lease>>);
+
+struct Lease {
+    page: &'static Page,
+    tagged: Tagged,
+}
 
 impl Drop for Mine {
     fn drop(&mut self) {
         HOT.set(None);
-        for page in self.0.take() {
+        for Lease { page, tagged } in self.0.take() {
+            drop(tagged);
             page.left.store(true, Release);
             page.release();
         }
@@ -76,6 +83,23 @@ pub(crate) fn record(bound: Option<u64>, site: &Site, x: f64) -> bool {
     let (Some(page), Some(number)) = (hot(bound), own(site)) else { return false };
     let histogram = page.histograms.get().and_then(|all| all[number].get());
     histogram.is_some_and(|histogram| histogram.record(x))
+}
+
+/// Hands this thread's own cell of a site with these tags to `f`. False if there is none, or `f` says so.
+#[inline]
+pub(crate) fn with_tagged(
+    bound: Option<u64>,
+    site: &Site,
+    tags: &[(&str, &str)],
+    f: impl FnOnce(&OwnCell) -> bool,
+) -> bool {
+    let Some(page) = hot(bound) else { return false };
+    let found = MINE.try_with(|mine| {
+        let mine = mine.0.borrow();
+        let lease = mine.iter().find(|lease| std::ptr::eq(lease.page, page))?;
+        lease.tagged.find(site.known_number(), tags).map(f)
+    });
+    found.ok().flatten().unwrap_or(false)
 }
 
 /// The current collector of this thread, if this thread has a page of it, and it takes its time from the machine.
@@ -133,20 +157,20 @@ impl Pages {
     pub(crate) fn attach(&self, site: &Site, is_histogram: bool) {
         let page = MINE.try_with(|mine| {
             let mut mine = mine.0.borrow_mut();
-            let known = mine.iter().find(|page| page.collector.load(Relaxed) == self.collector);
-            if let Some(page) = known {
-                return Some(*page);
+            let known = mine.iter().find(|lease| lease.page.collector.load(Relaxed) == self.collector);
+            if let Some(lease) = known {
+                return Some(lease.page);
             }
             // Collectors that are gone have released their pages: this thread is the last owner.
-            mine.retain(|page| {
-                let alone = page.owners.load(Acquire) == 1;
+            mine.retain(|lease| {
+                let alone = lease.page.owners.load(Acquire) == 1;
                 if alone {
-                    page.release();
+                    lease.page.release();
                 }
                 !alone
             });
             let page = self.lease()?;
-            mine.push(page);
+            mine.push(Lease { page, tagged: Tagged::default() });
             Some(page)
         });
         let Ok(Some(page)) = page else { return };
@@ -163,6 +187,37 @@ impl Pages {
         }
     }
 
+    /// A cell of this thread's own for a site with these tags, which the series is given to read; none without
+    /// a page in this collector, or without memory.
+    pub(crate) fn keep_tagged(
+        &self,
+        site: &Site,
+        tags: &[(&str, &str)],
+        is_histogram: bool,
+    ) -> Option<Arc<OwnCell>> {
+        let (number, page) = (site.number()?, hot(Some(self.collector))?);
+        let bytes = super::tagged::size(is_histogram, tags);
+        if !self.take(bytes) {
+            return None;
+        }
+        let cell = Arc::new(OwnCell::new(is_histogram, bytes));
+        let kept = MINE.try_with(|mine| {
+            let mut mine = mine.0.borrow_mut();
+            let lease = mine.iter_mut().find(|lease| std::ptr::eq(lease.page, page))?;
+            lease.tagged.keep(number, tags, Arc::clone(&cell));
+            Some(())
+        });
+        if kept.ok().flatten().is_none() {
+            self.give_back(bytes);
+            return None;
+        }
+        Some(cell)
+    }
+
+    pub(crate) fn give_back(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Relaxed);
+    }
+
     /// Shows every page to `read`, and says whether it is the last time, because its thread is gone. All that
     /// such a thread ever wrote is seen.
     pub(crate) fn each(&self, mut read: impl FnMut(&Page, bool)) {
@@ -170,7 +225,7 @@ impl Pages {
             let left = page.left.load(Acquire);
             read(page, left);
             if left {
-                self.bytes.fetch_sub(size_of::<Page>(), Relaxed);
+                self.give_back(size_of::<Page>());
                 page.release();
             }
             !left
@@ -192,7 +247,7 @@ impl Pages {
 
     fn take(&self, bytes: usize) -> bool {
         self.bytes.fetch_add(bytes, Relaxed) + bytes <= self.max_bytes || {
-            self.bytes.fetch_sub(bytes, Relaxed);
+            self.give_back(bytes);
             false
         }
     }

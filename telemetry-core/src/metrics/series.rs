@@ -1,10 +1,11 @@
 //! One series of one collector: its identity and its cell.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cell::Cell;
 use super::meter::Meter;
 use super::site::CellKind;
+use super::tagged::OwnCell;
 use crate::clock::{Anchors, Clock, Tick};
 use crate::model::{HistogramValue, Identity, Kind, Metric, MetricValue, Number, Temporality};
 
@@ -18,9 +19,16 @@ pub(crate) struct Series {
     /// When it was made, in nanoseconds since the Unix epoch.
     began: u64,
     pub(crate) cell: Cell,
+    /// Cells that threads have of it because of its tags.
+    own: Mutex<Vec<Arc<OwnCell>>>,
+    /// It stands for all series beyond the cap.
+    pub(crate) is_overflow: bool,
 }
 
-/// What threads keep of a series in their pages.
+/// The tag of the series that stands for all beyond the cap.
+pub(crate) const OVERFLOW: (&str, &str) = ("otel.metric.overflow", "true");
+
+/// What threads keep of a series for themselves.
 #[derive(Debug, Default)]
 pub(crate) struct Own {
     pub(crate) sum: u64,
@@ -59,7 +67,29 @@ impl Series {
         let rates =
             if kind == CellKind::Meter { Meter::RATES.iter().map(rate).collect() } else { Vec::new() };
         let cell = Cell::new(kind, clock.now());
-        Self { kind, identity: identity.into(), rates, began, cell }
+        let is_overflow = identity.tags.get(OVERFLOW.0).is_some();
+        Self { kind, identity: identity.into(), rates, began, cell, own: Mutex::default(), is_overflow }
+    }
+
+    /// Takes a thread's own cell.
+    pub(crate) fn add_own(&self, cell: Arc<OwnCell>) {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).push(cell);
+    }
+
+    /// What threads have in cells of their own. Those that no thread holds any more are folded into the shared
+    /// cell; `gone` is told their bytes.
+    pub(crate) fn gather_own(&self, mut gone: impl FnMut(usize)) -> Own {
+        let mut all = Own::default();
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).retain_mut(|cell| {
+            if let Some(cell) = Arc::get_mut(cell) {
+                cell.read().fold_into(&self.cell);
+                gone(cell.bytes);
+                return false;
+            }
+            all.add(&cell.read());
+            true
+        });
+        all
     }
 
     /// Takes a value, as its kind takes it. False where that kind refuses it: what is not finite, and less
@@ -84,7 +114,7 @@ impl Series {
 
     /// Its data points now, cumulative: one, none for a gauge never set, five for a meter. `own` is what threads
     /// keep of it in their pages.
-    pub(crate) fn read(&self, own: Option<&Own>, now: Tick, anchors: &Anchors, out: &mut Vec<Point>) {
+    pub(crate) fn read(&self, own: &Own, now: Tick, anchors: &Anchors, out: &mut Vec<Point>) {
         let start = Some(self.began);
         let mut point = |identity: &Arc<Identity>, start, at, value| {
             let metric = Metric {
@@ -99,12 +129,12 @@ impl Series {
         };
         match &self.cell {
             Cell::Sum(sum) => {
-                let own = own.map_or(0, |own| own.sum.cast_signed());
-                point(&self.identity, start, now, MetricValue::Number(sum.read().plus(Number::Int(own))));
+                let own = Number::Int(own.sum.cast_signed());
+                point(&self.identity, start, now, MetricValue::Number(sum.read().plus(own)));
             }
             Cell::Histogram(h) => {
                 let mut all = h.read();
-                own.into_iter().for_each(|own| all.merge(&own.histogram));
+                all.merge(&own.histogram);
                 point(&self.identity, start, now, MetricValue::Histogram(all.into()));
             }
             Cell::Gauge(gauge) => {

@@ -12,7 +12,7 @@ use tracing_core::Level;
 
 use super::cell::Cell;
 use super::page::Pages;
-use super::series::{Own, Point, Series};
+use super::series::{OVERFLOW, Own, Point, Series};
 use super::site::{CellKind, MAX_NUMBER, Site};
 use crate::clock::Clock;
 use crate::diagnostics::warn_later;
@@ -173,7 +173,9 @@ impl Table {
         let own = self.gather();
         let series = self.named().all.clone();
         for series in &series {
-            series.read(own.get(&Arc::as_ptr(series)), now, &anchors, &mut points);
+            let mut own_of = series.gather_own(|bytes| self.pages.give_back(bytes));
+            own.get(&Arc::as_ptr(series)).into_iter().for_each(|paged| own_of.add(paged));
+            series.read(&own_of, now, &anchors, &mut points);
         }
         drop(reading);
         let callbacks = self.callbacks().clone();
@@ -239,6 +241,25 @@ impl Table {
         self.pages.attach(site, site.kind == CellKind::Histogram);
     }
 
+    /// Takes a value with tags known only now, and sees to it that the next one finds a cell of this thread's own.
+    #[cold]
+    pub(crate) fn record_tagged(&self, site: &Site, tags: &[(&str, &str)], value: Number) {
+        if !self.takes(site) {
+            return;
+        }
+        let series = self.series_by_name(site, tags, self.clock.unix_nanos());
+        self.record_in(&series, value);
+        // A series that stands for many would be kept for each of them.
+        let is_histogram = site.kind == CellKind::Histogram;
+        let counts = is_histogram || matches!(site.kind, CellKind::Counter | CellKind::UpDownCounter);
+        if counts
+            && !series.is_overflow
+            && let Some(cell) = self.pages.keep_tagged(site, tags, is_histogram)
+        {
+            series.add_own(cell);
+        }
+    }
+
     /// Tells collectors apart.
     pub(crate) fn collector(&self) -> u64 {
         self.pages.collector()
@@ -299,7 +320,6 @@ impl Table {
 
     #[cold]
     fn create(&self, site: &Site, hash: u64, key: &Key<'_>, began: u64) -> Arc<Series> {
-        const OVERFLOW: [(&str, &str); 1] = [("otel.metric.overflow", "true")];
         let mut named = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = find(&named, hash, key) {
             return series;
@@ -315,7 +335,7 @@ impl Table {
                 ));
                 *of_metric += 1;
             }
-            tags = &OVERFLOW;
+            tags = &[OVERFLOW];
             let overflow = Key { tags, ..*key };
             hash = self.hash(&overflow);
             if let Some(series) = find(&named, hash, &overflow) {

@@ -1,0 +1,194 @@
+//! What one thread keeps of series with tags that are known only when a value comes: found by one hash and a
+//! full comparison, without an allocation and without a lock.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::histogram::OwnHistogram;
+use super::series::Own;
+
+/// A cell that one thread writes to, and the snapshots of its series read.
+#[derive(Debug)]
+pub(crate) struct OwnCell {
+    sum: AtomicU64,
+    histogram: Option<Box<OwnHistogram>>,
+    /// What it is counted as.
+    pub(crate) bytes: usize,
+}
+
+impl OwnCell {
+    pub(crate) fn new(is_histogram: bool, bytes: usize) -> Self {
+        Self { sum: AtomicU64::new(0), histogram: is_histogram.then(Box::default), bytes }
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, n: u64) -> bool {
+        self.sum.store(self.sum.load(Relaxed).wrapping_add(n), Relaxed);
+        true
+    }
+
+    #[inline]
+    pub(crate) fn record(&self, x: f64) -> bool {
+        self.histogram.as_ref().is_some_and(|histogram| histogram.record(x))
+    }
+
+    pub(crate) fn read(&self) -> Own {
+        let histogram = self.histogram.as_ref().map(|histogram| histogram.read()).unwrap_or_default();
+        Own { sum: self.sum.load(Relaxed), histogram }
+    }
+}
+
+/// One thread's cells of one collector, by site and tags as they were given.
+#[derive(Debug, Default)]
+pub(crate) struct Tagged(HashMap<u64, Entry, BuildHasherDefault<AsIs>>);
+
+#[derive(Debug)]
+struct Entry {
+    site: usize,
+    tags: Box<[(Box<str>, Box<str>)]>,
+    cell: Arc<OwnCell>,
+}
+
+/// With more cells than that a thread starts anew: tags given in ever new orders must not fill the memory.
+const MOST: usize = 8 << 10;
+
+impl Tagged {
+    #[inline]
+    pub(crate) fn find(&self, site: usize, tags: &[(&str, &str)]) -> Option<&OwnCell> {
+        let entry = self.0.get(&hash(site, tags))?;
+        let same = entry.site == site
+            && entry.tags.len() == tags.len()
+            && entry.tags.iter().zip(tags).all(|((k, v), (key, value))| same(v, value) && same(k, key));
+        same.then_some(&*entry.cell)
+    }
+
+    /// Keeps a cell for these tags. One whose hash is the same goes: both are right, and one of them is quick.
+    pub(crate) fn keep(&mut self, site: usize, tags: &[(&str, &str)], cell: Arc<OwnCell>) {
+        if self.0.len() >= MOST {
+            self.0.clear();
+        }
+        let own = tags.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        self.0.insert(hash(site, tags), Entry { site, tags: own, cell });
+    }
+}
+
+/// The bytes that a cell with these tags is counted as.
+pub(crate) fn size(is_histogram: bool, tags: &[(&str, &str)]) -> usize {
+    let text: usize = tags.iter().map(|(k, v)| k.len() + v.len() + size_of::<(Box<str>, Box<str>)>()).sum();
+    let histogram = if is_histogram { size_of::<OwnHistogram>() } else { 0 };
+    size_of::<Entry>() + size_of::<OwnCell>() + histogram + text + 32
+}
+
+/// Of the values, which differ where the keys do not.
+#[inline]
+fn hash(site: usize, tags: &[(&str, &str)]) -> u64 {
+    let mut state = site as u64 ^ 0x9e37_79b9_7f4a_7c15;
+    for (_, value) in tags {
+        let mut bytes = value.as_bytes();
+        state = state.wrapping_add((bytes.len() as u64).wrapping_mul(0xd6e8_feb8_6659_fd93));
+        while let Some((chunk, rest)) = bytes.split_first_chunk::<16>() {
+            let (low, high) = words(chunk);
+            state = fold(state ^ low, high);
+            bytes = rest;
+        }
+        let (low, high) = words(bytes);
+        state = fold(state ^ low, high);
+    }
+    state
+}
+
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let wide = u128::from(a ^ 0xa076_1d64_78bd_642f) * u128::from(b ^ 0xe703_7ed1_a0b4_28db);
+    (wide >> 64) as u64 ^ wide as u64
+}
+
+/// Texts are short: two words say all of up to 16 bytes, and no call is needed to compare them.
+#[inline]
+fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    a.len() == b.len() && if a.len() <= 16 { words(a) == words(b) } else { a == b }
+}
+
+/// All of at most 16 bytes, in words that overlap where there are fewer; with their number they are unique.
+#[inline]
+fn words(bytes: &[u8]) -> (u64, u64) {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into());
+    }
+    match bytes {
+        [] => (0, 0),
+        [first, .., last] => ((*first).into(), u64::from(*last) | u64::from(bytes[bytes.len() / 2]) << 8),
+        [only] => ((*only).into(), 0),
+    }
+}
+
+/// The key is a hash already.
+#[derive(Debug, Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|b| self.0 = self.0.rotate_left(8) ^ u64::from(*b));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_tags_find_different_cells_whatever_their_hashes() {
+        let mut tagged = Tagged::default();
+        let values: Vec<String> = (0..3_000).map(|i| format!("{:0width$}", i, width = i % 40)).collect();
+        for value in &values {
+            let cell = OwnCell::new(false, 0);
+            cell.add(value.len() as u64 + 1);
+            tagged.keep(7, &[("k", value), ("l", "x")], Arc::new(cell));
+        }
+        for value in &values {
+            let found = tagged.find(7, &[("k", value), ("l", "x")]).map(|cell| cell.read().sum);
+            assert_eq!(found, Some(value.len() as u64 + 1), "{value}");
+            assert!(tagged.find(7, &[("l", value), ("k", "x")]).is_none(), "keys are compared");
+            assert!(tagged.find(8, &[("k", value), ("l", "x")]).is_none(), "sites are compared");
+            assert!(tagged.find(7, &[("k", value)]).is_none());
+        }
+    }
+
+    #[test]
+    fn texts_are_compared_to_the_last_byte() {
+        for len in 0..40 {
+            let text = "abcdefghijklmnopqrstuvwxyz0123456789abcd"[..len].to_owned();
+            assert!(same(&text, &text.clone()));
+            for at in 0..len {
+                let mut other = text.clone().into_bytes();
+                other[at] ^= 1;
+                let other = String::from_utf8(other).unwrap();
+                assert!(!same(&text, &other), "{text} {other}");
+                assert_ne!(hash(1, &[("k", &text)]), hash(1, &[("k", &other)]));
+            }
+        }
+    }
+
+    #[test]
+    fn ever_new_tags_do_not_fill_the_memory() {
+        let mut tagged = Tagged::default();
+        for i in 0..3 * MOST {
+            tagged.keep(1, &[("k", &i.to_string())], Arc::new(OwnCell::new(false, 0)));
+        }
+        assert!(tagged.0.len() <= MOST);
+    }
+}
