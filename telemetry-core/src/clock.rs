@@ -4,7 +4,7 @@
 //! that was in force at the tick: so a step of the wall clock moves what comes after it, and a span that was
 //! open across the step keeps its start and its duration. A tick is a nanosecond.
 
-mod machine;
+pub(crate) mod machine;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};

@@ -57,8 +57,8 @@ pub mod __private {
     pub use telemetry_core::Level;
     pub use telemetry_core::metrics::{CellKind, Site};
     pub use telemetry_core::private::{
-        AnyOutcome, DisplayTag, Outcome, OutcomeTimer, Probe, Tag, TextTag, call, count, count_with, record,
-        start,
+        AnyOutcome, CallTimer, DisplayTag, Outcome, OutcomeTimer, Probe, Tag, TaggedOutcomeTimer, TextTag,
+        call, count, count_with, record, start,
     };
     pub use tracing;
     pub use tracing::Instrument;

@@ -70,15 +70,21 @@ fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
     let (timer, span) = (local("__timer"), local("__span"));
     let (name, own_tags) = metric("function.duration", args, function);
     let tags = dynamic_tags(&args.common);
+    let is_static = imports(&args.common).is_none();
     let start = if args.outcome {
         let sites = OUTCOMES.map(|outcome| {
             let with_outcome = [&own_tags[..], &[("outcome", quote!(#outcome))]].concat();
             site_value(Kind::Time, &name, &args.common, &with_outcome)
         });
-        quote!(#p::OutcomeTimer::start({ static SITES: [#p::Site; 4] = [#(#sites),*]; &SITES }, #tags))
+        let sites = quote!({ static SITES: [#p::Site; 4] = [#(#sites),*]; &SITES });
+        if is_static {
+            quote!(#p::OutcomeTimer::start(#sites))
+        } else {
+            quote!(#p::TaggedOutcomeTimer::start(#sites, #tags))
+        }
     } else {
         let site = site(Kind::Time, &name, &args.common, &own_tags);
-        quote!(#p::start(#site, #tags))
+        if is_static { quote!(#p::CallTimer::start(#site)) } else { quote!(#p::start(#site, #tags)) }
     };
     let open = (!args.no_span).then(|| open_span(args, function));
     let is_async = function.signature.asyncness.is_some();

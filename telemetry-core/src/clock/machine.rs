@@ -10,13 +10,34 @@ use std::time::Instant;
 #[inline]
 pub(super) fn nanos() -> u64 {
     #[cfg(target_arch = "x86_64")]
-    {
-        static COUNTER: OnceLock<Option<counter::Counter>> = OnceLock::new();
-        if let Some(counter) = COUNTER.get_or_init(counter::Counter::trusted) {
-            return counter.nanos();
-        }
+    if let Some(counter) = trusted() {
+        return counter.nanos();
     }
     by_instant()
+}
+
+/// The counter as it is, for those who know from [`counter_seconds`] that it can be trusted; elsewhere 0.
+#[inline]
+pub(crate) fn counter() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    return counter::read();
+    #[cfg(not(target_arch = "x86_64"))]
+    0
+}
+
+/// How many seconds the counter takes from one number to the next, if it can be trusted.
+pub(crate) fn counter_seconds() -> Option<f64> {
+    #[cfg(target_arch = "x86_64")]
+    return trusted().map(|counter| counter.scale as f64 / (1u64 << 32) as f64 / 1e9);
+    #[cfg(not(target_arch = "x86_64"))]
+    None
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn trusted() -> Option<&'static counter::Counter> {
+    static COUNTER: OnceLock<Option<counter::Counter>> = OnceLock::new();
+    COUNTER.get_or_init(counter::Counter::trusted).as_ref()
 }
 
 fn by_instant() -> u64 {
@@ -32,7 +53,7 @@ mod counter {
     pub(super) struct Counter {
         base: u64,
         /// Nanoseconds a tick, times 2^32.
-        scale: u64,
+        pub(super) scale: u64,
     }
 
     impl Counter {
@@ -72,7 +93,7 @@ mod counter {
 
     #[inline]
     #[allow(unsafe_code)]
-    fn read() -> u64 {
+    pub(super) fn read() -> u64 {
         // SAFETY: every x86-64 CPU has this instruction, and it touches no memory.
         unsafe { core::arch::x86_64::_rdtsc() }
     }

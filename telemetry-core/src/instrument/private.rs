@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Number, Site, SiteRef, TimerGuard, current};
+use super::{Number, Site, SiteRef, TimerGuard, current, page};
 
 /// Adds to a static counter.
 #[inline]
@@ -35,15 +35,109 @@ pub enum Outcome {
     Cancelled,
 }
 
-/// A timer with a series for each outcome, in the order of [`Outcome`].
+/// Measures a call for a static site, without tags known only now.
+#[derive(Debug)]
+pub struct CallTimer {
+    site: &'static Site,
+    running: CallRunning,
+}
+
+#[derive(Debug)]
+enum CallRunning {
+    /// For the collector of that number, since that reading of the machine's counter.
+    Counter(u64, u64),
+    /// Rare, and boxed so that the futures of annotated functions stay small.
+    Guard(Option<Box<TimerGuard>>),
+}
+
+impl CallTimer {
+    #[inline]
+    pub fn start(site: &'static Site) -> Self {
+        let running = match page::start_counter() {
+            Some((collector, start)) => CallRunning::Counter(collector, start),
+            None => CallRunning::Guard(page::is_any().then(|| start_guard(site))),
+        };
+        Self { site, running }
+    }
+}
+
+#[cold]
+fn start_guard(site: &'static Site) -> Box<TimerGuard> {
+    Box::new(start(site, &[]))
+}
+
+impl Drop for CallTimer {
+    #[inline]
+    fn drop(&mut self) {
+        if let CallRunning::Counter(collector, start) = self.running {
+            if let Err(seconds) = page::stop_counter(collector, start, self.site) {
+                record_elsewhere(collector, self.site, seconds);
+            }
+        } else {
+            self.end_guard();
+        }
+    }
+}
+
+impl CallTimer {
+    #[cold]
+    fn end_guard(&mut self) {
+        if let CallRunning::Guard(Some(guard)) = &mut self.running {
+            guard.site = SiteRef::Static(self.site);
+        }
+    }
+}
+
+/// The call ended on another thread than it began, or under another collector, or where no cell is.
+#[cold]
+fn record_elsewhere(collector: u64, site: &'static Site, seconds: f64) {
+    if let Some(core) = current::by_number(collector) {
+        super::observe(Some(&core), site, Number::Float(seconds));
+    }
+}
+
+/// Measures a call, with a series for each outcome, in the order of [`Outcome`].
 #[derive(Debug)]
 pub struct OutcomeTimer {
-    guard: TimerGuard,
+    timer: CallTimer,
     sites: &'static [Site; 4],
     outcome: Option<Outcome>,
 }
 
 impl OutcomeTimer {
+    #[inline]
+    pub fn start(sites: &'static [Site; 4]) -> Self {
+        Self { timer: CallTimer::start(&sites[0]), sites, outcome: None }
+    }
+
+    #[inline]
+    pub fn end(mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl Drop for OutcomeTimer {
+    #[inline]
+    fn drop(&mut self) {
+        let outcome = self.outcome.unwrap_or_else(unfinished);
+        self.timer.site = &self.sites[outcome as usize];
+    }
+}
+
+#[cold]
+fn unfinished() -> Outcome {
+    if std::thread::panicking() { Outcome::Panic } else { Outcome::Cancelled }
+}
+
+/// The same with tags known only now.
+#[derive(Debug)]
+pub struct TaggedOutcomeTimer {
+    guard: TimerGuard,
+    sites: &'static [Site; 4],
+    outcome: Option<Outcome>,
+}
+
+impl TaggedOutcomeTimer {
     pub fn start(sites: &'static [Site; 4], tags: &[(&str, &str)]) -> Self {
         Self { guard: start(&sites[0], tags), sites, outcome: None }
     }
@@ -53,9 +147,8 @@ impl OutcomeTimer {
     }
 }
 
-impl Drop for OutcomeTimer {
+impl Drop for TaggedOutcomeTimer {
     fn drop(&mut self) {
-        let unfinished = || if std::thread::panicking() { Outcome::Panic } else { Outcome::Cancelled };
         let outcome = self.outcome.unwrap_or_else(unfinished);
         self.guard.site = SiteRef::Static(&self.sites[outcome as usize]);
     }

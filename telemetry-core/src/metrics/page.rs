@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::histogram::OwnHistogram;
 use super::site::Site;
 use super::tagged::{OwnCell, Tagged};
+use crate::clock::machine;
 
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -26,6 +27,8 @@ pub(crate) struct Page {
     collector: AtomicU64,
     /// Whether the collector takes its time from the machine.
     machine_clock: AtomicBool,
+    /// Seconds a tick of the machine's counter, as bits; 0 where it does not count.
+    counter_seconds: AtomicU64,
     /// Of counters: a sum in two's complement.
     sums: [AtomicU64; CELLS],
     histograms: OnceLock<Box<[OnceLock<Box<OwnHistogram>>; CELLS]>>,
@@ -107,6 +110,25 @@ pub(crate) fn with_tagged(
 pub(crate) fn current_by_machine_clock() -> Option<u64> {
     let page = HOT.get()?;
     page.machine_clock.load(Relaxed).then(|| page.collector.load(Relaxed))
+}
+
+/// The current collector of this thread and a reading of the machine's counter, if that is how it measures.
+#[inline]
+pub(crate) fn start_counter() -> Option<(u64, u64)> {
+    let page = HOT.get()?;
+    (page.counter_seconds.load(Relaxed) != 0).then(|| (page.collector.load(Relaxed), machine::counter()))
+}
+
+/// Takes the time since that reading, which was made for that collector, into this thread's own histogram.
+#[inline]
+pub(crate) fn stop_counter(collector: u64, start: u64, site: &Site) -> Result<(), f64> {
+    let ticks = machine::counter().wrapping_sub(start).cast_signed().max(0);
+    let Some(page) = hot(Some(collector)) else {
+        return Err(ticks as f64 * machine::counter_seconds().unwrap_or_default());
+    };
+    let seconds = ticks as f64 * f64::from_bits(page.counter_seconds.load(Relaxed));
+    let histogram = own(site).and_then(|number| page.histograms.get()?[number].get());
+    if histogram.is_some_and(|histogram| histogram.record(seconds)) { Ok(()) } else { Err(seconds) }
 }
 
 /// The page of this thread in the collector that a handle is bound to, or in the current one.
@@ -239,6 +261,8 @@ impl Pages {
         let page = free().pop().unwrap_or_else(|| Box::leak(Box::default()));
         page.collector.store(self.collector, Relaxed);
         page.machine_clock.store(self.machine_clock, Relaxed);
+        let seconds = machine::counter_seconds().filter(|_| self.machine_clock).unwrap_or_default();
+        page.counter_seconds.store(seconds.to_bits(), Relaxed);
         page.left.store(false, Relaxed);
         page.owners.store(2, Release);
         self.leased().push(page);
@@ -274,6 +298,7 @@ impl Default for Page {
         Self {
             collector: AtomicU64::new(0),
             machine_clock: AtomicBool::new(false),
+            counter_seconds: AtomicU64::new(0),
             sums: [const { AtomicU64::new(0) }; CELLS],
             histograms: OnceLock::new(),
             owners: AtomicU8::new(0),
