@@ -33,8 +33,8 @@ pub use layer::TelemetryLayer;
 
 pub use telemetry_core::{
     Batch, Builder, CheckAtStart, Collector, Config, Counter, Delivery, Error, ExportError, Exporter, Gauge,
-    Guard, Histogram, Ledger, Level, Meter, Report, Signal, Timer, TimerGuard, UpDownCounter, With, clock,
-    counter, exporters, gauge, histogram, meter, metrics, model, pipeline, sampling, suppress,
+    Guard, Histogram, Ledger, Level, Meter, Report, ScopedFuture, Signal, Timer, TimerGuard, UpDownCounter,
+    With, clock, counter, exporters, gauge, histogram, meter, metrics, model, pipeline, sampling, suppress,
     suppress_future, thread, timer, up_down_counter,
 };
 #[cfg(feature = "macros")]

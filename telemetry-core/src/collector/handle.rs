@@ -1,13 +1,18 @@
 //! What users hold of a collector.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::Error;
 use crate::exporters::{self, Exporter, Signal};
 use crate::metrics::{Reader, Snapshot};
 use crate::model::record::{EventHead, FieldBuf, Key, Site, SpanHead, Time};
-use crate::model::{Event, Kind, Metric, Number, Resource, Span, SpanContext, Text, Value};
+use crate::model::{
+    DataPoint, Event, Kind, Metric, Number, Resource, SendError, Span, SpanContext, Text, TimeSeries, Value,
+};
 use crate::pipeline::Ledger;
 
 use super::core::{Core, Sink};
@@ -60,6 +65,11 @@ impl Collector {
         current::scoped(&self.core, f)
     }
 
+    /// The same for a future: this collector is the current one of the thread while the future is polled.
+    pub fn scope_future<F: Future>(&self, future: F) -> ScopedFuture<F> {
+        ScopedFuture { core: Arc::clone(&self.core), future: Box::pin(future) }
+    }
+
     /// What it runs with.
     pub fn config(&self) -> &Config {
         &self.core.config
@@ -100,6 +110,25 @@ impl Collector {
     /// Takes a value of a metric as a finished gauge point, stamped now.
     pub fn record(&self, name: impl Into<Text>, value: impl Into<Number>) {
         self.collect_metric(Metric::new(Kind::Gauge, name, value, self.core.clock.unix_nanos()));
+    }
+
+    /// Takes finished data points with their own tags and times, exported as gauges. Those that are wrong are
+    /// named in the error; all others are taken.
+    pub fn send(&self, points: impl IntoIterator<Item = DataPoint>) -> Result<(), SendError> {
+        let now = self.core.clock.unix_nanos();
+        let mut refused = Vec::new();
+        for (place, point) in points.into_iter().enumerate() {
+            match point.into_metric(now) {
+                Ok(metric) => self.collect_metric(metric),
+                Err(e) => refused.push((place, e)),
+            }
+        }
+        SendError::of(refused)
+    }
+
+    /// Takes finished series, which were checked when they were made.
+    pub fn send_series(&self, series: impl IntoIterator<Item = TimeSeries>) {
+        series.into_iter().flat_map(TimeSeries::into_metrics).for_each(|metric| self.collect_metric(metric));
     }
 
     /// Takes a finished span as it is, if head sampling keeps its trace.
@@ -181,5 +210,21 @@ fn buffer(fields: &[(Text, Value)]) -> FieldBuf {
 fn push_all(buffer: &mut FieldBuf, fields: &[(Text, Value)]) {
     for (name, value) in fields {
         buffer.push(Key::Name(name), value.as_ref());
+    }
+}
+
+/// See [`Collector::scope_future`].
+#[derive(Debug)]
+pub struct ScopedFuture<F> {
+    core: Arc<Core>,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for ScopedFuture<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let core = Arc::clone(&self.core);
+        current::scoped(&core, || self.future.as_mut().poll(cx))
     }
 }

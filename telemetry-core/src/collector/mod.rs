@@ -11,7 +11,7 @@ mod report;
 pub use builder::Builder;
 pub use config::{CheckAtStart, Config};
 pub use guard::Guard;
-pub use handle::Collector;
+pub use handle::{Collector, ScopedFuture};
 pub use report::Report;
 
 pub(crate) use core::Core;

@@ -503,3 +503,59 @@ fn whoever_shuts_down_second_keeps_its_own_deadline() {
     });
     assert!(collector.shutdown(SOON).is_complete());
 }
+
+#[test]
+fn finished_points_keep_their_time_and_their_tags_and_wrong_ones_are_named() {
+    use crate::model::{DataPoint, SeriesKey, TimeSeries};
+    let (points, seen) = mpsc::channel();
+    let exporter = move |batch: &Batch| {
+        let line = |m: crate::metrics::MetricRef<'_>| {
+            (m.name().to_owned(), m.tags().to_string(), m.time_unix_nano())
+        };
+        batch.metrics().for_each(|m| points.send(line(m)).unwrap());
+    };
+    let collector = builder().tag("service.name", "test").exporter(exporter).start().unwrap();
+    let tags = Tags::parse("host: own").unwrap();
+    let error = collector
+        .send([
+            DataPoint::new("a", 1).tags(tags).at(7),
+            DataPoint::new("no name", 1),
+            DataPoint::new("b", f64::NAN),
+            DataPoint::new("c", 2.5).at(8),
+        ])
+        .unwrap_err();
+    assert_eq!(error.refused().iter().map(|r| r.0).collect::<Vec<_>>(), [1, 2]);
+    assert!(error.to_string().contains("`no name`"), "{error}");
+    let mut series = TimeSeries::new("d{k=\"v\"}".parse::<SeriesKey>().unwrap());
+    series.add(9, 1).unwrap().add(10, 2).unwrap();
+    assert!(series.add(11, f64::INFINITY).is_err());
+    collector.send_series([series]);
+    assert!(collector.shutdown(SOON).is_complete());
+    drop(collector);
+    let seen: Vec<_> = seen.iter().map(|(name, tags, time)| format!("{name} [{tags}] {time}")).collect();
+    let want = [
+        "a [host: own, service.name: test] 7",
+        "c [service.name: test] 8",
+        "d [k: v, service.name: test] 9",
+        "d [k: v, service.name: test] 10",
+    ];
+    assert_eq!(seen, want);
+}
+
+#[test]
+fn a_scoped_future_carries_its_collector_over_awaits() {
+    let (a, b) = (builder().start().unwrap(), builder().start().unwrap());
+    let mut turns = 0;
+    let future = a.scope_future(std::future::poll_fn(move |cx| {
+        crate::counter("polled").inc();
+        turns += 1;
+        cx.waker().wake_by_ref();
+        if turns == 3 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    }));
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    while future.as_mut().poll(&mut context).is_pending() {
+        b.scoped(|| crate::counter("polled").inc());
+    }
+    assert_eq!((a.snapshot().total("polled"), b.snapshot().total("polled")), (3.0, 2.0));
+}

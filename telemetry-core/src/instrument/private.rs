@@ -55,15 +55,15 @@ impl CallTimer {
     pub fn start(site: &'static Site) -> Self {
         let running = match page::start_counter() {
             Some((collector, start)) => CallRunning::Counter(collector, start),
-            None => CallRunning::Guard(page::is_any().then(|| start_guard(site))),
+            None => CallRunning::Guard(page::is_any().then(|| Box::new(start_guard(site)))),
         };
         Self { site, running }
     }
 }
 
 #[cold]
-fn start_guard(site: &'static Site) -> Box<TimerGuard> {
-    Box::new(start(site, &[]))
+fn start_guard(site: &'static Site) -> TimerGuard {
+    start(site, &[])
 }
 
 impl Drop for CallTimer {
