@@ -3,6 +3,8 @@
 //! A handle names what is measured. One from a function of this module ([`counter`]) feeds whatever collector
 //! is current when it is used; one from a collector ([`Collector::counter`]) always feeds that one. Without a
 //! collector nothing happens. Recording never blocks, never fails, and passes by the log filter and sampling.
+//!
+//! Names have letters, digits and `. - _ /`, by custom dotted and lower-case.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -94,10 +96,12 @@ impl Instrument {
 /// Adds to this thread's own cell where it can: whole numbers, from 0 up.
 #[inline]
 fn add(bound: Option<&Core>, site: &Site, value: Number) {
+    if !page::is_any() {
+        return;
+    }
     match value {
         Number::Int(n) if n >= 0 && page::add(bound.map(Core::number), site, n.cast_unsigned()) => {}
-        value if page::is_any() => share(bound, site, value),
-        _ => {}
+        value => share(bound, site, value),
     }
 }
 
@@ -224,7 +228,8 @@ instruments! {
     Histogram, histogram, Histogram, "";
     /// A distribution of durations, in seconds.
     Timer, timer, Histogram, "s";
-    /// A count with its rates: mean, and over 1, 5 and 15 minutes.
+    /// A count with its rates, exported as gauges behind its name, a second: `.mean_rate`, and `.m1_rate`,
+    /// `.m5_rate`, `.m15_rate`, which forget with a time constant of so many minutes.
     Meter, meter, Meter, "";
 }
 

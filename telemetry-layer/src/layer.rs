@@ -24,13 +24,28 @@ use crate::{metric_fields, stack};
 /// ```
 /// use telemetry_layer::prelude::*;
 ///
-/// let collector = Collector::builder().export("discard:").start()?;
-/// let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
-/// tracing::subscriber::with_default(subscriber, || tracing::info_span!("work", items = 3).in_scope(|| ()));
+/// // Global, so that attributes and instruments feed it too; `start` makes one for this layer alone.
+/// let telemetry = Collector::builder().export("discard:").install()?;
+/// tracing_subscriber::registry().with(TelemetryLayer::new(&telemetry)).init();
+/// tracing::info_span!("work", items = 3).in_scope(|| tracing::info!("done"));
 /// # Ok::<(), telemetry_layer::Error>(())
 /// ```
 ///
-/// It stands beside other layers and changes nothing that they see. It does not keep the collector running.
+/// It stands beside other layers and changes nothing that they see. It does not keep the collector running: what
+/// comes after the collector's shutdown, or after its last handle or its guard was dropped, is lost and counted.
+///
+/// Some fields of spans have a meaning, as in `tracing-opentelemetry`, and are not exported as fields:
+/// `otel.name`, `otel.kind` (`server`, `client`, ..), `otel.status_code` (`ok`, `error`) and
+/// `otel.status_description`. A span that a panic leaves has the status error.
+///
+/// Some fields of events are measurements; the other fields of the event, without its message, are their tags:
+///
+/// | field | what it does |
+/// | --- | --- |
+/// | `monotonic_counter.x` | adds to the counter `x` |
+/// | `counter.x` | adds to the up-down counter `x` |
+/// | `histogram.x` | records a value of the histogram `x` |
+/// | `gauge.x` | sets the gauge `x` |
 #[derive(Debug)]
 pub struct TelemetryLayer {
     sink: Sink,

@@ -19,6 +19,17 @@
 //! # Ok::<(), telemetry_layer::Error>(())
 //! ```
 
+//!
+//! # Limits
+//!
+//! | what | how much |
+//! | --- | --- |
+//! | a text in a field, a name, a status message | 8 KiB; longer ones are cut |
+//! | the fields of one span or event | 32 KiB, and the first 255; what does not fit is counted in the item |
+//! | tags of a metric, or global ones | 25 |
+//! | series of one metric | 2000 (`max_series`); the next ones are summed up in one |
+//! | memory | `buffer_bytes`, `exporter_bytes`, `metrics_bytes` of [`Config`] |
+
 #[cfg(feature = "env-filter")]
 mod init;
 mod layer;
@@ -43,11 +54,12 @@ pub use telemetry_macros::{count, count_me, gauge, time, time_me};
 /// What most programs need: `use telemetry_layer::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Batch, Collector, Exporter, TelemetryLayer, counter, gauge, histogram, meter, timer, up_down_counter,
+        Batch, Collector, Delivery, ExportError, Exporter, Signal, TelemetryLayer, counter, gauge, histogram,
+        meter, timer, up_down_counter,
     };
     #[cfg(feature = "macros")]
     pub use crate::{count, count_me, time, time_me};
-    pub use tracing_subscriber::layer::SubscriberExt as _;
+    pub use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
     pub use tracing_subscriber::util::SubscriberInitExt as _;
 }
 

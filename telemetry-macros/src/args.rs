@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{Error, Expr, ExprLit, Ident, Lit, LitBool, LitStr, Result, Token, parenthesized};
+use syn::{Error, Expr, ExprLit, Ident, Lit, LitBool, LitStr, Result, Token, parenthesized, parse_quote};
 
 /// What is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,9 @@ impl AttributeArgs {
         let mut args = Self::default();
         let mut seen = Vec::new();
         while !input.is_empty() {
+            if input.peek(LitStr) {
+                return Err(input.error("write `name = \"..\"`"));
+            }
             let key = input.call(Ident::parse_any)?;
             once(&mut seen, &key)?;
             match key.to_string().as_str() {
@@ -63,7 +66,11 @@ impl AttributeArgs {
                 "span" if kind == Kind::Time => {
                     args.no_span = !assigned_as::<LitBool>(input, &key, "`true` or `false`")?.value;
                 }
-                "outcome" if kind == Kind::Time => args.outcome = true,
+                "outcome" if kind == Kind::Time => {
+                    let stands_alone = !input.peek(Token![=]);
+                    args.outcome =
+                        stands_alone || assigned_as::<LitBool>(input, &key, "`true` or `false`")?.value;
+                }
                 _ if args.common.take(&key, input)? => {}
                 _ => return Err(unknown(&key, kind.takes())),
             }
@@ -121,9 +128,17 @@ impl Common {
                 let list;
                 parenthesized!(list in input);
                 while !list.is_empty() {
+                    let short: Option<Ident> = list.fork().parse().ok();
                     let (key, span) = tag_key(&list)?;
-                    list.parse::<Token![=]>()?;
-                    self.add(Tag { key, value: list.parse()? }, span)?;
+                    let value = match short {
+                        // `tags(user)` is `tags(user = user)`, as in `tracing`.
+                        Some(name) if list.is_empty() || list.peek(Token![,]) => parse_quote!(#name),
+                        _ => {
+                            list.parse::<Token![=]>()?;
+                            list.parse()?
+                        }
+                    };
+                    self.add(Tag { key, value }, span)?;
                     comma(&list)?;
                 }
             }
@@ -195,7 +210,7 @@ fn assigned_as<T: syn::parse::Parse>(input: ParseStream<'_>, key: &Ident, needed
 
 fn name(value: &Expr) -> Result<LitStr> {
     let Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) = ungrouped(value) else {
-        let text = "a metric's name is a string literal; for one known only at run time call `counter(name)` or the like";
+        let text = "a metric's name is a string literal; for one known only at run time call `counter(name)`, `timer(name)` or `gauge(name)`";
         return Err(Error::new_spanned(value, text));
     };
     if !valid(&name.value()) {

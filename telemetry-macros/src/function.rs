@@ -3,7 +3,9 @@
 use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream, Parser as _};
-use syn::{AttrStyle, Attribute, Error, Result, Signature, Visibility};
+use syn::{AttrStyle, Attribute, Error, Result, ReturnType, Signature, Type, Visibility};
+
+use crate::args::AttributeArgs;
 
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
@@ -39,6 +41,16 @@ impl Parse for Function {
 }
 
 impl Function {
+    /// Whether the arguments make sense for it.
+    pub(crate) fn fits(&self, args: &AttributeArgs) -> Result<()> {
+        match &self.signature.output {
+            ReturnType::Type(_, ty) if args.outcome && matches!(**ty, Type::Never(_)) => {
+                Err(Error::new_spanned(ty, "a function that never returns has no outcome"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The same function with another body.
     pub(crate) fn with_body(&self, body: impl ToTokens) -> TokenStream {
         let Self { attributes, visibility, signature, .. } = self;

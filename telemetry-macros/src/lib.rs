@@ -27,7 +27,11 @@ use crate::function::Function;
 /// - `value = expr`: what is added, from the arguments; 1 where it is not given.
 /// - `level = ".."`: `error`, `warn`, `info`, `debug` or `trace`.
 /// - `source = ".."`: short for the tag `source`.
-/// - `tags(key = expr, "key" = expr)`: more tags. Keys may have dots: `http.route = "/"`.
+/// - `tags(key = expr, "key" = expr, name)`: more tags. Keys may have dots: `http.route = "/"`. A value is anything
+///   that is text or implements `Display`; `name` alone is `name = name`.
+///
+/// Methods of the same name on different types in one module share the tag `code.function.name`; a `name`, or a
+/// tag, tells them apart.
 #[proc_macro_attribute]
 pub fn count_me(args: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Kind::Count, args, item)
@@ -55,7 +59,12 @@ pub fn count_me(args: TokenStream, item: TokenStream) -> TokenStream {
 /// - `source = ".."`, `tags(..)`: as for `#[count_me]`; they go to the metric, not to the span.
 /// - `span = false`: no span.
 /// - `outcome`: adds the tag `outcome`, `ok`, `error` (an `Err` is returned), `panic` or `cancelled`, and gives
-///   the span of an error the status error.
+///   the span of an error the status error. An `Err` is known where the return type is a `Result` or an alias of
+///   one; anything else, also a generic type, counts as `ok`.
+///
+/// On an `async fn` the whole future is measured, until it is done or dropped. A function that only returns a
+/// future (`-> impl Future`, `-> Pin<Box<dyn Future>>`, what `#[async_trait]` makes) is measured until it has
+/// returned that future.
 #[proc_macro_attribute]
 pub fn time_me(args: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Kind::Time, args, item)
@@ -89,7 +98,10 @@ fn attribute(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
         args,
     )
     .and_then(|args| Ok((args, syn::parse2::<Function>(item.clone())?)))
-    .map(|(args, function)| expand::attribute(kind, &args, &function));
+    .and_then(|(args, function)| {
+        function.fits(&args)?;
+        Ok(expand::attribute(kind, &args, &function))
+    });
     expanded
         .unwrap_or_else(|error| {
             let mut both = error.into_compile_error();

@@ -86,7 +86,9 @@ async fn run(flags: &Flags) -> Result<(), AnyError> {
     let (stop, mut stopped) = watch::channel(false);
     stop_on_signal(stop.clone())?;
 
-    let listener = TcpListener::bind(("127.0.0.1", flags.port)).await?;
+    let listener = TcpListener::bind(("127.0.0.1", flags.port))
+        .await
+        .map_err(|e| format!("can't listen on 127.0.0.1:{}: {e}", flags.port))?;
     let address = listener.local_addr()?;
     println!("the shop listens on http://{address}");
     let (close, mut closed) = watch::channel(false);

@@ -121,6 +121,11 @@ impl Builder {
         self.set(move |c| c.shutdown_timeout = time)
     }
 
+    /// Changes any setting, for instance `|c| c.max_series = 10_000`.
+    pub fn configure(self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+        self.set(change)
+    }
+
     /// Takes the time from another clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
@@ -129,6 +134,7 @@ impl Builder {
 
     /// Starts the collector. It is current only where it is scoped, or where handles are made from it.
     pub fn start(self) -> Result<Collector, Error> {
+        let endpoints_of_env = self.base.is_none() && self.endpoints.is_empty();
         let config = settle(self.base, self.ignore_env, self.changes, self.endpoints, self.tags)?;
         let sampler = config.check()?;
         let resource = Resource::new(config.tags.clone(), program_name())
@@ -178,7 +184,10 @@ impl Builder {
             lock(&core.aggregator).replace(thread.map_err(Error::Thread)?);
             // What fails from here on shuts the collector down again: its last handle goes with the error.
             let urls = core.config.export_endpoints.iter();
-            let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>()?;
+            let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>();
+            let of_env =
+                |e| Error::config("TELEMETRY_EXPORT_ENDPOINTS", core.config.export_endpoints.join(","), e);
+            let named = named.map_err(|e| if endpoints_of_env { of_env(e) } else { e.into() })?;
             for exporter in named.into_iter().chain(self.exporters) {
                 core.add_exporter(exporter)?;
             }

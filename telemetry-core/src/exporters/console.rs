@@ -1,10 +1,4 @@
 //! `console:`: one readable line an item, on standard output or standard error; coloured only on a terminal.
-//!
-//! ```text
-//! 2026-11-21T10:15:04.120Z INFO  span   checkout 12.3ms error (no stock) order=7 [4bf9.. 00f0.. < 1b2c..]
-//! 2026-11-21T10:15:04.119Z WARN  event  shop::pay: card declined order=7 [4bf9.. 00f0..]
-//! 2026-11-21T10:15:05.000Z       metric shop.orders{currency=EUR} 41
-//! ```
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -25,6 +19,12 @@ pub enum Stream {
 }
 
 /// Prints what it is given.
+///
+/// ```text
+/// 2026-11-21T10:15:04.120Z INFO  span   checkout 12.3ms error (no stock) order=7 [4bf9.. 00f0.. < 1b2c..]
+/// 2026-11-21T10:15:04.119Z WARN  event  shop::pay: card declined order=7 [4bf9.. 00f0..]
+/// 2026-11-21T10:15:05.000Z       metric shop.orders{currency=EUR} 41
+/// ```
 #[derive(Debug)]
 pub struct Console {
     stream: Stream,

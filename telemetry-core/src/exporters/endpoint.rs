@@ -23,7 +23,15 @@ struct Endpoint<'a> {
 
 impl<'a> Endpoint<'a> {
     fn parse(url: &'a str) -> Result<Self, String> {
-        let (scheme, rest) = url.split_once(':').ok_or_else(|| format!("a scheme is missing ({KNOWN})"))?;
+        let missing = || {
+            let is_scheme = SCHEMES.contains(&url.to_ascii_lowercase().as_str());
+            if is_scheme {
+                format!("a colon is missing: `{url}:`")
+            } else {
+                format!("a scheme is missing ({KNOWN})")
+            }
+        };
+        let (scheme, rest) = url.split_once(':').ok_or_else(missing)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let option = |part: &'a str| {
             part.split_once('=').ok_or_else(|| format!("`{part}` in its query is no `key=value`"))
@@ -52,6 +60,7 @@ impl<'a> Endpoint<'a> {
     }
 }
 
+const SCHEMES: [&str; 3] = ["console", "discard", "file"];
 const KNOWN: &str = "known are `console:`, `console:stderr`, `discard:`, `file:DIR`";
 
 /// What was made, or a reason with its cause.
@@ -66,8 +75,10 @@ pub fn from_url(url: &str) -> Result<Box<dyn Exporter>, EndpointError> {
 }
 
 fn make(endpoint: Endpoint<'_>) -> Made {
-    match endpoint.scheme {
-        "discard" if !endpoint.rest.is_empty() => Err(("nothing may stand behind `discard:`".into(), None)),
+    match endpoint.scheme.to_ascii_lowercase().as_str() {
+        "discard" if !matches!(endpoint.rest, "" | "//") => {
+            Err(("nothing may stand behind `discard:`".into(), None))
+        }
         "discard" => {
             endpoint.no_more_options().map_err(|reason| (reason, None))?;
             Ok(Box::new(super::Discard::new()))
@@ -83,7 +94,7 @@ fn console(endpoint: &Endpoint<'_>) -> Made {
     use super::{Console, Stream};
     endpoint.no_more_options().map_err(|reason| (reason, None))?;
     let stream = match endpoint.rest {
-        "" | "stdout" => Stream::Stdout,
+        "" | "//" | "stdout" => Stream::Stdout,
         "stderr" => Stream::Stderr,
         other => return Err((format!("`{other}` is neither `stdout` nor `stderr`"), None)),
     };
@@ -154,6 +165,7 @@ mod tests {
     fn what_is_wrong_with_a_url_is_named() {
         for (url, named) in [
             ("", "scheme is missing"),
+            ("Console", "a colon is missing: `Console:`"),
             ("kafka://x", "`kafka` is no known scheme"),
             ("console:stdlog", "`stdlog` is neither"),
             ("discard:?a=b", "no option `a`"),

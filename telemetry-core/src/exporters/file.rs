@@ -1,42 +1,4 @@
 //! `file:DIR`: JSON lines in `spans.jsonl`, `events.jsonl` and `metrics.jsonl`.
-//!
-//! Each line is one JSON object; lines are appended. `tags` are the global tags, on metrics together with
-//! their own. Times are nanoseconds since the Unix epoch, ids are hexadecimal.
-//!
-//! | `spans.jsonl` | |
-//! | --- | --- |
-//! | `trace_id`, `span_id` | 32 and 16 hexadecimal digits |
-//! | `parent_span_id` | 16 digits, or `null` for the root of a trace |
-//! | `name`, `target` | what was done, and the module that says so |
-//! | `kind` | `internal`, `server`, `client`, `producer`, `consumer` |
-//! | `level` | `error`, `warn`, `info`, `debug`, `trace` |
-//! | `start_unix_nano`, `duration_nano` | when it began, and how long it was open |
-//! | `status`, `status_message` | `unset`, `ok` or `error`; the message only where there is one |
-//! | `fields` | name and value of each field: text, number or boolean |
-//! | `dropped_fields` | how many fields did not fit; only where there are some |
-//! | `code_file`, `code_line` | where the span stands in the source; only for spans of `tracing` |
-//!
-//! | `events.jsonl` | |
-//! | --- | --- |
-//! | `time_unix_nano`, `level`, `target` | when, how severe, and the module that says so |
-//! | `name` | only where the program gave it one |
-//! | `message` | the text for people |
-//! | `trace_id`, `span_id` | of the span it fell in, or `null` |
-//! | `sampled` | whether that trace is exported |
-//! | `fields`, `dropped_fields`, `code_file`, `code_line` | as for spans |
-//!
-//! | `metrics.jsonl` | |
-//! | --- | --- |
-//! | `name`, `unit`, `description` | the unit in UCUM (`s`, `By`); no description where nobody gave one |
-//! | `kind` | `counter`, `up_down_counter`, `gauge`, `histogram` |
-//! | `time_unix_nano` | when it was read; of a gauge, when it was set |
-//! | `start_time_unix_nano`, `temporality` | since when it counts; `cumulative` or `delta`; not for gauges |
-//! | `value` | for all but histograms |
-//! | `count`, `sum`, `min`, `max`, `p50`, `p90`, `p99`, `p999` | for histograms; quantiles to 4.5% |
-//! | `zero_count`, `buckets` | values of 0 and below; pairs of upper bound and count |
-//!
-//! A file that reaches its size (64 MiB, `rotate_bytes`) becomes `spans.1.jsonl`, the one before that
-//! `spans.2.jsonl`, and so on; the last 4 (`keep`) stay, older ones are deleted.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -46,6 +8,45 @@ use super::json::Tagged;
 use super::{Batch, Delivery, ExportError, Exporter, Signal};
 
 /// Writes JSON lines into a directory.
+///
+/// Each line is one JSON object; lines are appended. `tags` are the global tags, on metrics together with
+/// their own. Times are nanoseconds since the Unix epoch, ids are hexadecimal.
+///
+/// | `spans.jsonl` | |
+/// | --- | --- |
+/// | `trace_id`, `span_id` | 32 and 16 hexadecimal digits |
+/// | `parent_span_id` | 16 digits, or `null` for the root of a trace |
+/// | `name`, `target` | what was done, and the module that says so |
+/// | `kind` | `internal`, `server`, `client`, `producer`, `consumer` |
+/// | `level` | `error`, `warn`, `info`, `debug`, `trace` |
+/// | `start_unix_nano`, `duration_nano` | when it began, and how long it was open |
+/// | `status`, `status_message` | `unset`, `ok` or `error`; the message only where there is one |
+/// | `fields` | name and value of each field: text, number or boolean |
+/// | `dropped_fields` | how many fields did not fit; only where there are some |
+/// | `code_file`, `code_line` | where the span stands in the source; only for spans of `tracing` |
+///
+/// | `events.jsonl` | |
+/// | --- | --- |
+/// | `time_unix_nano`, `level`, `target` | when, how severe, and the module that says so |
+/// | `name` | only where the program gave it one |
+/// | `message` | the text for people |
+/// | `trace_id`, `span_id` | of the span it fell in, or `null` |
+/// | `sampled` | whether that trace is exported |
+/// | `fields`, `dropped_fields`, `code_file`, `code_line` | as for spans |
+///
+/// | `metrics.jsonl` | |
+/// | --- | --- |
+/// | `name`, `unit`, `description` | the unit in UCUM (`s`, `By`); no description where nobody gave one |
+/// | `kind` | `counter`, `up_down_counter`, `gauge`, `histogram` |
+/// | `time_unix_nano` | when it was read; of a gauge, when it was set |
+/// | `start_time_unix_nano`, `temporality` | since when it counts; `cumulative` or `delta`; not for gauges |
+/// | `value` | for all but histograms |
+/// | `count`, `sum`, `min`, `max`, `p50`, `p90`, `p99`, `p999` | for histograms; quantiles to 4.5% |
+/// | `zero_count`, `buckets` | values of 0 and below; pairs of upper bound and count |
+///
+/// A file that reaches its size (64 MiB, `rotate_bytes`) becomes `spans.1.jsonl`, the one before that
+/// `spans.2.jsonl`, and so on; the last 4 (`keep`) stay, older ones are deleted. The size is looked at before each
+/// batch, which is never split.
 #[derive(Debug)]
 pub struct File {
     directory: PathBuf,

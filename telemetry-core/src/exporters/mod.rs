@@ -31,7 +31,8 @@ use crate::model::Temporality;
 /// It runs on a thread of its own, so it may block; a panic counts as a refusal of the batch at hand. The
 /// layer records nothing of what it does.
 ///
-/// A closure over `&Batch` is an exporter too, whether it returns nothing or a `Result`.
+/// A closure over `&Batch` is an exporter too; it returns nothing, `Result<(), ExportError>`, or
+/// `Result<Delivery, ExportError>`. One attempt may send several requests at once.
 pub trait Exporter: Send + 'static {
     /// What the ledger and messages call it.
     fn name(&self) -> &str {
@@ -61,6 +62,7 @@ pub trait Exporter: Send + 'static {
     fn shutdown(&mut self) {}
 }
 
+/// A closure, called `closure`.
 impl<F, R> Exporter for F
 where
     F: FnMut(&Batch) -> R + Send + 'static,
@@ -71,7 +73,7 @@ where
     }
 }
 
-/// What a closure that exports may return: nothing, or a `Result`.
+/// What a closure that exports may return: nothing, `Result<(), ExportError>`, or `Result<Delivery, ExportError>`.
 #[derive(Debug)]
 pub struct ClosureResult(Result<Delivery, ExportError>);
 

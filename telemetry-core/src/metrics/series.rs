@@ -92,24 +92,15 @@ impl Series {
         all
     }
 
-    /// Takes a value, as its kind takes it. False where that kind refuses it: what is not finite, and less
-    /// than nothing for sums that only grow.
+    /// Takes a value that its kind accepts.
     #[inline]
-    pub(crate) fn record(&self, value: Number, now: impl FnOnce() -> Tick) -> bool {
-        if matches!(value, Number::Float(x) if !x.is_finite()) {
-            return false;
-        }
-        let grows_only = self.kind.kind() == Kind::Counter;
-        if grows_only && value.as_f64() < 0.0 {
-            return false;
-        }
+    pub(crate) fn record(&self, value: Number, now: impl FnOnce() -> Tick) {
         match &self.cell {
             Cell::Sum(sum) => sum.add(value),
             Cell::Meter(meter) => meter.count.add(value),
             Cell::Histogram(histogram) => histogram.record(value.as_f64()),
             Cell::Gauge(gauge) => gauge.set(value, now()),
         }
-        true
     }
 
     /// Its data points now, cumulative: one, none for a gauge never set, five for a meter. `own` is what threads

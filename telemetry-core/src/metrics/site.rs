@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{PoisonError, RwLock};
 use tracing_core::Level;
 
-use crate::model::{Kind, Tags, TagsError, Text};
+use crate::model::{Kind, Number, Tags, TagsError, Text};
 
 /// How values of a site are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +24,15 @@ pub enum CellKind {
 }
 
 impl CellKind {
+    /// Why it does not take a value, if it does not.
+    pub(crate) fn refusal(self, value: Number) -> Option<&'static str> {
+        match value {
+            Number::Float(x) if !x.is_finite() => Some("a value is not a finite number"),
+            value if self.kind() == Kind::Counter && value.as_f64() < 0.0 => Some("a value is negative"),
+            _ => None,
+        }
+    }
+
     /// As what it is exported.
     pub fn kind(self) -> Kind {
         match self {

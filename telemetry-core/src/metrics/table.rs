@@ -101,7 +101,7 @@ impl Table {
     /// Takes a value for the series of that site with those tags beside its own.
     #[inline]
     pub(crate) fn record(&self, site: &Site, tags: &[(&str, &str)], value: Number) {
-        if !self.takes(site) {
+        if !self.takes(site) || self.refuses(site, value) {
             return;
         }
         let known = if tags.is_empty() { site.number().and_then(|number| self.slot(number)) } else { None };
@@ -244,7 +244,7 @@ impl Table {
     /// Takes a value with tags known only now, and sees to it that the next one finds a cell of this thread's own.
     #[cold]
     pub(crate) fn record_tagged(&self, site: &Site, tags: &[(&str, &str)], value: Number) {
-        if !self.takes(site) {
+        if !self.takes(site) || self.refuses(site, value) {
             return;
         }
         let series = self.series_by_name(site, tags, self.clock.unix_nanos());
@@ -272,9 +272,14 @@ impl Table {
 
     #[inline]
     fn record_in(&self, series: &Series, value: Number) {
-        if !series.record(value, || self.clock.now()) {
-            self.refuse(&series.identity.name, "a value is not finite, or negative for a counter");
-        }
+        series.record(value, || self.clock.now());
+    }
+
+    /// A value that a series of that kind does not take makes none, and is counted.
+    fn refuses(&self, site: &Site, value: Number) -> bool {
+        let refusal = site.kind.refusal(value);
+        refusal.into_iter().for_each(|why| self.refuse(&site.name, why));
+        refusal.is_some()
     }
 
     #[cold]
@@ -323,6 +328,12 @@ impl Table {
         let mut named = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = find(&named, hash, key) {
             return series;
+        }
+        if !valid_tag_key(&site.name) {
+            warn_later(format_args!(
+                "`{}` is no metric name (letters, digits and `. - _ /` only); backends may refuse it",
+                site.name
+            ));
         }
         let of_metric = named.per_metric.entry((site.kind, site.name.clone())).or_default();
         let (mut hash, mut tags) = (hash, key.tags);

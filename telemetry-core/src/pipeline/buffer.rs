@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ledger::{Account, Dropped, Ledger, Reason, State};
+use crate::diagnostics::warn;
 use crate::exporters::Signal;
 use crate::model::Metric;
 use crate::model::record::{Chunk, EventHead, FieldBuf, SpanHead};
@@ -29,6 +30,7 @@ pub(crate) struct Buffers {
     closed: AtomicBool,
     /// Counts what is recorded after the end.
     late: ThreadBuffer,
+    late_said: AtomicBool,
     /// The aggregator was woken and has not looked yet.
     woken: AtomicBool,
     /// Items since the aggregator last looked.
@@ -105,6 +107,7 @@ impl Buffers {
             points: Mutex::default(),
             closed: AtomicBool::new(false),
             late: ThreadBuffer::default(),
+            late_said: AtomicBool::new(false),
             woken: AtomicBool::new(false),
             pending: AtomicUsize::new(0),
             wake_at: wake_at.max(1),
@@ -269,7 +272,9 @@ impl Buffers {
     /// Runs `f` on this thread's own buffer. `f` runs no code of the user.
     fn with_mine(&self, f: impl FnOnce(&mut Recorded)) {
         if self.closed.load(Relaxed) {
-            return f(&mut lock(&self.late.0));
+            f(&mut lock(&self.late.0));
+            self.say_late();
+            return;
         }
         let mut f = Some(f);
         let mut run = |buffer: &ThreadBuffer| {
@@ -292,6 +297,17 @@ impl Buffers {
         if known.is_err() {
             // The thread is ending and its locals are gone: a buffer for this one item.
             run(&self.register());
+        }
+    }
+
+    /// Once: the usual reason is a guard that was dropped at once.
+    #[cold]
+    fn say_late(&self) {
+        if !self.late_said.swap(true, Relaxed) {
+            warn(format_args!(
+                "something was recorded after the shutdown of its collector, and is lost. Is the guard kept until \
+                 the end of `main`? (`let _telemetry = ..`, not `let _ = ..`)"
+            ));
         }
     }
 
