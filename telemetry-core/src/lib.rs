@@ -28,6 +28,8 @@ pub mod metrics;
 pub mod model;
 pub mod pipeline;
 pub mod sampling;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod thread;
 
 #[doc(hidden)]

@@ -42,6 +42,8 @@ mod visit;
 pub use init::{init, init_with};
 pub use layer::TelemetryLayer;
 
+#[cfg(feature = "testing")]
+pub use telemetry_core::testing;
 pub use telemetry_core::{
     Batch, Builder, CheckAtStart, Collector, Config, Counter, Delivery, Error, ExportError, Exporter, Gauge,
     Guard, Histogram, Ledger, Level, Meter, Report, ScopedFuture, Signal, Timer, TimerGuard, UpDownCounter,

@@ -559,3 +559,35 @@ fn a_scoped_future_carries_its_collector_over_awaits() {
     }
     assert_eq!((a.snapshot().total("polled"), b.snapshot().total("polled")), (3.0, 2.0));
 }
+
+#[test]
+fn deltas_lose_nothing_while_an_exporter_is_stuck() {
+    struct Sums(Arc<Door>, mpsc::Sender<f64>);
+    impl Exporter for Sums {
+        fn temporality(&self) -> Temporality {
+            Temporality::Delta
+        }
+        fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
+            self.0.pass();
+            batch.metrics().for_each(|m| self.1.send(m.number().as_f64()).unwrap());
+            Ok(Delivery::all())
+        }
+    }
+    let door = Arc::new(Door::default());
+    let (values, seen) = mpsc::channel();
+    let config = Config { exporter_bytes: 1 << 10, flush_interval: Duration::MAX, ..Config::default() };
+    let exporter = Sums(Arc::clone(&door), values);
+    let collector = Collector::builder().config(config).exporter(exporter).start().unwrap();
+    let counter = collector.counter("c");
+    for n in 1..=100 {
+        counter.add(n);
+        collector.flush(Duration::from_millis(1));
+    }
+    assert!(
+        collector.ledger().exporter("closure", Signal::Metrics).unwrap().dropped.by(Reason::QueueFull) > 0
+    );
+    door.open();
+    assert!(collector.shutdown(SOON).is_complete());
+    drop(collector);
+    assert_eq!(seen.iter().sum::<f64>(), 5050.0);
+}

@@ -7,7 +7,8 @@ use crate::model::{Identity, Kind, Metric, MetricValue, Temporality};
 
 /// What one reader has been given so far.
 ///
-/// It moves on only when what was made from it is in the exporter's queue ([`Self::commit`]).
+/// It moves on only when what was made from it is in the exporter's queue ([`Self::commit`]), and goes back when
+/// that is dropped from there ([`Self::restore`]): no count is lost.
 #[derive(Debug, Default)]
 pub(crate) struct Baseline {
     seen: HashMap<Arc<Identity>, Metric>,
@@ -28,6 +29,22 @@ impl Baseline {
 
     pub(crate) fn commit(&mut self, now: &[Metric]) {
         self.seen = now.iter().map(|m| (Arc::clone(&m.identity), m.clone())).collect();
+    }
+
+    /// A delta was dropped after it was committed: it is part of the next one.
+    pub(crate) fn restore(&mut self, dropped: &Metric) {
+        if dropped.temporality != Temporality::Delta {
+            return;
+        }
+        let Some(seen) = self.seen.get_mut(&dropped.identity) else { return };
+        match (&mut seen.value, &dropped.value) {
+            (MetricValue::Number(seen), MetricValue::Number(delta)) => *seen = seen.minus(*delta),
+            (MetricValue::Histogram(seen), MetricValue::Histogram(delta)) => **seen = seen.since(delta),
+            _ => return,
+        }
+        // The window of the next one begins where that of the dropped one began.
+        let start = dropped.start_time_unix_nano.unwrap_or(seen.time_unix_nano);
+        seen.time_unix_nano = seen.time_unix_nano.min(start);
     }
 
     fn step(&self, now: &Metric) -> Option<Metric> {

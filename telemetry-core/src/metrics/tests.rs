@@ -177,3 +177,26 @@ fn rates_of_levels_add_up() {
     let lines = values(&table);
     assert_eq!(lines.iter().map(|l| l.2).collect::<Vec<_>>(), [660.0, 11.0, 11.0, 11.0, 11.0], "{lines:?}");
 }
+
+#[test]
+fn a_delta_that_was_dropped_from_the_queue_is_part_of_the_next() {
+    let (hands, table) = table(10);
+    let (counter, histogram) =
+        (Site::new(CellKind::Counter, "c", &[]), Site::new(CellKind::Histogram, "h", &[]));
+    let mut baseline = Baseline::joining(&table.read());
+    let mut deltas: Vec<Vec<Metric>> = Vec::new();
+    for n in [1, 2, 4] {
+        table.record(&counter, &[], Number::Int(n));
+        table.record(&histogram, &[], Number::Int(n));
+        hands.advance(Duration::from_secs(1));
+        let now = table.read();
+        deltas.push(baseline.since(&now));
+        baseline.commit(&now);
+    }
+    deltas[..2].iter().flatten().for_each(|dropped| baseline.restore(dropped));
+    table.record(&counter, &[], Number::Int(8));
+    let next = baseline.since(&table.read());
+    assert_eq!(next.iter().map(|m| m.number().as_f64()).collect::<Vec<_>>(), [11.0, 3.0]);
+    assert_eq!(next[1].histogram().unwrap().count, 2);
+    assert_eq!(next[0].start_time_unix_nano, deltas[0][0].start_time_unix_nano);
+}

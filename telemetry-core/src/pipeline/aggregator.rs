@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::buffer::Buffers;
-use super::ledger::Books;
+use super::ledger::{Books, State};
 use super::queue::Lane;
 use super::worker::Control;
 use crate::clock::{Clock, far};
@@ -41,6 +41,17 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// Queues a batch. Deltas that must go for it become part of the next one.
+    fn push(&mut self, signal: Signal, batch: &Arc<Batch>, state: &mut State) {
+        let dropped = self.lanes[signal as usize].push(self.number, batch, state);
+        if let Some(baseline) = &mut self.baseline {
+            dropped
+                .iter()
+                .flat_map(|batch| batch.metrics())
+                .for_each(|metric| baseline.restore(&metric.to_metric()));
+        }
+    }
+
     pub(crate) fn baseline(temporality: Temporality, table: &Table) -> Option<Baseline> {
         (temporality == Temporality::Delta).then(|| Baseline::joining(&table.read()))
     }
@@ -158,16 +169,16 @@ impl Aggregator {
     }
 
     /// Hands a batch, booked as held, to every exporter that wants its signal.
-    fn dispatch(&self, batch: Batch) {
+    fn dispatch(&mut self, batch: Batch) {
         let (signal, n) = (batch.signal(), batch.len() as u64);
         let batch = Arc::new(batch);
         let mut state = self.books.lock();
         let account = state.account(signal);
         account.held -= n;
         account.dispatched += n;
-        for output in &self.outputs {
+        for output in &mut self.outputs {
             if state.offer(output.number, signal, n, output.wants[signal as usize]) {
-                output.lanes[signal as usize].push(output.number, &batch, &mut state);
+                output.push(signal, &batch, &mut state);
             }
         }
     }
@@ -196,10 +207,11 @@ impl Aggregator {
             if !state.offer(output.number, Signal::Metrics, n, wanted) || batch.is_empty() {
                 continue;
             }
-            output.lanes[Signal::Metrics as usize].push(output.number, &batch, &mut state);
+            // First the baseline: what the batch drives out of the queue goes back to it.
             if let Some(baseline) = &mut output.baseline {
                 baseline.commit(snapshot.metrics());
             }
+            output.push(Signal::Metrics, &batch, &mut state);
         }
     }
 }

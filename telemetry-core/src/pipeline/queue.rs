@@ -39,29 +39,34 @@ impl Lane {
         (Self { signal, sender, receiver, bytes, max_bytes }, out)
     }
 
-    /// Puts a batch in, which is booked as accepted already; what must go for it is booked as dropped.
-    pub(crate) fn push(&self, exporter: usize, batch: &Arc<Batch>, state: &mut State) {
+    /// Puts a batch in, which is booked as accepted already. What must go for it is booked as dropped, and handed
+    /// back.
+    pub(crate) fn push(&self, exporter: usize, batch: &Arc<Batch>, state: &mut State) -> Vec<Arc<Batch>> {
         let size = batch.bytes();
-        while self.bytes.load(Relaxed) + size > self.max_bytes && self.drop_oldest(exporter, state) {}
+        let mut dropped = Vec::new();
+        while self.bytes.load(Relaxed) + size > self.max_bytes {
+            let Some(oldest) = self.drop_oldest(exporter, state) else { break };
+            dropped.push(oldest);
+        }
         self.bytes.fetch_add(size, Relaxed);
         let mut next = Arc::clone(batch);
         loop {
             match self.sender.try_send(next) {
-                Ok(()) => return,
+                Ok(()) => return dropped,
                 // It is never disconnected: this end holds a receiver too.
                 Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => {
                     next = back;
-                    self.drop_oldest(exporter, state);
+                    dropped.extend(self.drop_oldest(exporter, state));
                 }
             }
         }
     }
 
-    fn drop_oldest(&self, exporter: usize, state: &mut State) -> bool {
-        let Ok(oldest) = self.receiver.try_recv() else { return false };
+    fn drop_oldest(&self, exporter: usize, state: &mut State) -> Option<Arc<Batch>> {
+        let oldest = self.receiver.try_recv().ok()?;
         self.bytes.fetch_sub(oldest.bytes(), Relaxed);
         state.settle(exporter, self.signal, oldest.len() as u64, Outcome::Dropped(Reason::QueueFull));
-        true
+        Some(oldest)
     }
 }
 

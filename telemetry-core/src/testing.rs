@@ -1,0 +1,197 @@
+//! For tests of programs that use telemetry: an exporter that keeps everything, and assertions that show what was
+//! there instead.
+//!
+//! ```
+//! use telemetry_core::testing::{Memory, assert_counter, assert_histogram};
+//! use telemetry_core::{Collector, counter, histogram};
+//!
+//! let memory = Memory::new();
+//! let collector = Collector::builder().ignore_env().exporter(memory.clone()).start()?;
+//! collector.scoped(|| {
+//!     counter("orders").with(&[("currency", "EUR")]).inc();
+//!     histogram("size").record(3);
+//! });
+//! assert_counter(&collector.snapshot(), "orders", &[("currency", "EUR")], 1);
+//! assert_histogram(&collector.snapshot(), "size", &[], 1, 3.0);
+//! collector.flush(std::time::Duration::from_secs(5));
+//! assert_eq!(memory.kept().metrics.len(), 2);
+//! # Ok::<(), telemetry_core::Error>(())
+//! ```
+//!
+//! A collector that is scoped belongs to one test, so tests may run in parallel; [`ManualClock`] moves only when a
+//! test moves it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use crate::clock::ManualClock;
+use crate::exporters::{Batch, Delivery, ExportError, Exporter, MetricRef};
+use crate::metrics::Snapshot;
+use crate::model::{Event, Kind, Metric, Number, Span};
+
+/// An exporter that keeps everything. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<Mutex<Kept>>);
+
+/// What was exported.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Kept {
+    /// In the order they ended on each thread.
+    pub spans: Vec<Span>,
+    /// In the order they happened on each thread.
+    pub events: Vec<Event>,
+    /// All data points of all exports.
+    pub metrics: Vec<Metric>,
+}
+
+impl Memory {
+    /// Nothing kept yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What there is so far.
+    pub fn kept(&self) -> Kept {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Exporter for Memory {
+    fn name(&self) -> &str {
+        "memory"
+    }
+
+    fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.spans.extend(batch.spans().map(|span| span.to_span()));
+        kept.events.extend(batch.events().map(|event| event.to_event()));
+        kept.metrics.extend(batch.metrics().map(|metric| metric.to_metric()));
+        Ok(Delivery::all())
+    }
+}
+
+impl Kept {
+    /// The only span of that name.
+    ///
+    /// # Panics
+    ///
+    /// If there is none or more than one.
+    #[track_caller]
+    pub fn span(&self, name: &str) -> &Span {
+        let found: Vec<&Span> = self.spans.iter().filter(|span| span.name == name).collect();
+        assert!(found.len() == 1, "{} spans are called {name}, in\n{}", found.len(), self.tree());
+        found[0]
+    }
+
+    /// The only event with that message.
+    ///
+    /// # Panics
+    ///
+    /// If there is none or more than one.
+    #[track_caller]
+    pub fn event(&self, message: &str) -> &Event {
+        let found: Vec<&Event> = self.events.iter().filter(|event| event.message == message).collect();
+        let all: Vec<&str> = self.events.iter().map(|event| event.message.as_str()).collect();
+        assert!(found.len() == 1, "{} events say {message:?}, of {all:#?}", found.len());
+        found[0]
+    }
+
+    /// The spans by name, each below its parent; those whose parent is not there stand at the left.
+    pub fn tree(&self) -> String {
+        let mut text = String::new();
+        let is_there =
+            |span: &Span| self.spans.iter().any(|other| Some(other.span_id) == span.parent_span_id);
+        for root in self.spans.iter().filter(|span| !is_there(span)) {
+            self.draw(root, 0, &mut text);
+        }
+        text
+    }
+
+    fn draw(&self, span: &Span, depth: usize, text: &mut String) {
+        text.push_str(&"  ".repeat(depth));
+        text.push_str(&span.name);
+        text.push('\n');
+        for child in self.spans.iter().filter(|other| other.parent_span_id == Some(span.span_id)) {
+            self.draw(child, depth + 1, text);
+        }
+    }
+}
+
+/// The counter, up-down counter or gauge of that name with exactly those tags has that value.
+///
+/// # Panics
+///
+/// If it has another one, or is not there.
+#[track_caller]
+pub fn assert_counter(metrics: &Snapshot, name: &str, tags: &[(&str, &str)], value: impl Into<Number>) {
+    let (value, found) = (value.into(), find(metrics, name, tags));
+    assert!(
+        found.is_some_and(|m| m.kind() != Kind::Histogram && m.number() == value),
+        "{name}{tags:?} is not {value}; there is\n{}",
+        listed(metrics, name)
+    );
+}
+
+/// The histogram of that name with exactly those tags has taken so many values with that sum.
+///
+/// # Panics
+///
+/// If it has taken others, or is not there.
+#[track_caller]
+pub fn assert_histogram(metrics: &Snapshot, name: &str, tags: &[(&str, &str)], count: u64, sum: f64) {
+    let found = find(metrics, name, tags).and_then(|m| m.histogram());
+    assert!(
+        found.is_some_and(|h| h.count == count && (h.sum - sum).abs() <= 1e-9 * sum.abs()),
+        "{name}{tags:?} has not {count} values with the sum {sum}; there is\n{}",
+        listed(metrics, name)
+    );
+}
+
+fn find<'a>(metrics: &'a Snapshot, name: &str, tags: &[(&str, &str)]) -> Option<MetricRef<'a>> {
+    let mut tags = tags.to_vec();
+    tags.sort_unstable();
+    metrics.iter().find(|m| m.name() == name && m.own_tags().iter().eq(tags.iter().copied()))
+}
+
+/// The series of that name, or all names where there is none.
+fn listed(metrics: &Snapshot, name: &str) -> String {
+    let line = |m: MetricRef<'_>| {
+        let value = m
+            .histogram()
+            .map_or_else(|| m.number().to_string(), |h| format!("{} values, sum {}", h.count, h.sum));
+        format!("  {} {}{{{}}} = {value}\n", m.kind().name(), m.name(), m.own_tags())
+    };
+    let same: String = metrics.iter().filter(|m| m.name() == name).map(line).collect();
+    if same.is_empty() {
+        format!("  nothing of that name, but\n{}", metrics.iter().map(line).collect::<String>())
+    } else {
+        same
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Collector;
+
+    fn said(f: impl FnOnce() + std::panic::UnwindSafe) -> String {
+        *std::panic::catch_unwind(f).unwrap_err().downcast::<String>().unwrap()
+    }
+
+    #[test]
+    fn assertions_show_what_is_there_instead() {
+        let collector = Collector::builder().ignore_env().start().unwrap();
+        collector.counter("orders").with(&[("b", "2"), ("a", "1")]).add(3);
+        collector.histogram("size").record(4);
+        let metrics = collector.snapshot();
+        assert_counter(&metrics, "orders", &[("b", "2"), ("a", "1")], 3);
+        assert_histogram(&metrics, "size", &[], 1, 4.0);
+        let (one, two, three) = (metrics.clone(), metrics.clone(), metrics.clone());
+        let wrong = said(move || assert_counter(&one, "orders", &[("a", "1"), ("b", "2")], 4));
+        assert!(wrong.contains("is not 4") && wrong.contains("counter orders{a: 1, b: 2} = 3"), "{wrong}");
+        let missing = said(move || assert_counter(&two, "order", &[], 4));
+        assert!(missing.contains("nothing of that name, but") && missing.contains("orders"), "{missing}");
+        let other = said(move || assert_histogram(&three, "size", &[], 2, 4.0));
+        assert!(other.contains("histogram size{} = 1 values, sum 4"), "{other}");
+    }
+}
