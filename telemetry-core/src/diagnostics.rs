@@ -42,3 +42,10 @@ pub(crate) fn print_pending() {
         warn(format_args!("{line}"));
     }
 }
+
+/// All that was said so far.
+#[cfg(test)]
+pub(crate) fn said() -> Vec<String> {
+    let pending = PENDING.lock().unwrap_or_else(PoisonError::into_inner);
+    pending.as_ref().map(|p| p.said.iter().cloned().collect()).unwrap_or_default()
+}

@@ -43,8 +43,10 @@ struct Instrument {
 }
 
 impl Instrument {
+    #[track_caller]
     fn new(kind: CellKind, name: Text, unit: &'static str, bound: Option<Arc<Core>>) -> Self {
-        Self { site: SiteRef::Owned(Arc::new(Site::owned(kind, name, unit))), bound }
+        let place = std::panic::Location::caller();
+        Self { site: SiteRef::Owned(Arc::new(Site::owned(kind, name, unit, place))), bound }
     }
 
     fn change(self, change: impl FnOnce(&mut Site)) -> Self {
@@ -200,6 +202,7 @@ macro_rules! instruments {
             $(#[$doc])*
             ///
             /// It feeds the collector that is current when it is used.
+            #[track_caller]
             pub fn $function(name: impl Into<Text>) -> $name {
                 $name(Instrument::new(CellKind::$kind, name.into(), $unit, None))
             }
@@ -209,6 +212,7 @@ macro_rules! instruments {
         impl Collector {
             $(
                 $(#[$doc])*
+                #[track_caller]
                 pub fn $function(&self, name: impl Into<Text>) -> $name {
                     $name(Instrument::new(CellKind::$kind, name.into(), $unit, Some(self.core())))
                 }

@@ -213,7 +213,8 @@ fn site_value(kind: Kind, name: &TokenStream, common: &Common, own: &[(&str, Tok
         Some(quote!((#key, #value)))
     });
     let tags = own.chain(literal);
-    quote!(#p::Site::new(#p::CellKind::#cell, #name, &[#(#tags),*])#unit #level)
+    let place = quote!(.at(::core::file!(), ::core::line!()));
+    quote!(#p::Site::new(#p::CellKind::#cell, #name, &[#(#tags),*])#place #unit #level)
 }
 
 /// The tags whose values are known only when the program runs.

@@ -55,6 +55,9 @@ pub struct Site {
     pub(crate) description: &'static str,
     pub(crate) level: Option<Level>,
     pub(crate) tags: SiteTags,
+    /// Where it stands in the source; empty where nobody knows.
+    file: &'static str,
+    line: u32,
     /// 0 until first used.
     number: AtomicU32,
 }
@@ -83,13 +86,20 @@ impl Site {
             description: "",
             level: None,
             tags: SiteTags::Static(tags),
+            file: "",
+            line: 0,
             number: AtomicU32::new(0),
         }
     }
 
     /// For a handle.
-    pub(crate) fn owned(kind: CellKind, name: Text, unit: &'static str) -> Self {
-        let mut site = Self::new(kind, "", &[]).unit(unit);
+    pub(crate) fn owned(
+        kind: CellKind,
+        name: Text,
+        unit: &'static str,
+        place: &'static std::panic::Location<'static>,
+    ) -> Self {
+        let mut site = Self::new(kind, "", &[]).unit(unit).at(place.file(), place.line());
         (site.name, site.tags) = (name, SiteTags::Owned(Tags::new()));
         site
     }
@@ -103,6 +113,12 @@ impl Site {
     /// The same with that description.
     pub const fn description(mut self, description: &'static str) -> Self {
         self.description = description;
+        self
+    }
+
+    /// The same with its place in the source.
+    pub const fn at(mut self, file: &'static str, line: u32) -> Self {
+        (self.file, self.line) = (file, line);
         self
     }
 
@@ -121,6 +137,15 @@ impl Site {
     /// What is measured.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// `file:line`, where it is known.
+    pub(crate) fn place(&self) -> String {
+        if self.file.is_empty() {
+            "an unknown place".to_owned()
+        } else {
+            format!("{}:{}", self.file, self.line)
+        }
     }
 
     /// Its own tags.
@@ -195,9 +220,9 @@ impl Site {
 
     /// The same, to be changed.
     pub(crate) fn copy(&self) -> Self {
-        let &Self { kind, unit, description, level, .. } = self;
+        let &Self { kind, unit, description, level, file, line, .. } = self;
         let (name, tags) = (self.name.clone(), self.tags.clone());
-        Self { kind, name, unit, description, level, tags, number: AtomicU32::new(0) }
+        Self { kind, name, unit, description, level, tags, file, line, number: AtomicU32::new(0) }
     }
 
     pub(crate) fn add_tag(&mut self, key: Text, value: Text) -> Result<(), TagsError> {

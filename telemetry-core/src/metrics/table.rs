@@ -48,6 +48,8 @@ struct Named {
     all: Vec<Arc<Series>>,
     by_hash: HashMap<u64, Vec<Arc<Series>>>,
     per_metric: HashMap<(CellKind, Text), usize>,
+    /// The site that was the first to name a metric.
+    declared: HashMap<Text, Site>,
 }
 
 /// What names a series, borrowed. Tags are sorted, each key once.
@@ -319,7 +321,10 @@ impl Table {
         }
         let key = Key { kind: site.kind, name: &site.name, level: site.level, tags: &sorted[..len] };
         let hash = self.hash(&key);
-        let known = find(&self.named(), hash, &key);
+        let named = self.named();
+        let known = find(&named, hash, &key);
+        named.declared.get(&site.name).into_iter().for_each(|first| compare(first, site));
+        drop(named);
         known.unwrap_or_else(|| self.create(site, hash, &key, began))
     }
 
@@ -335,14 +340,27 @@ impl Table {
                 site.name
             ));
         }
+        if named.all.len() >= MOST && site.name != TOO_MANY {
+            warn_later(format_args!(
+                "there are {MOST} series; those of further metrics are summed up in `{TOO_MANY}`"
+            ));
+            drop(named);
+            let rest = Site::new(site.kind, TOO_MANY, &[]).passing();
+            return self.series_by_name(&rest, &[], began);
+        }
+        if !named.declared.contains_key(&site.name) {
+            named.declared.insert(site.name.clone(), site.copy());
+        }
         let of_metric = named.per_metric.entry((site.kind, site.name.clone())).or_default();
         let (mut hash, mut tags) = (hash, key.tags);
         if *of_metric >= self.max_series {
             if *of_metric == self.max_series {
                 warn_later(format_args!(
-                    "metric `{}` has more than {} series; the next ones are summed up in one tagged \
-                     otel.metric.overflow=true",
-                    site.name, self.max_series
+                    "metric `{}`, recorded at {}, has more than {} series; the next ones are summed up in one \
+                     tagged otel.metric.overflow=true",
+                    site.name,
+                    site.place(),
+                    self.max_series
                 ));
                 *of_metric += 1;
             }
@@ -376,6 +394,32 @@ impl Table {
 
     fn callbacks(&self) -> std::sync::MutexGuard<'_, Vec<(Arc<Identity>, Callback)>> {
         self.callbacks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// More series than that are not made, whatever their metrics: names too may be made up without end.
+const MOST: usize = 100_000;
+const TOO_MANY: &str = "telemetry.metrics.overflow";
+
+/// Says, once, that two places declare one metric differently. What the first one said counts, and both are
+/// recorded.
+fn compare(first: &Site, site: &Site) {
+    let differs = |what, one: &str, other: &str| {
+        warn_later(format_args!(
+            "metric `{}`: its {what} is `{one}` at {} and `{other}` at {}; the first counts",
+            site.name,
+            first.place(),
+            site.place()
+        ));
+    };
+    if first.kind != site.kind {
+        differs("kind", first.kind.kind().name(), site.kind.kind().name());
+    }
+    if first.unit != site.unit && !site.unit.is_empty() {
+        differs("unit", first.unit, site.unit);
+    }
+    if first.description != site.description && !site.description.is_empty() {
+        differs("description", first.description, site.description);
     }
 }
 

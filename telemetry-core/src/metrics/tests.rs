@@ -200,3 +200,31 @@ fn a_delta_that_was_dropped_from_the_queue_is_part_of_the_next() {
     assert_eq!(next[1].histogram().unwrap().count, 2);
     assert_eq!(next[0].start_time_unix_nano, deltas[0][0].start_time_unix_nano);
 }
+
+#[test]
+fn a_second_declaration_that_differs_is_said_once_and_loses_nothing() {
+    let (_, table) = table(10);
+    let first = Site::new(CellKind::Counter, "declared.twice", &[]).unit("By").at("a.rs", 1);
+    let second = Site::new(CellKind::Counter, "declared.twice", &[("k", "v")]).unit("s").at("b.rs", 2);
+    let third = Site::new(CellKind::Gauge, "declared.twice", &[]).at("c.rs", 3);
+    for site in [&first, &second, &third, &second] {
+        table.record(site, &[], Number::Int(1));
+    }
+    let said = crate::diagnostics::said();
+    let about = |text: &str| said.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(about("`declared.twice`: its unit is `By` at a.rs:1 and `s` at b.rs:2"), 1, "{said:#?}");
+    assert_eq!(about("its kind is `counter` at a.rs:1 and `gauge` at c.rs:3"), 1, "{said:#?}");
+    assert_eq!(values(&table).iter().map(|v| v.2).sum::<f64>(), 4.0);
+}
+
+#[test]
+fn metrics_without_end_are_summed_up_too() {
+    let (_, table) = table(10);
+    for i in 0..100_100 {
+        let site = Site::owned(CellKind::Counter, format!("m{i}").into(), "", std::panic::Location::caller());
+        table.record(&site.passing(), &[], Number::Int(1));
+    }
+    let all = values(&table);
+    assert!(all.len() <= 100_001, "{}", all.len());
+    assert_eq!(all.iter().map(|v| v.2).sum::<f64>(), 100_100.0);
+}
