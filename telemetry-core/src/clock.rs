@@ -19,12 +19,6 @@ impl Tick {
         Self(raw)
     }
 
-    /// Now, by the machine's clocks.
-    #[inline]
-    pub(crate) fn of_machine() -> Self {
-        Self(machine::nanos())
-    }
-
     /// The number that stands in records.
     pub const fn raw(self) -> u64 {
         self.0
@@ -72,7 +66,7 @@ impl Clock {
     /// Now, in ticks.
     pub fn now(&self) -> Tick {
         match &self.source {
-            Source::System => Tick::of_machine(),
+            Source::System => Tick(machine::nanos()),
             Source::Manual(clock) => Tick(clock.0.ticks.load(Relaxed)),
         }
     }

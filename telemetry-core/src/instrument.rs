@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing_core::Level;
 
-use crate::clock::Tick;
 use crate::collector::{Collector, Core, current};
 use crate::diagnostics::warn_later;
 use crate::metrics::{CellKind, Site, page};
@@ -378,7 +377,7 @@ impl Timer {
 
     /// Measures until the guard is dropped: at the end of a scope, by a panic, by a cancelled future.
     pub fn start(&self) -> TimerGuard {
-        TimerGuard::start(self.0.site.clone(), &[], self.0.bound.clone())
+        TimerGuard::start(self.0.site.clone(), &[], self.0.bound.as_ref())
     }
 
     /// Measures a closure.
@@ -403,7 +402,7 @@ impl With<'_, Timer> {
     /// Measures until the guard is dropped.
     pub fn start(&self) -> TimerGuard {
         let timer = &self.instrument.0;
-        TimerGuard::start(timer.site.clone(), self.tags, timer.bound.clone())
+        TimerGuard::start(timer.site.clone(), self.tags, timer.bound.as_ref())
     }
 
     /// Measures a closure.
@@ -413,86 +412,11 @@ impl With<'_, Timer> {
     }
 }
 
-/// Measures the time until it is dropped, for the collector that was current when it was made.
-#[must_use = "dropped at once it measures nothing: write `let _timer = ..`"]
-#[derive(Debug)]
-pub struct TimerGuard {
-    running: Running,
-    site: SiteRef,
-    tags: Vec<(String, String)>,
-}
-
-impl TimerGuard {
-    fn start(site: SiteRef, tags: &[(&str, &str)], bound: Option<Arc<Core>>) -> Self {
-        let running = Running::start(bound);
-        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Self { running, site, tags }
-    }
-
-    /// Forgets the measurement.
-    pub fn discard(mut self) {
-        self.running = Running::Not;
-    }
-}
-
-/// Since when a timer runs, and for whom.
-#[derive(Debug)]
-enum Running {
-    /// For nobody.
-    Not,
-    /// For the collector of that number, which was the current one: the quick way.
-    Here(u64, Tick),
-    For(Arc<Core>, Tick),
-}
-
-impl Running {
-    #[inline]
-    fn start(bound: Option<Arc<Core>>) -> Self {
-        if bound.is_none()
-            && let Some(collector) = page::current_by_machine_clock()
-        {
-            return Self::Here(collector, Tick::of_machine());
-        }
-        if !page::is_any() {
-            return Self::Not;
-        }
-        let core = bound.or_else(current::get).filter(|core| core.is_enabled());
-        core.map_or(Self::Not, |core| {
-            let now = core.clock().now();
-            Self::For(core, now)
-        })
-    }
-}
-
-impl Drop for TimerGuard {
-    fn drop(&mut self) {
-        let seconds = |nanos: u64| nanos as f64 / 1e9;
-        let (core, took) = match std::mem::replace(&mut self.running, Running::Not) {
-            Running::Not => return,
-            Running::For(core, start) => {
-                let took = seconds(core.clock().now().since(start));
-                (core, took)
-            }
-            Running::Here(collector, start) => {
-                let took = seconds(Tick::of_machine().since(start));
-                if self.tags.is_empty() && page::record(Some(collector), &self.site, took) {
-                    return;
-                }
-                let Some(core) = current::by_number(collector) else { return };
-                (core, took)
-            }
-        };
-        if self.tags.is_empty() {
-            observe(Some(&core), &self.site, Number::Float(took));
-            return;
-        }
-        let tags: Vec<(&str, &str)> = self.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        observe_with(Some(&core), &self.site, &tags, Number::Float(took));
-    }
-}
-
 #[doc(hidden)]
 pub mod private;
+mod timer;
+
+pub use timer::TimerGuard;
 
 #[cfg(test)]
 mod tests;

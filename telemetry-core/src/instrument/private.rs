@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Number, Site, SiteRef, TimerGuard, current, page};
+use super::timer::Running;
+use super::{Number, Site, SiteRef, TimerGuard, current};
 
 /// Adds to a static counter.
 #[inline]
@@ -39,60 +40,20 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct CallTimer {
     site: &'static Site,
-    running: CallRunning,
-}
-
-#[derive(Debug)]
-enum CallRunning {
-    /// For the collector of that number, since that reading of the machine's counter.
-    Counter(u64, u64),
-    /// Rare, and boxed so that the futures of annotated functions stay small.
-    Guard(Option<Box<TimerGuard>>),
+    running: Running,
 }
 
 impl CallTimer {
     #[inline]
     pub fn start(site: &'static Site) -> Self {
-        let running = match page::start_counter() {
-            Some((collector, start)) => CallRunning::Counter(collector, start),
-            None => CallRunning::Guard(page::is_any().then(|| Box::new(start_guard(site)))),
-        };
-        Self { site, running }
+        Self { site, running: Running::start(None) }
     }
-}
-
-#[cold]
-fn start_guard(site: &'static Site) -> TimerGuard {
-    start(site, &[])
 }
 
 impl Drop for CallTimer {
     #[inline]
     fn drop(&mut self) {
-        if let CallRunning::Counter(collector, start) = self.running {
-            if let Err(seconds) = page::stop_counter(collector, start, self.site) {
-                record_elsewhere(collector, self.site, seconds);
-            }
-        } else {
-            self.end_guard();
-        }
-    }
-}
-
-impl CallTimer {
-    #[cold]
-    fn end_guard(&mut self) {
-        if let CallRunning::Guard(Some(guard)) = &mut self.running {
-            guard.site = SiteRef::Static(self.site);
-        }
-    }
-}
-
-/// The call ended on another thread than it began, or under another collector, or where no cell is.
-#[cold]
-fn record_elsewhere(collector: u64, site: &'static Site, seconds: f64) {
-    if let Some(core) = current::by_number(collector) {
-        super::observe(Some(&core), site, Number::Float(seconds));
+        self.running.stop(self.site, &[]);
     }
 }
 

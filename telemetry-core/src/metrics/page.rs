@@ -25,8 +25,6 @@ pub(crate) const CELLS: usize = 1024;
 /// One thread's cells in one collector.
 pub(crate) struct Page {
     collector: AtomicU64,
-    /// Whether the collector takes its time from the machine.
-    machine_clock: AtomicBool,
     /// Seconds a tick of the machine's counter, as bits; 0 where it does not count.
     counter_seconds: AtomicU64,
     /// Of counters: a sum in two's complement.
@@ -105,13 +103,6 @@ pub(crate) fn with_tagged(
     found.ok().flatten().unwrap_or(false)
 }
 
-/// The current collector of this thread, if this thread has a page of it, and it takes its time from the machine.
-#[inline]
-pub(crate) fn current_by_machine_clock() -> Option<u64> {
-    let page = HOT.get()?;
-    page.machine_clock.load(Relaxed).then(|| page.collector.load(Relaxed))
-}
-
 /// The current collector of this thread and a reading of the machine's counter, if that is how it measures.
 #[inline]
 pub(crate) fn start_counter() -> Option<(u64, u64)> {
@@ -129,6 +120,12 @@ pub(crate) fn stop_counter(collector: u64, start: u64, site: &Site) -> Result<()
     let seconds = ticks as f64 * f64::from_bits(page.counter_seconds.load(Relaxed));
     let histogram = own(site).and_then(|number| page.histograms.get()?[number].get());
     if histogram.is_some_and(|histogram| histogram.record(seconds)) { Ok(()) } else { Err(seconds) }
+}
+
+/// The time since that reading, in seconds.
+pub(crate) fn counter_since(start: u64) -> f64 {
+    let ticks = machine::counter().wrapping_sub(start).cast_signed().max(0);
+    ticks as f64 * machine::counter_seconds().unwrap_or_default()
 }
 
 /// The page of this thread in the collector that a handle is bound to, or in the current one.
@@ -260,7 +257,6 @@ impl Pages {
         }
         let page = free().pop().unwrap_or_else(|| Box::leak(Box::default()));
         page.collector.store(self.collector, Relaxed);
-        page.machine_clock.store(self.machine_clock, Relaxed);
         let seconds = machine::counter_seconds().filter(|_| self.machine_clock).unwrap_or_default();
         page.counter_seconds.store(seconds.to_bits(), Relaxed);
         page.left.store(false, Relaxed);
@@ -297,7 +293,6 @@ impl Default for Page {
     fn default() -> Self {
         Self {
             collector: AtomicU64::new(0),
-            machine_clock: AtomicBool::new(false),
             counter_seconds: AtomicU64::new(0),
             sums: [const { AtomicU64::new(0) }; CELLS],
             histograms: OnceLock::new(),

@@ -1,0 +1,108 @@
+//! Timers that run.
+
+use std::sync::Arc;
+
+use super::{SiteRef, observe, observe_with};
+use crate::clock::Tick;
+use crate::collector::{Core, current};
+use crate::metrics::{Site, page};
+use crate::model::Number;
+
+/// Measures the time until it is dropped, for the collector that was current when it was made.
+#[must_use = "dropped at once it measures nothing: write `let _timer = ..`"]
+#[derive(Debug)]
+pub struct TimerGuard {
+    running: Running,
+    pub(super) site: SiteRef,
+    tags: Vec<(String, String)>,
+}
+
+impl TimerGuard {
+    pub(super) fn start(site: SiteRef, tags: &[(&str, &str)], bound: Option<&Arc<Core>>) -> Self {
+        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Self { running: Running::start(bound), site, tags }
+    }
+
+    /// Forgets the measurement.
+    pub fn discard(mut self) {
+        self.running = Running::Not;
+    }
+}
+
+impl Drop for TimerGuard {
+    fn drop(&mut self) {
+        self.running.stop(&self.site, &self.tags);
+    }
+}
+
+/// Since when a timer runs, and for whom.
+#[derive(Debug)]
+pub(super) enum Running {
+    /// For nobody.
+    Not,
+    /// For the collector of that number, which was the current one, since that reading of the machine's counter:
+    /// the quick way.
+    Counter(u64, u64),
+    /// Since that tick of the collector's clock.
+    For(Arc<Core>, Tick),
+}
+
+impl Running {
+    #[inline]
+    pub(super) fn start(bound: Option<&Arc<Core>>) -> Self {
+        match page::start_counter() {
+            Some((collector, start)) if bound.is_none() => Self::Counter(collector, start),
+            _ if page::is_any() => Self::start_by_clock(bound),
+            _ => Self::Not,
+        }
+    }
+
+    #[cold]
+    fn start_by_clock(bound: Option<&Arc<Core>>) -> Self {
+        let core = bound.cloned().or_else(current::get).filter(|core| core.is_enabled());
+        core.map_or(Self::Not, |core| {
+            let now = core.clock().now();
+            Self::For(core, now)
+        })
+    }
+
+    /// Takes the time until now, once.
+    #[inline]
+    pub(super) fn stop(&mut self, site: &Site, tags: &[(String, String)]) {
+        if let Self::Counter(collector, start) = *self {
+            *self = Self::Not;
+            if tags.is_empty() {
+                if let Err(seconds) = page::stop_counter(collector, start, site) {
+                    record_elsewhere(collector, site, tags, seconds);
+                }
+            } else {
+                record_elsewhere(collector, site, tags, page::counter_since(start));
+            }
+        } else {
+            self.stop_by_clock(site, tags);
+        }
+    }
+
+    #[cold]
+    fn stop_by_clock(&mut self, site: &Site, tags: &[(String, String)]) {
+        if let Self::For(core, start) = std::mem::replace(self, Self::Not) {
+            record(&core, site, tags, core.clock().now().since(start) as f64 / 1e9);
+        }
+    }
+}
+
+/// It has tags, or ends on another thread than it began, or under another collector, or where it has no cell.
+#[cold]
+fn record_elsewhere(collector: u64, site: &Site, tags: &[(String, String)], seconds: f64) {
+    if let Some(core) = current::by_number(collector) {
+        record(&core, site, tags, seconds);
+    }
+}
+
+fn record(core: &Core, site: &Site, tags: &[(String, String)], seconds: f64) {
+    if tags.is_empty() {
+        return observe(Some(core), site, Number::Float(seconds));
+    }
+    let tags: Vec<(&str, &str)> = tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    observe_with(Some(core), site, &tags, Number::Float(seconds));
+}
