@@ -583,9 +583,8 @@ fn deltas_lose_nothing_while_an_exporter_is_stuck() {
         counter.add(n);
         collector.flush(Duration::from_millis(1));
     }
-    assert!(
-        collector.ledger().exporter("closure", Signal::Metrics).unwrap().dropped.by(Reason::QueueFull) > 0
-    );
+    let stuck = *collector.ledger().exporter("closure", Signal::Metrics).unwrap();
+    assert!(stuck.accepted < 10 && stuck.dropped.total() == 0, "few wait, and none is dropped: {stuck:?}");
     door.open();
     assert!(collector.shutdown(SOON).is_complete());
     drop(collector);

@@ -96,7 +96,8 @@ pub(crate) fn with_tagged(
 ) -> bool {
     let Some(page) = hot(bound) else { return false };
     let found = MINE.try_with(|mine| {
-        let mine = mine.0.borrow();
+        // Borrowed already only where an allocator records: that value goes to the shared cell.
+        let mine = mine.0.try_borrow().ok()?;
         let lease = mine.iter().find(|lease| std::ptr::eq(lease.page, page))?;
         lease.tagged.find(site.known_number(), tags).map(f)
     });
@@ -175,7 +176,7 @@ impl Pages {
     #[cold]
     pub(crate) fn attach(&self, site: &Site, is_histogram: bool) {
         let page = MINE.try_with(|mine| {
-            let mut mine = mine.0.borrow_mut();
+            let mut mine = mine.0.try_borrow_mut().ok()?;
             let known = mine.iter().find(|lease| lease.page.collector.load(Relaxed) == self.collector);
             if let Some(lease) = known {
                 return Some(lease.page);
@@ -221,7 +222,7 @@ impl Pages {
         }
         let cell = Arc::new(OwnCell::new(is_histogram, bytes));
         let kept = MINE.try_with(|mine| {
-            let mut mine = mine.0.borrow_mut();
+            let mut mine = mine.0.try_borrow_mut().ok()?;
             let lease = mine.iter_mut().find(|lease| std::ptr::eq(lease.page, page))?;
             lease.tagged.keep(number, tags, Arc::clone(&cell));
             Some(())

@@ -68,6 +68,13 @@ pub(crate) struct Aggregator {
     pub(crate) flush_interval: Duration,
 }
 
+/// Whether more flushes will come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    Early,
+    Last,
+}
+
 /// A batch of spans or events is closed when it has that many bytes.
 const BATCH: usize = 512 << 10;
 /// Meters tick at least that often.
@@ -83,14 +90,14 @@ impl Aggregator {
             match self.commands.recv_deadline(next_flush.min(next_tick)) {
                 Ok(Command::Wake) => self.move_items(),
                 Ok(Command::Flush(done)) => {
-                    self.flush();
+                    self.flush(Flush::Early);
                     self.tell_all(Control::Hurry);
                     let _ = done.send(());
                 }
                 Ok(Command::Add(output)) => self.outputs.push(*output),
                 Ok(Command::Stop(until, done)) => {
                     self.buffers.close();
-                    self.flush();
+                    self.flush(Flush::Last);
                     // A thread that had begun before the buffers closed may have put a full chunk aside while
                     // they were emptied; by now all such threads are done.
                     self.move_items();
@@ -108,7 +115,7 @@ impl Aggregator {
                 next_tick = far(TICK);
             }
             if now >= next_flush {
-                self.flush();
+                self.flush(Flush::Early);
                 next_flush = far(self.flush_interval);
             }
         }
@@ -123,13 +130,13 @@ impl Aggregator {
         }
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, which: Flush) {
         self.clock.anchor();
         self.move_items();
         if !self.outputs.is_empty() {
             self.table.tick();
             let metrics = self.table.read();
-            self.dispatch_snapshot(metrics);
+            self.dispatch_snapshot(metrics, which);
         }
     }
 
@@ -184,8 +191,9 @@ impl Aggregator {
     }
 
     /// The metrics of this moment to every exporter: one batch for all that want sums since the start, one
-    /// each for those that want deltas.
-    fn dispatch_snapshot(&mut self, metrics: Vec<Metric>) {
+    /// each for those that want deltas. A delta for which there is no room is not made: the next one, which may be
+    /// the last and then always has room, covers its time too.
+    fn dispatch_snapshot(&mut self, metrics: Vec<Metric>, which: Flush) {
         if metrics.is_empty() {
             return;
         }
@@ -203,6 +211,10 @@ impl Aggregator {
                     Arc::new(Batch::of_metrics(delta, Arc::clone(&self.resource)))
                 }
             };
+            let lane = &output.lanes[Signal::Metrics as usize];
+            if output.baseline.is_some() && which == Flush::Early && !lane.has_room(&batch) {
+                continue;
+            }
             let (n, wanted) = (batch.len() as u64, output.wants[Signal::Metrics as usize]);
             if !state.offer(output.number, Signal::Metrics, n, wanted) || batch.is_empty() {
                 continue;
@@ -211,7 +223,12 @@ impl Aggregator {
             if let Some(baseline) = &mut output.baseline {
                 baseline.commit(snapshot.metrics());
             }
-            output.push(Signal::Metrics, &batch, &mut state);
+            match which {
+                Flush::Last => {
+                    output.lanes[Signal::Metrics as usize].push_over(output.number, &batch, &mut state);
+                }
+                Flush::Early => output.push(Signal::Metrics, &batch, &mut state),
+            }
         }
     }
 }

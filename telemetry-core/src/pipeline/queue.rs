@@ -39,6 +39,12 @@ impl Lane {
         (Self { signal, sender, receiver, bytes, max_bytes }, out)
     }
 
+    /// Whether a batch fits without another one having to go.
+    pub(crate) fn has_room(&self, batch: &Batch) -> bool {
+        self.receiver.is_empty()
+            || self.bytes.load(Relaxed) + batch.bytes() <= self.max_bytes && !self.sender.is_full()
+    }
+
     /// Puts a batch in, which is booked as accepted already. What must go for it is booked as dropped, and handed
     /// back.
     pub(crate) fn push(&self, exporter: usize, batch: &Arc<Batch>, state: &mut State) -> Vec<Arc<Batch>> {
@@ -48,7 +54,19 @@ impl Lane {
             let Some(oldest) = self.drop_oldest(exporter, state) else { break };
             dropped.push(oldest);
         }
-        self.bytes.fetch_add(size, Relaxed);
+        dropped.extend(self.send(exporter, batch, state));
+        dropped
+    }
+
+    /// Puts the last batch in, whatever its size: what waits will not become more.
+    pub(crate) fn push_over(&self, exporter: usize, batch: &Arc<Batch>, state: &mut State) {
+        drop(self.send(exporter, batch, state));
+    }
+
+    /// What had to go because too many batches wait.
+    fn send(&self, exporter: usize, batch: &Arc<Batch>, state: &mut State) -> Vec<Arc<Batch>> {
+        self.bytes.fetch_add(batch.bytes(), Relaxed);
+        let mut dropped = Vec::new();
         let mut next = Arc::clone(batch);
         loop {
             match self.sender.try_send(next) {
