@@ -94,14 +94,17 @@ impl Instrument {
     }
 }
 
-/// Adds to this thread's own cell where it can: whole numbers, from 0 up.
+/// Adds to this thread's own cell where it can: whole numbers, from 0 up for sums that only grow. All whole numbers
+/// of one series go the same way, so that a snapshot does not see one of a pair and miss the other.
 #[inline]
 fn add(bound: Option<&Core>, site: &Site, value: Number) {
     if !page::is_any() {
         return;
     }
     match value {
-        Number::Int(n) if n >= 0 && page::add(bound.map(Core::number), site, n.cast_unsigned()) => {}
+        Number::Int(n)
+            if (n >= 0 || site.kind == CellKind::UpDownCounter)
+                && page::add(bound.map(Core::number), site, n.cast_unsigned()) => {}
         value => share(bound, site, value),
     }
 }
@@ -119,7 +122,7 @@ fn add_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Num
     let own =
         |n: i64| page::with_tagged(bound.map(Core::number), site, tags, |cell| cell.add(n.cast_unsigned()));
     match value {
-        Number::Int(n) if n >= 0 && own(n) => {}
+        Number::Int(n) if (n >= 0 || site.kind == CellKind::UpDownCounter) && own(n) => {}
         value if page::is_any() => share_with(bound, site, tags, value),
         _ => {}
     }
@@ -317,7 +320,11 @@ impl Gauge {
     /// telemetry's own thread, so it should be quick; its panic is caught and counted. For the collector that is
     /// current now; without one, never. The collector lets go of it when it is shut down.
     pub fn observe(&self, read: impl Fn() -> f64 + Send + Sync + 'static) {
-        self.0.with_core(|core| core.table().observe(&self.0.site, read));
+        // Not inside of `current::with`: what an earlier `read` had captured goes now, and may do anything.
+        let core = self.0.bound.clone().or_else(current::get).filter(|core| core.is_enabled());
+        if let Some(core) = core {
+            core.table().observe(&self.0.site, read);
+        }
     }
 }
 

@@ -214,3 +214,39 @@ fn totals_are_exact_while_threads_come_and_go_and_snapshots_are_taken() {
     });
     assert_eq!(c.snapshot().total("c"), 80_000.0);
 }
+
+#[test]
+fn an_up_down_counter_is_never_seen_out_of_its_bounds() {
+    let c = Collector::builder().ignore_env().start().unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            c.scoped(|| {
+                let open = up_down_counter("open");
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    open.inc();
+                    open.dec();
+                }
+            });
+        });
+        let seen: Vec<f64> = (0..2_000).map(|_| c.snapshot().total("open")).collect();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(seen.iter().all(|open| (0.0..=1.0).contains(open)), "{seen:?}");
+    });
+}
+
+#[test]
+fn values_far_apart_share_one_cell_and_one_pair_of_values_is_two_series() {
+    let c = Collector::builder().ignore_env().start().unwrap();
+    c.scoped(|| {
+        let (sizes, cache) = (histogram("sizes"), counter("cache"));
+        for _ in 0..1_000 {
+            sizes.with(&[("route", "/")]).record(1e-9);
+            sizes.with(&[("route", "/")]).record(1e9);
+            cache.with(&[("hit", "true")]).inc();
+            cache.with(&[("miss", "true")]).inc();
+        }
+    });
+    let read = c.snapshot();
+    assert_eq!((read.total("sizes"), read.total("cache"), read.len()), (2_000.0, 2_000.0, 3));
+}

@@ -159,7 +159,9 @@ impl OwnHistogram {
     /// The count is the sum of the buckets as they were read.
     pub(crate) fn read(&self) -> HistogramValue {
         let base = self.base.load(Relaxed);
-        let filled = self.buckets.iter().map(|n| n.load(Relaxed)).enumerate().filter(|(_, n)| *n > 0);
+        // The first value may come between the two loads: then it is seen the next time.
+        let filled = self.buckets.iter().map(|n| n.load(Relaxed)).enumerate();
+        let filled = filled.filter(|(_, n)| *n > 0 && base != UNSET);
         let buckets: Vec<(i32, u64)> = filled.map(|(at, n)| (index(base.wrapping_add(at)), n)).collect();
         let of = |cell: &AtomicU64| f64::from_bits(cell.load(Relaxed));
         value(self.zero.load(Relaxed), buckets, of(&self.sum), of(&self.min), of(&self.max))

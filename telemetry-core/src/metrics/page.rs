@@ -216,6 +216,15 @@ impl Pages {
         is_histogram: bool,
     ) -> Option<Arc<OwnCell>> {
         let (number, page) = (site.number()?, hot(Some(self.collector))?);
+        let is_taken = MINE.try_with(|mine| {
+            let mine = mine.0.try_borrow().ok()?;
+            let lease = mine.iter().find(|lease| std::ptr::eq(lease.page, page))?;
+            Some(lease.tagged.is_taken(number, tags))
+        });
+        // There is one that had no bucket for a value, or one of other tags: it stays.
+        if is_taken.ok().flatten() != Some(false) {
+            return None;
+        }
         let bytes = super::tagged::size(is_histogram, tags);
         if !self.take(bytes) {
             return None;

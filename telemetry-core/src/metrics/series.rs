@@ -28,6 +28,9 @@ pub(crate) struct Series {
 /// The tag of the series that stands for all beyond the cap.
 pub(crate) const OVERFLOW: (&str, &str) = ("otel.metric.overflow", "true");
 
+/// The series of all metrics beyond the cap for all.
+pub(crate) const TOO_MANY: &str = "telemetry.metrics.overflow";
+
 /// What threads keep of a series for themselves.
 #[derive(Debug, Default)]
 pub(crate) struct Own {
@@ -67,7 +70,7 @@ impl Series {
         let rates =
             if kind == CellKind::Meter { Meter::RATES.iter().map(rate).collect() } else { Vec::new() };
         let cell = Cell::new(kind, clock.now());
-        let is_overflow = identity.tags.get(OVERFLOW.0).is_some();
+        let is_overflow = identity.tags.get(OVERFLOW.0).is_some() || identity.name == TOO_MANY;
         Self { kind, identity: identity.into(), rates, began, cell, own: Mutex::default(), is_overflow }
     }
 

@@ -12,7 +12,7 @@ use tracing_core::Level;
 
 use super::cell::Cell;
 use super::page::Pages;
-use super::series::{OVERFLOW, Own, Point, Series};
+use super::series::{OVERFLOW, Own, Point, Series, TOO_MANY};
 use super::site::{CellKind, MAX_NUMBER, Site};
 use crate::clock::Clock;
 use crate::diagnostics::warn_later;
@@ -399,7 +399,6 @@ impl Table {
 
 /// More series than that are not made, whatever their metrics: names too may be made up without end.
 const MOST: usize = 100_000;
-const TOO_MANY: &str = "telemetry.metrics.overflow";
 
 /// Says, once, that two places declare one metric differently. What the first one said counts, and both are
 /// recorded.

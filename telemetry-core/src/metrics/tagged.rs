@@ -64,7 +64,12 @@ impl Tagged {
         same.then_some(&*entry.cell)
     }
 
-    /// Keeps a cell for these tags. One whose hash is the same goes: both are right, and one of them is quick.
+    /// Whether there is a cell for these tags, or for others with the same hash, which then keep it.
+    pub(crate) fn is_taken(&self, site: usize, tags: &[(&str, &str)]) -> bool {
+        self.0.contains_key(&hash(site, tags))
+    }
+
+    /// Keeps a cell for these tags.
     pub(crate) fn keep(&mut self, site: usize, tags: &[(&str, &str)], cell: Arc<OwnCell>) {
         if self.0.len() >= MOST {
             self.0.clear();
@@ -81,11 +86,13 @@ pub(crate) fn size(is_histogram: bool, tags: &[(&str, &str)]) -> usize {
     size_of::<Entry>() + size_of::<OwnCell>() + histogram + text + 32
 }
 
-/// Of the values, which differ where the keys do not.
+/// Of the keys' ends and all of the values.
 #[inline]
 fn hash(site: usize, tags: &[(&str, &str)]) -> u64 {
     let mut state = site as u64 ^ 0x9e37_79b9_7f4a_7c15;
-    for (_, value) in tags {
+    for (key, value) in tags {
+        let (first, last) = words(key.as_bytes());
+        state = state.wrapping_add(first ^ last.rotate_left(32));
         let mut bytes = value.as_bytes();
         state = state.wrapping_add((bytes.len() as u64).wrapping_mul(0xd6e8_feb8_6659_fd93));
         while let Some((chunk, rest)) = bytes.split_first_chunk::<16>() {

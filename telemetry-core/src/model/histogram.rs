@@ -62,7 +62,7 @@ impl HistogramValue {
         debug_assert!(self.scale == other.scale || self.count == 0 || other.count == 0);
         self.scale = self.scale.max(other.scale);
         self.count += other.count;
-        self.sum += other.sum;
+        self.sum = (self.sum + other.sum).clamp(f64::MIN, f64::MAX);
         self.zero_count += other.zero_count;
         self.min = both(self.min, other.min, f64::min);
         self.max = both(self.max, other.max, f64::max);
