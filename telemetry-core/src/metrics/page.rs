@@ -114,19 +114,26 @@ pub(crate) fn start_counter() -> Option<(u64, u64)> {
 /// Takes the time since that reading, which was made for that collector, into this thread's own histogram.
 #[inline]
 pub(crate) fn stop_counter(collector: u64, start: u64, site: &Site) -> Result<(), f64> {
-    let ticks = machine::counter().wrapping_sub(start).cast_signed().max(0);
-    let Some(page) = hot(Some(collector)) else {
-        return Err(ticks as f64 * machine::counter_seconds().unwrap_or_default());
-    };
-    let seconds = ticks as f64 * f64::from_bits(page.counter_seconds.load(Relaxed));
+    let ticks = ticks_since(start);
+    let Some(page) = hot(Some(collector)) else { return Err(seconds_of(ticks)) };
+    let seconds = ticks * f64::from_bits(page.counter_seconds.load(Relaxed));
     let histogram = own(site).and_then(|number| page.histograms.get()?[number].get());
     if histogram.is_some_and(|histogram| histogram.record(seconds)) { Ok(()) } else { Err(seconds) }
 }
 
 /// The time since that reading, in seconds.
 pub(crate) fn counter_since(start: u64) -> f64 {
-    let ticks = machine::counter().wrapping_sub(start).cast_signed().max(0);
-    ticks as f64 * machine::counter_seconds().unwrap_or_default()
+    seconds_of(ticks_since(start))
+}
+
+/// Counters of two cores may be a little apart: nothing took less than no time.
+#[inline]
+fn ticks_since(start: u64) -> f64 {
+    machine::counter().wrapping_sub(start).cast_signed().max(0) as f64
+}
+
+fn seconds_of(ticks: f64) -> f64 {
+    ticks * machine::counter_seconds().unwrap_or_default()
 }
 
 /// The page of this thread in the collector that a handle is bound to, or in the current one.
@@ -216,31 +223,19 @@ impl Pages {
         is_histogram: bool,
     ) -> Option<Arc<OwnCell>> {
         let (number, page) = (site.number()?, hot(Some(self.collector))?);
-        let is_taken = MINE.try_with(|mine| {
-            let mine = mine.0.try_borrow().ok()?;
-            let lease = mine.iter().find(|lease| std::ptr::eq(lease.page, page))?;
-            Some(lease.tagged.is_taken(number, tags))
-        });
-        // There is one that had no bucket for a value, or one of other tags: it stays.
-        if is_taken.ok().flatten() != Some(false) {
-            return None;
-        }
-        let bytes = super::tagged::size(is_histogram, tags);
-        if !self.take(bytes) {
-            return None;
-        }
-        let cell = Arc::new(OwnCell::new(is_histogram, bytes));
         let kept = MINE.try_with(|mine| {
             let mut mine = mine.0.try_borrow_mut().ok()?;
-            let lease = mine.iter_mut().find(|lease| std::ptr::eq(lease.page, page))?;
-            lease.tagged.keep(number, tags, Arc::clone(&cell));
-            Some(())
+            let tagged = &mut mine.iter_mut().find(|lease| std::ptr::eq(lease.page, page))?.tagged;
+            let bytes = super::tagged::size(is_histogram, tags);
+            // One that is there had no bucket for a value, or is of other tags: it stays.
+            if tagged.is_taken(number, tags) || !self.take(bytes) {
+                return None;
+            }
+            let cell = Arc::new(OwnCell::new(is_histogram, bytes));
+            tagged.keep(number, tags, Arc::clone(&cell));
+            Some(cell)
         });
-        if kept.ok().flatten().is_none() {
-            self.give_back(bytes);
-            return None;
-        }
-        Some(cell)
+        kept.ok().flatten()
     }
 
     pub(crate) fn give_back(&self, bytes: usize) {
