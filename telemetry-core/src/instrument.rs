@@ -81,6 +81,25 @@ impl Instrument {
         observe_with(self.bound.as_deref(), &self.site, tags, value);
     }
 
+    fn observe_by(&self, read: impl Fn() -> Number + Send + Sync + 'static) {
+        // Not inside of `current::with`: what an earlier `read` had captured goes now, and may do anything.
+        let core = self.bound.clone().or_else(current::get).filter(|core| core.is_enabled());
+        if let Some(core) = core {
+            core.table().observe(&self.site, read);
+        }
+    }
+
+    /// Buckets with these upper bounds.
+    fn buckets(self, bounds: &[f64]) -> Self {
+        self.change(|site| match Site::keep_bounds(bounds) {
+            Ok(kept) => site.bounds = kept,
+            Err(e) => warn_later(format_args!(
+                "metric `{}`: the buckets {bounds:?} are refused: {e}; it has exponential ones",
+                site.name()
+            )),
+        })
+    }
+
     /// A value of a sum.
     #[inline]
     fn add(&self, value: Number) {
@@ -138,15 +157,15 @@ fn observe_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value:
 
 #[cold]
 fn share_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
-    attach(bound, site);
+    attach(bound, site, true);
     with_core(bound, |core| core.table().record_tagged(site, tags, value));
 }
 
 /// Makes the current collector's page of this thread the hot one, if the value is for that collector.
-fn attach(bound: Option<&Core>, site: &Site) {
+fn attach(bound: Option<&Core>, site: &Site, is_tagged: bool) {
     current::with(|core| {
         if bound.is_none_or(|bound| std::ptr::eq(bound, core)) {
-            core.table().attach(site);
+            core.table().attach(site, is_tagged);
         }
     });
 }
@@ -154,7 +173,7 @@ fn attach(bound: Option<&Core>, site: &Site) {
 /// Takes a value into the shared cell, and sees to it that the next one finds a cell of this thread's own.
 #[cold]
 fn share(bound: Option<&Core>, site: &Site, value: Number) {
-    attach(bound, site);
+    attach(bound, site, false);
     with_core(bound, |core| core.table().record(site, &[], value));
 }
 
@@ -315,17 +334,35 @@ impl Gauge {
     pub fn set(&self, value: impl Into<Number>) {
         self.0.record(&[], value.into());
     }
+}
 
-    /// Lets `read` give the value at each export, in place of an earlier `read` of the same series. It runs on
-    /// telemetry's own thread, so it should be quick; its panic is caught and counted. For the collector that is
-    /// current now; without one, never. The collector lets go of it when it is shut down.
-    pub fn observe(&self, read: impl Fn() -> f64 + Send + Sync + 'static) {
-        // Not inside of `current::with`: what an earlier `read` had captured goes now, and may do anything.
-        let core = self.0.bound.clone().or_else(current::get).filter(|core| core.is_enabled());
-        if let Some(core) = core {
-            core.table().observe(&self.0.site, read);
+macro_rules! observable {
+    ($($name:ident: $(#[$what:meta])*;)*) => {$(
+        impl $name {
+            $(#[$what])*
+            ///
+            /// It replaces an earlier `read` of the same series, is for the collector that is current now (without
+            /// one, never), and goes when that is shut down. It runs on a thread for callbacks. One that panics is
+            /// caught and counted; one that takes longer than [`Config::callback_timeout`](crate::Config) is left out
+            /// until it returns.
+            pub fn observe<N: Into<Number>>(&self, read: impl Fn() -> N + Send + Sync + 'static) {
+                self.0.observe_by(move || read().into());
+            }
         }
-    }
+    )*};
+}
+
+observable! {
+    Counter:
+        /// Lets `read` give the whole sum at each export, from 0 up: a number that the system counts itself. A sum
+        /// that is less than before has begun anew.
+        ;
+    UpDownCounter:
+        /// Lets `read` give the whole sum at each export.
+        ;
+    Gauge:
+        /// Lets `read` give the value at each export.
+        ;
 }
 
 impl With<'_, Gauge> {
@@ -336,6 +373,12 @@ impl With<'_, Gauge> {
 }
 
 impl Histogram {
+    /// The same with buckets that have these upper bounds, finite and ascending, at most 256. What the first
+    /// declaration of a metric says counts. Without, buckets are exponential.
+    pub fn buckets(self, bounds: &[f64]) -> Self {
+        Self(self.0.buckets(bounds))
+    }
+
     /// Takes a value. One that is not finite is refused, counted, and said once.
     #[inline]
     pub fn record(&self, value: impl Into<Number>) {
@@ -380,6 +423,18 @@ impl Timer {
     /// Takes a duration that was measured elsewhere.
     pub fn record(&self, duration: Duration) {
         self.0.observe(Number::Float(duration.as_secs_f64()));
+    }
+
+    /// The same with buckets that have these upper bounds, in seconds, finite and ascending, at most 256. What the
+    /// first declaration of a metric says counts. Without, buckets are exponential.
+    pub fn buckets(self, bounds: &[f64]) -> Self {
+        Self(self.0.buckets(bounds))
+    }
+
+    /// The same for long tasks, whose measurements are seen while they run: behind its name, `.active` is how many
+    /// there are, and the gauge `.active.longest` how long the oldest one has run, in seconds.
+    pub fn long_task(self) -> Self {
+        Self(self.0.change(|site| site.is_long_task = true))
     }
 
     /// Measures until the guard is dropped: at the end of a scope, by a panic, by a cancelled future.

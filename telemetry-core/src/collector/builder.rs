@@ -14,7 +14,7 @@ use super::{CheckAtStart, Collector, Config, Core, Guard, current};
 use crate::Error;
 use crate::clock::Clock;
 use crate::exporters::{self, Exporter};
-use crate::metrics::{Reader, Table};
+use crate::metrics::{Reader, Table, View};
 use crate::model::{Resource, Text};
 use crate::pipeline::aggregator::{Aggregator, Command};
 use crate::pipeline::buffer::Buffers;
@@ -35,6 +35,7 @@ pub struct Builder {
     tags: Vec<(Text, Text)>,
     exporters: Vec<Box<dyn Exporter>>,
     readers: Vec<Box<dyn Reader>>,
+    views: Vec<View>,
     clock: Option<Clock>,
 }
 
@@ -83,6 +84,12 @@ impl Builder {
     /// Adds a reader, which asks for metrics when it needs them.
     pub fn reader(mut self, reader: impl Reader) -> Self {
         self.readers.push(Box::new(reader));
+        self
+    }
+
+    /// Adds a rule that changes metrics before they are kept.
+    pub fn view(mut self, view: View) -> Self {
+        self.views.push(view);
         self
     }
 
@@ -137,6 +144,9 @@ impl Builder {
         let endpoints_of_env = self.base.is_none() && self.endpoints.is_empty();
         let config = settle(self.base, self.ignore_env, self.changes, self.endpoints, self.tags)?;
         let sampler = config.check()?;
+        for view in &self.views {
+            view.check().map_err(|e| Error::config("view", view.pattern(), e))?;
+        }
         let resource = Resource::new(config.tags.clone(), program_name())
             .map_err(|e| Error::config("tags", &config.tags, e))?;
         let clock = Arc::new(self.clock.unwrap_or_else(Clock::system));
@@ -144,12 +154,7 @@ impl Builder {
         let wake = commands.clone();
         let wake = move || drop(wake.send(Command::Wake));
         let core = Arc::new(Core {
-            table: Arc::new(Table::new(
-                Arc::clone(&clock),
-                config.min_level,
-                config.max_series,
-                config.metrics_bytes,
-            )),
+            table: Arc::new(Table::new(Arc::clone(&clock), config.of_metrics(), self.views)),
             buffers: Arc::new(Buffers::new(
                 config.buffer_bytes,
                 config.buffer_size - config.buffer_size / 10,

@@ -8,6 +8,7 @@ use tracing_core::Level;
 use crate::Error;
 use crate::diagnostics::warn;
 use crate::exporters::ExportError;
+use crate::metrics::Settings;
 use crate::model::Tags;
 use crate::sampling::HeadSampler;
 
@@ -26,6 +27,8 @@ use crate::sampling::HeadSampler;
 /// | `shutdown_timeout` (`shutdown_timeout_ms`) | `TELEMETRY_SHUTDOWN_TIMEOUT_MS` | 5000 |
 /// | `max_series` | `TELEMETRY_MAX_SERIES` | 2000 |
 /// | `metrics_bytes` | `TELEMETRY_METRICS_BYTES` | 32 MiB |
+/// | `series_expiration` (`series_expiration_ms`) | `TELEMETRY_SERIES_EXPIRATION_MS` | none |
+/// | `callback_timeout` (`callback_timeout_ms`) | `TELEMETRY_CALLBACK_TIMEOUT_MS` | 1000 |
 /// | `buffer_bytes` | `TELEMETRY_BUFFER_BYTES` | 16 MiB |
 /// | `exporter_bytes` | `TELEMETRY_EXPORTER_BYTES` | 8 MiB |
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +63,15 @@ pub struct Config {
     pub max_series: usize,
     /// Memory for the cells that threads have of their own; beyond that they share cells, which is slower.
     pub metrics_bytes: usize,
+    /// A series without a new value for so long ends, once every exporter and every reader has seen its last one: it is
+    /// exported no more, its memory is given back, and its place under `max_series` is free. With its next value it
+    /// begins anew, at 0. An up-down counter ends only at 0, one that is given by a callback never. None keeps all.
+    #[cfg_attr(feature = "serde", serde(rename = "series_expiration_ms", with = "some_millis"))]
+    pub series_expiration: Option<Duration>,
+    /// A snapshot waits so long for each callback of an observable instrument, and leaves it out from then on until it
+    /// returns.
+    #[cfg_attr(feature = "serde", serde(rename = "callback_timeout_ms", with = "millis"))]
+    pub callback_timeout: Duration,
     /// Memory for spans and events that the aggregator has not moved on yet.
     pub buffer_bytes: usize,
     /// Memory for batches that wait for one exporter.
@@ -80,6 +92,8 @@ impl Default for Config {
             shutdown_timeout: Duration::from_secs(5),
             max_series: 2000,
             metrics_bytes: 32 << 20,
+            series_expiration: None,
+            callback_timeout: Duration::from_secs(1),
             buffer_bytes: 16 << 20,
             exporter_bytes: 8 << 20,
         }
@@ -196,6 +210,12 @@ impl Config {
         if let Some(var) = var("metrics_bytes") {
             self.metrics_bytes = var.count()?;
         }
+        if let Some(var) = var("series_expiration_ms") {
+            self.series_expiration = Some(var.millis()?);
+        }
+        if let Some(var) = var("callback_timeout_ms") {
+            self.callback_timeout = var.millis()?;
+        }
         if let Some(var) = var("buffer_bytes") {
             self.buffer_bytes = var.count()?;
         }
@@ -203,6 +223,16 @@ impl Config {
             self.exporter_bytes = var.count()?;
         }
         Ok(self)
+    }
+
+    pub(super) fn of_metrics(&self) -> Settings {
+        Settings {
+            min_level: self.min_level,
+            max_series: self.max_series,
+            max_bytes: self.metrics_bytes,
+            expiration: self.series_expiration,
+            callback_timeout: self.callback_timeout,
+        }
     }
 
     /// What no variable and no type has checked yet.
@@ -218,8 +248,15 @@ impl Config {
                 return Err(Error::config(name, value, ABOVE_0));
             }
         }
-        if self.flush_interval.is_zero() {
-            return Err(Error::config("flush_interval_ms", 0, ABOVE_0));
+        let times = [
+            ("flush_interval_ms", self.flush_interval),
+            ("series_expiration_ms", self.series_expiration.unwrap_or(Duration::MAX)),
+            ("callback_timeout_ms", self.callback_timeout),
+        ];
+        for (name, time) in times {
+            if time.is_zero() {
+                return Err(Error::config(name, 0, ABOVE_0));
+            }
         }
         HeadSampler::ratio(self.sample_rate).map_err(|e| Error::config("sample_rate", self.sample_rate, e))
     }
@@ -244,6 +281,21 @@ impl Var {
 
     fn millis(&self) -> Result<Duration, Error> {
         self.parse_as(ABOVE_0, |text| text.parse().ok().filter(|n| *n > 0).map(Duration::from_millis))
+    }
+}
+
+#[cfg(feature = "serde")]
+#[allow(clippy::ref_option)] // what serde's derive passes
+mod some_millis {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(time: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
+        time.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)).serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(d)?.map(Duration::from_millis))
     }
 }
 
@@ -301,6 +353,8 @@ mod tests {
             ("TELEMETRY_SHUTDOWN_TIMEOUT_MS", "100"),
             ("TELEMETRY_MAX_SERIES", "10"),
             ("TELEMETRY_METRICS_BYTES", "3000"),
+            ("TELEMETRY_SERIES_EXPIRATION_MS", "60000"),
+            ("TELEMETRY_CALLBACK_TIMEOUT_MS", "20"),
             ("TELEMETRY_BUFFER_BYTES", "1000"),
             ("TELEMETRY_EXPORTER_BYTES", "2000"),
         ])
@@ -317,6 +371,8 @@ mod tests {
             shutdown_timeout: Duration::from_millis(100),
             max_series: 10,
             metrics_bytes: 3000,
+            series_expiration: Some(Duration::from_mins(1)),
+            callback_timeout: Duration::from_millis(20),
             buffer_bytes: 1000,
             exporter_bytes: 2000,
         };

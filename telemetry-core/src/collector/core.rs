@@ -110,9 +110,13 @@ impl Core {
     pub(super) fn add_reader(self: &Arc<Self>, mut reader: Box<dyn Reader>) -> Result<(), Error> {
         // A reader lives as long as the collector, which it must not keep alive.
         let (core, resource) = (Arc::downgrade(self), Arc::clone(&self.resource));
-        let source = Source::new(move || match core.upgrade() {
-            Some(core) => core.snapshot(),
-            None => Snapshot::new(Vec::new(), Arc::clone(&resource)),
+        let last_read = self.table.add_source();
+        let source = Source::new(move || {
+            let Some(core) = core.upgrade() else { return Snapshot::new(Vec::new(), Arc::clone(&resource)) };
+            let now = core.clock.now();
+            let snapshot = core.snapshot();
+            last_read.fetch_max(now.raw(), Relaxed);
+            snapshot
         });
         if let Err(source) = reader.attach(source) {
             return Err(Error::Reader { reader: reader.name().to_owned(), source });

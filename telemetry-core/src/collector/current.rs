@@ -1,6 +1,7 @@
 //! Which collector instruments feed: the only global that holds one.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::Core;
@@ -9,7 +10,8 @@ use crate::metrics::page;
 static GLOBAL: OnceLock<Arc<Core>> = OnceLock::new();
 
 thread_local! {
-    static SCOPED: RefCell<Option<Arc<Core>>> = const { RefCell::new(None) };
+    /// Never left filled when a thread ends: without a destructor it can be used in those of others.
+    static SCOPED: RefCell<Option<ManuallyDrop<Arc<Core>>>> = const { RefCell::new(None) };
 }
 
 /// Makes it the global one; false if there is one already.
@@ -38,7 +40,7 @@ pub(super) fn is_installed() -> bool {
 }
 
 pub(crate) fn get() -> Option<Arc<Core>> {
-    let scoped = SCOPED.try_with(|s| s.borrow().clone()).unwrap_or_default();
+    let scoped = SCOPED.with(|s| s.borrow().as_deref().cloned());
     scoped.or_else(|| GLOBAL.get().cloned())
 }
 
@@ -53,22 +55,23 @@ pub(crate) fn with(f: impl FnOnce(&Core)) {
             f(core);
         }
     };
-    let scoped = SCOPED.try_with(|s| s.borrow().as_deref().map(&mut run).is_some()).unwrap_or(false);
+    let scoped = SCOPED.with(|s| s.borrow().as_deref().map(|core| run(core)).is_some());
     if !scoped && let Some(core) = GLOBAL.get() {
         run(core);
     }
 }
 
 pub(super) fn scoped<R>(core: &Arc<Core>, f: impl FnOnce() -> R) -> R {
-    struct Back(Option<Arc<Core>>);
+    struct Back(Option<ManuallyDrop<Arc<Core>>>);
     impl Drop for Back {
         fn drop(&mut self) {
-            let mine = SCOPED.try_with(|s| std::mem::replace(&mut *s.borrow_mut(), self.0.take()));
+            let mine = SCOPED.with(|s| std::mem::replace(&mut *s.borrow_mut(), self.0.take()));
             page::forget_current();
-            drop(mine);
+            drop(mine.map(ManuallyDrop::into_inner));
         }
     }
-    let _back = Back(SCOPED.with(|s| s.borrow_mut().replace(Arc::clone(core))));
+    let mine = ManuallyDrop::new(Arc::clone(core));
+    let _back = Back(SCOPED.with(|s| s.borrow_mut().replace(mine)));
     page::forget_current();
     f()
 }

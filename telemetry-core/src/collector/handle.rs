@@ -95,7 +95,7 @@ impl Collector {
         self.core.add_reader(Box::new(reader))
     }
 
-    /// All metrics now, cumulative. Callbacks of gauges run on this thread.
+    /// All metrics now, cumulative. It waits for callbacks, for each at most [`Config::callback_timeout`].
     pub fn snapshot(&self) -> Snapshot {
         self.core.snapshot()
     }

@@ -42,7 +42,7 @@ use super::{Batch, Delivery, ExportError, Exporter, Signal};
 /// | `start_time_unix_nano`, `temporality` | since when it counts; `cumulative` or `delta`; not for gauges |
 /// | `value` | for all but histograms |
 /// | `count`, `sum`, `min`, `max`, `p50`, `p90`, `p99`, `p999` | for histograms; quantiles to 4.5% |
-/// | `zero_count`, `buckets` | values of 0 and below; pairs of upper bound and count |
+/// | `zero_count`, `buckets` | values of 0; pairs of upper bound (`null` above all bounds) and count, ascending |
 ///
 /// A file that reaches its size (64 MiB, `rotate_bytes`) becomes `spans.1.jsonl`, the one before that
 /// `spans.2.jsonl`, and so on; the last 4 (`keep`) stay, older ones are deleted. The size is looked at before each

@@ -108,8 +108,9 @@ impl Serialize for Tagged<'_, MetricRef<'_>> {
                 map.serialize_entry(name, &h.quantile(share))?;
             }
             map.serialize_entry("zero_count", &h.zero_count)?;
-            let bounds: Vec<(f64, u64)> = h.buckets.iter().map(|(i, n)| (h.upper_bound(*i), *n)).collect();
-            map.serialize_entry("buckets", &bounds)?;
+            let buckets: Vec<(f64, u64)> =
+                h.by_upper_bound().filter(|(upper, _)| *upper != 0.0 || h.zero_count == 0).collect();
+            map.serialize_entry("buckets", &buckets)?;
         } else {
             map.serialize_entry("value", &metric.number())?;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{SiteRef, observe, observe_with};
 use crate::clock::Tick;
 use crate::collector::{Core, current};
-use crate::metrics::{Site, page};
+use crate::metrics::{Site, Task, page};
 use crate::model::Number;
 
 /// Measures the time until it is dropped, for the collector that was current when it was made.
@@ -15,17 +15,21 @@ pub struct TimerGuard {
     running: Running,
     pub(super) site: SiteRef,
     tags: Vec<(String, String)>,
+    /// For a long task.
+    task: Option<Task>,
 }
 
 impl TimerGuard {
     pub(super) fn start(site: SiteRef, tags: &[(&str, &str)], bound: Option<&Arc<Core>>) -> Self {
+        let running = Running::start(bound);
+        let task = if site.is_long_task { running.task(&site, tags) } else { None };
         let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Self { running: Running::start(bound), site, tags }
+        Self { running, site, tags, task }
     }
 
     /// Forgets the measurement.
     pub fn discard(mut self) {
-        self.running = Running::Not;
+        (self.running, self.task) = (Running::Not, None);
     }
 }
 
@@ -64,6 +68,16 @@ impl Running {
             let now = core.clock().now();
             Self::For(core, now)
         })
+    }
+
+    /// It is one that is seen while it runs.
+    #[cold]
+    fn task(&self, site: &Site, tags: &[(&str, &str)]) -> Option<Task> {
+        match self {
+            Self::Not => None,
+            Self::Counter(collector, _) => current::by_number(*collector)?.table().begin_task(site, tags),
+            Self::For(core, _) => core.table().begin_task(site, tags),
+        }
     }
 
     /// Takes the time until now, once.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
+use super::bounds::Bounds;
 use super::histogram::Histogram;
 use super::meter::Meter;
 use super::site::CellKind;
@@ -18,11 +19,12 @@ pub(crate) enum Cell {
 }
 
 impl Cell {
-    pub(crate) fn new(kind: CellKind, now: Tick) -> Self {
+    /// For a histogram with these bounds, where somebody chose them.
+    pub(crate) fn new(kind: CellKind, now: Tick, bounds: Option<Bounds>) -> Self {
         match kind {
             CellKind::Counter | CellKind::UpDownCounter => Self::Sum(Sum::default()),
             CellKind::Gauge => Self::Gauge(Gauge::default()),
-            CellKind::Histogram => Self::Histogram(Box::default()),
+            CellKind::Histogram => Self::Histogram(Histogram::new(bounds).into()),
             CellKind::Meter => Self::Meter(Meter::new(now)),
         }
     }

@@ -12,6 +12,8 @@ use crate::model::{Identity, Kind, Metric, MetricValue, Temporality};
 #[derive(Debug, Default)]
 pub(crate) struct Baseline {
     seen: HashMap<Arc<Identity>, Metric>,
+    /// Deltas that were dropped when their series was over already.
+    owed: Vec<Metric>,
 }
 
 impl Baseline {
@@ -24,10 +26,17 @@ impl Baseline {
 
     /// What came since. Gauges are as they are; sums that did not move are left out.
     pub(crate) fn since(&self, now: &[Metric]) -> Vec<Metric> {
-        now.iter().filter_map(|metric| self.step(metric)).collect()
+        now.iter().filter_map(|metric| self.step(metric)).chain(self.owed.iter().cloned()).collect()
+    }
+
+    /// Whether nothing of that metric is to come any more.
+    pub(crate) fn has_seen(&self, now: &Metric) -> bool {
+        now.identity.kind == Kind::Gauge
+            || self.seen.get(&now.identity).is_some_and(|seen| seen.value == now.value)
     }
 
     pub(crate) fn commit(&mut self, now: &[Metric]) {
+        self.owed.clear();
         self.seen = now.iter().map(|m| (Arc::clone(&m.identity), m.clone())).collect();
     }
 
@@ -36,7 +45,10 @@ impl Baseline {
         if dropped.temporality != Temporality::Delta {
             return;
         }
-        let Some(seen) = self.seen.get_mut(&dropped.identity) else { return };
+        let Some(seen) = self.seen.get_mut(&dropped.identity) else {
+            self.owed.push(dropped.clone());
+            return;
+        };
         match (&mut seen.value, &dropped.value) {
             (MetricValue::Number(seen), MetricValue::Number(delta)) => *seen = seen.minus(*delta),
             (MetricValue::Histogram(seen), MetricValue::Histogram(delta)) => **seen = seen.since(delta),
@@ -51,7 +63,9 @@ impl Baseline {
         if now.identity.kind == Kind::Gauge {
             return Some(now.clone());
         }
-        let before = self.seen.get(&now.identity);
+        // A series that began anew was over before, and all of it was given.
+        let is_same = |before: &&Metric| now.start_time_unix_nano <= before.start_time_unix_nano;
+        let before = self.seen.get(&now.identity).filter(is_same);
         let value = match (&now.value, before.map(|b| &b.value)) {
             (MetricValue::Number(n), Some(MetricValue::Number(b))) => MetricValue::Number(n.minus(*b)),
             (MetricValue::Histogram(h), Some(MetricValue::Histogram(b))) => {

@@ -1,4 +1,5 @@
-//! Histogram cells: base-2 exponential buckets at a fixed scale, found by integer arithmetic.
+//! Histogram cells: base-2 exponential buckets at a fixed scale, found by integer arithmetic, or buckets with bounds
+//! that somebody chose.
 //!
 //! Eight buckets an octave (scale 3, each 9% wide) over `2^-64 .. 2^64`; what lies outside falls into the
 //! first or the last. Buckets come in blocks of four octaves, made when something first falls into them.
@@ -6,6 +7,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use super::bounds::{Bounds, MOST_BOUNDS};
 use super::cell::Float;
 use crate::model::HistogramValue;
 
@@ -29,35 +31,57 @@ const BOUNDS: [u64; PER_OCTAVE] = [
     1 << 52,
 ];
 
+/// What all threads share of one series.
 #[derive(Debug)]
 pub(crate) struct Histogram {
-    blocks: [OnceLock<Box<[AtomicU64; BLOCK]>>; BLOCKS],
-    zero: AtomicU64,
+    buckets: Buckets,
     sum: Float,
     min: Float,
     max: Float,
 }
 
-impl Default for Histogram {
-    fn default() -> Self {
-        Self {
-            blocks: [const { OnceLock::new() }; BLOCKS],
-            zero: AtomicU64::new(0),
-            sum: Float::new(0.0),
-            min: Float::new(f64::INFINITY),
-            max: Float::new(f64::NEG_INFINITY),
-        }
-    }
+#[derive(Debug)]
+enum Buckets {
+    Exponential { positive: Box<Blocks>, zero: AtomicU64, negative: OnceLock<Box<Blocks>> },
+    Chosen { bounds: Bounds, counts: Box<[AtomicU64]> },
 }
 
 impl Histogram {
+    /// With exponential buckets, or with those bounds.
+    pub(crate) fn new(bounds: Option<Bounds>) -> Self {
+        let buckets = match bounds {
+            None => Buckets::Exponential {
+                positive: Box::default(),
+                zero: AtomicU64::new(0),
+                negative: OnceLock::new(),
+            },
+            Some(bounds) => Buckets::Chosen {
+                bounds,
+                counts: (0..=bounds.list.len()).map(|_| AtomicU64::new(0)).collect(),
+            },
+        };
+        let (min, max) = (Float::new(f64::INFINITY), Float::new(f64::NEG_INFINITY));
+        Self { buckets, sum: Float::new(0.0), min, max }
+    }
+
+    pub(crate) fn bounds(&self) -> Option<Bounds> {
+        match self.buckets {
+            Buckets::Exponential { .. } => None,
+            Buckets::Chosen { bounds, .. } => Some(bounds),
+        }
+    }
+
     /// Takes a finite value.
     pub(crate) fn record(&self, x: f64) {
-        if x > 0.0 {
-            self.bucket(slot(x)).fetch_add(1, Relaxed);
-        } else {
-            self.zero.fetch_add(1, Relaxed);
-        }
+        let bucket = match &self.buckets {
+            Buckets::Chosen { bounds, counts } => &counts[bounds.place(x)],
+            Buckets::Exponential { positive, .. } if x > 0.0 => positive.bucket(slot(x)),
+            Buckets::Exponential { negative, .. } if x < 0.0 => {
+                negative.get_or_init(Box::default).bucket(slot(-x))
+            }
+            Buckets::Exponential { zero, .. } => zero,
+        };
+        bucket.fetch_add(1, Relaxed);
         self.sum.add(x);
         self.min.lower_to(x);
         self.max.raise_to(x);
@@ -65,38 +89,90 @@ impl Histogram {
 
     /// The count is the sum of the buckets as they were read, so it always fits them.
     pub(crate) fn read(&self) -> HistogramValue {
-        let filled = self.blocks.iter().enumerate().filter_map(|(i, block)| Some((i, block.get()?)));
-        let buckets: Vec<(i32, u64)> = filled
-            .flat_map(|(i, block)| {
-                block.iter().enumerate().map(move |(j, n)| (index(i * BLOCK + j), n.load(Relaxed)))
-            })
-            .filter(|(_, n)| *n > 0)
-            .collect();
-        value(self.zero.load(Relaxed), buckets, self.sum.get(), self.min.get(), self.max.get())
+        let mut value = match &self.buckets {
+            Buckets::Chosen { bounds, counts } => chosen(*bounds, counts),
+            Buckets::Exponential { positive, zero, negative } => HistogramValue {
+                zero_count: zero.load(Relaxed),
+                buckets: positive.read(),
+                negative_buckets: negative.get().map(|blocks| blocks.read()).unwrap_or_default(),
+                scale: SCALE,
+                ..HistogramValue::default()
+            },
+        };
+        finish(&mut value, self.sum.get(), self.min.get(), self.max.get());
+        value
     }
 
-    /// Takes all that another histogram has seen.
+    /// Takes all that a thread's own histogram has seen, which never has negative buckets.
     pub(crate) fn absorb(&self, other: &HistogramValue) {
         for (index, n) in &other.buckets {
-            self.bucket((index - MIN_EXPONENT * PER_OCTAVE as i32) as usize).fetch_add(*n, Relaxed);
+            let bucket = match &self.buckets {
+                Buckets::Chosen { counts, .. } => &counts[*index as usize],
+                Buckets::Exponential { positive, .. } => {
+                    positive.bucket((index - MIN_EXPONENT * PER_OCTAVE as i32) as usize)
+                }
+            };
+            bucket.fetch_add(*n, Relaxed);
         }
-        self.zero.fetch_add(other.zero_count, Relaxed);
+        if let Buckets::Exponential { zero, .. } = &self.buckets {
+            zero.fetch_add(other.zero_count, Relaxed);
+        }
         self.sum.add(other.sum);
         other.min.into_iter().for_each(|x| self.min.lower_to(x));
         other.max.into_iter().for_each(|x| self.max.raise_to(x));
     }
+}
 
-    fn bucket(&self, slot: usize) -> &AtomicU64 {
-        let block = self.blocks[slot / BLOCK].get_or_init(|| Box::new([const { AtomicU64::new(0) }; BLOCK]));
-        &block[slot % BLOCK]
+/// Exponential buckets, in blocks that are made when something first falls into them.
+#[derive(Debug)]
+struct Blocks([OnceLock<Box<[AtomicU64; BLOCK]>>; BLOCKS]);
+
+impl Default for Blocks {
+    fn default() -> Self {
+        Self([const { OnceLock::new() }; BLOCKS])
     }
 }
 
+impl Blocks {
+    fn bucket(&self, slot: usize) -> &AtomicU64 {
+        let block = self.0[slot / BLOCK].get_or_init(|| Box::new([const { AtomicU64::new(0) }; BLOCK]));
+        &block[slot % BLOCK]
+    }
+
+    fn read(&self) -> Vec<(i32, u64)> {
+        let filled = self.0.iter().enumerate().filter_map(|(i, block)| Some((i, block.get()?)));
+        let all = filled.flat_map(|(i, block)| {
+            block.iter().enumerate().map(move |(j, n)| (index(i * BLOCK + j), n.load(Relaxed)))
+        });
+        all.filter(|(_, n)| *n > 0).collect()
+    }
+}
+
+fn chosen(bounds: Bounds, counts: &[AtomicU64]) -> HistogramValue {
+    let counts = counts.iter().take(bounds.list.len() + 1).map(|n| n.load(Relaxed)).enumerate();
+    HistogramValue {
+        bounds: bounds.list.to_vec(),
+        buckets: counts.filter(|(_, n)| *n > 0).map(|(at, n)| (at as i32, n)).collect(),
+        ..HistogramValue::default()
+    }
+}
+
+/// Sets all but the buckets; the count is their sum.
+fn finish(value: &mut HistogramValue, sum: f64, min: f64, max: f64) {
+    let all = value.buckets.iter().chain(&value.negative_buckets);
+    value.count = value.zero_count + all.map(|(_, n)| n).sum::<u64>();
+    value.sum = sum;
+    value.min = Some(min).filter(|x| x.is_finite());
+    value.max = Some(max).filter(|x| x.is_finite());
+}
+
 /// The histogram of one series on one thread, which alone writes to it: loads and stores. It has buckets for 40
-/// octaves around its first value; what lies outside belongs into the shared histogram.
+/// octaves around its first value, or for chosen bounds; what lies outside, and what is negative, belongs into the
+/// shared histogram.
 #[derive(Debug)]
 pub(crate) struct OwnHistogram {
-    /// The slot of the first bucket; [`UNSET`] before the first value.
+    /// The slot of the first bucket. Beyond [`EMPTY`] it is none, and no value is less than a window above it: there
+    /// are chosen bounds whose number it is less [`CHOSEN`], no value came yet, or nobody said which buckets it has.
     base: AtomicUsize,
     buckets: [AtomicU64; WINDOW],
     zero: AtomicU64,
@@ -106,7 +182,10 @@ pub(crate) struct OwnHistogram {
 }
 
 const WINDOW: usize = 40 * PER_OCTAVE;
+const EMPTY: usize = 1 << 20;
+const CHOSEN: usize = EMPTY + 1;
 const UNSET: usize = usize::MAX;
+const _: () = assert!(MOST_BOUNDS < WINDOW, "there is a bucket beyond the last bound");
 
 impl Default for OwnHistogram {
     fn default() -> Self {
@@ -122,18 +201,48 @@ impl Default for OwnHistogram {
 }
 
 impl OwnHistogram {
+    /// Prepares it for values of a series with these bounds. Before, it takes none.
+    pub(crate) fn choose(&self, bounds: Option<Bounds>) {
+        if self.base.load(Relaxed) == UNSET {
+            self.base.store(bounds.map_or(EMPTY, |bounds| CHOSEN + bounds.number()), Relaxed);
+        }
+    }
+
     /// Takes a finite value; false if it has no bucket for it.
     #[inline]
     pub(crate) fn record(&self, x: f64) -> bool {
-        let bucket = if x > 0.0 {
+        if x > 0.0 {
             let at = slot(x).wrapping_sub(self.base.load(Relaxed));
-            if at >= WINDOW {
-                return self.record_first(x);
+            if at < WINDOW {
+                self.put(&self.buckets[at], x);
+                return true;
             }
-            &self.buckets[at]
-        } else {
-            &self.zero
+        }
+        self.record_rare(x)
+    }
+
+    #[inline(never)]
+    fn record_rare(&self, x: f64) -> bool {
+        let bucket = match self.base.load(Relaxed) {
+            UNSET => return false,
+            EMPTY if x > 0.0 => {
+                let base = slot(x).saturating_sub(WINDOW / 2).min(OCTAVES * PER_OCTAVE - WINDOW);
+                self.base.store(base, Relaxed);
+                &self.buckets[slot(x) - base]
+            }
+            ..=EMPTY if x == 0.0 => &self.zero,
+            ..=EMPTY => return false,
+            base => match Bounds::numbered(base - CHOSEN) {
+                Some(bounds) => &self.buckets[bounds.place(x)],
+                None => return false,
+            },
         };
+        self.put(bucket, x);
+        true
+    }
+
+    #[inline]
+    fn put(&self, bucket: &AtomicU64, x: f64) {
         bucket.store(bucket.load(Relaxed).wrapping_add(1), Relaxed);
         let sum = f64::from_bits(self.sum.load(Relaxed)) + x;
         self.sum.store(sum.clamp(f64::MIN, f64::MAX).to_bits(), Relaxed);
@@ -143,28 +252,28 @@ impl OwnHistogram {
         if x > f64::from_bits(self.max.load(Relaxed)) {
             self.max.store(x.to_bits(), Relaxed);
         }
-        true
-    }
-
-    #[cold]
-    fn record_first(&self, x: f64) -> bool {
-        if self.base.load(Relaxed) != UNSET {
-            return false;
-        }
-        let last = OCTAVES * PER_OCTAVE - WINDOW;
-        self.base.store(slot(x).saturating_sub(WINDOW / 2).min(last), Relaxed);
-        self.record(x)
     }
 
     /// The count is the sum of the buckets as they were read.
     pub(crate) fn read(&self) -> HistogramValue {
         let base = self.base.load(Relaxed);
-        // The first value may come between the two loads: then it is seen the next time.
-        let filled = self.buckets.iter().map(|n| n.load(Relaxed)).enumerate();
-        let filled = filled.filter(|(_, n)| *n > 0 && base != UNSET);
-        let buckets: Vec<(i32, u64)> = filled.map(|(at, n)| (index(base.wrapping_add(at)), n)).collect();
+        let bounds = base.checked_sub(CHOSEN).and_then(Bounds::numbered);
+        let mut value = if let Some(bounds) = bounds {
+            chosen(bounds, &self.buckets)
+        } else {
+            // The first value may come between the two loads: then it is seen the next time.
+            let filled = self.buckets.iter().map(|n| n.load(Relaxed)).enumerate();
+            let filled = filled.filter(|(_, n)| *n > 0 && base < EMPTY);
+            HistogramValue {
+                zero_count: self.zero.load(Relaxed),
+                buckets: filled.map(|(at, n)| (index(base.wrapping_add(at)), n)).collect(),
+                scale: SCALE,
+                ..HistogramValue::default()
+            }
+        };
         let of = |cell: &AtomicU64| f64::from_bits(cell.load(Relaxed));
-        value(self.zero.load(Relaxed), buckets, of(&self.sum), of(&self.min), of(&self.max))
+        finish(&mut value, of(&self.sum), of(&self.min), of(&self.max));
+        value
     }
 
     /// Forgets everything; nobody writes to it now.
@@ -174,18 +283,6 @@ impl OwnHistogram {
         self.buckets.iter().chain([&self.zero, &self.sum]).for_each(|cell| cell.store(0, Relaxed));
         self.min.store(empty.min.into_inner(), Relaxed);
         self.max.store(empty.max.into_inner(), Relaxed);
-    }
-}
-
-fn value(zero_count: u64, buckets: Vec<(i32, u64)>, sum: f64, min: f64, max: f64) -> HistogramValue {
-    HistogramValue {
-        count: zero_count + buckets.iter().map(|(_, n)| n).sum::<u64>(),
-        sum,
-        min: Some(min).filter(|x| x.is_finite()),
-        max: Some(max).filter(|x| x.is_finite()),
-        scale: SCALE,
-        zero_count,
-        buckets,
     }
 }
 
@@ -227,7 +324,7 @@ mod tests {
 
         #[test]
         fn quantiles_are_within_the_documented_error(mut values in prop::collection::vec(1e-6..1e6f64, 1..300)) {
-            let histogram = Histogram::default();
+            let histogram = Histogram::new(None);
             values.iter().for_each(|x| histogram.record(*x));
             let read = histogram.read();
             values.sort_by(f64::total_cmp);
@@ -251,12 +348,31 @@ mod tests {
 
     #[test]
     fn all_values_are_counted_wherever_they_lie() {
-        let histogram = Histogram::default();
+        let histogram = Histogram::new(None);
         for x in [f64::MIN, -1.0, 0.0, f64::MIN_POSITIVE, 1e-300, 1.0, 1e300, f64::MAX] {
             histogram.record(x);
         }
         let read = histogram.read();
-        assert_eq!((read.count, read.zero_count), (8, 3));
+        assert_eq!((read.count, read.zero_count, read.negative_buckets.len()), (8, 1, 2));
         assert_eq!((read.min, read.max), (Some(f64::MIN), Some(f64::MAX)));
+        let middle = read.quantile(0.25).unwrap();
+        assert!((-1.045..=-0.955).contains(&middle), "{middle}");
+    }
+
+    #[test]
+    fn chosen_bounds_hold_their_upper_values_on_a_thread_and_shared() {
+        let bounds = Bounds::new(&[-1.0, 0.0, 2.5]).unwrap();
+        let (shared, own) = (Histogram::new(bounds), OwnHistogram::default());
+        own.choose(bounds);
+        for x in [-5.0, -1.0, -0.5, 0.0, 1.0, 2.5, 2.6, 1e300] {
+            shared.record(x);
+            assert!(own.record(x));
+        }
+        let read = own.read();
+        assert_eq!(read.buckets, [(0, 2), (1, 2), (2, 2), (3, 2)]);
+        assert_eq!((read.count, &read.bounds[..]), (8, &[-1.0, 0.0, 2.5][..]));
+        assert_eq!(read, shared.read());
+        shared.absorb(&read);
+        assert_eq!((shared.read().count, shared.read().buckets[3]), (16, (3, 4)));
     }
 }

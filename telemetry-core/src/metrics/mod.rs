@@ -4,6 +4,8 @@
 //! each series; a [`Snapshot`] of all cells goes out. Values are never queued, sampled or filtered
 //! by a log level, and a cell never forgets: readers subtract what they saw before.
 
+mod bounds;
+mod callback;
 mod cell;
 mod delta;
 mod histogram;
@@ -14,12 +16,16 @@ mod site;
 mod snapshot;
 mod table;
 mod tagged;
+mod task;
+mod view;
 
 pub(crate) use delta::Baseline;
 #[doc(hidden)]
 pub use site::{CellKind, Site};
 pub use snapshot::{MetricRef, Snapshot, Source};
-pub(crate) use table::Table;
+pub(crate) use table::{Settings, Table};
+pub(crate) use task::Task;
+pub use view::View;
 
 /// Pulls metrics when it needs them: a scrape endpoint, a dashboard. Exporters are pushed to instead.
 ///

@@ -9,12 +9,13 @@
 //! given back: there are as many pages as there were pairs of thread and collector at one time.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::histogram::OwnHistogram;
 use super::site::Site;
-use super::tagged::{OwnCell, Tagged};
+use super::tagged::{Need, OwnCell, Tagged};
 use crate::clock::machine;
 
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -56,12 +57,14 @@ struct Mine(RefCell<Vec<Lease>>);
 struct Lease {
     page: &'static Page,
     tagged: Tagged,
+    /// How many times cells had been retired when `tagged` was last swept.
+    swept: usize,
 }
 
 impl Drop for Mine {
     fn drop(&mut self) {
         HOT.set(None);
-        for Lease { page, tagged } in self.0.take() {
+        for Lease { page, tagged, .. } in self.0.take() {
             drop(tagged);
             page.left.store(true, Release);
             page.release();
@@ -166,12 +169,20 @@ pub(crate) struct Pages {
     leased: Mutex<Vec<&'static Page>>,
     bytes: AtomicUsize,
     max_bytes: usize,
+    retired: AtomicUsize,
 }
 
 impl Pages {
     pub(crate) fn new(collector: u64, machine_clock: bool, max_bytes: usize) -> Self {
         ANY.store(true, Relaxed);
-        Self { collector, machine_clock, leased: Mutex::default(), bytes: AtomicUsize::new(0), max_bytes }
+        Self {
+            collector,
+            machine_clock,
+            leased: Mutex::default(),
+            bytes: AtomicUsize::new(0),
+            max_bytes,
+            retired: AtomicUsize::new(0),
+        }
     }
 
     pub(crate) fn collector(&self) -> u64 {
@@ -181,7 +192,7 @@ impl Pages {
     /// Makes the page of this thread in this collector, which is its current one, the hot one; leases it, and
     /// the histogram of that site, where they are missing. Whatever can't be had stays missing.
     #[cold]
-    pub(crate) fn attach(&self, site: &Site, is_histogram: bool) {
+    pub(crate) fn attach(&self, site: &Site, need: Need) {
         let page = MINE.try_with(|mine| {
             let mut mine = mine.0.try_borrow_mut().ok()?;
             let known = mine.iter().find(|lease| lease.page.collector.load(Relaxed) == self.collector);
@@ -197,45 +208,49 @@ impl Pages {
                 !alone
             });
             let page = self.lease()?;
-            mine.push(Lease { page, tagged: Tagged::default() });
+            mine.push(Lease { page, tagged: Tagged::default(), swept: self.retired.load(Relaxed) });
             Some(page)
         });
         let Ok(Some(page)) = page else { return };
         HOT.set(Some(page));
-        if is_histogram && let Some(number) = own(site) {
+        if let (Need::Histogram(bounds), Some(number)) = (need, own(site)) {
             let dir = page.histograms.get();
             let missing = dir.is_none_or(|all| all[number].get().is_none());
             let size = size_of::<OwnHistogram>()
                 + if dir.is_none() { CELLS * size_of::<OnceLock<Box<()>>>() } else { 0 };
-            if missing && self.take(size) {
+            if !missing || self.take(size) {
                 let all = page.histograms.get_or_init(|| Box::new([const { OnceLock::new() }; CELLS]));
-                all[number].get_or_init(Box::default);
+                all[number].get_or_init(Box::default).choose(bounds);
             }
         }
     }
 
     /// A cell of this thread's own for a site with these tags, which the series is given to read; none without
     /// a page in this collector, or without memory.
-    pub(crate) fn keep_tagged(
-        &self,
-        site: &Site,
-        tags: &[(&str, &str)],
-        is_histogram: bool,
-    ) -> Option<Arc<OwnCell>> {
+    pub(crate) fn keep_tagged(&self, site: &Site, tags: &[(&str, &str)], need: Need) -> Option<Arc<OwnCell>> {
         let (number, page) = (site.number()?, hot(Some(self.collector))?);
         let kept = MINE.try_with(|mine| {
             let mut mine = mine.0.try_borrow_mut().ok()?;
-            let tagged = &mut mine.iter_mut().find(|lease| std::ptr::eq(lease.page, page))?.tagged;
-            let bytes = super::tagged::size(is_histogram, tags);
+            let lease = mine.iter_mut().find(|lease| std::ptr::eq(lease.page, page))?;
+            let (tagged, retired) = (&mut lease.tagged, self.retired.load(Relaxed));
+            if std::mem::replace(&mut lease.swept, retired) != retired {
+                tagged.sweep();
+            }
+            let bytes = super::tagged::size(need, tags);
             // One that is there had no bucket for a value, or is of other tags: it stays.
             if tagged.is_taken(number, tags) || !self.take(bytes) {
                 return None;
             }
-            let cell = Arc::new(OwnCell::new(is_histogram, bytes));
+            let cell = Arc::new(OwnCell::new(need, bytes));
             tagged.keep(number, tags, Arc::clone(&cell));
             Some(cell)
         });
         kept.ok().flatten()
+    }
+
+    /// Some cells of threads have been retired.
+    pub(crate) fn retire(&self) {
+        self.retired.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn give_back(&self, bytes: usize) {
@@ -243,17 +258,34 @@ impl Pages {
     }
 
     /// Shows every page to `read`, and says whether it is the last time, because its thread is gone. All that
-    /// such a thread ever wrote is seen.
+    /// such a thread ever wrote is seen. One caller at a time.
     pub(crate) fn each(&self, mut read: impl FnMut(&Page, bool)) {
-        self.leased().retain(|page| {
+        // Read without the lock: a thread that counts for the first time waits for it.
+        let pages = self.leased().clone();
+        let mut gone = HashSet::new();
+        for page in pages {
             let left = page.left.load(Acquire);
             read(page, left);
             if left {
+                gone.insert(std::ptr::from_ref(page));
+            }
+        }
+        if gone.is_empty() {
+            return;
+        }
+        self.leased().retain(|page| {
+            let is_gone = gone.contains(&std::ptr::from_ref(*page));
+            if is_gone {
                 self.give_back(size_of::<Page>());
                 page.release();
             }
-            !left
+            !is_gone
         });
+    }
+
+    /// Whether there are pages that [`Self::each`] would show for the last time.
+    pub(crate) fn any_left(&self) -> bool {
+        self.leased().iter().any(|page| page.left.load(Relaxed))
     }
 
     fn lease(&self) -> Option<&'static Page> {

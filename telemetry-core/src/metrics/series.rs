@@ -1,11 +1,13 @@
-//! One series of one collector: its identity and its cell.
+//! One series of one collector: its identity, its cell, and when it began.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::bounds::Bounds;
 use super::cell::Cell;
 use super::meter::Meter;
 use super::site::CellKind;
-use super::tagged::OwnCell;
+use super::tagged::{Need, OwnCell};
+use super::task::Tasks;
 use crate::clock::{Anchors, Clock, Tick};
 use crate::model::{HistogramValue, Identity, Kind, Metric, MetricValue, Number, Temporality};
 
@@ -16,13 +18,43 @@ pub(crate) struct Series {
     pub(crate) identity: Arc<Identity>,
     /// The rates of a meter are gauges of their own.
     rates: Vec<Arc<Identity>>,
-    /// When it was made, in nanoseconds since the Unix epoch.
-    began: u64,
     pub(crate) cell: Cell,
+    max_buckets: usize,
     /// Cells that threads have of it because of its tags.
     own: Mutex<Vec<Arc<OwnCell>>>,
+    tasks: OnceLock<Tasks>,
+    life: Mutex<Life>,
     /// It stands for all series beyond the cap.
     pub(crate) is_overflow: bool,
+    /// A view wants none of it.
+    pub(crate) is_dropped: bool,
+}
+
+/// What a series is like beside its identity.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// Of its buckets, where somebody chose them.
+    pub(crate) bounds: Option<Bounds>,
+    /// A histogram's exponential buckets are exported so that they span at most so many places.
+    pub(crate) max_buckets: usize,
+    /// A view wants none of it.
+    pub(crate) is_dropped: bool,
+}
+
+/// A series that is idle for long ends, and begins anew with its next value.
+#[derive(Debug)]
+struct Life {
+    /// In nanoseconds since the Unix epoch.
+    began: u64,
+    /// What the last reading found.
+    mark: u64,
+    /// When a reading last found something new.
+    changed: Tick,
+    /// When it was last read, in nanoseconds since the Unix epoch.
+    read: u64,
+    /// What it held when it last ended; what is exported came after.
+    before: Option<Reading>,
+    is_over: bool,
 }
 
 /// The tag of the series that stands for all beyond the cap.
@@ -54,36 +86,93 @@ impl Own {
     }
 }
 
+/// All that a series holds at one moment, since it was made.
+#[derive(Clone, Debug)]
+pub(crate) enum Reading {
+    Sum(Number),
+    Gauge(Option<(Number, Tick)>),
+    Histogram(Box<HistogramValue>),
+    Meter(Number, [f64; 4]),
+}
+
+impl Reading {
+    /// Another one where values came in between.
+    fn mark(&self) -> u64 {
+        match self {
+            Self::Sum(Number::Int(n)) | Self::Meter(Number::Int(n), _) => n.cast_unsigned(),
+            Self::Sum(Number::Float(x)) | Self::Meter(Number::Float(x), _) => x.to_bits(),
+            Self::Gauge(set) => set.map_or(0, |(_, at)| at.raw() + 1),
+            Self::Histogram(h) => h.count,
+        }
+    }
+
+    /// What came since an earlier one.
+    fn since(self, before: Option<&Self>) -> Self {
+        match (self, before) {
+            (Self::Sum(n), Some(Self::Sum(b))) => Self::Sum(n.minus(*b)),
+            (Self::Meter(n, rates), Some(Self::Meter(b, _))) => Self::Meter(n.minus(*b), rates),
+            (Self::Histogram(h), Some(Self::Histogram(b))) => Self::Histogram(h.since(b).into()),
+            (all, _) => all,
+        }
+    }
+}
+
 /// A data point before those of different levels are made one.
 pub(crate) struct Point {
-    /// Whether two of them are summed up; otherwise the newer one counts.
-    pub(crate) adds_up: bool,
+    pub(crate) join: Join,
     pub(crate) metric: Metric,
+    /// Since when its series has nothing new; none for one that must not end.
+    pub(crate) idle_since: Option<Tick>,
+}
+
+/// What becomes of two points that differ only in level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Join {
+    Sum,
+    Newest,
+    Greatest,
 }
 
 impl Series {
-    pub(crate) fn new(kind: CellKind, identity: Identity, clock: &Clock, began: u64) -> Self {
+    pub(crate) fn new(kind: CellKind, identity: Identity, shape: Shape, clock: &Clock, began: u64) -> Self {
         let rate = |which: &&str| {
             let name = format!("{}.{which}", identity.name).into();
             Arc::new(Identity { kind: Kind::Gauge, name, unit: "1/s".into(), ..identity.clone() })
         };
         let rates =
             if kind == CellKind::Meter { Meter::RATES.iter().map(rate).collect() } else { Vec::new() };
-        let cell = Cell::new(kind, clock.now());
-        let is_overflow = identity.tags.get(OVERFLOW.0).is_some() || identity.name == TOO_MANY;
-        Self { kind, identity: identity.into(), rates, began, cell, own: Mutex::default(), is_overflow }
+        let now = clock.now();
+        Self {
+            kind,
+            rates,
+            cell: Cell::new(kind, now, shape.bounds),
+            max_buckets: shape.max_buckets,
+            own: Mutex::default(),
+            tasks: OnceLock::new(),
+            life: Mutex::new(Life {
+                began,
+                mark: 0,
+                changed: now,
+                read: began,
+                before: None,
+                is_over: false,
+            }),
+            is_overflow: identity.tags.get(OVERFLOW.0).is_some() || identity.name == TOO_MANY,
+            is_dropped: shape.is_dropped,
+            identity: identity.into(),
+        }
     }
 
     /// Takes a thread's own cell.
     pub(crate) fn add_own(&self, cell: Arc<OwnCell>) {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).push(cell);
+        lock(&self.own).push(cell);
     }
 
     /// What threads have in cells of their own. Those that no thread holds any more are folded into the shared
     /// cell; `gone` is told their bytes.
     pub(crate) fn gather_own(&self, mut gone: impl FnMut(usize)) -> Own {
         let mut all = Own::default();
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).retain_mut(|cell| {
+        lock(&self.own).retain_mut(|cell| {
             if let Some(cell) = Arc::get_mut(cell) {
                 cell.read().fold_into(&self.cell);
                 gone(cell.bytes);
@@ -93,6 +182,20 @@ impl Series {
             true
         });
         all
+    }
+
+    /// What cell a thread may have of it; none for those that all threads share.
+    pub(crate) fn need(&self) -> Option<Need> {
+        match &self.cell {
+            Cell::Sum(_) => Some(Need::Sum),
+            Cell::Histogram(histogram) => Some(Need::Histogram(histogram.bounds())),
+            Cell::Gauge(_) | Cell::Meter(_) => None,
+        }
+    }
+
+    /// Measurements that run; from the first question on they are exported.
+    pub(super) fn tasks(&self) -> &Tasks {
+        self.tasks.get_or_init(|| Tasks::new(&self.identity))
     }
 
     /// Takes a value that its kind accepts.
@@ -106,11 +209,83 @@ impl Series {
         }
     }
 
-    /// Its data points now, cumulative: one, none for a gauge never set, five for a meter. `own` is what threads
-    /// keep of it in their pages.
-    pub(crate) fn read(&self, own: &Own, now: Tick, anchors: &Anchors, out: &mut Vec<Point>) {
-        let start = Some(self.began);
-        let mut point = |identity: &Arc<Identity>, start, at, value| {
+    /// All that it holds. `own` is what threads keep of it.
+    pub(crate) fn read(&self, own: &Own, now: Tick) -> Reading {
+        match &self.cell {
+            Cell::Sum(sum) => Reading::Sum(sum.read().plus(Number::Int(own.sum.cast_signed()))),
+            Cell::Gauge(gauge) => Reading::Gauge(gauge.read()),
+            Cell::Meter(meter) => {
+                let (count, rates) = meter.read(now);
+                Reading::Meter(count, rates)
+            }
+            Cell::Histogram(histogram) => {
+                let mut all = histogram.read();
+                all.merge(&own.histogram);
+                Reading::Histogram(all.into())
+            }
+        }
+    }
+
+    /// Looks whether that reading, the latest, has something new. Says whether it begins a new life.
+    pub(crate) fn look(&self, reading: &Reading, now: Tick, unix_nanos: u64) -> bool {
+        let mut life = lock(&self.life);
+        let mark = reading.mark();
+        let is_new = mark != life.mark;
+        let begins = is_new && life.is_over;
+        if begins {
+            // Its first value came after it was last read.
+            life.began = life.read;
+        }
+        if is_new {
+            (life.mark, life.changed, life.is_over) = (mark, now, false);
+        }
+        life.read = unix_nanos;
+        begins
+    }
+
+    /// When a reading last found something new.
+    pub(crate) fn changed(&self) -> Tick {
+        lock(&self.life).changed
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        lock(&self.life).is_over
+    }
+
+    /// Ends its life with its latest reading, which every reader has seen.
+    pub(crate) fn end(&self, reading: Reading) {
+        let mut life = lock(&self.life);
+        (life.before, life.is_over) = (Some(reading), true);
+        lock(&self.own).iter().for_each(|cell| cell.retire());
+    }
+
+    /// Whether nothing of it is left to be read, and nobody holds a cell of it.
+    pub(crate) fn is_over(&mut self, now: Tick) -> bool {
+        let is_read = self.read(&Own::default(), now).mark();
+        let life = self.life.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let own = self.own.get_mut().unwrap_or_else(PoisonError::into_inner);
+        life.is_over && own.is_empty() && is_read == life.mark
+    }
+
+    /// The data points of its latest reading, cumulative since it began: one, none for a gauge never set, five for
+    /// a meter, two more where tasks are watched.
+    pub(crate) fn points(&self, reading: Reading, now: Tick, anchors: &Anchors, out: &mut Vec<Point>) {
+        let life = lock(&self.life);
+        let tasks = self.tasks.get().map(|tasks| (tasks, tasks.read()));
+        let runs = tasks.as_ref().is_some_and(|(_, (running, _))| *running > 0);
+        if self.is_dropped || (life.is_over && !runs) {
+            return;
+        }
+        let start = Some(life.began);
+        let reading = reading.since(life.before.as_ref());
+        // What an up-down counter stands at has to be kept.
+        let stays = runs
+            || self.is_overflow
+            || (self.kind == CellKind::UpDownCounter
+                && !matches!(reading, Reading::Sum(n) if n.as_f64() == 0.0));
+        let idle_since = Some(life.changed).filter(|_| !stays);
+        drop(life);
+        let mut point = |identity: &Arc<Identity>, start, at, join, value| {
             let metric = Metric {
                 identity: Arc::clone(identity),
                 start_time_unix_nano: start,
@@ -118,31 +293,33 @@ impl Series {
                 temporality: Temporality::Cumulative,
                 value,
             };
-            // Only a gauge that was set does not add up; the rates of meters do.
-            out.push(Point { adds_up: self.kind != CellKind::Gauge, metric });
+            out.push(Point { join, metric, idle_since });
         };
-        match &self.cell {
-            Cell::Sum(sum) => {
-                let own = Number::Int(own.sum.cast_signed());
-                point(&self.identity, start, now, MetricValue::Number(sum.read().plus(own)));
+        match reading {
+            Reading::Sum(n) => point(&self.identity, start, now, Join::Sum, MetricValue::Number(n)),
+            Reading::Histogram(h) => {
+                let h = h.thinned(self.max_buckets);
+                point(&self.identity, start, now, Join::Sum, MetricValue::Histogram(h.into()));
             }
-            Cell::Histogram(h) => {
-                let mut all = h.read();
-                all.merge(&own.histogram);
-                point(&self.identity, start, now, MetricValue::Histogram(all.into()));
+            Reading::Gauge(None) => {}
+            Reading::Gauge(Some((value, set))) => {
+                point(&self.identity, None, set, Join::Newest, MetricValue::Number(value));
             }
-            Cell::Gauge(gauge) => {
-                if let Some((value, set)) = gauge.read() {
-                    point(&self.identity, None, set, MetricValue::Number(value));
-                }
-            }
-            Cell::Meter(meter) => {
-                let (count, rates) = meter.read(now);
-                point(&self.identity, start, now, MetricValue::Number(count));
+            Reading::Meter(count, rates) => {
+                point(&self.identity, start, now, Join::Sum, MetricValue::Number(count));
                 for (identity, rate) in self.rates.iter().zip(rates) {
-                    point(identity, None, now, MetricValue::Number(Number::Float(rate)));
+                    point(identity, None, now, Join::Sum, MetricValue::Number(Number::Float(rate)));
                 }
             }
         }
+        if let Some((tasks, (running, oldest))) = tasks {
+            let longest = oldest.map_or(0.0, |began| now.since(began) as f64 / 1e9);
+            point(&tasks.active, start, now, Join::Sum, MetricValue::Number(running.into()));
+            point(&tasks.longest, None, now, Join::Greatest, MetricValue::Number(longest.into()));
+        }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

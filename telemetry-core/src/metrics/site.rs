@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{PoisonError, RwLock};
 use tracing_core::Level;
 
+use super::bounds::Bounds;
 use crate::model::{Kind, Number, Tags, TagsError, Text};
 
 /// How values of a site are kept.
@@ -55,6 +56,10 @@ pub struct Site {
     pub(crate) description: &'static str,
     pub(crate) level: Option<Level>,
     pub(crate) tags: SiteTags,
+    /// Upper bounds of a histogram's buckets; without, they are exponential.
+    pub(crate) bounds: &'static [f64],
+    /// Of a timer: its measurements are seen while they run.
+    pub(crate) is_long_task: bool,
     /// Where it stands in the source; empty where nobody knows.
     file: &'static str,
     line: u32,
@@ -86,6 +91,8 @@ impl Site {
             description: "",
             level: None,
             tags: SiteTags::Static(tags),
+            bounds: &[],
+            is_long_task: false,
             file: "",
             line: 0,
             number: AtomicU32::new(0),
@@ -114,6 +121,17 @@ impl Site {
     pub const fn description(mut self, description: &'static str) -> Self {
         self.description = description;
         self
+    }
+
+    /// The same with buckets that have these upper bounds, finite and ascending.
+    pub const fn buckets(mut self, bounds: &'static [f64]) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// These upper bounds, checked, for a site that is made from code.
+    pub(crate) fn keep_bounds(bounds: &[f64]) -> Result<&'static [f64], impl std::fmt::Display> {
+        Bounds::new(bounds).map(|bounds| bounds.map_or(&[][..], |bounds| bounds.list))
     }
 
     /// The same with its place in the source.
@@ -220,9 +238,9 @@ impl Site {
 
     /// The same, to be changed.
     pub(crate) fn copy(&self) -> Self {
-        let &Self { kind, unit, description, level, file, line, .. } = self;
-        let (name, tags) = (self.name.clone(), self.tags.clone());
-        Self { kind, name, unit, description, level, tags, file, line, number: AtomicU32::new(0) }
+        let &Self { kind, unit, description, level, bounds, is_long_task, file, line, .. } = self;
+        let (name, tags, number) = (self.name.clone(), self.tags.clone(), AtomicU32::new(0));
+        Self { kind, name, unit, description, level, tags, bounds, is_long_task, file, line, number }
     }
 
     pub(crate) fn add_tag(&mut self, key: Text, value: Text) -> Result<(), TagsError> {

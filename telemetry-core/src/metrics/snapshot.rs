@@ -120,7 +120,8 @@ impl<'a> MetricRef<'a> {
     }
 }
 
-/// Gives a [`Reader`](super::Reader) its snapshots.
+/// Gives a [`Reader`](super::Reader) its snapshots. A series does not end before every source that there is has read
+/// its last value.
 #[derive(Clone)]
 pub struct Source(Arc<dyn Fn() -> Snapshot + Send + Sync>);
 
@@ -129,7 +130,7 @@ impl Source {
         Self(Arc::new(read))
     }
 
-    /// All cumulative values now. Callbacks of gauges run on the calling thread.
+    /// All cumulative values now. It waits for callbacks, for each at most [`crate::Config::callback_timeout`].
     pub fn read(&self) -> Snapshot {
         (self.0)()
     }

@@ -4,10 +4,19 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use super::bounds::Bounds;
 use super::histogram::OwnHistogram;
 use super::series::Own;
+
+/// What a thread needs of its own to count a series.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Need {
+    Sum,
+    /// With its bounds, where somebody chose them.
+    Histogram(Option<Bounds>),
+}
 
 /// A cell that one thread writes to, and the snapshots of its series read.
 #[derive(Debug)]
@@ -16,11 +25,21 @@ pub(crate) struct OwnCell {
     histogram: Option<Box<OwnHistogram>>,
     /// What it is counted as.
     pub(crate) bytes: usize,
+    /// Its series is over: the thread should let go of it.
+    is_retired: AtomicBool,
 }
 
 impl OwnCell {
-    pub(crate) fn new(is_histogram: bool, bytes: usize) -> Self {
-        Self { sum: AtomicU64::new(0), histogram: is_histogram.then(Box::default), bytes }
+    pub(crate) fn new(need: Need, bytes: usize) -> Self {
+        let histogram = match need {
+            Need::Sum => None,
+            Need::Histogram(bounds) => {
+                let histogram = Box::<OwnHistogram>::default();
+                histogram.choose(bounds);
+                Some(histogram)
+            }
+        };
+        Self { sum: AtomicU64::new(0), histogram, bytes, is_retired: AtomicBool::new(false) }
     }
 
     #[inline]
@@ -32,6 +51,10 @@ impl OwnCell {
     #[inline]
     pub(crate) fn record(&self, x: f64) -> bool {
         self.histogram.as_ref().is_some_and(|histogram| histogram.record(x))
+    }
+
+    pub(crate) fn retire(&self) {
+        self.is_retired.store(true, Relaxed);
     }
 
     pub(crate) fn read(&self) -> Own {
@@ -69,6 +92,11 @@ impl Tagged {
         self.0.contains_key(&hash(site, tags))
     }
 
+    /// Lets go of the cells of series that are over. What they hold is not lost: their series folds it in.
+    pub(crate) fn sweep(&mut self) {
+        self.0.retain(|_, entry| !entry.cell.is_retired.load(Relaxed));
+    }
+
     /// Keeps a cell for these tags.
     pub(crate) fn keep(&mut self, site: usize, tags: &[(&str, &str)], cell: Arc<OwnCell>) {
         if self.0.len() >= MOST {
@@ -80,9 +108,9 @@ impl Tagged {
 }
 
 /// The bytes that a cell with these tags is counted as.
-pub(crate) fn size(is_histogram: bool, tags: &[(&str, &str)]) -> usize {
+pub(crate) fn size(need: Need, tags: &[(&str, &str)]) -> usize {
     let text: usize = tags.iter().map(|(k, v)| k.len() + v.len() + size_of::<(Box<str>, Box<str>)>()).sum();
-    let histogram = if is_histogram { size_of::<OwnHistogram>() } else { 0 };
+    let histogram = if matches!(need, Need::Histogram(_)) { size_of::<OwnHistogram>() } else { 0 };
     size_of::<Entry>() + size_of::<OwnCell>() + histogram + text + 32
 }
 
@@ -162,7 +190,7 @@ mod tests {
         let mut tagged = Tagged::default();
         let values: Vec<String> = (0..3_000).map(|i| format!("{:0width$}", i, width = i % 40)).collect();
         for value in &values {
-            let cell = OwnCell::new(false, 0);
+            let cell = OwnCell::new(Need::Sum, 0);
             cell.add(value.len() as u64 + 1);
             tagged.keep(7, &[("k", value), ("l", "x")], Arc::new(cell));
         }
@@ -194,7 +222,7 @@ mod tests {
     fn ever_new_tags_do_not_fill_the_memory() {
         let mut tagged = Tagged::default();
         for i in 0..3 * MOST {
-            tagged.keep(1, &[("k", &i.to_string())], Arc::new(OwnCell::new(false, 0)));
+            tagged.keep(1, &[("k", &i.to_string())], Arc::new(OwnCell::new(Need::Sum, 0)));
         }
         assert!(tagged.0.len() <= MOST);
     }

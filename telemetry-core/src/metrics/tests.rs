@@ -5,9 +5,19 @@ use crate::clock::{Clock, ManualClock};
 use crate::model::{Metric, Number};
 use std::time::Duration;
 
+fn settings(max_series: usize) -> Settings {
+    Settings {
+        min_level: None,
+        max_series,
+        max_bytes: 1 << 20,
+        expiration: Some(Duration::from_secs(10)),
+        callback_timeout: Duration::from_millis(50),
+    }
+}
+
 fn table(max_series: usize) -> (ManualClock, Table) {
     let hands = ManualClock::new(1_000_000);
-    let table = Table::new(Arc::new(Clock::manual(&hands)), None, max_series, 1 << 20);
+    let table = Table::new(Arc::new(Clock::manual(&hands)), settings(max_series), Vec::new());
     (hands, table)
 }
 
@@ -79,7 +89,11 @@ fn what_no_cell_can_take_is_refused_and_counted() {
 #[test]
 fn levels_are_series_of_their_own_inside_and_one_outside() {
     let hands = ManualClock::new(0);
-    let table = Table::new(Arc::new(Clock::manual(&hands)), Some(tracing_core::Level::INFO), 10, 1 << 20);
+    let table = Table::new(
+        Arc::new(Clock::manual(&hands)),
+        Settings { min_level: Some(tracing_core::Level::INFO), ..settings(10) },
+        Vec::new(),
+    );
     for level in [tracing_core::Level::ERROR, tracing_core::Level::INFO, tracing_core::Level::DEBUG] {
         let site = Site::new(CellKind::Counter, "a", &[]).level(level);
         table.record(&site, &[], Number::Int(1));
@@ -107,7 +121,7 @@ fn a_callback_is_asked_at_each_snapshot_and_may_panic() {
     let count = Arc::clone(&asked);
     let queue = Site::new(CellKind::Gauge, "queue", &[]);
     table.observe(&queue, || panic!("it is replaced"));
-    table.observe(&queue, move || f64::from(count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
+    table.observe(&queue, move || Number::from(count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)));
     table.observe(&Site::new(CellKind::Gauge, "bad", &[]), || panic!("in a callback"));
     assert_eq!((values(&table)[0].2, values(&table)[0].2), (0.0, 1.0));
     assert_eq!(table.refused(), 2);
@@ -227,4 +241,26 @@ fn metrics_without_end_are_summed_up_too() {
     let all = values(&table);
     assert!(all.len() <= 100_001, "{}", all.len());
     assert_eq!(all.iter().map(|v| v.2).sum::<f64>(), 100_100.0);
+}
+
+#[test]
+fn a_series_that_is_over_is_forgotten_once_no_thread_has_a_cell_of_it() {
+    let (hands, table) = table(10);
+    let (fixed, tagged) =
+        (Site::new(CellKind::Counter, "fixed", &[]), Site::new(CellKind::Counter, "tagged", &[]));
+    let kept = || table.read_and_end(&|_| true).len();
+    std::thread::scope(|scope| {
+        let count = || {
+            table.attach(&fixed, false);
+            assert!(page::add(Some(table.collector()), &fixed, 1));
+            for tag in ["a", "b"] {
+                table.record_tagged(&tagged, &[("t", tag)], Number::Int(1));
+            }
+        };
+        scope.spawn(count).join().unwrap();
+    });
+    assert_eq!((kept(), format!("{table:?}")), (3, "Table { series: 3, .. }".to_owned()));
+    hands.advance(Duration::from_secs(20));
+    assert_eq!((kept(), kept()), (3, 0), "read once more, then over");
+    assert_eq!(format!("{table:?}"), "Table { series: 1, .. }", "the one with a number stays");
 }

@@ -1,9 +1,12 @@
-//! What was read from a histogram: base-2 exponential buckets, as OpenTelemetry defines them.
+//! What was read from a histogram: base-2 exponential buckets, as OpenTelemetry defines them, or buckets with bounds
+//! that somebody chose.
 
-/// A distribution in exponential buckets: bucket `i` holds the values in `(base^i, base^(i+1)]`,
-/// with `base = 2^(2^-scale)`. Values of 0 and below are in `zero_count`.
+use std::collections::BTreeMap;
+
+/// A distribution. Its buckets are exponential, unless [`Self::bounds`] says otherwise: bucket `i` holds the values in
+/// `(base^i, base^(i+1)]`, with `base = 2^(2^-scale)`.
 ///
-/// Source: OpenTelemetry metrics data model, "`ExponentialHistogram`".
+/// Source: OpenTelemetry metrics data model, "`ExponentialHistogram`" and "`Histogram`".
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -18,10 +21,17 @@ pub struct HistogramValue {
     pub max: Option<f64>,
     /// How fine: a bucket is `2^(2^-scale)` times as wide as the one before.
     pub scale: i32,
-    /// Values of 0 and below.
+    /// Values of 0; none where there are bounds.
     pub zero_count: u64,
     /// Index and count of each bucket that holds something, by index.
     pub buckets: Vec<(i32, u64)>,
+    /// The same for values below 0, by the index of their magnitude.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub negative_buckets: Vec<(i32, u64)>,
+    /// Upper bounds, ascending, where somebody chose them: bucket `i` then holds the values in
+    /// `(bounds[i - 1], bounds[i]]`, and one more those above all.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub bounds: Vec<f64>,
 }
 
 impl HistogramValue {
@@ -30,56 +40,141 @@ impl HistogramValue {
         (self.count > 0).then(|| self.sum / self.count as f64)
     }
 
-    /// The upper bound of the bucket with that index.
+    /// The upper bound of the bucket with that index, of those that are not negative; infinite for the one above all
+    /// bounds.
     pub fn upper_bound(&self, index: i32) -> f64 {
-        (f64::from(index + 1) * (-f64::from(self.scale)).exp2()).exp2()
+        if self.bounds.is_empty() {
+            return (f64::from(index + 1) * (-f64::from(self.scale)).exp2()).exp2();
+        }
+        let index = usize::try_from(index).unwrap_or_default();
+        self.bounds.get(index).copied().unwrap_or(f64::INFINITY)
+    }
+
+    /// The upper bound and the count of each bucket that holds something, ascending.
+    pub fn by_upper_bound(&self) -> impl Iterator<Item = (f64, u64)> {
+        let negative = self.negative_buckets.iter().rev().map(|(i, n)| (-self.upper_bound(i - 1), *n));
+        let zero = (self.zero_count > 0).then_some((0.0, self.zero_count));
+        let positive = self.buckets.iter().map(|(i, n)| (self.upper_bound(*i), *n));
+        negative.chain(zero).chain(positive)
     }
 
     /// The value below which that share of all values lies, for instance `0.99`.
     ///
-    /// It is the geometric middle of the bucket, kept between `min` and `max`, so at scale 3 it is off by at
-    /// most 4.5%. None where nothing was recorded.
+    /// It is the geometric middle of an exponential bucket, so at scale 3 it is off by at most 4.5%; between chosen
+    /// bounds it follows a straight line. It is kept between `min` and `max`. None where nothing was recorded.
     pub fn quantile(&self, share: f64) -> Option<f64> {
         if self.count == 0 {
             return None;
         }
         let rank = (share.clamp(0.0, 1.0) * self.count as f64).ceil().max(1.0);
-        let mut seen = self.zero_count as f64;
-        let value = if seen >= rank {
-            0.0
+        let mut below = 0.0;
+        let (upper, n) = self.by_upper_bound().find(|(_, n)| {
+            below += *n as f64;
+            below >= rank
+        })?;
+        let value = if self.bounds.is_empty() {
+            // A negative bucket's upper bound is its end nearer to 0, and its middle lies farther away.
+            let half = (-f64::from(self.scale + 1)).exp2().exp2();
+            if upper < 0.0 { upper * half } else { upper / half }
         } else {
-            let (index, _) = self.buckets.iter().find(|(_, n)| {
-                seen += *n as f64;
-                seen >= rank
-            })?;
-            self.upper_bound(*index) / (-f64::from(self.scale + 1)).exp2().exp2()
+            let at = self.bounds.partition_point(|bound| *bound < upper);
+            let upper = if upper.is_finite() { upper } else { self.max.unwrap_or(f64::MAX) };
+            let lower = at.checked_sub(1).map_or(self.min.unwrap_or(upper.min(0.0)), |at| self.bounds[at]);
+            upper - (upper - lower) * (below - rank) / n as f64
         };
         Some(value.clamp(self.min.unwrap_or(f64::MIN), self.max.unwrap_or(f64::MAX)))
     }
 
-    /// Adds what another histogram of the same scale holds.
+    /// Adds what another histogram holds. Of two scales the coarser one stays, exactly; where only one has bounds, or
+    /// they differ, values count at the upper bounds of their buckets.
     pub fn merge(&mut self, other: &Self) {
-        debug_assert!(self.scale == other.scale || self.count == 0 || other.count == 0);
-        self.scale = self.scale.max(other.scale);
+        if other.count == 0 && other.bounds.is_empty() {
+            return;
+        }
+        if self.bounds.is_empty() && (self.count == 0 || !other.bounds.is_empty()) {
+            let was = std::mem::replace(self, other.clone());
+            if was.count > 0 {
+                self.merge(&was);
+            }
+            return;
+        }
         self.count += other.count;
         self.sum = (self.sum + other.sum).clamp(f64::MIN, f64::MAX);
-        self.zero_count += other.zero_count;
         self.min = both(self.min, other.min, f64::min);
         self.max = both(self.max, other.max, f64::max);
-        self.buckets = combine(&self.buckets, &other.buckets, u64::wrapping_add);
+        if self.bounds == other.bounds {
+            self.combine(other, u64::wrapping_add);
+            return;
+        }
+        for (upper, n) in other.by_upper_bound() {
+            let at = self.bounds.partition_point(|bound| *bound < upper) as i32;
+            match self.buckets.binary_search_by_key(&at, |(index, _)| *index) {
+                Ok(found) => self.buckets[found].1 += n,
+                Err(free) => self.buckets.insert(free, (at, n)),
+            }
+        }
     }
 
     /// What came since `before`, an earlier reading of the same series. `min` and `max` are unknown then.
     pub(crate) fn since(&self, before: &Self) -> Self {
-        Self {
-            count: self.count - before.count,
-            sum: self.sum - before.sum,
-            min: None,
-            max: None,
-            scale: self.scale,
-            zero_count: self.zero_count - before.zero_count,
-            buckets: combine(&self.buckets, &before.buckets, u64::wrapping_sub),
+        let mut since = self.clone();
+        since.count -= before.count;
+        since.sum -= before.sum;
+        (since.min, since.max) = (None, None);
+        since.combine(before, u64::wrapping_sub);
+        since
+    }
+
+    /// The same in exponential buckets that span at most so many places on each side of 0: each step down in scale
+    /// makes one bucket of two, and loses nothing else.
+    #[must_use]
+    pub fn thinned(mut self, max_buckets: usize) -> Self {
+        let too_wide = |buckets: &[(i32, u64)]| match (buckets.first(), buckets.last()) {
+            (Some((first, _)), Some((last, _))) => (last - first) as usize >= max_buckets.max(2),
+            _ => false,
+        };
+        while self.bounds.is_empty() && (too_wide(&self.buckets) || too_wide(&self.negative_buckets)) {
+            self.coarsen(self.scale - 1);
         }
+        self
+    }
+
+    /// Goes down to that scale.
+    fn coarsen(&mut self, scale: i32) {
+        let steps = (self.scale - scale).clamp(0, 31);
+        if steps == 0 || !self.bounds.is_empty() {
+            return;
+        }
+        self.scale -= steps;
+        for buckets in [&mut self.buckets, &mut self.negative_buckets] {
+            buckets.iter_mut().for_each(|(index, _)| *index >>= steps);
+            buckets.dedup_by(|(index, n), (before, sum)| {
+                let same = index == before;
+                *sum += if same { *n } else { 0 };
+                same
+            });
+        }
+    }
+
+    /// `f` bucket by bucket, at the coarser of two scales.
+    fn combine(&mut self, other: &Self, f: fn(u64, u64) -> u64) {
+        if self.scale > other.scale && other.count > 0 {
+            self.coarsen(other.scale);
+        }
+        let coarser;
+        let other = if other.scale > self.scale {
+            coarser = {
+                let mut other = other.clone();
+                other.coarsen(self.scale);
+                other
+            };
+            &coarser
+        } else {
+            other
+        };
+        self.zero_count = f(self.zero_count, other.zero_count);
+        self.buckets = combine(&self.buckets, &other.buckets, f);
+        self.negative_buckets = combine(&self.negative_buckets, &other.negative_buckets, f);
     }
 }
 
@@ -92,7 +187,7 @@ fn both(a: Option<f64>, b: Option<f64>, pick: fn(f64, f64) -> f64) -> Option<f64
 
 /// `f` bucket by bucket over two sorted lists; empty buckets are left out.
 fn combine(a: &[(i32, u64)], b: &[(i32, u64)], f: fn(u64, u64) -> u64) -> Vec<(i32, u64)> {
-    let mut all = std::collections::BTreeMap::<i32, (u64, u64)>::new();
+    let mut all = BTreeMap::<i32, (u64, u64)>::new();
     for &(index, n) in a {
         all.entry(index).or_default().0 = n;
     }
@@ -122,10 +217,61 @@ mod tests {
         both.merge(&b);
         assert_eq!(both.buckets, [(-3, 2), (5, 5), (9, 1)]);
         assert_eq!(both.since(&a), b);
+        let mut none = of(&[]);
+        none.merge(&both);
+        both.merge(&of(&[]));
+        assert_eq!(none, both);
     }
 
     #[test]
     fn nothing_recorded_has_no_mean_and_no_quantile() {
         assert_eq!((of(&[]).mean(), of(&[]).quantile(0.5)), (None, None));
+    }
+
+    #[test]
+    fn a_coarser_scale_makes_one_bucket_of_two_and_stays_comparable() {
+        let fine = of(&[(-4, 1), (-3, 2), (-1, 4), (0, 8), (1, 16), (9, 32)]);
+        let coarse = fine.clone().thinned(8);
+        assert_eq!((coarse.scale, coarse.count), (2, 63));
+        assert_eq!(coarse.buckets, [(-2, 3), (-1, 4), (0, 24), (4, 32)]);
+        for (index, _) in &fine.buckets {
+            let (inside, of) = (fine.upper_bound(*index), coarse.upper_bound(index >> 1));
+            assert!(inside <= of * 1.000_001, "bucket {index} ends at {inside}, its new one at {of}");
+        }
+        // A later reading that had to be thinned, and an earlier one that had not.
+        assert_eq!(coarse.since(&of(&[(-4, 1), (0, 8)])).buckets, [(-2, 2), (-1, 4), (0, 16), (4, 32)]);
+        let mut merged = fine.clone();
+        merged.merge(&coarse);
+        assert_eq!(merged.buckets, [(-2, 6), (-1, 8), (0, 48), (4, 64)]);
+    }
+
+    #[test]
+    fn quantiles_of_chosen_bounds_follow_a_straight_line() {
+        let bounded = HistogramValue {
+            count: 10,
+            buckets: vec![(0, 2), (1, 4), (2, 4)],
+            bounds: vec![1.0, 2.0],
+            min: Some(0.5),
+            max: Some(6.0),
+            ..HistogramValue::default()
+        };
+        let quantiles = [0.1, 0.2, 0.4, 0.6, 0.8, 1.0].map(|share| bounded.quantile(share).unwrap());
+        assert_eq!(quantiles, [0.75, 1.0, 1.5, 2.0, 4.0, 6.0]);
+        assert!(bounded.by_upper_bound().eq([(1.0, 2), (2.0, 4), (f64::INFINITY, 4)]));
+    }
+
+    #[test]
+    fn other_bounds_count_at_the_upper_ones() {
+        let bounded = |bounds: &[f64], buckets: &[(i32, u64)]| HistogramValue {
+            bounds: bounds.to_vec(),
+            scale: 0,
+            ..of(buckets)
+        };
+        let mut merged = bounded(&[1.0, 10.0], &[(0, 1), (2, 1)]);
+        merged.merge(&bounded(&[2.0], &[(0, 3), (1, 5)]));
+        assert_eq!((merged.count, merged.buckets), (10, vec![(0, 1), (1, 3), (2, 6)]));
+        let mut mixed = of(&[(0, 7)]);
+        mixed.merge(&bounded(&[1.0], &[(0, 1)]));
+        assert_eq!((mixed.count, mixed.buckets, mixed.bounds), (8, vec![(0, 1), (1, 7)], vec![1.0]));
     }
 }

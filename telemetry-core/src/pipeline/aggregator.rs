@@ -133,11 +133,14 @@ impl Aggregator {
     fn flush(&mut self, which: Flush) {
         self.clock.anchor();
         self.move_items();
-        if !self.outputs.is_empty() {
-            self.table.tick();
-            let metrics = self.table.read();
-            self.dispatch_snapshot(metrics, which);
+        if self.outputs.is_empty() && !self.table.ends_series() {
+            self.table.tidy();
+            return;
         }
+        self.table.tick();
+        let baselines = self.outputs.iter().filter_map(|output| output.baseline.as_ref());
+        let metrics = self.table.read_and_end(&|metric| baselines.clone().all(|seen| seen.has_seen(metric)));
+        self.dispatch_snapshot(metrics, which);
     }
 
     /// Spans, events and points made by hand, in batches to all.

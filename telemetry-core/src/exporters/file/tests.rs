@@ -107,6 +107,7 @@ fn a_metric_line_has_the_documented_fields() {
         scale: 0,
         zero_count: 0,
         buckets: vec![(-1, 1), (1, 2)],
+        ..HistogramValue::default()
     };
     let histogram =
         Metric { value: MetricValue::Histogram(value.into()), ..Metric::new(Kind::Histogram, "h", 0, 9) };

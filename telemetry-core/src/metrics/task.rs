@@ -1,0 +1,70 @@
+//! Long tasks: measurements of a timer that are seen while they run.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::series::Series;
+use crate::clock::Tick;
+use crate::model::{Identity, Kind, Text};
+
+/// All of one series that run now, by when they began.
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    /// How many there are.
+    pub(crate) active: Arc<Identity>,
+    /// How long the oldest one runs.
+    pub(crate) longest: Arc<Identity>,
+    running: Mutex<BTreeMap<Tick, usize>>,
+}
+
+impl Tasks {
+    /// For a series of that identity.
+    pub(crate) fn new(of: &Identity) -> Self {
+        let behind = |what, kind, unit: &'static str| {
+            let name = Text::from(format!("{}.{what}", of.name));
+            Arc::new(Identity { kind, name, unit: unit.into(), ..of.clone() })
+        };
+        Self {
+            active: behind("active", Kind::UpDownCounter, ""),
+            longest: behind("active.longest", Kind::Gauge, "s"),
+            running: Mutex::default(),
+        }
+    }
+
+    /// How many run, and since when the oldest one.
+    pub(crate) fn read(&self) -> (usize, Option<Tick>) {
+        let running = self.running();
+        (running.values().sum(), running.keys().next().copied())
+    }
+
+    fn running(&self) -> MutexGuard<'_, BTreeMap<Tick, usize>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One that runs; it is over when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Task {
+    series: Arc<Series>,
+    began: Tick,
+}
+
+impl Task {
+    pub(crate) fn begin(series: Arc<Series>, now: Tick) -> Self {
+        *series.tasks().running().entry(now).or_default() += 1;
+        Self { series, began: now }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let mut running = self.series.tasks().running();
+        let same = running.get_mut(&self.began);
+        if same.is_some_and(|same| {
+            *same -= 1;
+            *same == 0
+        }) {
+            running.remove(&self.began);
+        }
+    }
+}
