@@ -1,12 +1,13 @@
 //! Cells: where one series keeps its values. Any number of threads write, snapshots read.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use super::bounds::Bounds;
 use super::histogram::Histogram;
 use super::meter::Meter;
 use super::site::CellKind;
+use super::sync::Mutex;
+use super::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::clock::Tick;
 use crate::model::Number;
 
@@ -85,18 +86,18 @@ impl Float {
     /// A sum that leaves the range of floats stays at its end: an infinite one could never be subtracted from.
     pub(crate) fn add(&self, x: f64) {
         let sum = |bits| (f64::from_bits(bits) + x).clamp(f64::MIN, f64::MAX);
-        self.0.update(Relaxed, Relaxed, |bits| sum(bits).to_bits());
+        let _ = self.0.fetch_update(Relaxed, Relaxed, |bits| Some(sum(bits).to_bits()));
     }
 
     pub(crate) fn lower_to(&self, x: f64) {
         if x < self.get() {
-            self.0.update(Relaxed, Relaxed, |bits| f64::from_bits(bits).min(x).to_bits());
+            let _ = self.0.fetch_update(Relaxed, Relaxed, |bits| Some(f64::from_bits(bits).min(x).to_bits()));
         }
     }
 
     pub(crate) fn raise_to(&self, x: f64) {
         if x > self.get() {
-            self.0.update(Relaxed, Relaxed, |bits| f64::from_bits(bits).max(x).to_bits());
+            let _ = self.0.fetch_update(Relaxed, Relaxed, |bits| Some(f64::from_bits(bits).max(x).to_bits()));
         }
     }
 }

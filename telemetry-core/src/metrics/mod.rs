@@ -14,6 +14,7 @@ pub(crate) mod page;
 mod series;
 mod site;
 mod snapshot;
+mod sync;
 mod table;
 mod tagged;
 mod task;
@@ -42,5 +43,7 @@ pub trait Reader: Send + 'static {
     fn shutdown(&mut self) {}
 }
 
-#[cfg(test)]
+#[cfg(all(test, shuttle))]
+mod models;
+#[cfg(all(test, not(shuttle)))]
 mod tests;

@@ -10,18 +10,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use super::histogram::OwnHistogram;
 use super::site::Site;
+use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use super::sync::{Mutex, MutexGuard, thread_local};
 use super::tagged::{Need, OwnCell, Tagged};
 use crate::clock::machine;
 
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 /// Sites with a higher number use shared cells.
-pub(crate) const CELLS: usize = 1024;
+pub(crate) const CELLS: usize = if cfg!(shuttle) { 8 } else { 1024 };
 
 /// One thread's cells in one collector.
 pub(crate) struct Page {
@@ -63,7 +64,7 @@ struct Lease {
 
 impl Drop for Mine {
     fn drop(&mut self) {
-        HOT.set(None);
+        let _ = HOT.try_with(|hot| hot.set(None));
         for Lease { page, tagged, .. } in self.0.take() {
             drop(tagged);
             page.left.store(true, Release);
@@ -110,7 +111,7 @@ pub(crate) fn with_tagged(
 /// The current collector of this thread and a reading of the machine's counter, if that is how it measures.
 #[inline]
 pub(crate) fn start_counter() -> Option<(u64, u64)> {
-    let page = HOT.get()?;
+    let page = HOT.with(Cell::get)?;
     (page.counter_seconds.load(Relaxed) != 0).then(|| (page.collector.load(Relaxed), machine::counter()))
 }
 
@@ -142,7 +143,7 @@ fn seconds_of(ticks: f64) -> f64 {
 /// The page of this thread in the collector that a handle is bound to, or in the current one.
 #[inline]
 fn hot(bound: Option<u64>) -> Option<&'static Page> {
-    let page = HOT.get()?;
+    let page = HOT.with(Cell::get)?;
     match bound {
         Some(collector) if page.collector.load(Relaxed) != collector => None,
         _ => Some(page),
@@ -158,7 +159,7 @@ fn own(site: &Site) -> Option<usize> {
 
 /// The current collector of this thread has changed.
 pub(crate) fn forget_current() {
-    HOT.set(None);
+    let _ = HOT.try_with(|hot| hot.set(None));
 }
 
 /// All pages of one collector.
@@ -212,7 +213,7 @@ impl Pages {
             Some(page)
         });
         let Ok(Some(page)) = page else { return };
-        HOT.set(Some(page));
+        let _ = HOT.try_with(|hot| hot.set(Some(page)));
         if let (Need::Histogram(bounds), Some(number)) = (need, own(site)) {
             let dir = page.histograms.get();
             let missing = dir.is_none_or(|all| all[number].get().is_none());
@@ -309,7 +310,7 @@ impl Pages {
         }
     }
 
-    fn leased(&self) -> std::sync::MutexGuard<'_, Vec<&'static Page>> {
+    fn leased(&self) -> MutexGuard<'_, Vec<&'static Page>> {
         self.leased.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -321,7 +322,7 @@ impl Drop for Pages {
 }
 
 /// Emptied pages that nobody owns.
-fn free() -> std::sync::MutexGuard<'static, Vec<&'static Page>> {
+fn free() -> MutexGuard<'static, Vec<&'static Page>> {
     static FREE: Mutex<Vec<&'static Page>> = Mutex::new(Vec::new());
     FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,11 +1,12 @@
 //! One series of one collector: its identity, its cell, and when it began.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use super::bounds::Bounds;
 use super::cell::Cell;
 use super::meter::Meter;
 use super::site::CellKind;
+use super::sync::{Mutex, MutexGuard};
 use super::tagged::{Need, OwnCell};
 use super::task::Tasks;
 use crate::clock::{Anchors, Clock, Tick};

@@ -7,7 +7,7 @@ use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tracing_core::Level;
 
@@ -17,6 +17,7 @@ use super::cell::Cell;
 use super::page::Pages;
 use super::series::{Join, OVERFLOW, Own, Point, Reading, Series, Shape, TOO_MANY};
 use super::site::{CellKind, MAX_NUMBER, Site};
+use super::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use super::tagged::Need;
 use super::task::Task;
 use super::view::{View, Viewed, Views};
@@ -379,7 +380,11 @@ impl Table {
             return None;
         }
         let slot = self.slot(number)?;
-        Some(Arc::clone(slot.get_or_init(|| self.series_by_name(site, &[], self.began))))
+        if slot.get().is_none() {
+            // Not inside of the slot, where it would wait for a lock.
+            let _ = slot.set(self.series_by_name(site, &[], self.began));
+        }
+        slot.get().cloned()
     }
 
     /// The current collector's cells of this thread, from now on, and that of the site itself, without more tags.
@@ -545,7 +550,7 @@ impl Table {
         self.hasher.hash_one((key.kind, key.level, key.name, key.tags))
     }
 
-    fn named(&self) -> std::sync::RwLockReadGuard<'_, Named> {
+    fn named(&self) -> RwLockReadGuard<'_, Named> {
         self.by_name.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::bounds::Bounds;
 use super::histogram::OwnHistogram;
 use super::series::Own;
+use super::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// What a thread needs of its own to count a series.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ fn settings(max_series: usize) -> Settings {
         max_series,
         max_bytes: 1 << 20,
         expiration: Some(Duration::from_secs(10)),
-        callback_timeout: Duration::from_millis(50),
+        callback_timeout: Duration::from_secs(5),
     }
 }
 

@@ -1,0 +1,13 @@
+//! What threads share, from the standard library; in the models (`--cfg shuttle`) from Shuttle, which tries the orders
+//! in which threads may meet.
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::{
+    sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, atomic},
+    thread_local,
+};
+#[cfg(not(shuttle))]
+pub(crate) use std::{
+    sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, atomic},
+    thread_local,
+};
