@@ -171,7 +171,7 @@ fn finish(value: &mut HistogramValue, sum: f64, min: f64, max: f64) {
 /// shared histogram.
 #[derive(Debug)]
 pub(crate) struct OwnHistogram {
-    /// The slot of the first bucket. Beyond [`EMPTY`] it is none, and no value is less than a window above it: there
+    /// The [`place`] of the first bucket. Beyond [`EMPTY`] it is none, and no value is less than a window above it: there
     /// are chosen bounds whose number it is less [`CHOSEN`], no value came yet, or nobody said which buckets it has.
     base: AtomicUsize,
     buckets: [AtomicU64; WINDOW],
@@ -212,7 +212,7 @@ impl OwnHistogram {
     #[inline]
     pub(crate) fn record(&self, x: f64) -> bool {
         if x > 0.0 {
-            let at = slot(x).wrapping_sub(self.base.load(Relaxed));
+            let at = place(x).wrapping_sub(self.base.load(Relaxed));
             if at < WINDOW {
                 self.put(&self.buckets[at], x);
                 return true;
@@ -221,14 +221,15 @@ impl OwnHistogram {
         self.record_rare(x)
     }
 
-    #[inline(never)]
+    #[cold]
     fn record_rare(&self, x: f64) -> bool {
         let bucket = match self.base.load(Relaxed) {
             UNSET => return false,
             EMPTY if x > 0.0 => {
-                let base = slot(x).saturating_sub(WINDOW / 2).min(OCTAVES * PER_OCTAVE - WINDOW);
-                self.base.store(base, Relaxed);
-                &self.buckets[slot(x) - base]
+                let slot = slot(x);
+                let first = slot.saturating_sub(WINDOW / 2).min(OCTAVES * PER_OCTAVE - WINDOW);
+                self.base.store(FIRST + first, Relaxed);
+                &self.buckets[slot - first]
             }
             ..=EMPTY if x == 0.0 => &self.zero,
             ..=EMPTY => return false,
@@ -266,7 +267,9 @@ impl OwnHistogram {
             let filled = filled.filter(|(_, n)| *n > 0 && base < EMPTY);
             HistogramValue {
                 zero_count: self.zero.load(Relaxed),
-                buckets: filled.map(|(at, n)| (index(base.wrapping_add(at)), n)).collect(),
+                buckets: filled
+                    .map(|(at, n)| (index(base.wrapping_sub(FIRST).wrapping_add(at)), n))
+                    .collect(),
                 scale: SCALE,
                 ..HistogramValue::default()
             }
@@ -288,19 +291,21 @@ impl OwnHistogram {
 
 /// The place of a value above 0 among all buckets.
 fn slot(x: f64) -> usize {
+    place(x).saturating_sub(FIRST).min(OCTAVES * PER_OCTAVE - 1)
+}
+
+/// The place where the buckets begin.
+const FIRST: usize = (1023 + MIN_EXPONENT) as usize * PER_OCTAVE;
+
+/// The same, counted from the smallest double there is.
+#[inline]
+fn place(x: f64) -> usize {
     // The double just below, because a bucket holds its upper bound and not its lower one.
     let bits = x.to_bits() - 1;
-    let exponent = (bits >> 52) as i32 - 1023;
     let mantissa = bits & MANTISSA;
     // A straight line over the octave is never above the bucket and at most one below it.
     let guess = (mantissa >> (52 - SCALE)) as usize;
-    let sub = guess + usize::from(mantissa >= BOUNDS[guess]);
-    let octave = usize::try_from(exponent - MIN_EXPONENT);
-    match octave {
-        Err(_) => 0,
-        Ok(octave) if octave >= OCTAVES => OCTAVES * PER_OCTAVE - 1,
-        Ok(octave) => octave * PER_OCTAVE + sub,
-    }
+    (bits >> 52) as usize * PER_OCTAVE + guess + usize::from(mantissa >= BOUNDS[guess])
 }
 
 /// OpenTelemetry's index of the bucket in that place.
