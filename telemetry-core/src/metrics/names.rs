@@ -1,0 +1,232 @@
+//! Which series a name, a level and tags stand for: made where it is missing, within the caps.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher as _;
+use std::sync::{Arc, PoisonError};
+use tracing_core::Level;
+
+use super::bounds::Bounds;
+use super::series::{OVERFLOW, Series, Shape, TOO_MANY};
+use super::site::{CellKind, Site};
+use super::sync::RwLockReadGuard;
+use super::table::Table;
+use super::view::Viewed;
+use crate::diagnostics::warn_later;
+use crate::model::{Identity, Tags, Text, valid_tag_key};
+
+#[derive(Default)]
+pub(super) struct Named {
+    /// The only ones that own series, beside sites with a number and threads that have cells of them.
+    pub(super) by_hash: HashMap<u64, Vec<Arc<Series>>>,
+    pub(super) all: usize,
+    pub(super) per_metric: HashMap<(CellKind, Text), PerMetric>,
+    /// The site that was the first to name a metric.
+    pub(super) declared: HashMap<Text, Site>,
+}
+
+#[derive(Default)]
+pub(super) struct PerMetric {
+    /// Its series that are not over.
+    pub(super) live: usize,
+    /// Somebody was told that it has too many.
+    pub(super) is_said: bool,
+}
+
+impl Named {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Series>> {
+        self.by_hash.values().flatten()
+    }
+
+    pub(super) fn live(&mut self, series: &Series) -> &mut usize {
+        &mut self.per_metric.entry((series.kind, series.identity.name.clone())).or_default().live
+    }
+}
+
+/// What names a series, borrowed. Tags are sorted, each key once.
+pub(super) struct Key<'a> {
+    pub(super) kind: CellKind,
+    pub(super) name: &'a str,
+    pub(super) level: Option<Level>,
+    pub(super) tags: &'a [(&'a str, &'a str)],
+}
+
+impl Key<'_> {
+    pub(super) fn is(&self, series: &Series) -> bool {
+        let id = &*series.identity;
+        series.kind == self.kind
+            && id.level == self.level
+            && id.name == self.name
+            && id.tags.iter().eq(self.tags.iter().copied())
+    }
+}
+
+impl Table {
+    /// The series of a site and more tags, made where it is missing; it then began at `began`.
+    pub(super) fn series_by_name(&self, site: &Site, tags: &[(&str, &str)], began: u64) -> Arc<Series> {
+        let viewed = self.views.of(&site.name);
+        let mut sorted = [("", ""); Tags::MAX];
+        let mut len = 0;
+        let mut unfit = None;
+        let mut put = |key, tag| {
+            if !viewed.takes_tag(key) {
+                return;
+            }
+            if !valid_tag_key(key) {
+                unfit = Some(key);
+                return;
+            }
+            match sorted[..len].binary_search_by(|(k, _): &(&str, &str)| (*k).cmp(key)) {
+                Ok(at) => sorted[at].1 = tag,
+                Err(_) if len == sorted.len() => unfit = Some(key),
+                Err(at) => {
+                    sorted[at..=len].rotate_right(1);
+                    sorted[at] = (key, tag);
+                    len += 1;
+                }
+            }
+        };
+        site.each_tag(&mut put);
+        tags.iter().for_each(|(k, v)| put(k, v));
+        if let Some(key) = unfit {
+            warn_later(format_args!(
+                "metric `{}`: its tag `{key}` is left out: it is no tag key, or one of more than {}",
+                site.name,
+                Tags::MAX
+            ));
+        }
+        // One series is enough for what nobody wants.
+        let tags = if viewed.is_dropped() { &[] } else { &sorted[..len] };
+        let name = viewed.name().unwrap_or(&site.name);
+        let key = Key { kind: site.kind, name, level: site.level, tags };
+        let hash = self.hash(&key);
+        let named = self.named();
+        let known = find(&named, hash, &key);
+        named.declared.get(&site.name).into_iter().for_each(|first| compare(first, site));
+        drop(named);
+        known.unwrap_or_else(|| self.create(site, &viewed, hash, &key, began))
+    }
+
+    #[cold]
+    fn create(&self, site: &Site, viewed: &Viewed<'_>, hash: u64, key: &Key<'_>, began: u64) -> Arc<Series> {
+        let mut named = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(series) = find(&named, hash, key) {
+            return series;
+        }
+        if !valid_tag_key(&site.name) {
+            warn_later(format_args!(
+                "`{}` is no metric name (letters, digits and `. - _ /` only); backends may refuse it",
+                site.name
+            ));
+        }
+        if named.all >= MOST && site.name != TOO_MANY {
+            warn_later(format_args!(
+                "there are {MOST} series; those of further metrics are summed up in `{TOO_MANY}`"
+            ));
+            drop(named);
+            let rest = Site::new(site.kind, TOO_MANY, &[]).passing();
+            return self.series_by_name(&rest, &[], began);
+        }
+        if !named.declared.contains_key(&site.name) {
+            named.declared.insert(site.name.clone(), site.copy());
+        }
+        let bounds = named.declared.get(&site.name).map_or(site.bounds, |first| first.bounds);
+        let of_metric = named.per_metric.entry((site.kind, key.name.to_owned().into())).or_default();
+        let (mut hash, mut tags) = (hash, key.tags);
+        if of_metric.live >= self.settings.max_series {
+            if !std::mem::replace(&mut of_metric.is_said, true) {
+                warn_later(format_args!(
+                    "metric `{}`, recorded at {}, has more than {} series; the next ones are summed up in one \
+                     tagged otel.metric.overflow=true",
+                    site.name,
+                    site.place(),
+                    self.settings.max_series
+                ));
+            }
+            tags = &[OVERFLOW];
+            let overflow = Key { tags, ..*key };
+            hash = self.hash(&overflow);
+            if let Some(series) = find(&named, hash, &overflow) {
+                return series;
+            }
+        } else {
+            of_metric.live += 1;
+        }
+        let mut own = Tags::new();
+        for (k, v) in tags {
+            let _ = own.insert((*k).to_owned(), (*v).to_owned());
+        }
+        let shape = Shape {
+            bounds: bounds_of(site, viewed.buckets().unwrap_or(bounds)),
+            max_buckets: viewed.max_buckets(),
+            is_dropped: viewed.is_dropped(),
+        };
+        let series = Arc::new(Series::new(site.kind, identity(site, viewed, own), shape, &self.clock, began));
+        named.by_hash.entry(hash).or_default().push(Arc::clone(&series));
+        named.all += 1;
+        series
+    }
+
+    fn hash(&self, key: &Key<'_>) -> u64 {
+        self.hasher.hash_one((key.kind, key.level, key.name, key.tags))
+    }
+
+    pub(super) fn named(&self) -> RwLockReadGuard<'_, Named> {
+        self.by_name.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// More series than that are not made, whatever their metrics: names too may be made up without end.
+const MOST: usize = 100_000;
+
+/// Says, once, that two places declare one metric differently. What the first one said counts, and both are
+/// recorded.
+fn compare(first: &Site, site: &Site) {
+    let differs = |what, one: &str, other: &str| {
+        warn_later(format_args!(
+            "metric `{}`: its {what} is `{one}` at {} and `{other}` at {}; the first counts",
+            site.name,
+            first.place(),
+            site.place()
+        ));
+    };
+    if first.kind != site.kind {
+        differs("kind", first.kind.kind().name(), site.kind.kind().name());
+    }
+    if first.unit != site.unit && !site.unit.is_empty() {
+        differs("unit", first.unit, site.unit);
+    }
+    if first.bounds != site.bounds && !site.bounds.is_empty() {
+        differs("buckets", &format!("{:?}", first.bounds), &format!("{:?}", site.bounds));
+    }
+    if first.description != site.description && !site.description.is_empty() {
+        differs("description", first.description, site.description);
+    }
+}
+
+/// The bounds that a histogram's declaration or a view chose; none where they are wrong.
+fn bounds_of(site: &Site, list: &[f64]) -> Option<Bounds> {
+    let bounds = Bounds::new(if site.kind == CellKind::Histogram { list } else { &[] });
+    bounds.unwrap_or_else(|e| {
+        warn_later(format_args!(
+            "metric `{}`: its buckets {list:?} at {} are refused: {e}; it has exponential ones",
+            site.name,
+            site.place()
+        ));
+        None
+    })
+}
+
+fn find(named: &Named, hash: u64, key: &Key<'_>) -> Option<Arc<Series>> {
+    named.by_hash.get(&hash)?.iter().find(|series| key.is(series)).cloned()
+}
+
+pub(super) fn identity(site: &Site, viewed: &Viewed<'_>, tags: Tags) -> Identity {
+    Identity {
+        name: viewed.name().unwrap_or(&site.name).clone(),
+        kind: site.kind.kind(),
+        unit: site.unit.into(),
+        description: viewed.description().cloned().unwrap_or_else(|| site.description.into()),
+        tags,
+        level: site.level,
+    }
+}
