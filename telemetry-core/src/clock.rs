@@ -15,7 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct Tick(u64);
 
 impl Tick {
-    pub(crate) const fn from_raw(raw: u64) -> Self {
+    /// The tick of a number that stands in a record.
+    pub const fn from_raw(raw: u64) -> Self {
         Self(raw)
     }
 

@@ -28,6 +28,8 @@ pub mod metrics;
 pub mod model;
 pub mod pipeline;
 pub mod sampling;
+#[doc(hidden)]
+pub mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod thread;
@@ -44,5 +46,7 @@ pub use instrument::{
     meter, timer, up_down_counter,
 };
 pub use pipeline::Ledger;
+#[doc(hidden)]
+pub use pipeline::Writer;
 pub use thread::{suppress, suppress_future};
 pub use tracing_core::Level;

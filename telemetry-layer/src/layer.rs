@@ -4,20 +4,22 @@
 //! record when it closes; an event is written at once. What is not sampled, or made by telemetry itself, is
 //! counted and not written. Nothing here blocks, and no code of the user runs under a lock.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use telemetry_core::model::record::{EventHead, FieldBuf, Site, SpanHead, Time};
+use telemetry_core::model::record::{EventHead, FieldBuf, Links, Site, SpanHead, Time};
 use telemetry_core::model::{SpanContext, SpanKind, StatusRef};
 use telemetry_core::thread::{is_suppressed, new_span_id, new_trace_id};
-use telemetry_core::{Collector, Signal, Sink};
+use telemetry_core::{Collector, Signal, Sink, Writer};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::open::{OpenSpan, OpenSpans};
+use crate::local::{self, Local};
+use crate::metric_fields;
+use crate::store::{Opening, Slot, Store};
 use crate::visit::{Code, Recorder, Special, with_fields};
-use crate::{metric_fields, stack};
 
 /// Turns spans and events into telemetry of the collector it was made with.
 ///
@@ -48,39 +50,82 @@ use crate::{metric_fields, stack};
 /// | `gauge.x` | sets the gauge `x` |
 #[derive(Debug)]
 pub struct TelemetryLayer {
-    sink: Sink,
-    /// Tells the stacks of layers apart.
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) sink: Sink,
+    /// Tells layers apart.
     number: u64,
-    open: OpenSpans,
+    pub(crate) store: Store,
 }
 
 impl TelemetryLayer {
     /// A layer that feeds that collector.
     pub fn new(collector: &Collector) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self { sink: collector.sink(), number: NEXT.fetch_add(1, Relaxed), open: OpenSpans::new() }
+        let (sink, number) = (collector.sink(), NEXT.fetch_add(1, Relaxed));
+        Self { inner: Arc::new(Inner { sink, number, store: Store::new() }) }
     }
+}
 
+impl Inner {
     /// Whether to look at what is going on; counts it where the reason is that telemetry looks away.
+    #[inline]
     fn looks(&self, signal: Option<Signal>) -> bool {
         if !self.sink.is_enabled() {
             return false;
         }
         if is_suppressed() {
             if let Some(signal) = signal {
-                self.sink.suppressed(signal);
+                self.write(|writer| writer.suppressed(signal));
             }
             return false;
         }
         true
     }
 
+    #[inline]
+    fn local<R>(&self, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
+        local::with(self.number, &self.sink, f)
+    }
+
+    /// Runs `f`, which runs no code of the user, with this thread's writer.
+    #[inline]
+    fn write(&self, f: impl FnOnce(&mut Writer)) {
+        let mut f = Some(f);
+        let mut run = |writer: &mut Writer| f.take().into_iter().for_each(|f| f(writer));
+        if self.local(|local| run(&mut local.writer)).is_none() {
+            self.sink.with_writer(run);
+        }
+    }
+
     /// Explicit parent, else the current span, else none. An explicit parent that this layer does not know,
     /// because a filter hides it, leaves a root.
+    #[inline]
     fn parent(&self, explicit: Option<&Id>, contextual: bool) -> Option<SpanContext> {
         match explicit {
-            Some(id) => self.open.context(id.into_u64()),
-            None if contextual => stack::current(self.number),
+            Some(id) => self.store.find(id.into_u64())?.hand_out(id.into_u64()),
+            None if contextual => self.local(|local| local.parent()).flatten(),
+            None => None,
+        }
+    }
+
+    /// Takes a span down; `fields` and `special` are what it begins with.
+    fn open(&self, id: &Id, span: &Opening, fields: &FieldBuf, special: Special) {
+        match self.store.open(id.into_u64(), span, fields) {
+            Some(slot) if special.is_some() => slot.change(|late| late.apply(special)),
+            Some(_) => {}
+            None => self.write(|writer| writer.dropped(Signal::Spans)),
+        }
+    }
+
+    /// The span that an event belongs to, if this layer knows it.
+    fn span_of(&self, event: &Event<'_>) -> Option<(u64, &'static Slot)> {
+        match event.parent() {
+            Some(id) => Some((id.into_u64(), self.store.find(id.into_u64())?)),
+            None if event.is_contextual() => self.local(|local| local.current()).flatten(),
             None => None,
         }
     }
@@ -88,120 +133,134 @@ impl TelemetryLayer {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
-        if !self.looks(Some(Signal::Spans)) {
+        let inner = &*self.inner;
+        if !inner.looks(Some(Signal::Spans)) {
             return;
         }
-        let parent = self.parent(attributes.parent(), attributes.is_contextual());
-        let root = || {
-            let trace_id = new_trace_id();
-            (trace_id, self.sink.sampler().keeps(trace_id))
-        };
-        let (trace_id, sampled) = parent.map_or_else(root, |p| (p.trace_id, p.sampled));
+        let parent = inner.parent(attributes.parent(), attributes.is_contextual());
+        let (trace_id, sampled) = parent.map_or_else(
+            || {
+                let trace_id = new_trace_id();
+                (trace_id, inner.sink.sampler().keeps(trace_id))
+            },
+            |parent| (parent.trace_id, parent.sampled),
+        );
         let context = SpanContext { trace_id, span_id: new_span_id(), sampled };
-        let mut span = OpenSpan {
-            context,
-            parent: parent.map(|p| p.span_id),
-            site: attributes.metadata(),
-            start: self.sink.clock().now(),
-            name: None,
-            kind: SpanKind::Internal,
-            code: None,
-            description: None,
-            fields: FieldBuf::new(),
-        };
-        if context.sampled && !attributes.is_empty() {
-            let mut special = Special::default();
-            attributes.record(&mut Recorder { fields: &mut span.fields, special: Some(&mut special) });
-            span.apply(special);
+        let parent = parent.map(|parent| parent.span_id);
+        let span = Opening { context, parent, start: inner.sink.clock().now(), site: attributes.metadata() };
+        if !sampled || attributes.is_empty() {
+            inner.open(id, &span, &FieldBuf::new(), Special::default());
+            return;
         }
-        self.open.insert(id.into_u64(), span);
+        with_fields(|fields| {
+            let mut special = Special::default();
+            attributes.record(&mut Recorder { fields, special: Some(&mut special) });
+            inner.open(id, &span, fields, special);
+        });
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        if !self.looks(None) || !self.open.context(id.into_u64()).is_some_and(|c| c.sampled) {
+        let inner = &*self.inner;
+        let Some(slot) = inner.store.find(id.into_u64()) else { return };
+        if !inner.looks(None) || !slot.context(id.into_u64()).is_some_and(|context| context.sampled) {
             return;
         }
         with_fields(|fields| {
             let mut special = Special::default();
             values.record(&mut Recorder { fields, special: Some(&mut special) });
-            self.open.with(id.into_u64(), |span| {
-                if !fields.is_empty() || fields.cut() > 0 {
-                    span.fields.update(fields, span.site);
-                }
-                span.apply(special);
-            });
+            if !fields.is_empty() || fields.cut() > 0 {
+                slot.update(fields);
+            }
+            if special.is_some() {
+                slot.change(|late| late.apply(special));
+            }
         });
     }
 
+    fn on_follows_from(&self, id: &Id, follows: &Id, _: Context<'_, S>) {
+        let store = &self.inner.store;
+        // One that is closed, or that a filter hides, is nothing that can be pointed to.
+        let to = store.find(follows.into_u64()).and_then(|slot| slot.hand_out(follows.into_u64()));
+        if let Some((slot, to)) = store.find(id.into_u64()).zip(to) {
+            slot.link(to);
+        }
+    }
+
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        if !self.looks(Some(Signal::Events)) {
+        let inner = &*self.inner;
+        if !inner.looks(Some(Signal::Events)) {
             return;
         }
-        let context = self.parent(event.parent(), event.is_contextual());
+        let span = inner.span_of(event);
+        let context = span.and_then(|(id, slot)| slot.hand_out(id));
         let head = EventHead {
             trace_id: context.map(|c| c.trace_id),
             span_id: context.map(|c| c.span_id),
             sampled: context.is_some_and(|c| c.sampled),
-            time: Time::Tick(self.sink.clock().now().raw()),
+            time: Time::Tick(inner.sink.clock().now().raw()),
             site: Site::Static(event.metadata()),
             cut: 0,
         };
+        let mut error = None;
         with_fields(|fields| {
-            event.record(&mut Recorder { fields, special: None });
-            self.sink.push_event(&head, fields);
+            let mut recorder = Recorder { fields, special: None };
+            event.record(&mut recorder);
+            if *event.metadata().level() == Level::ERROR {
+                error = fields.text_of("error", event.metadata());
+            }
+            inner.write(|writer| writer.push_event(&head, fields));
         });
+        if let (Some(text), Some((_, slot)), true) = (error, span, head.sampled) {
+            slot.change(|late| late.fail(text));
+        }
         if metric_fields::has_metrics(event.metadata()) {
-            metric_fields::measure(event, &self.sink);
+            metric_fields::measure(event, &inner.sink);
         }
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        if let Some(context) = self.open.context(id.into_u64()) {
-            stack::enter(self.number, id.into_u64(), context);
+        let id = id.into_u64();
+        if let Some(slot) = self.inner.store.find(id) {
+            self.inner.local(|local| local.enter(id, slot));
         }
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        if stack::exit(self.number, id.into_u64()) {
-            self.open.with(id.into_u64(), |span| {
-                if span.code.is_none() {
-                    span.code = Some(Code::Error);
-                    span.description.get_or_insert_with(|| "panicked".to_owned());
-                }
-            });
+        let left_by_panic = self.inner.local(|local| local.exit(id.into_u64())).flatten();
+        if let Some(slot) = left_by_panic {
+            slot.change(|late| late.fail("panicked".to_owned()));
         }
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
-        let Some(span) = self.open.remove(id.into_u64()) else { return };
-        if !span.context.sampled {
-            self.sink.sampled_out(Signal::Spans);
-            return;
-        }
-        let head = SpanHead {
-            context: span.context,
-            parent: span.parent,
-            start: Time::Tick(span.start.raw()),
-            duration_nano: self.sink.clock().now().since(span.start),
-            kind: span.kind,
-            status: match span.code {
-                None => StatusRef::Unset,
-                Some(Code::Ok) => StatusRef::Ok,
-                Some(Code::Error) => StatusRef::Error(span.description.as_deref().unwrap_or_default()),
-            },
-            name: span.name.as_deref(),
-            site: Site::Static(span.site),
-            cut: 0,
-        };
-        self.sink.push_span(&head, &span.fields);
-    }
-}
-
-impl OpenSpan {
-    fn apply(&mut self, special: Special) {
-        self.code = special.code.or(self.code);
-        self.kind = special.kind.unwrap_or(self.kind);
-        self.name = special.name.or_else(|| self.name.take());
-        self.description = special.description.or_else(|| self.description.take());
+        let inner = &*self.inner;
+        with_fields(|fields| {
+            let Some(span) = inner.store.close(id.into_u64(), fields) else { return };
+            if !span.context.sampled {
+                inner.write(|writer| writer.sampled_out(Signal::Spans));
+                return;
+            }
+            let Some(site) = span.site else { return };
+            let duration_nano = inner.sink.clock().now().since(span.start);
+            let late = span.late.as_ref();
+            let head = SpanHead {
+                context: span.context,
+                parent: span.parent,
+                start: Time::Tick(span.start.raw()),
+                duration_nano,
+                kind: late.map_or(SpanKind::Internal, |late| late.kind),
+                status: match late.map(|late| (late.code, late.description.as_deref())) {
+                    None | Some((None, _)) => StatusRef::Unset,
+                    Some((Some(Code::Ok), _)) => StatusRef::Ok,
+                    Some((Some(Code::Error), text)) => StatusRef::Error(text.unwrap_or_default()),
+                },
+                name: late.and_then(|late| late.name.as_deref()),
+                site: Site::Static(site),
+                cut: 0,
+                trace_state: late.map_or("", |late| &late.trace_state),
+                links: Links::new(late.map_or(&[], |late| &late.links)),
+            };
+            inner.write(|writer| writer.push_span(&head, fields));
+        });
     }
 }

@@ -33,9 +33,9 @@
 #[cfg(feature = "env-filter")]
 mod init;
 mod layer;
+mod local;
 mod metric_fields;
-mod open;
-mod stack;
+mod store;
 mod visit;
 
 #[cfg(feature = "env-filter")]

@@ -17,6 +17,14 @@ pub(crate) struct Special {
     pub(crate) description: Option<String>,
 }
 
+impl Special {
+    /// Whether there is anything.
+    #[inline]
+    pub(crate) fn is_some(&self) -> bool {
+        self.name.is_some() || self.kind.is_some() || self.code.is_some() || self.description.is_some()
+    }
+}
+
 /// `otel.status_code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -38,19 +46,45 @@ impl Recorder<'_> {
     }
 
     /// OpenTelemetry's names, as `tracing-opentelemetry` introduced them.
+    #[inline]
     fn take_special(&mut self, field: &Field, value: &dyn fmt::Display) -> bool {
         let Some(special) = &mut self.special else { return false };
-        let Some(which) = field.name().strip_prefix("otel.") else { return false };
+        match field.name() {
+            "error" => {
+                special.fail(value);
+                false
+            }
+            name => name.starts_with("otel.") && special.take(name, value),
+        }
+    }
+}
+
+impl Special {
+    /// A field that is called `error`, which stays a field.
+    #[cold]
+    fn fail(&mut self, value: &dyn fmt::Display) {
+        match capped(format_args!("{value}")).as_str() {
+            "false" | "" => {}
+            "true" => self.code = self.code.or(Some(Code::Error)),
+            text => {
+                self.code = self.code.or(Some(Code::Error));
+                self.description.get_or_insert_with(|| text.to_owned());
+            }
+        }
+    }
+
+    #[cold]
+    fn take(&mut self, name: &str, value: &dyn fmt::Display) -> bool {
         let text = || capped(format_args!("{value}"));
-        match which {
-            "name" => special.name = Some(text()),
-            "kind" => special.kind = SpanKind::from_name(&text()).or(special.kind),
+        match name.strip_prefix("otel.").unwrap_or_default() {
+            "name" => self.name = Some(text()),
+            "kind" => self.kind = SpanKind::from_name(&text()).or(self.kind),
             "status_code" => match text().to_ascii_lowercase().as_str() {
-                "ok" => special.code = Some(Code::Ok),
-                "error" => special.code = Some(Code::Error),
+                "ok" => self.code = Some(Code::Ok),
+                "error" => self.code = Some(Code::Error),
                 _ => {}
             },
-            "status_description" | "status_message" => special.description = Some(text()),
+            "status_description" | "status_message" => self.description = Some(text()),
             _ => return false,
         }
         true

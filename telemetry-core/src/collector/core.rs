@@ -12,11 +12,10 @@ use crate::Error;
 use crate::clock::{Clock, far};
 use crate::exporters::{Exporter, Signal};
 use crate::metrics::{Reader, Snapshot, Source, Table};
-use crate::model::record::{EventHead, FieldBuf, SpanHead};
 use crate::model::{Number, Resource};
 use crate::pipeline::Ledger;
 use crate::pipeline::aggregator::{Command, Output};
-use crate::pipeline::buffer::Buffers;
+use crate::pipeline::buffer::{Buffers, Writer};
 use crate::pipeline::ledger::Books;
 use crate::pipeline::queue::Lane;
 use crate::pipeline::worker::Worker;
@@ -183,20 +182,14 @@ impl Sink {
         self.0.sampler
     }
 
-    pub fn push_span(&self, head: &SpanHead<'_>, fields: &FieldBuf) {
-        self.0.buffers.push_span(head, fields);
+    /// With what this thread records for the layer.
+    pub fn writer(&self) -> Writer {
+        self.0.buffers.writer()
     }
 
-    pub fn push_event(&self, head: &EventHead<'_>, fields: &FieldBuf) {
-        self.0.buffers.push_event(head, fields);
-    }
-
-    pub fn sampled_out(&self, signal: Signal) {
-        self.0.buffers.sampled_out(signal);
-    }
-
-    pub fn suppressed(&self, signal: Signal) {
-        self.0.buffers.suppressed(signal);
+    /// Runs `f` with a writer of this thread, which may be ending.
+    pub fn with_writer(&self, f: impl FnOnce(&mut Writer)) {
+        self.0.buffers.with_writer(f);
     }
 
     /// Takes a measurement that a field of an event stands for.

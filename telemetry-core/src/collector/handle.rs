@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::Error;
 use crate::exporters::{self, Exporter, Signal};
 use crate::metrics::{Reader, Snapshot};
-use crate::model::record::{EventHead, FieldBuf, Key, Site, SpanHead, Time};
+use crate::model::record::{EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
 use crate::model::{
     DataPoint, Event, Kind, Metric, Number, Resource, SendError, Span, SpanContext, Text, TimeSeries, Value,
 };
@@ -137,7 +137,7 @@ impl Collector {
             return;
         }
         if !self.core.sampler.keeps(span.trace_id) {
-            self.core.buffers.sampled_out(Signal::Spans);
+            self.core.buffers.with_writer(|writer| writer.sampled_out(Signal::Spans));
             return;
         }
         let head = SpanHead {
@@ -150,8 +150,10 @@ impl Collector {
             name: None,
             site: Site::Inline { name: &span.name, target: &span.target, level: span.level },
             cut: 0,
+            trace_state: &span.trace_state,
+            links: Links::new(&span.links),
         };
-        self.core.buffers.push_span(&head, &buffer(&span.fields));
+        self.core.buffers.with_writer(|writer| writer.push_span(&head, &buffer(&span.fields)));
     }
 
     /// Takes a finished event as it is.
@@ -170,7 +172,7 @@ impl Collector {
         let mut fields = FieldBuf::new();
         fields.push(Key::Name("message"), crate::model::ValueRef::Str(&event.message));
         push_all(&mut fields, &event.fields);
-        self.core.buffers.push_event(&head, &fields);
+        self.core.buffers.with_writer(|writer| writer.push_event(&head, &fields));
     }
 
     /// Where every item is at this moment.

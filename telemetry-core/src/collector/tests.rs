@@ -225,7 +225,7 @@ fn after_the_shutdown_items_are_counted_as_dropped() {
 #[test]
 fn full_buffers_drop_the_newest_and_count_it() {
     let config = Config {
-        buffer_bytes: 64 << 10,
+        buffer_bytes: 2 << 10,
         buffer_size: usize::MAX / 9,
         flush_interval: Duration::from_hours(1),
         ..Config::default()

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::clock::{Anchors, Tick};
 use crate::metrics::{MetricRef, Snapshot};
 use crate::model::record::{Chunk, EventRecord, Site, SpanRecord, Time};
-use crate::model::{Event, Resource, Span, SpanId, SpanKind, StatusRef, Text, TraceId, ValueRef};
+use crate::model::{
+    Event, Resource, Span, SpanContext, SpanId, SpanKind, StatusRef, Text, TraceId, ValueRef,
+};
 use tracing_core::{Level, Metadata};
 
 /// The three kinds of telemetry. Each has lanes of its own on the way to an exporter.
@@ -206,6 +208,16 @@ impl<'a> SpanRef<'a> {
         self.record.head.cut
     }
 
+    /// Other spans that it points to, in the order of the links.
+    pub fn links(&self) -> impl Iterator<Item = SpanContext> + use<'a> {
+        self.record.head.links.iter()
+    }
+
+    /// W3C `tracestate`; empty where there is none.
+    pub fn trace_state(&self) -> &'a str {
+        self.record.head.trace_state
+    }
+
     /// The same, owned.
     pub fn to_span(&self) -> Span {
         Span {
@@ -220,6 +232,8 @@ impl<'a> SpanRef<'a> {
             duration_nano: self.duration_nano(),
             status: self.status().to_status(),
             fields: owned(self.fields()),
+            links: self.links().collect(),
+            trace_state: self.trace_state().to_owned(),
         }
     }
 }

@@ -22,6 +22,8 @@ use super::{Batch, Delivery, ExportError, Exporter, Signal};
 /// | `start_unix_nano`, `duration_nano` | when it began, and how long it was open |
 /// | `status`, `status_message` | `unset`, `ok` or `error`; the message only where there is one |
 /// | `fields` | name and value of each field: text, number or boolean |
+/// | `links` | pairs of trace id and span id; only where there are some |
+/// | `trace_state` | W3C `tracestate`; only where there is one |
 /// | `dropped_fields` | how many fields did not fit; only where there are some |
 /// | `code_file`, `code_line` | where the span stands in the source; only for spans of `tracing` |
 ///

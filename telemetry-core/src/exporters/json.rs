@@ -41,6 +41,13 @@ impl Serialize for Tagged<'_, SpanRef<'_>> {
             map.serialize_entry("status_message", message)?;
         }
         map.serialize_entry("fields", &Map(|| span.fields()))?;
+        if span.links().next().is_some() {
+            let links: Vec<_> = span.links().map(|to| (to.trace_id, to.span_id)).collect();
+            map.serialize_entry("links", &links)?;
+        }
+        if !span.trace_state().is_empty() {
+            map.serialize_entry("trace_state", span.trace_state())?;
+        }
         tail(&mut map, span.dropped_fields(), span.code(), resource)?;
         map.end()
     }

@@ -6,10 +6,10 @@ use super::bounds::Bounds;
 use super::histogram::Histogram;
 use super::meter::Meter;
 use super::site::CellKind;
-use super::sync::Mutex;
-use super::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::clock::Tick;
 use crate::model::Number;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 #[derive(Debug)]
 pub(crate) enum Cell {

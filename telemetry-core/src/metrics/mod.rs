@@ -16,7 +16,7 @@ mod reading;
 mod series;
 mod site;
 mod snapshot;
-mod sync;
+
 mod table;
 mod tagged;
 mod task;

@@ -8,11 +8,11 @@ use tracing_core::Level;
 use super::bounds::Bounds;
 use super::series::{OVERFLOW, Series, Shape, TOO_MANY};
 use super::site::{CellKind, Site};
-use super::sync::RwLockReadGuard;
 use super::table::Table;
 use super::view::Viewed;
 use crate::diagnostics::warn_later;
 use crate::model::{Identity, Tags, Text, valid_tag_key};
+use crate::sync::RwLockReadGuard;
 
 #[derive(Default)]
 pub(super) struct Named {

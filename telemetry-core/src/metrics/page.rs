@@ -14,10 +14,10 @@ use std::sync::{Arc, OnceLock, PoisonError};
 
 use super::histogram::OwnHistogram;
 use super::site::Site;
-use super::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use super::sync::{Mutex, MutexGuard, thread_local};
 use super::tagged::{Need, OwnCell, Tagged};
 use crate::clock::machine;
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard, thread_local};
 
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
 

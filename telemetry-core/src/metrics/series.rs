@@ -6,11 +6,11 @@ use super::bounds::Bounds;
 use super::cell::Cell;
 use super::meter::Meter;
 use super::site::CellKind;
-use super::sync::{Mutex, MutexGuard};
 use super::tagged::{Need, OwnCell};
 use super::task::Tasks;
 use crate::clock::{Anchors, Clock, Tick};
 use crate::model::{HistogramValue, Identity, Kind, Metric, MetricValue, Number, Temporality};
+use crate::sync::{Mutex, MutexGuard};
 
 /// A series in a collector's table.
 #[derive(Debug)]

@@ -15,13 +15,13 @@ use super::names::{Named, identity};
 use super::page::Pages;
 use super::series::Series;
 use super::site::{CellKind, MAX_NUMBER, Site};
-use super::sync::{Mutex, MutexGuard, RwLock};
 use super::tagged::Need;
 use super::task::Task;
 use super::view::{View, Views};
 use crate::clock::Clock;
 use crate::diagnostics::warn_later;
 use crate::model::{Number, Tags};
+use crate::sync::{Mutex, MutexGuard, RwLock};
 
 const SEGMENT: usize = 256;
 const SEGMENTS: usize = MAX_NUMBER as usize / SEGMENT;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::bounds::Bounds;
 use super::histogram::OwnHistogram;
 use super::series::Own;
-use super::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// What a thread needs of its own to count a series.
 #[derive(Clone, Copy, Debug)]

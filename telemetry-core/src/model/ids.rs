@@ -48,6 +48,7 @@ impl SpanId {
 
 /// Where a span stands: what an event carries, and what crosses process borders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SpanContext {
     /// The trace.
     pub trace_id: TraceId,

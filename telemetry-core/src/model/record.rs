@@ -12,14 +12,20 @@
 
 mod chunk;
 mod cursor;
+mod encode;
 mod fields;
+mod links;
+mod site_ptr;
 
 use tracing_core::{Level, Metadata};
 
 use super::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 
 pub use chunk::Chunk;
+pub use encode::Encoded;
 pub use fields::{FieldBuf, Fields, Key, capped};
+pub use links::Links;
+pub use site_ptr::SitePtr;
 
 /// A text longer than this is cut where it is recorded.
 pub const MAX_TEXT: usize = 8 << 10;
@@ -82,6 +88,10 @@ pub struct SpanHead<'a> {
     pub site: Site<'a>,
     /// Fields that did not fit.
     pub cut: u32,
+    /// W3C `tracestate`; empty where there is none.
+    pub trace_state: &'a str,
+    /// Other spans that it points to.
+    pub links: Links<'a>,
 }
 
 /// What an event is, beside its fields.

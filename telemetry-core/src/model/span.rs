@@ -36,6 +36,12 @@ pub struct Span {
     /// Names and values, in the order they were recorded.
     #[cfg_attr(feature = "serde", serde(default, with = "super::event::fields_serde"))]
     pub fields: Vec<(Text, Value)>,
+    /// Other spans that it points to.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub links: Vec<SpanContext>,
+    /// W3C `tracestate`; empty where there is none.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub trace_state: String,
 }
 
 #[cfg(feature = "serde")]
@@ -169,6 +175,8 @@ impl Span {
             duration_nano,
             status: Status::Unset,
             fields: Vec::new(),
+            links: Vec::new(),
+            trace_state: String::new(),
         }
     }
 
@@ -181,6 +189,12 @@ impl Span {
     /// The same with that field added.
     pub fn field(mut self, name: impl Into<Text>, value: impl Into<Value>) -> Self {
         self.fields.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same with a link to another span.
+    pub fn link(mut self, to: SpanContext) -> Self {
+        self.links.push(to);
         self
     }
 

@@ -14,7 +14,6 @@ use crate::clock::{Clock, far};
 use crate::diagnostics::print_pending;
 use crate::exporters::{Batch, Signal};
 use crate::metrics::{Baseline, Snapshot, Table};
-use crate::model::record::Chunk;
 use crate::model::{Metric, Resource, Temporality};
 use crate::thread::suppress_this_thread;
 
@@ -75,8 +74,6 @@ enum Flush {
     Last,
 }
 
-/// A batch of spans or events is closed when it has that many bytes.
-const BATCH: usize = 512 << 10;
 /// Meters tick at least that often.
 const TICK: Duration = Duration::from_secs(5);
 
@@ -98,9 +95,9 @@ impl Aggregator {
                 Ok(Command::Stop(until, done)) => {
                     self.buffers.close();
                     self.flush(Flush::Last);
-                    // A thread that had begun before the buffers closed may have put a full chunk aside while
-                    // they were emptied; by now all such threads are done.
+                    // A thread that had begun before the buffers closed may have written since.
                     self.move_items();
+                    self.buffers.finish();
                     self.tell_all(Control::Stop(until));
                     print_pending();
                     let _ = done.send(());
@@ -148,34 +145,16 @@ impl Aggregator {
         let collected = self.buffers.collect(&mut self.books.lock());
         let anchors = self.clock.anchors();
         let [spans, events] = collected.chunks;
-        for chunk in self.join(spans) {
+        for chunk in spans {
             self.dispatch(Batch::of_spans(chunk, Arc::clone(&self.resource), Arc::clone(&anchors)));
         }
-        for chunk in self.join(events) {
+        for chunk in events {
             self.dispatch(Batch::of_events(chunk, Arc::clone(&self.resource), Arc::clone(&anchors)));
         }
         if !collected.points.is_empty() {
             let snapshot = Snapshot::new(collected.points, Arc::clone(&self.resource));
             self.dispatch(Batch::of_metrics(snapshot, Arc::clone(&self.resource)));
         }
-    }
-
-    /// Copies what threads filled into chunks of a batch's size, and gives the threads' chunks back at once:
-    /// what waits for a slow exporter then takes no memory from those who record.
-    fn join(&self, chunks: Vec<Chunk>) -> Vec<Chunk> {
-        let mut joined: Vec<Chunk> = Vec::new();
-        for chunk in &chunks {
-            match joined.last_mut() {
-                Some(last) if last.bytes() + chunk.bytes() <= BATCH => last.append(chunk),
-                _ => {
-                    let mut next = Chunk::default();
-                    next.append(chunk);
-                    joined.push(next);
-                }
-            }
-        }
-        self.buffers.give_back(chunks);
-        joined
     }
 
     /// Hands a batch, booked as held, to every exporter that wants its signal.

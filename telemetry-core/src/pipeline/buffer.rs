@@ -1,21 +1,28 @@
-//! Where finished spans and events wait for the aggregator: a chunk of bytes for each thread and signal.
+//! Where finished spans and events wait for the aggregator: blocks of memory that a thread alone writes to.
 //!
-//! A thread leases a chunk from a pool bounded in bytes when it has something to record, and nobody else
-//! writes to it. When the pool is empty the newest item is dropped and counted. The aggregator takes filled
-//! chunks away and gives back the leases of threads that fell silent. Recording never waits for it.
+//! A thread leases a block for each signal from a pool bounded in bytes, small ones at first, so that many threads that
+//! seldom record take little. When the pool is empty the newest item is dropped and counted. The aggregator reads what
+//! was written, also of blocks that are not full. Recording takes no lock but to lease the next block.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use super::ledger::{Account, Dropped, Ledger, Reason, State};
+use super::block::Block;
+use super::ledger::{Account, Ledger, Reason, State};
 use crate::diagnostics::warn;
 use crate::exporters::Signal;
 use crate::model::Metric;
-use crate::model::record::{Chunk, EventHead, FieldBuf, SpanHead};
+use crate::model::record::{Chunk, Encoded, EventHead, FieldBuf, SpanHead};
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::{Mutex, MutexGuard};
 
-/// What a leased chunk is counted as, and about what it grows to.
-const CHUNK: usize = 16 << 10;
+/// A thread's first block, and the largest one unless a record needs more.
+const LEAST: usize = 1 << 10;
+const MOST: usize = 32 << 10;
+/// A batch of spans or events is closed when it has that many bytes.
+const BATCH: usize = 512 << 10;
 /// Finished points made by hand that wait for the next batch.
 const MAX_POINTS: usize = 16 << 10;
 
@@ -25,23 +32,24 @@ pub(crate) struct Buffers {
     id: u64,
     threads: Mutex<Vec<Arc<ThreadBuffer>>>,
     pool: Mutex<Pool>,
-    full: Mutex<[Vec<Chunk>; 2]>,
-    points: Mutex<(Vec<Metric>, Tally)>,
+    points: Mutex<(Vec<Metric>, Booked)>,
     closed: AtomicBool,
-    /// Counts what is recorded after the end.
-    late: ThreadBuffer,
+    /// Nobody collects any more: what is still written is lost.
+    finished: AtomicBool,
     late_said: AtomicBool,
     /// The aggregator was woken and has not looked yet.
     woken: AtomicBool,
-    /// Items since the aggregator last looked.
+    /// Items since the aggregator last looked, as far as threads have told.
     pending: AtomicUsize,
     wake_at: usize,
+    /// Threads tell of so many items at once.
+    step: usize,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Debug)]
 struct Pool {
-    free: Vec<Chunk>,
+    free: Vec<Block>,
     /// Bytes.
     leased: usize,
     max: usize,
@@ -49,40 +57,80 @@ struct Pool {
 
 /// What one thread has recorded and the aggregator has not taken yet.
 #[derive(Debug, Default)]
-struct ThreadBuffer(Mutex<Recorded>);
-
-#[derive(Debug, Default)]
-struct Recorded {
-    /// Of spans and of events.
-    chunks: [Option<Chunk>; 2],
-    tallies: [Tally; 2],
+struct ThreadBuffer {
+    /// Of spans and of events; the thread alone writes them.
+    counts: [Counts; 2],
+    taken: Mutex<Taken>,
 }
 
-/// What happened since the aggregator last looked, for the ledger.
+/// Items that did not get into a block.
+#[derive(Debug, Default)]
+struct Counts {
+    sampled_out: AtomicU64,
+    suppressed: AtomicU64,
+    buffer_full: AtomicU64,
+    closed: AtomicU64,
+}
+
+/// The same as numbers.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    recorded: u64,
+struct Booked {
     sampled_out: u64,
     suppressed: u64,
-    dropped: Dropped,
-    /// In full chunks that were put aside.
-    handed: u64,
+    buffer_full: u64,
+    closed: u64,
 }
 
-impl Tally {
-    fn book(&self, account: &mut Account, in_chunk: u64) {
-        account.recorded += self.recorded;
-        account.sampled_out += self.sampled_out;
-        account.suppressed += self.suppressed;
-        for reason in Reason::ALL {
-            account.dropped.add(reason, self.dropped.by(reason));
+#[derive(Debug, Default)]
+struct Taken {
+    /// Of spans and of events, in their order; the thread writes to the last one.
+    blocks: [Vec<Arc<Block>>; 2],
+    booked: [Booked; 2],
+}
+
+impl Counts {
+    fn read(&self) -> Booked {
+        Booked {
+            sampled_out: self.sampled_out.load(Relaxed),
+            suppressed: self.suppressed.load(Relaxed),
+            buffer_full: self.buffer_full.load(Relaxed),
+            closed: self.closed.load(Relaxed),
         }
-        account.held += self.handed + in_chunk;
+    }
+}
+
+/// The thread that owns the counter adds one.
+#[inline]
+fn increase(counter: &AtomicU64) {
+    counter.store(counter.load(Relaxed) + 1, Relaxed);
+}
+
+impl Booked {
+    /// All that happened since `before`, and `kept` items that came into blocks.
+    fn book(&self, before: &Self, kept: u64, account: &mut Account) {
+        let sampled_out = self.sampled_out - before.sampled_out;
+        let suppressed = self.suppressed - before.suppressed;
+        let (full, closed) = (self.buffer_full - before.buffer_full, self.closed - before.closed);
+        account.recorded += sampled_out + suppressed + full + closed + kept;
+        account.sampled_out += sampled_out;
+        account.suppressed += suppressed;
+        account.dropped.add(Reason::BufferFull, full);
+        account.dropped.add(Reason::Closed, closed);
+        account.held += kept;
+    }
+}
+
+impl ThreadBuffer {
+    /// Books what happened since the last time that `booked` says.
+    fn book(&self, i: usize, taken: &Taken, kept: u64, account: &mut Account) -> Booked {
+        let now = self.counts[i].read();
+        now.book(&taken.booked[i], kept, account);
+        now
     }
 }
 
 thread_local! {
-    static MINE: RefCell<Vec<(u64, Arc<ThreadBuffer>)>> = const { RefCell::new(Vec::new()) };
+    static MINE: RefCell<Vec<Writer>> = const { RefCell::new(Vec::new()) };
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -98,61 +146,64 @@ impl std::fmt::Debug for Buffers {
 impl Buffers {
     /// `wake` is called when `wake_at` items wait.
     pub(crate) fn new(max_bytes: usize, wake_at: usize, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         Self {
             id: NEXT.fetch_add(1, Relaxed),
             threads: Mutex::default(),
-            pool: Mutex::new(Pool { free: Vec::new(), leased: 0, max: max_bytes.max(2 * CHUNK) }),
-            full: Mutex::default(),
+            pool: Mutex::new(Pool { free: Vec::new(), leased: 0, max: max_bytes }),
             points: Mutex::default(),
             closed: AtomicBool::new(false),
-            late: ThreadBuffer::default(),
+            finished: AtomicBool::new(false),
             late_said: AtomicBool::new(false),
             woken: AtomicBool::new(false),
             pending: AtomicUsize::new(0),
             wake_at: wake_at.max(1),
+            step: (wake_at / 64).max(1),
             wake: Box::new(wake),
         }
     }
 
-    pub(crate) fn push_span(&self, head: &SpanHead<'_>, fields: &FieldBuf) {
-        self.push(Signal::Spans, |chunk| chunk.push_span(head, fields));
+    /// Runs `f`, which runs no code of the user, with a writer of this thread.
+    pub(crate) fn with_writer(self: &Arc<Self>, f: impl FnOnce(&mut Writer)) {
+        let mut f = Some(f);
+        let mut run = |writer: &mut Writer| f.take().into_iter().for_each(|f| f(writer));
+        let known = MINE.try_with(|mine| {
+            let mut mine = mine.borrow_mut();
+            if let Some(writer) = mine.iter_mut().find(|writer| writer.buffers.id == self.id) {
+                return run(writer);
+            }
+            // Those of collectors that are gone go with them.
+            mine.retain(|writer| Arc::strong_count(&writer.buffers) > 1);
+            let mut writer = self.writer();
+            run(&mut writer);
+            mine.push(writer);
+        });
+        if known.is_err() {
+            // The thread is ending and its locals are gone: a writer for this one item.
+            run(&mut self.writer());
+        }
     }
 
-    pub(crate) fn push_event(&self, head: &EventHead<'_>, fields: &FieldBuf) {
-        self.push(Signal::Events, |chunk| chunk.push_event(head, fields));
+    /// A writer for this thread.
+    pub(crate) fn writer(self: &Arc<Self>) -> Writer {
+        let thread = Arc::new(ThreadBuffer::default());
+        lock(&self.threads).push(Arc::clone(&thread));
+        Writer { buffers: Arc::clone(self), thread, blocks: [None, None], untold: 0, texts: Vec::new() }
     }
 
     /// A finished point that was made by hand.
     pub(crate) fn push_point(&self, point: Metric) {
         let mut points = lock(&self.points);
-        points.1.recorded += 1;
         if self.closed.load(Relaxed) {
-            points.1.dropped.add(Reason::Closed, 1);
+            points.1.closed += 1;
         } else if points.0.len() >= MAX_POINTS {
-            points.1.dropped.add(Reason::BufferFull, 1);
+            points.1.buffer_full += 1;
             self.wake();
         } else {
             points.0.push(point);
             drop(points);
-            self.count_pending();
+            self.tell(1);
         }
-    }
-
-    /// An item that head sampling did not choose.
-    pub(crate) fn sampled_out(&self, signal: Signal) {
-        self.with_mine(|mine| {
-            mine.tallies[signal as usize].recorded += 1;
-            mine.tallies[signal as usize].sampled_out += 1;
-        });
-    }
-
-    /// An item of a thread that telemetry looks away from.
-    pub(crate) fn suppressed(&self, signal: Signal) {
-        self.with_mine(|mine| {
-            mine.tallies[signal as usize].recorded += 1;
-            mine.tallies[signal as usize].suppressed += 1;
-        });
     }
 
     /// From now on every item is dropped. What was recorded before can still be collected.
@@ -164,40 +215,48 @@ impl Buffers {
     pub(crate) fn collect(&self, state: &mut State) -> Collected {
         self.woken.store(false, Relaxed);
         self.pending.store(0, Relaxed);
-        // First the full chunks: the tallies read below count them in any case.
-        let [spans, events] = std::mem::take(&mut *lock(&self.full));
-        let mut collected = Collected { chunks: [spans, events], points: Vec::new() };
-        let mut idle = Vec::new();
-        lock(&self.threads).retain(|thread| {
-            let mut recorded = lock(&thread.0);
-            for (signal, chunks) in [Signal::Spans, Signal::Events].into_iter().zip(&mut collected.chunks) {
-                let i = signal as usize;
-                let chunk = recorded.chunks[i].take();
-                let n = chunk.as_ref().map_or(0, Chunk::len);
-                std::mem::take(&mut recorded.tallies[i]).book(state.account(signal), n as u64);
-                match chunk {
-                    Some(chunk) if n > 0 => chunks.push(chunk),
-                    chunk => idle.extend(chunk),
+        let mut collected = Collected::default();
+        let mut done = Vec::new();
+        lock(&self.threads).retain_mut(|thread| {
+            // If nobody else has it the thread is gone, and all that it wrote is seen.
+            let is_gone = Arc::get_mut(thread).is_some();
+            let mut taken = lock(&thread.taken);
+            for (i, signal) in [Signal::Spans, Signal::Events].into_iter().enumerate() {
+                let mut kept = 0;
+                let last = taken.blocks[i].len().saturating_sub(usize::from(!is_gone));
+                for block in &taken.blocks[i] {
+                    kept += collected.take(i, block);
                 }
+                done.extend(taken.blocks[i].drain(..last));
+                taken.booked[i] = thread.book(i, &taken, kept as u64, state.account(signal));
             }
-            // Only this list still holds it: the thread has ended.
-            Arc::strong_count(thread) > 1
+            !is_gone
         });
-        self.give_back(idle);
+        self.give_back(done);
         let mut points = lock(&self.points);
         collected.points = std::mem::take(&mut points.0);
-        std::mem::take(&mut points.1).book(state.account(Signal::Metrics), collected.points.len() as u64);
+        let booked = std::mem::take(&mut points.1);
+        let kept = collected.points.len() as u64;
+        booked.book(&Booked::default(), kept, state.account(Signal::Metrics));
         collected
     }
 
-    /// Chunks that were collected and are done with.
-    pub(crate) fn give_back(&self, chunks: impl IntoIterator<Item = Chunk>) {
+    /// The last time was the last time: what threads still write counts as dropped.
+    pub(crate) fn finish(&self) {
+        self.finished.store(true, Relaxed);
+    }
+
+    fn give_back(&self, blocks: impl IntoIterator<Item = Arc<Block>>) {
         let mut pool = lock(&self.pool);
-        for mut chunk in chunks {
-            pool.leased -= counted(&chunk);
-            chunk.clear();
-            if pool.free.len() < pool.max / CHUNK / 4 && chunk.capacity() <= 2 * CHUNK {
-                pool.free.push(chunk);
+        for block in blocks {
+            pool.leased -= block.bytes();
+            // A writer that has not let go of it yet keeps it for itself.
+            if let Ok(block) = Arc::try_unwrap(block)
+                && block.size() == MOST
+                && pool.free.len() < pool.max / MOST / 4
+            {
+                block.clear();
+                pool.free.push(block);
             }
         }
     }
@@ -205,47 +264,28 @@ impl Buffers {
     /// The ledger now: what is booked, and what threads have recorded since.
     pub(crate) fn ledger(&self, state: &State) -> Ledger {
         let mut ledger = state.ledger.clone();
-        let threads = lock(&self.threads);
-        for thread in threads.iter().map(|thread| &**thread).chain([&self.late]) {
-            let recorded = lock(&thread.0);
+        let finished = self.finished.load(Relaxed);
+        for thread in lock(&self.threads).iter() {
+            let taken = lock(&thread.taken);
             for i in 0..2 {
-                let in_chunk = recorded.chunks[i].as_ref().map_or(0, Chunk::len);
-                recorded.tallies[i].book(&mut ledger.accounts[i], in_chunk as u64);
+                let kept = taken.blocks[i].iter().map(|block| block.unread() as u64).sum();
+                let account = &mut ledger.accounts[i];
+                thread.book(i, &taken, kept, account);
+                if finished {
+                    account.held -= kept;
+                    account.dropped.add(Reason::Closed, kept);
+                }
             }
         }
         let points = lock(&self.points);
-        points.1.book(&mut ledger.accounts[Signal::Metrics as usize], points.0.len() as u64);
+        let kept = points.0.len() as u64;
+        points.1.book(&Booked::default(), kept, &mut ledger.accounts[Signal::Metrics as usize]);
         ledger
     }
 
-    fn push(&self, signal: Signal, write: impl FnOnce(&mut Chunk)) {
-        self.with_mine(|mine| {
-            let tally = &mut mine.tallies[signal as usize];
-            tally.recorded += 1;
-            if self.closed.load(Relaxed) {
-                tally.dropped.add(Reason::Closed, 1);
-                return;
-            }
-            let place = &mut mine.chunks[signal as usize];
-            if place.is_none() {
-                *place = self.lease();
-            }
-            match place {
-                Some(chunk) => write(chunk),
-                None => tally.dropped.add(Reason::BufferFull, 1),
-            }
-            if let Some(full) = place.take_if(|chunk| chunk.bytes() > CHUNK * 3 / 4) {
-                tally.handed += full.len() as u64;
-                // A record that was larger than a chunk counts as what it is.
-                lock(&self.pool).leased += counted(&full) - CHUNK;
-                lock(&self.full)[signal as usize].push(full);
-            }
-        });
-        self.count_pending();
-    }
-
-    fn count_pending(&self) {
-        if self.pending.fetch_add(1, Relaxed) + 1 >= self.wake_at {
+    /// So many more items wait.
+    fn tell(&self, items: usize) {
+        if self.pending.fetch_add(items, Relaxed) + items >= self.wake_at {
             self.wake();
         }
     }
@@ -257,47 +297,22 @@ impl Buffers {
         }
     }
 
-    fn lease(&self) -> Option<Chunk> {
+    /// A block for a thread that had one of `before` bytes and now needs at least `need`. The fuller the pool, the
+    /// smaller it is.
+    fn lease(&self, before: usize, need: usize) -> Option<Block> {
         let mut pool = lock(&self.pool);
-        if pool.leased > pool.max / 2 {
+        let left = pool.max.saturating_sub(pool.leased);
+        if left < pool.max / 2 {
             self.wake();
         }
-        if pool.leased + CHUNK > pool.max {
+        let size = (2 * before).min(left / 64).clamp(LEAST, MOST).max(need);
+        let at = pool.free.iter().position(|block| block.size() >= size);
+        let block = at.map_or_else(|| Block::new(size), |at| pool.free.swap_remove(at));
+        if block.bytes() > left {
             return None;
         }
-        pool.leased += CHUNK;
-        Some(pool.free.pop().unwrap_or_default())
-    }
-
-    /// Runs `f` on this thread's own buffer. `f` runs no code of the user.
-    fn with_mine(&self, f: impl FnOnce(&mut Recorded)) {
-        if self.closed.load(Relaxed) {
-            f(&mut lock(&self.late.0));
-            self.say_late();
-            return;
-        }
-        let mut f = Some(f);
-        let mut run = |buffer: &ThreadBuffer| {
-            if let Some(f) = f.take() {
-                f(&mut lock(&buffer.0));
-            }
-        };
-        let known = MINE.try_with(|mine| {
-            let mut mine = mine.borrow_mut();
-            if let Some((_, buffer)) = mine.iter().find(|(id, _)| *id == self.id) {
-                run(buffer);
-                return;
-            }
-            // Those of collectors that are gone go with them.
-            mine.retain(|(_, buffer)| Arc::strong_count(buffer) > 1);
-            let buffer = self.register();
-            run(&buffer);
-            mine.push((self.id, buffer));
-        });
-        if known.is_err() {
-            // The thread is ending and its locals are gone: a buffer for this one item.
-            run(&self.register());
-        }
+        pool.leased += block.bytes();
+        Some(block)
     }
 
     /// Once: the usual reason is a guard that was dropped at once.
@@ -310,23 +325,110 @@ impl Buffers {
             ));
         }
     }
+}
 
-    fn register(&self) -> Arc<ThreadBuffer> {
-        let buffer = Arc::new(ThreadBuffer::default());
-        lock(&self.threads).push(Arc::clone(&buffer));
-        buffer
+/// With what one thread records spans and events.
+#[derive(Debug)]
+pub struct Writer {
+    buffers: Arc<Buffers>,
+    thread: Arc<ThreadBuffer>,
+    /// Of spans and of events.
+    blocks: [Option<Arc<Block>>; 2],
+    /// Items that the buffers have not been told of.
+    untold: usize,
+    texts: Vec<u8>,
+}
+
+impl Writer {
+    /// Adds a finished span.
+    #[inline]
+    pub fn push_span(&mut self, head: &SpanHead<'_>, fields: &FieldBuf) {
+        let mut texts = std::mem::take(&mut self.texts);
+        self.push(Signal::Spans, &Encoded::span(head, fields, &mut texts), fields);
+        self.texts = texts;
+    }
+
+    /// Adds an event.
+    #[inline]
+    pub fn push_event(&mut self, head: &EventHead<'_>, fields: &FieldBuf) {
+        let mut texts = std::mem::take(&mut self.texts);
+        self.push(Signal::Events, &Encoded::event(head, fields, &mut texts), fields);
+        self.texts = texts;
+    }
+
+    /// An item that head sampling did not choose.
+    #[inline]
+    pub fn sampled_out(&mut self, signal: Signal) {
+        increase(&self.thread.counts[signal as usize].sampled_out);
+    }
+
+    /// An item of a thread that telemetry looks away from.
+    pub fn suppressed(&mut self, signal: Signal) {
+        increase(&self.thread.counts[signal as usize].suppressed);
+    }
+
+    /// An item for which there was no memory.
+    pub fn dropped(&mut self, signal: Signal) {
+        increase(&self.thread.counts[signal as usize].buffer_full);
+    }
+
+    #[inline]
+    fn push(&mut self, signal: Signal, record: &Encoded<'_>, fields: &FieldBuf) {
+        if self.buffers.closed.load(Relaxed) {
+            increase(&self.thread.counts[signal as usize].closed);
+            self.buffers.say_late();
+            return;
+        }
+        let is_in =
+            self.blocks[signal as usize].as_ref().is_some_and(|block| block.push(record, fields.words()));
+        if !is_in && !self.push_to_next(signal, record, fields) {
+            increase(&self.thread.counts[signal as usize].buffer_full);
+            return;
+        }
+        self.untold += 1;
+        if self.untold >= self.buffers.step {
+            self.buffers.tell(std::mem::take(&mut self.untold));
+        }
+    }
+
+    /// Begins its block anew if all of it was read, else leases the next one.
+    #[cold]
+    fn push_to_next(&mut self, signal: Signal, record: &Encoded<'_>, fields: &FieldBuf) -> bool {
+        let mut taken = lock(&self.thread.taken);
+        let before = self.blocks[signal as usize].as_ref();
+        if let Some(block) = before.filter(|block| block.unread() == 0) {
+            block.clear();
+            if block.push(record, fields.words()) {
+                return true;
+            }
+        }
+        let size = before.map_or(LEAST / 2, |block| block.size());
+        let Some(block) = self.buffers.lease(size, record.words() * 8) else { return false };
+        block.push(record, fields.words());
+        let block = Arc::new(block);
+        taken.blocks[signal as usize].push(Arc::clone(&block));
+        self.blocks[signal as usize] = Some(block);
+        true
     }
 }
 
-/// What a chunk is counted as: at least its lease.
-fn counted(chunk: &Chunk) -> usize {
-    chunk.bytes().max(CHUNK)
-}
-
 /// What the aggregator took.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Collected {
-    /// Of spans and of events.
+    /// Of spans and of events, each of about a batch's size.
     pub(crate) chunks: [Vec<Chunk>; 2],
     pub(crate) points: Vec<Metric>,
+}
+
+impl Collected {
+    fn take(&mut self, signal: usize, block: &Block) -> usize {
+        let chunks = &mut self.chunks[signal];
+        if block.unread() == 0 {
+            return 0;
+        }
+        if chunks.last().is_none_or(|last| last.bytes() + block.size() > BATCH) {
+            chunks.push(Chunk::default());
+        }
+        chunks.last_mut().map_or(0, |last| block.read_into(last))
+    }
 }

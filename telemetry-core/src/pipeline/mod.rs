@@ -7,9 +7,12 @@
 
 pub(crate) mod aggregator;
 pub(crate) mod backoff;
+mod block;
 pub(crate) mod buffer;
 pub(crate) mod ledger;
 pub(crate) mod queue;
 pub(crate) mod worker;
 
+#[doc(hidden)]
+pub use buffer::Writer;
 pub use ledger::{Account, Dropped, ExporterAccount, Ledger, Reason};

@@ -5,6 +5,7 @@
 
 use crate::case::Entry;
 use crate::report::num;
+use crate::spans::FLOOR;
 use crate::{child, median};
 use std::process::ExitCode;
 
@@ -175,6 +176,80 @@ const ROWS: &[Row] = &[
         otel: None,
         ours: &[("attribute", called("timed fn", "telemetry, #[time_me(span = false, outcome)]"))],
     },
+    Row {
+        group: "spans",
+        what: "sampled root span, 4 fields",
+        budgets: &[budget(1, 62.0, 120.0), budget(2, 96.0, 175.0)],
+        limit: Some(inline("span4 root", FLOOR)),
+        peers: SPAN4_PEERS,
+        others: &[],
+        otel: Some(inline("span4 root", "tracing-opentelemetry, batch")),
+        ours: &[
+            ("layer", inline("span4 root", "telemetry")),
+            ("layer, undrained", inline("span4 root", "telemetry, undrained")),
+        ],
+    },
+    Row {
+        group: "spans",
+        what: "sampled child span, 4 fields",
+        budgets: &[budget(1, 104.0, 165.0)],
+        limit: Some(inline("span4 child3", FLOOR)),
+        peers: &[inline("span4 child3", "fastrace"), inline("span4 child3", "emit, null emitter")],
+        others: &[],
+        otel: Some(inline("span4 child3", "tracing-opentelemetry, batch")),
+        ours: &[
+            ("layer", inline("span4 child3", "telemetry")),
+            ("layer, undrained", inline("span4 child3", "telemetry, undrained")),
+        ],
+    },
+    Row {
+        group: "spans",
+        what: "span not kept, 4 fields, root",
+        budgets: &[budget(1, 62.0, 75.0)],
+        limit: Some(inline("span4 root", FLOOR)),
+        peers: &[],
+        others: &[],
+        otel: Some(inline("span4 root", "tracing-opentelemetry, ratio 0.01")),
+        ours: &[("layer", inline("span4 root", "telemetry, ratio 0.01"))],
+    },
+    Row {
+        group: "spans",
+        what: "span not kept, 4 fields, child",
+        budgets: &[budget(1, 104.0, 130.0)],
+        limit: Some(inline("span4 child3", FLOOR)),
+        peers: &[],
+        others: &[],
+        otel: Some(inline("span4 child3", "tracing-opentelemetry, ratio 0.01")),
+        ours: &[("layer", inline("span4 child3", "telemetry, ratio 0.01"))],
+    },
+    Row {
+        group: "spans",
+        what: "event of 3 fields inside a span",
+        budgets: &[budget(1, 89.0, 50.0)],
+        limit: None,
+        peers: &[inline("event3", "fastrace, span events"), inline("event3", "emit, null emitter")],
+        others: &[],
+        otel: Some(inline("event3", "tracing-opentelemetry, as span events")),
+        ours: &[("layer", inline("event3", "telemetry"))],
+    },
+    Row {
+        group: "spans",
+        what: "#[time_me] with a sampled span",
+        budgets: &[budget(1, 65.0, 130.0)],
+        limit: Some(inline("span0 root", FLOOR)),
+        peers: &[called("timed fn", "#[fastrace::trace], in a root")],
+        others: &[],
+        otel: None,
+        ours: &[("attribute", called("timed fn", "telemetry, #[time_me]"))],
+    },
+];
+
+const SPAN4_PEERS: &[Measure] = &[
+    inline("span4 root", "fastrace"),
+    inline("span4 root", "emit, null emitter"),
+    inline("span4 root", "sentry-tracing, rate 1.0"),
+    inline("span4 root", "tracing-chrome, args"),
+    inline("span4 root", "fmt json, span close"),
 ];
 
 impl Row {

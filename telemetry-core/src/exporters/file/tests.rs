@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::*;
 use crate::clock::Anchors;
 use crate::metrics::Snapshot;
-use crate::model::record::{Chunk, EventHead, FieldBuf, Key, Site, SpanHead, Time};
+use crate::model::record::{Chunk, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
 use crate::model::{
     HistogramValue, Kind, Metric, MetricValue, Resource, SpanContext, SpanId, SpanKind, StatusRef, Tags,
     TraceId, ValueRef,
@@ -37,6 +37,8 @@ fn spans(names: &[&str]) -> Batch {
             name: None,
             site,
             cut: 2,
+            trace_state: "",
+            links: Links::default(),
         };
         chunk.push_span(&head, &fields);
     }

@@ -3,6 +3,7 @@
 use tracing_core::Metadata;
 
 use super::cursor::{Cursor, push_text};
+use super::encode::words_of;
 use super::{MAX_FIELDS, MAX_TEXT};
 use crate::model::ValueRef;
 
@@ -41,6 +42,25 @@ impl FieldBuf {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.cut = 0;
+    }
+
+    /// The fields as they are written: bytes in words of 64 bits, the last one filled with zeros.
+    #[inline]
+    pub fn words(&self) -> impl Iterator<Item = u64> {
+        words_of(&self.bytes)
+    }
+
+    /// How many bytes the fields take.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Takes what [`Self::words`] gave of that many bytes.
+    pub fn set_words(&mut self, words: impl Iterator<Item = u64>, len: usize, cut: u32) {
+        self.bytes.clear();
+        words.for_each(|word| self.bytes.extend_from_slice(&word.to_le_bytes()));
+        self.bytes.truncate(len);
+        self.cut = cut;
     }
 
     /// Whether nothing was recorded.
@@ -112,6 +132,15 @@ impl FieldBuf {
             kept.keep(start);
         }
         *self = kept;
+    }
+
+    /// The text of a field, if there is one of that name and it has a text.
+    pub fn text_of(&self, name: &str, site: &'static Metadata<'static>) -> Option<String> {
+        site.fields().field(name)?;
+        match self.iter(site).find(|(key, ..)| *key == name) {
+            Some((_, ValueRef::Str(text), _)) => Some(text.to_owned()),
+            _ => None,
+        }
     }
 
     fn iter(&self, site: &'static Metadata<'static>) -> RawFields<'_> {

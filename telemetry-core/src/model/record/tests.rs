@@ -26,6 +26,7 @@ proptest! {
             0..8),
     ) {
         let mut chunk = Chunk::default();
+        let links = [context(3, 4, true), context(u128::MAX, 5, false)];
         for (trace, span, parent, start, duration, kind, sampled, name, fields) in &spans {
             let mut buf = FieldBuf::new();
             for (key, value) in fields {
@@ -42,6 +43,8 @@ proptest! {
                 name: sampled.then_some(name.as_str()),
                 site: Site::Inline { name, target: "t", level: Level::WARN },
                 cut: 7,
+                trace_state: if *sampled { "ot=th:8" } else { "" },
+                links: Links::new(&links[..usize::from(*kind).min(2)]),
             }, &buf);
         }
         let mut twice = Chunk::default();
@@ -60,6 +63,8 @@ proptest! {
             prop_assert_eq!(record.head.cut, 7);
             prop_assert_eq!(record.head.name, sampled.then_some(name.as_str()));
             prop_assert_eq!(record.head.status, if *sampled { StatusRef::Error(name) } else { StatusRef::Ok });
+            prop_assert_eq!(record.head.trace_state, if *sampled { "ot=th:8" } else { "" });
+            prop_assert!(record.head.links.iter().eq(links[..usize::from(*kind).min(2)].iter().copied()));
             let site = matches!(record.head.site, Site::Inline { name: n, target: "t", .. } if n == name);
             prop_assert!(site);
             let out: Vec<(&str, ValueRef<'_>)> = record.fields.iter().collect();

@@ -2,12 +2,12 @@
 //! in which threads may meet.
 
 #[cfg(shuttle)]
-pub(crate) use shuttle::{
+pub use shuttle::{
     sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, atomic},
     thread_local,
 };
 #[cfg(not(shuttle))]
-pub(crate) use std::{
+pub use std::{
     sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, atomic},
     thread_local,
 };

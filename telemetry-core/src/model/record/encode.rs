@@ -1,0 +1,233 @@
+//! One record in words of 64 bits, each little-endian: a head of fixed size, then texts, then fields. Texts and fields
+//! begin at a word each.
+//!
+//! A record begins with its length in bytes; what follows up to the next word is filled with zeros.
+
+use tracing_core::{Level, Metadata};
+
+use super::cursor::{Cursor, push_text};
+use super::{EventHead, EventRecord, FieldBuf, Fields, Links, Site, SpanHead, SpanRecord, Time};
+use crate::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
+
+const SAMPLED: u8 = 1;
+const UNIX: u8 = 1 << 1;
+const INLINE: u8 = 1 << 2;
+const RENAMED: u8 = 1 << 3;
+const HAS_STATE: u8 = 1 << 4;
+const HAS_LINKS: u8 = 1 << 5;
+
+const ERROR: u8 = 2;
+
+const SPAN_WORDS: usize = 8;
+const EVENT_WORDS: usize = 6;
+
+/// A record that is ready to be written, but for its fields.
+#[derive(Debug)]
+pub struct Encoded<'a> {
+    head: [u64; SPAN_WORDS],
+    head_words: usize,
+    texts: &'a [u8],
+    field_words: usize,
+    /// The call site, which is kept beside the bytes.
+    pub site: Option<&'static Metadata<'static>>,
+}
+
+impl<'a> Encoded<'a> {
+    /// A finished span. `texts` is room for what is seldom there.
+    #[inline]
+    pub fn span(head: &SpanHead<'_>, fields: &FieldBuf, texts: &'a mut Vec<u8>) -> Self {
+        let (status, message) = match head.status {
+            StatusRef::Unset => (0, None),
+            StatusRef::Ok => (1, None),
+            StatusRef::Error(message) => (ERROR, Some(message)),
+        };
+        let (time_flag, start) = time(head.start);
+        let flags = time_flag
+            | if head.context.sampled { SAMPLED } else { 0 }
+            | head.name.map_or(0, |_| RENAMED)
+            | if head.trace_state.is_empty() { 0 } else { HAS_STATE }
+            | if head.links.is_empty() { 0 } else { HAS_LINKS };
+        texts.clear();
+        message.into_iter().chain(head.name).for_each(|text| push_text(texts, text));
+        if flags & HAS_STATE != 0 {
+            push_text(texts, head.trace_state);
+        }
+        if flags & HAS_LINKS != 0 {
+            head.links.write(texts);
+        }
+        let (inline, site) = put_site(&head.site, texts);
+        let trace = head.context.trace_id.get();
+        let words = [
+            0,
+            (trace >> 64) as u64,
+            trace as u64,
+            head.context.span_id.get(),
+            head.parent.map_or(0, SpanId::get),
+            start,
+            head.duration_nano,
+            u64::from(head.cut.saturating_add(fields.cut)),
+        ];
+        Self::new(words, SPAN_WORDS, [flags | inline, head.kind as u8, status], texts, fields, site)
+    }
+
+    /// An event.
+    #[inline]
+    pub fn event(head: &EventHead<'_>, fields: &FieldBuf, texts: &'a mut Vec<u8>) -> Self {
+        let (time_flag, time) = time(head.time);
+        let flags = time_flag | if head.sampled { SAMPLED } else { 0 };
+        texts.clear();
+        let (inline, site) = put_site(&head.site, texts);
+        let trace = head.trace_id.map_or(0, TraceId::get);
+        let span = head.span_id.map_or(0, SpanId::get);
+        let cut = u64::from(head.cut.saturating_add(fields.cut));
+        let words = [0, (trace >> 64) as u64, trace as u64, span, time, cut, 0, 0];
+        Self::new(words, EVENT_WORDS, [flags | inline, 0, 0], texts, fields, site)
+    }
+
+    #[inline]
+    fn new(
+        mut head: [u64; SPAN_WORDS],
+        head_words: usize,
+        [flags, kind, status]: [u8; 3],
+        texts: &'a [u8],
+        fields: &FieldBuf,
+        site: Option<&'static Metadata<'static>>,
+    ) -> Self {
+        let bytes = (head_words + texts.len().div_ceil(8)) * 8 + fields.bytes.len();
+        let len = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let [a, b, c, d] = len.to_le_bytes();
+        head[0] = u64::from_le_bytes([a, b, c, d, flags, kind, status, 0]);
+        Self { head, head_words, texts, field_words: fields.bytes.len().div_ceil(8), site }
+    }
+
+    /// How many words it takes.
+    pub fn words(&self) -> usize {
+        self.head_words + self.texts.len().div_ceil(8) + self.field_words
+    }
+
+    /// All its words; those of its fields are given.
+    #[inline]
+    pub fn each_word(&self, fields: impl Iterator<Item = u64>, mut put: impl FnMut(u64)) {
+        self.head[..self.head_words].iter().for_each(|word| put(*word));
+        if !self.texts.is_empty() {
+            words_of(self.texts).for_each(&mut put);
+        }
+        fields.for_each(put);
+    }
+}
+
+/// Bytes as words; the last one is filled with zeros.
+#[inline]
+pub(super) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let (whole, rest) = bytes.as_chunks::<8>();
+    let last = (!rest.is_empty()).then(|| {
+        let mut word = [0; 8];
+        word[..rest.len()].copy_from_slice(rest);
+        u64::from_le_bytes(word)
+    });
+    whole.iter().map(|word| u64::from_le_bytes(*word)).chain(last)
+}
+
+fn time(time: Time) -> (u8, u64) {
+    match time {
+        Time::Tick(tick) => (0, tick),
+        Time::Unix(nanos) => (UNIX, nanos),
+    }
+}
+
+fn put_site(site: &Site<'_>, texts: &mut Vec<u8>) -> (u8, Option<&'static Metadata<'static>>) {
+    match site {
+        Site::Static(meta) => (0, Some(meta)),
+        Site::Inline { name, target, level } => {
+            texts.push(level_index(*level));
+            push_text(texts, name);
+            push_text(texts, target);
+            (INLINE, None)
+        }
+    }
+}
+
+const LEVELS: [Level; 5] = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+
+fn level_index(level: Level) -> u8 {
+    LEVELS.iter().zip(0..).find(|(l, _)| **l == level).map_or(2, |(_, i)| i)
+}
+
+/// Where the call sites of records come from that have one: they stand beside the bytes, in the same order.
+type Sites<'a> = std::slice::Iter<'a, &'static Metadata<'static>>;
+
+/// A whole record.
+impl<'a> Cursor<'a> {
+    pub(super) fn span(mut self, sites: &mut Sites<'_>) -> SpanRecord<'a> {
+        let whole = self.0.len();
+        let [.., flags, kind, status, _] = self.take::<8>();
+        let context =
+            SpanContext { trace_id: self.trace_id().unwrap_or(TraceId::MIN), ..self.span_context(flags) };
+        let parent = SpanId::new(self.u64());
+        let (start, duration_nano, cut) = (self.time(flags), self.u64(), self.u64() as u32);
+        let status = match status {
+            0 => StatusRef::Unset,
+            ERROR => StatusRef::Error(self.text()),
+            _ => StatusRef::Ok,
+        };
+        let name = (flags & RENAMED != 0).then(|| self.text());
+        let trace_state = if flags & HAS_STATE == 0 { "" } else { self.text() };
+        let links = if flags & HAS_LINKS == 0 { Links::default() } else { Links::read(&mut self) };
+        let (site, meta) = self.site(flags, sites);
+        let kind = SpanKind::from_index(kind);
+        let head = SpanHead {
+            context,
+            parent,
+            start,
+            duration_nano,
+            kind,
+            status,
+            name,
+            site,
+            cut,
+            trace_state,
+            links,
+        };
+        SpanRecord { head, fields: Fields { bytes: self.aligned(whole), site: meta } }
+    }
+
+    pub(super) fn event(mut self, sites: &mut Sites<'_>) -> EventRecord<'a> {
+        let whole = self.0.len();
+        let [.., flags, _, _, _] = self.take::<8>();
+        let (trace_id, span_id) = (self.trace_id(), SpanId::new(self.u64()));
+        let (time, cut) = (self.time(flags), self.u64() as u32);
+        let (site, meta) = self.site(flags, sites);
+        let head = EventHead { trace_id, span_id, sampled: flags & SAMPLED != 0, time, site, cut };
+        EventRecord { head, fields: Fields { bytes: self.aligned(whole), site: meta } }
+    }
+
+    /// What is left of the record from the next word on.
+    fn aligned(mut self, whole: usize) -> &'a [u8] {
+        let done = whole - self.0.len();
+        self.bytes(done.next_multiple_of(8) - done);
+        self.0
+    }
+
+    fn trace_id(&mut self) -> Option<TraceId> {
+        TraceId::new(u128::from(self.u64()) << 64 | u128::from(self.u64()))
+    }
+
+    fn span_context(&mut self, flags: u8) -> SpanContext {
+        let span_id = SpanId::new(self.u64()).unwrap_or(SpanId::MIN);
+        SpanContext { trace_id: TraceId::MIN, span_id, sampled: flags & SAMPLED != 0 }
+    }
+
+    fn time(&mut self, flags: u8) -> Time {
+        if flags & UNIX == 0 { Time::Tick(self.u64()) } else { Time::Unix(self.u64()) }
+    }
+
+    fn site(&mut self, flags: u8, sites: &mut Sites<'_>) -> (Site<'a>, Option<&'static Metadata<'static>>) {
+        if flags & INLINE == 0
+            && let Some(meta) = sites.next()
+        {
+            return (Site::Static(meta), Some(meta));
+        }
+        let level = LEVELS[usize::from(self.u8()).min(LEVELS.len() - 1)];
+        (Site::Inline { level, name: self.text(), target: self.text() }, None)
+    }
+}

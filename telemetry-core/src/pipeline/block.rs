@@ -1,0 +1,114 @@
+//! Memory that one thread fills with finished records while the aggregator reads them.
+//!
+//! The writer alone stores words and then says how many there are; the reader looks no further. Neither waits for the
+//! other.
+
+use crate::model::record::{Chunk, Encoded, SitePtr};
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+use Ordering::{Acquire, Relaxed, Release};
+
+#[derive(Debug)]
+pub(super) struct Block {
+    words: Box<[AtomicU64]>,
+    /// The call sites of those records that have one, in their order.
+    sites: Box<[SitePtr]>,
+    /// Written by the writer.
+    written: AtomicU64,
+    /// Written by the reader.
+    read: AtomicU64,
+}
+
+/// How far a block is filled or read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Mark {
+    words: usize,
+    items: usize,
+    sites: usize,
+}
+
+const ITEM_BITS: u32 = 20;
+const ITEMS: u64 = (1 << ITEM_BITS) - 1;
+/// No record has fewer words.
+const LEAST_RECORD: usize = 6;
+
+impl Mark {
+    fn of(packed: u64) -> Self {
+        Self {
+            words: (packed >> (2 * ITEM_BITS)) as usize,
+            items: (packed >> ITEM_BITS & ITEMS) as usize,
+            sites: (packed & ITEMS) as usize,
+        }
+    }
+
+    fn packed(self) -> u64 {
+        (self.words as u64) << (2 * ITEM_BITS) | (self.items as u64) << ITEM_BITS | self.sites as u64
+    }
+}
+
+impl Block {
+    /// An empty block of about that many bytes, at most 64 MiB.
+    pub(super) fn new(bytes: usize) -> Self {
+        let words = (bytes / 8).min(1 << 23);
+        Self {
+            words: (0..words).map(|_| AtomicU64::new(0)).collect(),
+            sites: (0..words / LEAST_RECORD).map(|_| SitePtr::default()).collect(),
+            written: AtomicU64::new(0),
+            read: AtomicU64::new(0),
+        }
+    }
+
+    /// The bytes of its words, which is what it was made for.
+    pub(super) fn size(&self) -> usize {
+        size_of_val(&*self.words)
+    }
+
+    /// All bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.size() + size_of_val(&*self.sites)
+    }
+
+    /// Adds a record; false if there is no room. Only one thread ever calls this.
+    #[inline]
+    pub(super) fn push(&self, record: &Encoded<'_>, fields: impl Iterator<Item = u64>) -> bool {
+        let mut mark = Mark::of(self.written.load(Relaxed));
+        let end = mark.words + record.words();
+        let Some(room) = self.words.get(mark.words..end) else { return false };
+        let mut room = room.iter();
+        record.each_word(fields, |word| {
+            if let Some(place) = room.next() {
+                place.store(word, Relaxed);
+            }
+        });
+        mark.words = end;
+        mark.items += 1;
+        if let Some(site) = record.site {
+            self.sites[mark.sites].set(site);
+            mark.sites += 1;
+        }
+        self.written.store(mark.packed(), Release);
+        true
+    }
+
+    /// How many records nobody has read.
+    pub(super) fn unread(&self) -> usize {
+        Mark::of(self.written.load(Acquire)).items - Mark::of(self.read.load(Relaxed)).items
+    }
+
+    /// Moves what nobody has read behind the records of a chunk, and says how many these are. One thread at a time
+    /// calls this.
+    pub(super) fn read_into(&self, chunk: &mut Chunk) -> usize {
+        let (from, to) = (Mark::of(self.read.load(Relaxed)), Mark::of(self.written.load(Acquire)));
+        let words = self.words[from.words..to.words].iter().map(|word| word.load(Relaxed));
+        let sites = self.sites[from.sites..to.sites].iter().filter_map(SitePtr::get);
+        chunk.extend(to.items - from.items, words, sites);
+        self.read.store(to.packed(), Relaxed);
+        to.items - from.items
+    }
+
+    /// Empties it. Nobody writes or reads meanwhile.
+    pub(super) fn clear(&self) {
+        self.written.store(0, Relaxed);
+        self.read.store(0, Relaxed);
+    }
+}

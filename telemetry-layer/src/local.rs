@@ -1,0 +1,87 @@
+//! What one thread has of one layer: which spans it is in, and where it writes what is finished.
+//!
+//! Fed by enter and exit, the stack follows per-layer filters.
+
+use std::cell::RefCell;
+
+use telemetry_core::model::SpanContext;
+use telemetry_core::{Sink, Writer};
+
+use crate::store::Slot;
+
+/// A span that the thread has entered.
+#[derive(Clone, Copy, Debug)]
+struct Entered {
+    id: u64,
+    slot: &'static Slot,
+    /// It was entered before and not left: then that entry says where the thread is, as in the Registry.
+    again: bool,
+    /// Whether the thread was panicking already.
+    panicking: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Local {
+    layer: u64,
+    stack: Vec<Entered>,
+    pub(crate) writer: Writer,
+}
+
+thread_local! {
+    /// Of each layer that was used on this thread.
+    static LOCALS: RefCell<Vec<Local>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A thread is in at most that many spans at once, as far as this layer looks.
+const DEEPEST: usize = 1 << 16;
+
+/// Runs `f`, which runs no code of the user, with what this thread has of that layer; nothing where the thread is
+/// ending.
+#[inline]
+pub(crate) fn with<R>(layer: u64, sink: &Sink, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
+    let run = |locals: &RefCell<Vec<Local>>| {
+        // Borrowed already only where an allocator makes spans.
+        let mut locals = locals.try_borrow_mut().ok()?;
+        if let Some(local) = locals.iter_mut().find(|local| local.layer == layer) {
+            return Some(f(local));
+        }
+        // Layers that are gone left empty stacks.
+        locals.retain(|local| !local.stack.is_empty());
+        let mut local = Local { layer, stack: Vec::new(), writer: sink.writer() };
+        let result = f(&mut local);
+        locals.push(local);
+        Some(result)
+    };
+    LOCALS.try_with(run).ok().flatten()
+}
+
+impl Local {
+    /// The span that the thread is in.
+    #[inline]
+    pub(crate) fn current(&self) -> Option<(u64, &'static Slot)> {
+        let entered = self.stack.iter().rev().find(|entered| !entered.again)?;
+        Some((entered.id, entered.slot))
+    }
+
+    /// The same, for somebody who will remember it.
+    #[inline]
+    pub(crate) fn parent(&self) -> Option<SpanContext> {
+        self.current().and_then(|(id, slot)| slot.hand_out(id))
+    }
+
+    #[inline]
+    pub(crate) fn enter(&mut self, id: u64, slot: &'static Slot) {
+        if self.stack.len() < DEEPEST {
+            let again = self.stack.iter().any(|entered| entered.id == id);
+            self.stack.push(Entered { id, slot, again, panicking: std::thread::panicking() });
+        }
+    }
+
+    /// Leaves the span, wherever it stands. Gives its slot if a panic is what leaves it.
+    #[inline]
+    pub(crate) fn exit(&mut self, id: u64) -> Option<&'static Slot> {
+        let at = self.stack.iter().rposition(|entered| entered.id == id)?;
+        let left = self.stack.remove(at);
+        (!left.panicking && std::thread::panicking()).then_some(left.slot)
+    }
+}

@@ -1,0 +1,376 @@
+//! The spans that are open, kept by this layer itself and found by the id that the Registry gave them.
+//!
+//! A span has a slot of atomic words, so that any thread may look at any time: opening, entering and closing one takes no
+//! lock and no atomic operation but loads and stores. Whoever opens a span is the only one who knows its id, and
+//! whoever closes it is the last one; in between, what is recorded later takes the slot's lock. No code of the user
+//! runs under it: fields are visited before.
+//!
+//! Slots are never given back: a layer that is gone leaves them to the next one.
+
+use std::collections::HashMap;
+use std::sync::{OnceLock, PoisonError};
+
+use telemetry_core::clock::Tick;
+use telemetry_core::model::record::{FieldBuf, Links, SitePtr};
+use telemetry_core::model::{SpanContext, SpanId, SpanKind, TraceId};
+use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use telemetry_core::sync::{Mutex, MutexGuard};
+use tracing::Metadata;
+
+use crate::visit::{Code, Special};
+
+use Ordering::{Acquire, Relaxed, Release};
+
+/// A span between its start and its end.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    /// The Registry's; 0 while no span is here.
+    id: AtomicU64,
+    trace: [AtomicU64; 2],
+    span: AtomicU64,
+    /// 0 for a root.
+    parent: AtomicU64,
+    start: AtomicU64,
+    /// [`SAMPLED`] and so on.
+    flags: AtomicU64,
+    /// Bytes in `words`, and above them how many fields were cut.
+    fields: AtomicU64,
+    site: SitePtr,
+    /// Somebody may know the trace and the ids by now.
+    is_used: AtomicBool,
+    words: [AtomicU64; WORDS],
+    late: Mutex<Late>,
+}
+
+/// What most spans don't have.
+#[derive(Debug, Default)]
+pub(crate) struct Late {
+    pub(crate) name: Option<String>,
+    pub(crate) kind: SpanKind,
+    pub(crate) code: Option<Code>,
+    /// Of the error, if it becomes one.
+    pub(crate) description: Option<String>,
+    pub(crate) links: Vec<SpanContext>,
+    pub(crate) trace_state: String,
+    /// All fields, where they are too large for the slot.
+    pub(crate) fields: Option<FieldBuf>,
+}
+
+/// Fields of so many words fit into a slot.
+const WORDS: usize = 20;
+
+const SAMPLED: u64 = 1;
+/// There is something in `late`.
+const LATE: u64 = 1 << 1;
+
+/// A span that begins.
+pub(crate) struct Opening {
+    pub(crate) context: SpanContext,
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) start: Tick,
+    pub(crate) site: &'static Metadata<'static>,
+}
+
+/// A span that has ended.
+pub(crate) struct Closed {
+    pub(crate) context: SpanContext,
+    pub(crate) parent: Option<SpanId>,
+    pub(crate) start: Tick,
+    pub(crate) site: Option<&'static Metadata<'static>>,
+    pub(crate) late: Option<Late>,
+}
+
+impl Slot {
+    #[inline]
+    fn open(&self, id: u64, span: &Opening, fields: &FieldBuf) {
+        let trace = span.context.trace_id.get();
+        self.trace[0].store((trace >> 64) as u64, Relaxed);
+        self.trace[1].store(trace as u64, Relaxed);
+        self.span.store(span.context.span_id.get(), Relaxed);
+        self.parent.store(span.parent.map_or(0, SpanId::get), Relaxed);
+        self.start.store(span.start.raw(), Relaxed);
+        self.site.set(span.site);
+        self.is_used.store(false, Relaxed);
+        self.flags.store(if span.context.sampled { SAMPLED } else { 0 }, Relaxed);
+        if span.context.sampled {
+            self.put_fields(fields);
+        }
+        self.id.store(id, Release);
+    }
+
+    #[inline]
+    fn put_fields(&self, fields: &FieldBuf) {
+        if fields.len() > WORDS * 8 {
+            self.change(|late| late.fields = Some(fields.clone()));
+            self.fields.store(0, Relaxed);
+            return;
+        }
+        fields.words().zip(&self.words).for_each(|(word, place)| place.store(word, Relaxed));
+        self.fields.store(u64::from(fields.cut()) << 32 | fields.len() as u64, Relaxed);
+    }
+
+    #[inline]
+    fn get_fields(&self, fields: &mut FieldBuf) {
+        let packed = self.fields.load(Relaxed);
+        let len = (packed & 0xffff_ffff) as usize;
+        let words = self.words.iter().take(len.div_ceil(8)).map(|word| word.load(Relaxed));
+        fields.set_words(words, len, (packed >> 32) as u32);
+    }
+
+    /// Where the span with that id stands, if it is still the one that is here.
+    #[inline]
+    pub(crate) fn context(&self, id: u64) -> Option<SpanContext> {
+        let context = SpanContext {
+            trace_id: TraceId::new(
+                u128::from(self.trace[0].load(Relaxed)) << 64 | u128::from(self.trace[1].load(Relaxed)),
+            )?,
+            span_id: SpanId::new(self.span.load(Relaxed))?,
+            sampled: self.flags.load(Relaxed) & SAMPLED != 0,
+        };
+        (self.id.load(Acquire) == id).then_some(context)
+    }
+
+    /// The same for somebody who will remember it.
+    #[inline]
+    pub(crate) fn hand_out(&self, id: u64) -> Option<SpanContext> {
+        self.is_used.store(true, Relaxed);
+        self.context(id)
+    }
+
+    pub(crate) fn is_used(&self) -> bool {
+        self.is_used.load(Relaxed)
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id.load(Acquire)
+    }
+
+    pub(crate) fn site(&self) -> Option<&'static Metadata<'static>> {
+        self.site.get()
+    }
+
+    pub(crate) fn start(&self) -> Tick {
+        Tick::from_raw(self.start.load(Relaxed))
+    }
+
+    /// Another parent, and with it another trace. What it was not sampled for is not there.
+    pub(crate) fn move_to(&self, context: SpanContext, parent: Option<SpanId>) {
+        let _late = self.lock();
+        let trace = context.trace_id.get();
+        self.trace[0].store((trace >> 64) as u64, Relaxed);
+        self.trace[1].store(trace as u64, Relaxed);
+        self.parent.store(parent.map_or(0, SpanId::get), Relaxed);
+        let flags = self.flags.load(Relaxed);
+        self.flags.store(if context.sampled { flags | SAMPLED } else { flags & !SAMPLED }, Relaxed);
+    }
+
+    /// Changes what most spans don't have.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Late)) {
+        let mut late = self.lock();
+        let flags = self.flags.load(Relaxed);
+        if flags & LATE == 0 {
+            // It is of an earlier span.
+            *late = Late::default();
+            self.flags.store(flags | LATE, Relaxed);
+        }
+        change(&mut late);
+    }
+
+    /// Points to another span.
+    pub(crate) fn link(&self, to: SpanContext) {
+        self.change(|late| {
+            if late.links.len() < Links::MAX {
+                late.links.push(to);
+            }
+        });
+    }
+
+    /// Fields that were recorded after the start: of a name that is there already the later value wins.
+    pub(crate) fn update(&self, later: &FieldBuf) {
+        let Some(site) = self.site.get() else { return };
+        let mut late = self.lock();
+        let spilled = if self.flags.load(Relaxed) & LATE == 0 { None } else { late.fields.take() };
+        let mut fields = spilled.unwrap_or_else(|| {
+            let mut fields = FieldBuf::new();
+            self.get_fields(&mut fields);
+            fields
+        });
+        fields.update(later, site);
+        drop(late);
+        self.put_fields(&fields);
+    }
+
+    /// All fields now.
+    pub(crate) fn fields_into(&self, fields: &mut FieldBuf) {
+        let late = self.lock();
+        match &late.fields {
+            Some(spilled) if self.flags.load(Relaxed) & LATE != 0 => fields.clone_from(spilled),
+            _ => self.get_fields(fields),
+        }
+    }
+
+    /// Takes the span out; `fields` is set to its fields.
+    #[inline]
+    fn close(&self, id: u64, fields: &mut FieldBuf) -> Option<Closed> {
+        let context = self.context(id)?;
+        let mut late = None;
+        if self.flags.load(Relaxed) & LATE != 0 {
+            late = Some(std::mem::take(&mut *self.lock()));
+        }
+        match late.as_mut().and_then(|late| late.fields.take()) {
+            Some(spilled) => *fields = spilled,
+            None if context.sampled => self.get_fields(fields),
+            None => {}
+        }
+        let parent = SpanId::new(self.parent.load(Relaxed));
+        let closed = Closed { context, parent, start: self.start(), site: self.site.get(), late };
+        self.id.store(0, Release);
+        Some(closed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Late> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Late {
+    /// It failed, unless somebody has said how it ended.
+    pub(crate) fn fail(&mut self, text: String) {
+        if self.code.is_none() {
+            self.code = Some(Code::Error);
+            self.description.get_or_insert(text);
+        }
+    }
+
+    pub(crate) fn apply(&mut self, special: Special) {
+        self.code = special.code.or(self.code);
+        self.kind = special.kind.unwrap_or(self.kind);
+        self.name = special.name.or_else(|| self.name.take());
+        self.description = special.description.or_else(|| self.description.take());
+    }
+}
+
+/// The open spans of one layer.
+#[derive(Debug)]
+pub(crate) struct Store {
+    /// By the thread that created a span, which the Registry puts above bit 38 of its id.
+    threads: [OnceLock<Shard>; THREADS],
+    /// What has no place there: ids of another form, and spans beyond the number of slots.
+    others: Mutex<HashMap<u64, &'static Slot>>,
+}
+
+/// By the low bits of the id, which count from 0 and are used again: 32 slots, then twice as many, and so on.
+type Shard = Box<[OnceLock<&'static [Slot]>; SEGMENTS]>;
+
+const THREADS: usize = 512;
+const FIRST: usize = 32;
+const SEGMENTS: usize = 12;
+/// Beyond that a span is not recorded, and counted.
+const MOST_OTHERS: usize = 64 << 10;
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        Self { threads: [const { OnceLock::new() }; THREADS], others: Mutex::default() }
+    }
+
+    /// Takes a span in; none where there is no memory for it.
+    #[inline]
+    pub(crate) fn open(&self, id: u64, span: &Opening, fields: &FieldBuf) -> Option<&'static Slot> {
+        let slot = match self.place(id, true) {
+            // Taken only by an id of another form.
+            Some(slot) if slot.id.load(Relaxed) == 0 => slot,
+            _ => self.other(id)?,
+        };
+        slot.open(id, span, fields);
+        Some(slot)
+    }
+
+    #[inline]
+    pub(crate) fn find(&self, id: u64) -> Option<&'static Slot> {
+        match self.place(id, false) {
+            Some(slot) if slot.id.load(Acquire) == id => Some(slot),
+            _ => self.others().get(&id).copied(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn close(&self, id: u64, fields: &mut FieldBuf) -> Option<Closed> {
+        if let Some(slot) = self.place(id, false)
+            && slot.id.load(Acquire) == id
+        {
+            return slot.close(id, fields);
+        }
+        let slot = self.others().remove(&id)?;
+        let closed = slot.close(id, fields);
+        free().push(std::slice::from_ref(slot));
+        closed
+    }
+
+    /// All that are open now.
+    pub(crate) fn each(&self, mut f: impl FnMut(&'static Slot)) {
+        let segments = self.threads.iter().filter_map(OnceLock::get).flat_map(|shard| shard.iter());
+        let slots = segments.filter_map(OnceLock::get).flat_map(|slots| slots.iter());
+        slots.filter(|slot| slot.id() != 0).for_each(&mut f);
+        let others: Vec<_> = self.others().values().copied().collect();
+        others.into_iter().for_each(f);
+    }
+
+    #[inline]
+    fn place(&self, id: u64, make: bool) -> Option<&'static Slot> {
+        let number = id.wrapping_sub(1);
+        let thread = self.threads.get((number >> 38 & 0x1fff) as usize)?;
+        let at = (number & ((1 << 38) - 1)) as usize + FIRST;
+        let segment = (at / FIRST).ilog2() as usize;
+        let first = FIRST << segment;
+        if let Some(segments) = thread.get()
+            && let Some(slots) = segments.get(segment)?.get()
+        {
+            return slots.get(at - first);
+        }
+        if !make || segment >= SEGMENTS {
+            return None;
+        }
+        let segments = thread.get_or_init(|| Box::new([const { OnceLock::new() }; SEGMENTS]));
+        segments[segment].get_or_init(|| lease(first)).get(at - first)
+    }
+
+    #[cold]
+    fn other(&self, id: u64) -> Option<&'static Slot> {
+        let mut others = self.others();
+        if others.len() >= MOST_OTHERS {
+            return None;
+        }
+        let slot = lease(1).first()?;
+        others.insert(id, slot);
+        Some(slot)
+    }
+
+    fn others(&self) -> MutexGuard<'_, HashMap<u64, &'static Slot>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let segments = self.threads.iter().filter_map(OnceLock::get).flat_map(|shard| shard.iter());
+        let leased = segments.filter_map(OnceLock::get).copied();
+        let others = self.others().drain().map(|(_, slot)| std::slice::from_ref(slot)).collect::<Vec<_>>();
+        let all: Vec<&'static [Slot]> = leased.chain(others).collect();
+        all.iter().flat_map(|slots| slots.iter()).for_each(|slot| slot.id.store(0, Release));
+        free().extend(all);
+    }
+}
+
+/// That many slots in a row.
+fn lease(many: usize) -> &'static [Slot] {
+    let mut free = free();
+    let at = free.iter().position(|slots| slots.len() == many);
+    at.map(|at| free.swap_remove(at))
+        .unwrap_or_else(|| Box::leak((0..many).map(|_| Slot::default()).collect()))
+}
+
+/// Slots that no layer has.
+fn free() -> std::sync::MutexGuard<'static, Vec<&'static [Slot]>> {
+    static FREE: std::sync::Mutex<Vec<&'static [Slot]>> = std::sync::Mutex::new(Vec::new());
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+}
