@@ -19,11 +19,31 @@ thread_local! {
 pub fn random_u64() -> u64 {
     let seed = SEED.try_with(Cell::get).unwrap_or_default();
     let seed = if seed == 0 { RandomState::new().build_hasher().finish() | 1 } else { seed };
-    let next = seed.wrapping_add(0xa076_1d64_78bd_642f);
+    let next = seed.wrapping_add(STEP);
     // Where the thread is ending its seed is gone, and each number starts from a new one.
     let _ = SEED.try_with(|s| s.set(next));
-    let wide = u128::from(next) * u128::from(next ^ 0xe703_7ed1_a0b4_28db);
+    mixed(next)
+}
+
+const STEP: u64 = 0xa076_1d64_78bd_642f;
+
+fn mixed(seed: u64) -> u64 {
+    let wide = u128::from(seed) * u128::from(seed ^ 0xe703_7ed1_a0b4_28db);
     ((wide >> 64) ^ wide) as u64
+}
+
+/// A new trace id and a new span id.
+#[inline]
+pub fn new_ids() -> (TraceId, SpanId) {
+    let seed = SEED.try_with(Cell::get).unwrap_or_default();
+    if seed == 0 {
+        return (new_trace_id(), new_span_id());
+    }
+    let seeds = [1, 2, 3].map(|i: u64| seed.wrapping_add(i.wrapping_mul(STEP)));
+    let _ = SEED.try_with(|s| s.set(seeds[2]));
+    let [high, low, span] = seeds.map(mixed);
+    let trace = TraceId::new(u128::from(high) << 64 | u128::from(low)).unwrap_or(TraceId::MIN);
+    (trace, SpanId::new(span).unwrap_or(SpanId::MIN))
 }
 
 /// A new trace id. Its low 56 bits are random, as consistent sampling wants them.

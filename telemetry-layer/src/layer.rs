@@ -7,9 +7,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use telemetry_core::model::record::{EventHead, FieldBuf, Links, Site, SpanHead, Time};
+use telemetry_core::clock::Tick;
+use telemetry_core::model::record::{EventHead, Links, Site, SpanHead, Time};
 use telemetry_core::model::{SpanContext, SpanKind, StatusRef};
-use telemetry_core::thread::{is_suppressed, new_span_id, new_trace_id};
+use telemetry_core::thread::{is_suppressed, new_ids};
 use telemetry_core::{Collector, Signal, Sink, Writer};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
@@ -18,8 +19,8 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::local::{self, Local};
 use crate::metric_fields;
-use crate::store::{Opening, Slot, Store};
-use crate::visit::{Code, Recorder, Special, with_fields};
+use crate::store::{Late, Opening, Slot, Store};
+use crate::visit::{Recorder, Special, with_fields};
 
 /// Turns spans and events into telemetry of the collector it was made with.
 ///
@@ -112,15 +113,6 @@ impl Inner {
         }
     }
 
-    /// Takes a span down; `fields` and `special` are what it begins with.
-    fn open(&self, id: &Id, span: &Opening, fields: &FieldBuf, special: Special) {
-        match self.store.open(id.into_u64(), span, fields) {
-            Some(slot) if special.is_some() => slot.change(|late| late.apply(special)),
-            Some(_) => {}
-            None => self.write(|writer| writer.dropped(Signal::Spans)),
-        }
-    }
-
     /// The span that an event belongs to, if this layer knows it.
     fn span_of(&self, event: &Event<'_>) -> Option<(u64, &'static Slot)> {
         match event.parent() {
@@ -138,25 +130,28 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             return;
         }
         let parent = inner.parent(attributes.parent(), attributes.is_contextual());
-        let (trace_id, sampled) = parent.map_or_else(
-            || {
-                let trace_id = new_trace_id();
-                (trace_id, inner.sink.sampler().keeps(trace_id))
-            },
-            |parent| (parent.trace_id, parent.sampled),
-        );
-        let context = SpanContext { trace_id, span_id: new_span_id(), sampled };
-        let parent = parent.map(|parent| parent.span_id);
-        let span = Opening { context, parent, start: inner.sink.clock().now(), site: attributes.metadata() };
-        if !sampled || attributes.is_empty() {
-            inner.open(id, &span, &FieldBuf::new(), Special::default());
-            return;
+        let (trace_id, span_id) = new_ids();
+        let context = match parent {
+            Some(parent) => SpanContext { span_id, ..parent },
+            None => SpanContext { trace_id, span_id, sampled: inner.sink.sampler().keeps(trace_id) },
+        };
+        // When a span that nobody keeps began is nobody's business.
+        let start = if context.sampled { inner.sink.clock().now() } else { Tick::default() };
+        let site = attributes.metadata();
+        let span = Opening { context, parent: parent.map(|parent| parent.span_id), start, site };
+        let Some(slot) = inner.store.open(id.into_u64(), &span) else {
+            return inner.write(|writer| writer.dropped(Signal::Spans));
+        };
+        if context.sampled && !attributes.is_empty() {
+            with_fields(|fields| {
+                let mut special = Special::default();
+                attributes.record(&mut Recorder { fields, special: Some(&mut special) });
+                slot.set_fields(fields);
+                if special.is_some() {
+                    slot.change(|late| late.apply(special));
+                }
+            });
         }
-        with_fields(|fields| {
-            let mut special = Special::default();
-            attributes.record(&mut Recorder { fields, special: Some(&mut special) });
-            inner.open(id, &span, fields, special);
-        });
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
@@ -233,34 +228,45 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
-        let inner = &*self.inner;
-        with_fields(|fields| {
-            let Some(span) = inner.store.close(id.into_u64(), fields) else { return };
-            if !span.context.sampled {
-                inner.write(|writer| writer.sampled_out(Signal::Spans));
-                return;
+        let (inner, id) = (&*self.inner, id.into_u64());
+        let Some(slot) = inner.store.find(id) else { return };
+        if slot.is_sampled() {
+            inner.finish(id, slot);
+        } else {
+            inner.write(|writer| writer.sampled_out(Signal::Spans));
+        }
+        inner.store.close(id, slot);
+    }
+}
+
+impl Inner {
+    /// Writes a span that ends now.
+    #[inline]
+    fn finish(&self, id: u64, slot: &'static Slot) {
+        let (Some(context), Some(site)) = (slot.context(id), slot.site()) else { return };
+        let start = slot.start();
+        let duration_nano = self.sink.clock().now().since(start);
+        let late = slot.take_late();
+        let late = late.as_deref();
+        let head = SpanHead {
+            context,
+            parent: slot.parent(),
+            start: Time::Tick(start.raw()),
+            duration_nano,
+            kind: late.map_or(SpanKind::Internal, |late| late.kind),
+            status: late.map_or(StatusRef::Unset, Late::status),
+            name: late.and_then(|late| late.name.as_deref()),
+            site: Site::Static(site),
+            cut: 0,
+            trace_state: late.map_or("", |late| &late.trace_state),
+            links: Links::new(late.map_or(&[], |late| &late.links)),
+        };
+        match late.and_then(|late| late.fields.as_ref()) {
+            None => {
+                let (size, words) = slot.words();
+                self.write(|writer| writer.push_span(&head, size, words));
             }
-            let Some(site) = span.site else { return };
-            let duration_nano = inner.sink.clock().now().since(span.start);
-            let late = span.late.as_ref();
-            let head = SpanHead {
-                context: span.context,
-                parent: span.parent,
-                start: Time::Tick(span.start.raw()),
-                duration_nano,
-                kind: late.map_or(SpanKind::Internal, |late| late.kind),
-                status: match late.map(|late| (late.code, late.description.as_deref())) {
-                    None | Some((None, _)) => StatusRef::Unset,
-                    Some((Some(Code::Ok), _)) => StatusRef::Ok,
-                    Some((Some(Code::Error), text)) => StatusRef::Error(text.unwrap_or_default()),
-                },
-                name: late.and_then(|late| late.name.as_deref()),
-                site: Site::Static(site),
-                cut: 0,
-                trace_state: late.map_or("", |late| &late.trace_state),
-                links: Links::new(late.map_or(&[], |late| &late.links)),
-            };
-            inner.write(|writer| writer.push_span(&head, fields));
-        });
+            Some(fields) => self.write(|writer| writer.push_span(&head, fields.size(), fields.words())),
+        }
     }
 }

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::sync::{OnceLock, PoisonError};
 
 use telemetry_core::clock::Tick;
-use telemetry_core::model::record::{FieldBuf, Links, SitePtr};
-use telemetry_core::model::{SpanContext, SpanId, SpanKind, TraceId};
+use telemetry_core::model::record::{FieldBuf, FieldSize, Links, SitePtr};
+use telemetry_core::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use telemetry_core::sync::{Mutex, MutexGuard};
 use tracing::Metadata;
@@ -39,7 +39,7 @@ pub(crate) struct Slot {
     /// Somebody may know the trace and the ids by now.
     is_used: AtomicBool,
     words: [AtomicU64; WORDS],
-    late: Mutex<Late>,
+    late: Mutex<Option<Box<Late>>>,
 }
 
 /// What most spans don't have.
@@ -71,50 +71,41 @@ pub(crate) struct Opening {
     pub(crate) site: &'static Metadata<'static>,
 }
 
-/// A span that has ended.
-pub(crate) struct Closed {
-    pub(crate) context: SpanContext,
-    pub(crate) parent: Option<SpanId>,
-    pub(crate) start: Tick,
-    pub(crate) site: Option<&'static Metadata<'static>>,
-    pub(crate) late: Option<Late>,
-}
-
 impl Slot {
+    /// Takes a span in, without its fields.
     #[inline]
-    fn open(&self, id: u64, span: &Opening, fields: &FieldBuf) {
+    fn open(&self, id: u64, span: &Opening) {
         let trace = span.context.trace_id.get();
         self.trace[0].store((trace >> 64) as u64, Relaxed);
         self.trace[1].store(trace as u64, Relaxed);
         self.span.store(span.context.span_id.get(), Relaxed);
         self.parent.store(span.parent.map_or(0, SpanId::get), Relaxed);
         self.start.store(span.start.raw(), Relaxed);
+        self.fields.store(0, Relaxed);
         self.site.set(span.site);
         self.is_used.store(false, Relaxed);
         self.flags.store(if span.context.sampled { SAMPLED } else { 0 }, Relaxed);
-        if span.context.sampled {
-            self.put_fields(fields);
-        }
         self.id.store(id, Release);
     }
 
+    /// Sets all fields. Nobody else does so at the same time.
     #[inline]
-    fn put_fields(&self, fields: &FieldBuf) {
-        if fields.len() > WORDS * 8 {
-            self.change(|late| late.fields = Some(fields.clone()));
-            self.fields.store(0, Relaxed);
-            return;
+    pub(crate) fn set_fields(&self, fields: &FieldBuf) {
+        let (bytes, cut) = fields.size();
+        if bytes > WORDS * 8 {
+            return self.change(|late| late.fields = Some(fields.clone()));
         }
         fields.words().zip(&self.words).for_each(|(word, place)| place.store(word, Relaxed));
-        self.fields.store(u64::from(fields.cut()) << 32 | fields.len() as u64, Relaxed);
+        self.fields.store(u64::from(cut) << 32 | bytes as u64, Relaxed);
     }
 
+    /// The fields, where they are in the slot.
     #[inline]
-    fn get_fields(&self, fields: &mut FieldBuf) {
+    pub(crate) fn words(&self) -> (FieldSize, impl Iterator<Item = u64> + Clone) {
         let packed = self.fields.load(Relaxed);
-        let len = (packed & 0xffff_ffff) as usize;
-        let words = self.words.iter().take(len.div_ceil(8)).map(|word| word.load(Relaxed));
-        fields.set_words(words, len, (packed >> 32) as u32);
+        let bytes = (packed & 0xffff_ffff) as usize;
+        let words = self.words[..bytes.div_ceil(8).min(WORDS)].iter().map(|word| word.load(Relaxed));
+        ((bytes, (packed >> 32) as u32), words)
     }
 
     /// Where the span with that id stands, if it is still the one that is here.
@@ -165,15 +156,11 @@ impl Slot {
     }
 
     /// Changes what most spans don't have.
+    #[cold]
     pub(crate) fn change(&self, change: impl FnOnce(&mut Late)) {
         let mut late = self.lock();
-        let flags = self.flags.load(Relaxed);
-        if flags & LATE == 0 {
-            // It is of an earlier span.
-            *late = Late::default();
-            self.flags.store(flags | LATE, Relaxed);
-        }
-        change(&mut late);
+        self.flags.store(self.flags.load(Relaxed) | LATE, Relaxed);
+        change(late.get_or_insert_default());
     }
 
     /// Points to another span.
@@ -189,46 +176,56 @@ impl Slot {
     pub(crate) fn update(&self, later: &FieldBuf) {
         let Some(site) = self.site.get() else { return };
         let mut late = self.lock();
-        let spilled = if self.flags.load(Relaxed) & LATE == 0 { None } else { late.fields.take() };
-        let mut fields = spilled.unwrap_or_else(|| {
-            let mut fields = FieldBuf::new();
-            self.get_fields(&mut fields);
-            fields
-        });
+        let mut fields = FieldBuf::new();
+        self.read_fields(late.as_deref(), &mut fields);
         fields.update(later, site);
-        drop(late);
-        self.put_fields(&fields);
+        let (bytes, cut) = fields.size();
+        if bytes > WORDS * 8 {
+            self.flags.store(self.flags.load(Relaxed) | LATE, Relaxed);
+            late.get_or_insert_default().fields = Some(fields);
+        } else {
+            fields.words().zip(&self.words).for_each(|(word, place)| place.store(word, Relaxed));
+            self.fields.store(u64::from(cut) << 32 | bytes as u64, Relaxed);
+        }
     }
 
     /// All fields now.
     pub(crate) fn fields_into(&self, fields: &mut FieldBuf) {
-        let late = self.lock();
-        match &late.fields {
-            Some(spilled) if self.flags.load(Relaxed) & LATE != 0 => fields.clone_from(spilled),
-            _ => self.get_fields(fields),
+        self.read_fields(self.lock().as_deref(), fields);
+    }
+
+    fn read_fields(&self, late: Option<&Late>, fields: &mut FieldBuf) {
+        if let Some(spilled) = late.and_then(|late| late.fields.as_ref()) {
+            fields.clone_from(spilled);
+        } else {
+            let ((bytes, cut), words) = self.words();
+            fields.set_words(words, bytes, cut);
         }
     }
 
-    /// Takes the span out; `fields` is set to its fields.
+    /// Whether it will be exported.
     #[inline]
-    fn close(&self, id: u64, fields: &mut FieldBuf) -> Option<Closed> {
-        let context = self.context(id)?;
-        let mut late = None;
-        if self.flags.load(Relaxed) & LATE != 0 {
-            late = Some(std::mem::take(&mut *self.lock()));
-        }
-        match late.as_mut().and_then(|late| late.fields.take()) {
-            Some(spilled) => *fields = spilled,
-            None if context.sampled => self.get_fields(fields),
-            None => {}
-        }
-        let parent = SpanId::new(self.parent.load(Relaxed));
-        let closed = Closed { context, parent, start: self.start(), site: self.site.get(), late };
-        self.id.store(0, Release);
-        Some(closed)
+    pub(crate) fn is_sampled(&self) -> bool {
+        self.flags.load(Relaxed) & SAMPLED != 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, Late> {
+    pub(crate) fn parent(&self) -> Option<SpanId> {
+        SpanId::new(self.parent.load(Relaxed))
+    }
+
+    /// What most spans don't have, of one that ends.
+    #[inline]
+    pub(crate) fn take_late(&self) -> Option<Box<Late>> {
+        if self.flags.load(Relaxed) & LATE == 0 { None } else { self.lock().take() }
+    }
+
+    /// Its span has ended: the slot serves another one.
+    #[inline]
+    fn free(&self) {
+        self.id.store(0, Release);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Late>>> {
         self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -239,6 +236,14 @@ impl Late {
         if self.code.is_none() {
             self.code = Some(Code::Error);
             self.description.get_or_insert(text);
+        }
+    }
+
+    pub(crate) fn status(&self) -> StatusRef<'_> {
+        match self.code {
+            None => StatusRef::Unset,
+            Some(Code::Ok) => StatusRef::Ok,
+            Some(Code::Error) => StatusRef::Error(self.description.as_deref().unwrap_or_default()),
         }
     }
 
@@ -275,13 +280,13 @@ impl Store {
 
     /// Takes a span in; none where there is no memory for it.
     #[inline]
-    pub(crate) fn open(&self, id: u64, span: &Opening, fields: &FieldBuf) -> Option<&'static Slot> {
+    pub(crate) fn open(&self, id: u64, span: &Opening) -> Option<&'static Slot> {
         let slot = match self.place(id, true) {
             // Taken only by an id of another form.
             Some(slot) if slot.id.load(Relaxed) == 0 => slot,
             _ => self.other(id)?,
         };
-        slot.open(id, span, fields);
+        slot.open(id, span);
         Some(slot)
     }
 
@@ -289,21 +294,28 @@ impl Store {
     pub(crate) fn find(&self, id: u64) -> Option<&'static Slot> {
         match self.place(id, false) {
             Some(slot) if slot.id.load(Acquire) == id => Some(slot),
-            _ => self.others().get(&id).copied(),
+            _ => self.find_other(id),
         }
     }
 
+    #[cold]
+    fn find_other(&self, id: u64) -> Option<&'static Slot> {
+        self.others().get(&id).copied()
+    }
+
+    /// The span has ended, and nobody needs its slot any more.
     #[inline]
-    pub(crate) fn close(&self, id: u64, fields: &mut FieldBuf) -> Option<Closed> {
-        if let Some(slot) = self.place(id, false)
-            && slot.id.load(Acquire) == id
-        {
-            return slot.close(id, fields);
+    pub(crate) fn close(&self, id: u64, slot: &'static Slot) {
+        slot.free();
+        if self.place(id, false).is_none_or(|place| !std::ptr::eq(place, slot)) {
+            self.forget(id);
         }
-        let slot = self.others().remove(&id)?;
-        let closed = slot.close(id, fields);
-        free().push(std::slice::from_ref(slot));
-        closed
+    }
+
+    #[cold]
+    fn forget(&self, id: u64) {
+        let slot = self.others().remove(&id);
+        free().extend(slot.map(std::slice::from_ref));
     }
 
     /// All that are open now.
@@ -327,11 +339,13 @@ impl Store {
         {
             return slots.get(at - first);
         }
-        if !make || segment >= SEGMENTS {
-            return None;
-        }
+        if make && segment < SEGMENTS { Self::make(thread, segment)?.get(at - first) } else { None }
+    }
+
+    #[cold]
+    fn make(thread: &OnceLock<Shard>, segment: usize) -> Option<&'static [Slot]> {
         let segments = thread.get_or_init(|| Box::new([const { OnceLock::new() }; SEGMENTS]));
-        segments[segment].get_or_init(|| lease(first)).get(at - first)
+        Some(segments.get(segment)?.get_or_init(|| lease(FIRST << segment)))
     }
 
     #[cold]

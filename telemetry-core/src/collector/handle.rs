@@ -153,7 +153,8 @@ impl Collector {
             trace_state: &span.trace_state,
             links: Links::new(&span.links),
         };
-        self.core.buffers.with_writer(|writer| writer.push_span(&head, &buffer(&span.fields)));
+        let fields = buffer(&span.fields);
+        self.core.buffers.with_writer(|writer| writer.push_span(&head, fields.size(), fields.words()));
     }
 
     /// Takes a finished event as it is.

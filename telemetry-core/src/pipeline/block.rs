@@ -70,7 +70,11 @@ impl Block {
 
     /// Adds a record; false if there is no room. Only one thread ever calls this.
     #[inline]
-    pub(super) fn push(&self, record: &Encoded<'_>, fields: impl Iterator<Item = u64>) -> bool {
+    pub(super) fn push<const HEAD: usize>(
+        &self,
+        record: &Encoded<'_, HEAD>,
+        fields: impl Iterator<Item = u64>,
+    ) -> bool {
         let mut mark = Mark::of(self.written.load(Relaxed));
         let end = mark.words + record.words();
         let Some(room) = self.words.get(mark.words..end) else { return false };

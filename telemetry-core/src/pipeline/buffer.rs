@@ -14,7 +14,7 @@ use super::ledger::{Account, Ledger, Reason, State};
 use crate::diagnostics::warn;
 use crate::exporters::Signal;
 use crate::model::Metric;
-use crate::model::record::{Chunk, Encoded, EventHead, FieldBuf, SpanHead};
+use crate::model::record::{Chunk, Encoded, EventHead, FieldBuf, FieldSize, SpanHead};
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -340,11 +340,16 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Adds a finished span.
+    /// Adds a finished span, whose fields are given in words.
     #[inline]
-    pub fn push_span(&mut self, head: &SpanHead<'_>, fields: &FieldBuf) {
+    pub fn push_span(
+        &mut self,
+        head: &SpanHead<'_>,
+        size: FieldSize,
+        fields: impl Iterator<Item = u64> + Clone,
+    ) {
         let mut texts = std::mem::take(&mut self.texts);
-        self.push(Signal::Spans, &Encoded::span(head, fields, &mut texts), fields);
+        self.push(Signal::Spans, &Encoded::span(head, size, &mut texts), fields);
         self.texts = texts;
     }
 
@@ -352,7 +357,7 @@ impl Writer {
     #[inline]
     pub fn push_event(&mut self, head: &EventHead<'_>, fields: &FieldBuf) {
         let mut texts = std::mem::take(&mut self.texts);
-        self.push(Signal::Events, &Encoded::event(head, fields, &mut texts), fields);
+        self.push(Signal::Events, &Encoded::event(head, fields.size(), &mut texts), fields.words());
         self.texts = texts;
     }
 
@@ -373,42 +378,64 @@ impl Writer {
     }
 
     #[inline]
-    fn push(&mut self, signal: Signal, record: &Encoded<'_>, fields: &FieldBuf) {
+    fn push<const HEAD: usize>(
+        &mut self,
+        signal: Signal,
+        record: &Encoded<'_, HEAD>,
+        fields: impl Iterator<Item = u64> + Clone,
+    ) {
         if self.buffers.closed.load(Relaxed) {
-            increase(&self.thread.counts[signal as usize].closed);
-            self.buffers.say_late();
-            return;
+            return self.push_late(signal);
         }
-        let is_in =
-            self.blocks[signal as usize].as_ref().is_some_and(|block| block.push(record, fields.words()));
-        if !is_in && !self.push_to_next(signal, record, fields) {
-            increase(&self.thread.counts[signal as usize].buffer_full);
-            return;
+        let block = self.blocks[signal as usize].as_ref();
+        if !block.is_some_and(|block| block.push(record, fields.clone())) {
+            return self.push_to_next(signal, record, fields);
         }
+        self.count();
+    }
+
+    #[inline]
+    fn count(&mut self) {
         self.untold += 1;
         if self.untold >= self.buffers.step {
             self.buffers.tell(std::mem::take(&mut self.untold));
         }
     }
 
+    #[cold]
+    fn push_late(&mut self, signal: Signal) {
+        increase(&self.thread.counts[signal as usize].closed);
+        self.blocks = [None, None];
+        self.buffers.say_late();
+    }
+
     /// Begins its block anew if all of it was read, else leases the next one.
     #[cold]
-    fn push_to_next(&mut self, signal: Signal, record: &Encoded<'_>, fields: &FieldBuf) -> bool {
+    fn push_to_next<const HEAD: usize>(
+        &mut self,
+        signal: Signal,
+        record: &Encoded<'_, HEAD>,
+        fields: impl Iterator<Item = u64> + Clone,
+    ) {
+        let i = signal as usize;
         let mut taken = lock(&self.thread.taken);
-        let before = self.blocks[signal as usize].as_ref();
-        if let Some(block) = before.filter(|block| block.unread() == 0) {
+        if let Some(block) = self.blocks[i].as_ref().filter(|block| block.unread() == 0) {
             block.clear();
-            if block.push(record, fields.words()) {
-                return true;
+            if block.push(record, fields.clone()) {
+                drop(taken);
+                return self.count();
             }
         }
-        let size = before.map_or(LEAST / 2, |block| block.size());
-        let Some(block) = self.buffers.lease(size, record.words() * 8) else { return false };
-        block.push(record, fields.words());
+        let before = self.blocks[i].as_ref().map_or(LEAST / 2, |block| block.size());
+        let Some(block) = self.buffers.lease(before, record.words() * 8) else {
+            return increase(&self.thread.counts[i].buffer_full);
+        };
+        block.push(record, fields);
         let block = Arc::new(block);
-        taken.blocks[signal as usize].push(Arc::clone(&block));
-        self.blocks[signal as usize] = Some(block);
-        true
+        taken.blocks[i].push(Arc::clone(&block));
+        drop(taken);
+        self.blocks[i] = Some(block);
+        self.count();
     }
 }
 

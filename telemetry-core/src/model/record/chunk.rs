@@ -52,16 +52,16 @@ impl Chunk {
     /// Adds a finished span.
     pub fn push_span(&mut self, head: &SpanHead<'_>, fields: &FieldBuf) {
         let mut texts = Vec::new();
-        self.push(&Encoded::span(head, fields, &mut texts), fields);
+        self.push(&Encoded::span(head, fields.size(), &mut texts), fields);
     }
 
     /// Adds an event.
     pub fn push_event(&mut self, head: &EventHead<'_>, fields: &FieldBuf) {
         let mut texts = Vec::new();
-        self.push(&Encoded::event(head, fields, &mut texts), fields);
+        self.push(&Encoded::event(head, fields.size(), &mut texts), fields);
     }
 
-    fn push(&mut self, record: &Encoded<'_>, fields: &FieldBuf) {
+    fn push<const HEAD: usize>(&mut self, record: &Encoded<'_, HEAD>, fields: &FieldBuf) {
         record.each_word(fields.words(), |word| self.bytes.extend_from_slice(&word.to_le_bytes()));
         self.sites.extend(record.site);
         self.items += 1;

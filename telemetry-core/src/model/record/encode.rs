@@ -6,7 +6,7 @@
 use tracing_core::{Level, Metadata};
 
 use super::cursor::{Cursor, push_text};
-use super::{EventHead, EventRecord, FieldBuf, Fields, Links, Site, SpanHead, SpanRecord, Time};
+use super::{EventHead, EventRecord, Fields, Links, Site, SpanHead, SpanRecord, Time};
 use crate::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 
 const SAMPLED: u8 = 1;
@@ -23,92 +23,86 @@ const EVENT_WORDS: usize = 6;
 
 /// A record that is ready to be written, but for its fields.
 #[derive(Debug)]
-pub struct Encoded<'a> {
-    head: [u64; SPAN_WORDS],
-    head_words: usize,
+pub struct Encoded<'a, const HEAD: usize> {
+    head: [u64; HEAD],
     texts: &'a [u8],
     field_words: usize,
     /// The call site, which is kept beside the bytes.
     pub site: Option<&'static Metadata<'static>>,
 }
 
-impl<'a> Encoded<'a> {
+/// How many bytes fields take, and how many of them were cut.
+pub type FieldSize = (usize, u32);
+
+impl<'a> Encoded<'a, SPAN_WORDS> {
     /// A finished span. `texts` is room for what is seldom there.
     #[inline]
-    pub fn span(head: &SpanHead<'_>, fields: &FieldBuf, texts: &'a mut Vec<u8>) -> Self {
-        let (status, message) = match head.status {
-            StatusRef::Unset => (0, None),
-            StatusRef::Ok => (1, None),
-            StatusRef::Error(message) => (ERROR, Some(message)),
+    pub fn span(head: &SpanHead<'_>, (field_bytes, cut): FieldSize, texts: &'a mut Vec<u8>) -> Self {
+        let status = match head.status {
+            StatusRef::Unset => 0,
+            StatusRef::Ok => 1,
+            StatusRef::Error(_) => ERROR,
         };
         let (time_flag, start) = time(head.start);
         let flags = time_flag
             | if head.context.sampled { SAMPLED } else { 0 }
             | head.name.map_or(0, |_| RENAMED)
             | if head.trace_state.is_empty() { 0 } else { HAS_STATE }
-            | if head.links.is_empty() { 0 } else { HAS_LINKS };
+            | if head.links.is_empty() { 0 } else { HAS_LINKS }
+            | inline(&head.site);
         texts.clear();
-        message.into_iter().chain(head.name).for_each(|text| push_text(texts, text));
-        if flags & HAS_STATE != 0 {
-            push_text(texts, head.trace_state);
+        if status == ERROR || flags & (RENAMED | HAS_STATE | HAS_LINKS | INLINE) != 0 {
+            span_texts(head, texts);
         }
-        if flags & HAS_LINKS != 0 {
-            head.links.write(texts);
-        }
-        let (inline, site) = put_site(&head.site, texts);
         let trace = head.context.trace_id.get();
         let words = [
-            0,
+            first(SPAN_WORDS, texts, field_bytes, [flags, head.kind as u8, status]),
             (trace >> 64) as u64,
             trace as u64,
             head.context.span_id.get(),
             head.parent.map_or(0, SpanId::get),
             start,
             head.duration_nano,
-            u64::from(head.cut.saturating_add(fields.cut)),
+            u64::from(head.cut.saturating_add(cut)),
         ];
-        Self::new(words, SPAN_WORDS, [flags | inline, head.kind as u8, status], texts, fields, site)
+        Self { head: words, texts, field_words: field_bytes.div_ceil(8), site: meta(&head.site) }
     }
+}
 
+impl<'a> Encoded<'a, EVENT_WORDS> {
     /// An event.
     #[inline]
-    pub fn event(head: &EventHead<'_>, fields: &FieldBuf, texts: &'a mut Vec<u8>) -> Self {
+    pub fn event(head: &EventHead<'_>, (field_bytes, cut): FieldSize, texts: &'a mut Vec<u8>) -> Self {
         let (time_flag, time) = time(head.time);
-        let flags = time_flag | if head.sampled { SAMPLED } else { 0 };
+        let flags = time_flag | if head.sampled { SAMPLED } else { 0 } | inline(&head.site);
         texts.clear();
-        let (inline, site) = put_site(&head.site, texts);
+        if flags & INLINE != 0 {
+            site_texts(&head.site, texts);
+        }
         let trace = head.trace_id.map_or(0, TraceId::get);
-        let span = head.span_id.map_or(0, SpanId::get);
-        let cut = u64::from(head.cut.saturating_add(fields.cut));
-        let words = [0, (trace >> 64) as u64, trace as u64, span, time, cut, 0, 0];
-        Self::new(words, EVENT_WORDS, [flags | inline, 0, 0], texts, fields, site)
+        let words = [
+            first(EVENT_WORDS, texts, field_bytes, [flags, 0, 0]),
+            (trace >> 64) as u64,
+            trace as u64,
+            head.span_id.map_or(0, SpanId::get),
+            time,
+            u64::from(head.cut.saturating_add(cut)),
+        ];
+        Self { head: words, texts, field_words: field_bytes.div_ceil(8), site: meta(&head.site) }
     }
+}
 
-    #[inline]
-    fn new(
-        mut head: [u64; SPAN_WORDS],
-        head_words: usize,
-        [flags, kind, status]: [u8; 3],
-        texts: &'a [u8],
-        fields: &FieldBuf,
-        site: Option<&'static Metadata<'static>>,
-    ) -> Self {
-        let bytes = (head_words + texts.len().div_ceil(8)) * 8 + fields.bytes.len();
-        let len = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let [a, b, c, d] = len.to_le_bytes();
-        head[0] = u64::from_le_bytes([a, b, c, d, flags, kind, status, 0]);
-        Self { head, head_words, texts, field_words: fields.bytes.len().div_ceil(8), site }
-    }
-
+impl<const HEAD: usize> Encoded<'_, HEAD> {
     /// How many words it takes.
+    #[inline]
     pub fn words(&self) -> usize {
-        self.head_words + self.texts.len().div_ceil(8) + self.field_words
+        HEAD + self.texts.len().div_ceil(8) + self.field_words
     }
 
     /// All its words; those of its fields are given.
     #[inline]
     pub fn each_word(&self, fields: impl Iterator<Item = u64>, mut put: impl FnMut(u64)) {
-        self.head[..self.head_words].iter().for_each(|word| put(*word));
+        self.head.iter().for_each(|word| put(*word));
         if !self.texts.is_empty() {
             words_of(self.texts).for_each(&mut put);
         }
@@ -116,9 +110,54 @@ impl<'a> Encoded<'a> {
     }
 }
 
+/// The word that every record begins with.
+#[inline]
+fn first(head_words: usize, texts: &[u8], field_bytes: usize, [flags, kind, status]: [u8; 3]) -> u64 {
+    let bytes = (head_words + texts.len().div_ceil(8)) * 8 + field_bytes;
+    let len = u32::try_from(bytes).unwrap_or(u32::MAX);
+    u64::from(len) | u64::from(flags) << 32 | u64::from(kind) << 40 | u64::from(status) << 48
+}
+
+#[cold]
+fn span_texts(head: &SpanHead<'_>, texts: &mut Vec<u8>) {
+    if let StatusRef::Error(message) = head.status {
+        push_text(texts, message);
+    }
+    if let Some(name) = head.name {
+        push_text(texts, name);
+    }
+    if !head.trace_state.is_empty() {
+        push_text(texts, head.trace_state);
+    }
+    if !head.links.is_empty() {
+        head.links.write(texts);
+    }
+    site_texts(&head.site, texts);
+}
+
+#[cold]
+fn site_texts(site: &Site<'_>, texts: &mut Vec<u8>) {
+    if let Site::Inline { name, target, level } = site {
+        texts.push(level_index(*level));
+        push_text(texts, name);
+        push_text(texts, target);
+    }
+}
+
+fn inline(site: &Site<'_>) -> u8 {
+    if matches!(site, Site::Inline { .. }) { INLINE } else { 0 }
+}
+
+fn meta(site: &Site<'_>) -> Option<&'static Metadata<'static>> {
+    match site {
+        Site::Static(meta) => Some(meta),
+        Site::Inline { .. } => None,
+    }
+}
+
 /// Bytes as words; the last one is filled with zeros.
 #[inline]
-pub(super) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> {
+pub(super) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> + Clone {
     let (whole, rest) = bytes.as_chunks::<8>();
     let last = (!rest.is_empty()).then(|| {
         let mut word = [0; 8];
@@ -132,18 +171,6 @@ fn time(time: Time) -> (u8, u64) {
     match time {
         Time::Tick(tick) => (0, tick),
         Time::Unix(nanos) => (UNIX, nanos),
-    }
-}
-
-fn put_site(site: &Site<'_>, texts: &mut Vec<u8>) -> (u8, Option<&'static Metadata<'static>>) {
-    match site {
-        Site::Static(meta) => (0, Some(meta)),
-        Site::Inline { name, target, level } => {
-            texts.push(level_index(*level));
-            push_text(texts, name);
-            push_text(texts, target);
-            (INLINE, None)
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use tracing_core::Metadata;
 
 use super::cursor::{Cursor, push_text};
-use super::encode::words_of;
+use super::encode::{FieldSize, words_of};
 use super::{MAX_FIELDS, MAX_TEXT};
 use crate::model::ValueRef;
 
@@ -46,13 +46,14 @@ impl FieldBuf {
 
     /// The fields as they are written: bytes in words of 64 bits, the last one filled with zeros.
     #[inline]
-    pub fn words(&self) -> impl Iterator<Item = u64> {
+    pub fn words(&self) -> impl Iterator<Item = u64> + Clone {
         words_of(&self.bytes)
     }
 
-    /// How many bytes the fields take.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
+    /// How many bytes the fields take, and how many of them were cut.
+    #[inline]
+    pub fn size(&self) -> FieldSize {
+        (self.bytes.len(), self.cut)
     }
 
     /// Takes what [`Self::words`] gave of that many bytes.
