@@ -20,7 +20,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::local::{self, Local};
 use crate::metric_fields;
 use crate::store::{Late, Opening, Slot, Store};
-use crate::visit::{Recorder, Special, with_fields};
+use crate::visit::{Recorder, Special, has_special, with_fields};
 
 /// Turns spans and events into telemetry of the collector it was made with.
 ///
@@ -144,6 +144,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         };
         if context.sampled && !attributes.is_empty() {
             with_fields(|fields| {
+                if !has_special(site) {
+                    attributes.record(&mut Recorder { fields, special: None });
+                    return slot.set_fields(fields);
+                }
                 let mut special = Special::default();
                 attributes.record(&mut Recorder { fields, special: Some(&mut special) });
                 slot.set_fields(fields);
@@ -266,7 +270,7 @@ impl Inner {
                 let (size, words) = slot.words();
                 self.write(|writer| writer.push_span(&head, size, words));
             }
-            Some(fields) => self.write(|writer| writer.push_span(&head, fields.size(), fields.words())),
+            Some(fields) => self.write(|writer| writer.push_span(&head, fields.size(), fields.bytes())),
         }
     }
 }

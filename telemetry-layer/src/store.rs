@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::{OnceLock, PoisonError};
 
 use telemetry_core::clock::Tick;
-use telemetry_core::model::record::{FieldBuf, FieldSize, Links, SitePtr};
+use telemetry_core::model::record::{FieldBuf, FieldSize, Links, SitePtr, Words};
 use telemetry_core::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use telemetry_core::sync::{Mutex, MutexGuard};
@@ -40,6 +40,17 @@ pub(crate) struct Slot {
     is_used: AtomicBool,
     words: [AtomicU64; WORDS],
     late: Mutex<Option<Box<Late>>>,
+}
+
+/// Fields in a slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SlotWords<'a>(&'a [AtomicU64]);
+
+impl Words for SlotWords<'_> {
+    #[inline]
+    fn each(self, mut put: impl FnMut(u64)) {
+        self.0.iter().for_each(|word| put(word.load(Relaxed)));
+    }
 }
 
 /// What most spans don't have.
@@ -91,21 +102,30 @@ impl Slot {
     /// Sets all fields. Nobody else does so at the same time.
     #[inline]
     pub(crate) fn set_fields(&self, fields: &FieldBuf) {
-        let (bytes, cut) = fields.size();
-        if bytes > WORDS * 8 {
+        if fields.size().0 > WORDS * 8 {
             return self.change(|late| late.fields = Some(fields.clone()));
         }
-        fields.words().zip(&self.words).for_each(|(word, place)| place.store(word, Relaxed));
+        self.put_words(fields);
+    }
+
+    #[inline]
+    fn put_words(&self, fields: &FieldBuf) {
+        let (bytes, cut) = fields.size();
+        let mut places = self.words.iter();
+        fields.bytes().each(|word| {
+            if let Some(place) = places.next() {
+                place.store(word, Relaxed);
+            }
+        });
         self.fields.store(u64::from(cut) << 32 | bytes as u64, Relaxed);
     }
 
     /// The fields, where they are in the slot.
     #[inline]
-    pub(crate) fn words(&self) -> (FieldSize, impl Iterator<Item = u64> + Clone) {
+    pub(crate) fn words(&self) -> (FieldSize, SlotWords<'_>) {
         let packed = self.fields.load(Relaxed);
         let bytes = (packed & 0xffff_ffff) as usize;
-        let words = self.words[..bytes.div_ceil(8).min(WORDS)].iter().map(|word| word.load(Relaxed));
-        ((bytes, (packed >> 32) as u32), words)
+        ((bytes, (packed >> 32) as u32), SlotWords(&self.words[..bytes.div_ceil(8).min(WORDS)]))
     }
 
     /// Where the span with that id stands, if it is still the one that is here.
@@ -179,13 +199,11 @@ impl Slot {
         let mut fields = FieldBuf::new();
         self.read_fields(late.as_deref(), &mut fields);
         fields.update(later, site);
-        let (bytes, cut) = fields.size();
-        if bytes > WORDS * 8 {
+        if fields.size().0 > WORDS * 8 {
             self.flags.store(self.flags.load(Relaxed) | LATE, Relaxed);
             late.get_or_insert_default().fields = Some(fields);
         } else {
-            fields.words().zip(&self.words).for_each(|(word, place)| place.store(word, Relaxed));
-            self.fields.store(u64::from(cut) << 32 | bytes as u64, Relaxed);
+            self.put_words(&fields);
         }
     }
 
@@ -198,8 +216,8 @@ impl Slot {
         if let Some(spilled) = late.and_then(|late| late.fields.as_ref()) {
             fields.clone_from(spilled);
         } else {
-            let ((bytes, cut), words) = self.words();
-            fields.set_words(words, bytes, cut);
+            let (size, words) = self.words();
+            fields.set_words(words, size);
         }
     }
 

@@ -6,6 +6,7 @@ use std::fmt;
 
 use telemetry_core::model::record::{FieldBuf, Key, capped};
 use telemetry_core::model::{SpanKind, ValueRef};
+use tracing::Metadata;
 use tracing::field::{Field, Visit};
 
 /// What fields with special names say of a span, instead of being fields of it.
@@ -30,6 +31,33 @@ impl Special {
 pub(crate) enum Code {
     Ok,
     Error,
+}
+
+/// Whether a call site has fields with such names.
+#[inline]
+pub(crate) fn has_special(site: &'static Metadata<'static>) -> bool {
+    /// Addresses of call sites that were asked for lately, and above them the answers.
+    const KNOWN: usize = 64;
+    thread_local! {
+        static CACHE: [Cell<(usize, bool)>; KNOWN] = const { [const { Cell::new((0, false)) }; KNOWN] };
+    }
+    let address = std::ptr::from_ref(site).addr();
+    let find = || site.fields().iter().any(|field| is_special(field.name()));
+    let cached = CACHE.try_with(|cache| {
+        let place = &cache[(address >> 5) % KNOWN];
+        let (known, has) = place.get();
+        if known == address {
+            return has;
+        }
+        let has = find();
+        place.set((address, has));
+        has
+    });
+    cached.unwrap_or_else(|_| find())
+}
+
+fn is_special(name: &str) -> bool {
+    name == "error" || name.starts_with("otel.")
 }
 
 /// Writes fields into a buffer; takes the special ones of a span apart where `special` is given.

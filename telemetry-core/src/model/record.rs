@@ -22,7 +22,7 @@ use tracing_core::{Level, Metadata};
 use super::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 
 pub use chunk::Chunk;
-pub use encode::{Encoded, FieldSize};
+pub use encode::{Encoded, FieldSize, Words};
 pub use fields::{FieldBuf, Fields, Key, capped};
 pub use links::Links;
 pub use site_ptr::SitePtr;

@@ -3,7 +3,7 @@
 //! The writer alone stores words and then says how many there are; the reader looks no further. Neither waits for the
 //! other.
 
-use crate::model::record::{Chunk, Encoded, SitePtr};
+use crate::model::record::{Chunk, Encoded, SitePtr, Words};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 use Ordering::{Acquire, Relaxed, Release};
@@ -70,17 +70,15 @@ impl Block {
 
     /// Adds a record; false if there is no room. Only one thread ever calls this.
     #[inline]
-    pub(super) fn push<const HEAD: usize>(
-        &self,
-        record: &Encoded<'_, HEAD>,
-        fields: impl Iterator<Item = u64>,
-    ) -> bool {
+    pub(super) fn push<const HEAD: usize>(&self, record: &Encoded<'_, HEAD>, fields: impl Words) -> bool {
         let mut mark = Mark::of(self.written.load(Relaxed));
         let end = mark.words + record.words();
         let Some(room) = self.words.get(mark.words..end) else { return false };
-        let mut room = room.iter();
-        record.each_word(fields, |word| {
-            if let Some(place) = room.next() {
+        let (head, rest) = room.split_at(HEAD.min(room.len()));
+        head.iter().zip(&record.head).for_each(|(place, word)| place.store(*word, Relaxed));
+        let mut rest = rest.iter();
+        record.each_other_word(fields, |word| {
+            if let Some(place) = rest.next() {
                 place.store(word, Relaxed);
             }
         });

@@ -14,7 +14,7 @@ use super::ledger::{Account, Ledger, Reason, State};
 use crate::diagnostics::warn;
 use crate::exporters::Signal;
 use crate::model::Metric;
-use crate::model::record::{Chunk, Encoded, EventHead, FieldBuf, FieldSize, SpanHead};
+use crate::model::record::{Chunk, Encoded, EventHead, FieldBuf, FieldSize, SpanHead, Words};
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -342,12 +342,7 @@ pub struct Writer {
 impl Writer {
     /// Adds a finished span, whose fields are given in words.
     #[inline]
-    pub fn push_span(
-        &mut self,
-        head: &SpanHead<'_>,
-        size: FieldSize,
-        fields: impl Iterator<Item = u64> + Clone,
-    ) {
+    pub fn push_span(&mut self, head: &SpanHead<'_>, size: FieldSize, fields: impl Words) {
         let mut texts = std::mem::take(&mut self.texts);
         self.push(Signal::Spans, &Encoded::span(head, size, &mut texts), fields);
         self.texts = texts;
@@ -357,7 +352,7 @@ impl Writer {
     #[inline]
     pub fn push_event(&mut self, head: &EventHead<'_>, fields: &FieldBuf) {
         let mut texts = std::mem::take(&mut self.texts);
-        self.push(Signal::Events, &Encoded::event(head, fields.size(), &mut texts), fields.words());
+        self.push(Signal::Events, &Encoded::event(head, fields.size(), &mut texts), fields.bytes());
         self.texts = texts;
     }
 
@@ -378,17 +373,12 @@ impl Writer {
     }
 
     #[inline]
-    fn push<const HEAD: usize>(
-        &mut self,
-        signal: Signal,
-        record: &Encoded<'_, HEAD>,
-        fields: impl Iterator<Item = u64> + Clone,
-    ) {
+    fn push<const HEAD: usize>(&mut self, signal: Signal, record: &Encoded<'_, HEAD>, fields: impl Words) {
         if self.buffers.closed.load(Relaxed) {
             return self.push_late(signal);
         }
         let block = self.blocks[signal as usize].as_ref();
-        if !block.is_some_and(|block| block.push(record, fields.clone())) {
+        if !block.is_some_and(|block| block.push(record, fields)) {
             return self.push_to_next(signal, record, fields);
         }
         self.count();
@@ -415,13 +405,13 @@ impl Writer {
         &mut self,
         signal: Signal,
         record: &Encoded<'_, HEAD>,
-        fields: impl Iterator<Item = u64> + Clone,
+        fields: impl Words,
     ) {
         let i = signal as usize;
         let mut taken = lock(&self.thread.taken);
         if let Some(block) = self.blocks[i].as_ref().filter(|block| block.unread() == 0) {
             block.clear();
-            if block.push(record, fields.clone()) {
+            if block.push(record, fields) {
                 drop(taken);
                 return self.count();
             }

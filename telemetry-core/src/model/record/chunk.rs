@@ -62,7 +62,9 @@ impl Chunk {
     }
 
     fn push<const HEAD: usize>(&mut self, record: &Encoded<'_, HEAD>, fields: &FieldBuf) {
-        record.each_word(fields.words(), |word| self.bytes.extend_from_slice(&word.to_le_bytes()));
+        let mut put = |word: u64| self.bytes.extend_from_slice(&word.to_le_bytes());
+        record.head.iter().for_each(|word| put(*word));
+        record.each_other_word(fields.bytes(), put);
         self.sites.extend(record.site);
         self.items += 1;
     }

@@ -24,7 +24,8 @@ const EVENT_WORDS: usize = 6;
 /// A record that is ready to be written, but for its fields.
 #[derive(Debug)]
 pub struct Encoded<'a, const HEAD: usize> {
-    head: [u64; HEAD],
+    /// What it begins with.
+    pub head: [u64; HEAD],
     texts: &'a [u8],
     field_words: usize,
     /// The call site, which is kept beside the bytes.
@@ -99,14 +100,13 @@ impl<const HEAD: usize> Encoded<'_, HEAD> {
         HEAD + self.texts.len().div_ceil(8) + self.field_words
     }
 
-    /// All its words; those of its fields are given.
+    /// What comes after the head; the words of its fields are given.
     #[inline]
-    pub fn each_word(&self, fields: impl Iterator<Item = u64>, mut put: impl FnMut(u64)) {
-        self.head.iter().for_each(|word| put(*word));
+    pub fn each_other_word(&self, fields: impl Words, mut put: impl FnMut(u64)) {
         if !self.texts.is_empty() {
-            words_of(self.texts).for_each(&mut put);
+            self.texts.each(&mut put);
         }
-        fields.for_each(put);
+        fields.each(put);
     }
 }
 
@@ -155,16 +155,22 @@ fn meta(site: &Site<'_>) -> Option<&'static Metadata<'static>> {
     }
 }
 
-/// Bytes as words; the last one is filled with zeros.
-#[inline]
-pub(super) fn words_of(bytes: &[u8]) -> impl Iterator<Item = u64> + Clone {
-    let (whole, rest) = bytes.as_chunks::<8>();
-    let last = (!rest.is_empty()).then(|| {
-        let mut word = [0; 8];
-        word[..rest.len()].copy_from_slice(rest);
-        u64::from_le_bytes(word)
-    });
-    whole.iter().map(|word| u64::from_le_bytes(*word)).chain(last)
+/// Bytes in words of 64 bits; the last one is filled with zeros.
+pub trait Words: Copy {
+    /// Each of them, in their order.
+    fn each(self, put: impl FnMut(u64));
+}
+
+impl Words for &[u8] {
+    #[inline]
+    fn each(self, mut put: impl FnMut(u64)) {
+        let (whole, rest) = self.as_chunks::<8>();
+        whole.iter().for_each(|word| put(u64::from_le_bytes(*word)));
+        if !rest.is_empty() {
+            // Byte by byte: it is too little to be copied by a call.
+            put(rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+        }
+    }
 }
 
 fn time(time: Time) -> (u8, u64) {

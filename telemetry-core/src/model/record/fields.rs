@@ -3,7 +3,7 @@
 use tracing_core::Metadata;
 
 use super::cursor::{Cursor, push_text};
-use super::encode::{FieldSize, words_of};
+use super::encode::{FieldSize, Words};
 use super::{MAX_FIELDS, MAX_TEXT};
 use crate::model::ValueRef;
 
@@ -44,10 +44,10 @@ impl FieldBuf {
         self.cut = 0;
     }
 
-    /// The fields as they are written: bytes in words of 64 bits, the last one filled with zeros.
+    /// The fields as they are written.
     #[inline]
-    pub fn words(&self) -> impl Iterator<Item = u64> + Clone {
-        words_of(&self.bytes)
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// How many bytes the fields take, and how many of them were cut.
@@ -56,11 +56,11 @@ impl FieldBuf {
         (self.bytes.len(), self.cut)
     }
 
-    /// Takes what [`Self::words`] gave of that many bytes.
-    pub fn set_words(&mut self, words: impl Iterator<Item = u64>, len: usize, cut: u32) {
+    /// Takes fields over, of that size.
+    pub fn set_words(&mut self, words: impl Words, (bytes, cut): FieldSize) {
         self.bytes.clear();
-        words.for_each(|word| self.bytes.extend_from_slice(&word.to_le_bytes()));
-        self.bytes.truncate(len);
+        words.each(|word| self.bytes.extend_from_slice(&word.to_le_bytes()));
+        self.bytes.truncate(bytes);
         self.cut = cut;
     }
 
@@ -81,8 +81,37 @@ impl FieldBuf {
 
     /// Adds a field. A long text is cut at a character; a field beyond [`MAX_FIELDS`], or the 256th of its call
     /// site, is counted, not kept.
+    #[inline]
     pub fn push(&mut self, key: Key<'_>, value: ValueRef<'_>) {
         let start = self.bytes.len();
+        match (key, value) {
+            (Key::Index(index @ 0..255), ValueRef::U64(v)) => self.push_number(index as u8, U64, v),
+            (Key::Index(index @ 0..255), ValueRef::I64(v)) => {
+                self.push_number(index as u8, I64, v.cast_unsigned())
+            }
+            (Key::Index(index @ 0..255), ValueRef::F64(v)) => self.push_number(index as u8, F64, v.to_bits()),
+            (Key::Index(index @ 0..255), ValueRef::Bool(v)) => {
+                self.bytes.extend_from_slice(&[index as u8, BOOL, u8::from(v)]);
+            }
+            (Key::Index(index @ 0..255), ValueRef::Str(v)) if v.len() <= MAX_TEXT => {
+                let [low, high] = (v.len() as u16).to_le_bytes();
+                self.bytes.reserve(4 + v.len());
+                self.bytes.extend_from_slice(&[index as u8, STR, low, high]);
+                self.bytes.extend_from_slice(v.as_bytes());
+            }
+            (key, value) => self.push_rare(key, value),
+        }
+        self.keep(start);
+    }
+
+    #[inline]
+    fn push_number(&mut self, index: u8, tag: u8, v: u64) {
+        let [a, b, c, d, e, f, g, h] = v.to_le_bytes();
+        self.bytes.extend_from_slice(&[index, tag, a, b, c, d, e, f, g, h]);
+    }
+
+    #[cold]
+    fn push_rare(&mut self, key: Key<'_>, value: ValueRef<'_>) {
         if !self.push_key(key) {
             return;
         }
@@ -97,7 +126,6 @@ impl FieldBuf {
                 push_text(&mut self.bytes, kept);
             }
         }
-        self.keep(start);
     }
 
     /// Adds a field as `Debug` or `Display` prints it, without a copy of the text in between.
@@ -169,6 +197,7 @@ impl FieldBuf {
         self.bytes.extend_from_slice(&value);
     }
 
+    #[inline]
     fn keep(&mut self, start: usize) {
         if self.bytes.len() > MAX_FIELDS {
             self.bytes.truncate(start);
