@@ -17,6 +17,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::context::{self, Propagated};
 use crate::local::{self, Local};
 use crate::metric_fields;
 use crate::store::{Late, Opening, Slot, Store};
@@ -67,7 +68,13 @@ impl TelemetryLayer {
     pub fn new(collector: &Collector) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let (sink, number) = (collector.sink(), NEXT.fetch_add(1, Relaxed));
-        Self { inner: Arc::new(Inner { sink, number, store: Store::new() }) }
+        let inner = Arc::new(Inner { sink, number, store: Store::new() });
+        context::register(&inner);
+        Self { inner }
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
     }
 }
 
@@ -105,19 +112,10 @@ impl Inner {
     /// Explicit parent, else the current span, else none. An explicit parent that this layer does not know,
     /// because a filter hides it, leaves a root.
     #[inline]
-    fn parent(&self, explicit: Option<&Id>, contextual: bool) -> Option<SpanContext> {
+    fn parent(&self, explicit: Option<&Id>, contextual: bool) -> Option<(u64, &'static Slot)> {
         match explicit {
-            Some(id) => self.store.find(id.into_u64())?.hand_out(id.into_u64()),
-            None if contextual => self.local(|local| local.parent()).flatten(),
-            None => None,
-        }
-    }
-
-    /// The span that an event belongs to, if this layer knows it.
-    fn span_of(&self, event: &Event<'_>) -> Option<(u64, &'static Slot)> {
-        match event.parent() {
             Some(id) => Some((id.into_u64(), self.store.find(id.into_u64())?)),
-            None if event.is_contextual() => self.local(|local| local.current()).flatten(),
+            None if contextual => self.local(|local| local.current()).flatten(),
             None => None,
         }
     }
@@ -130,18 +128,29 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             return;
         }
         let parent = inner.parent(attributes.parent(), attributes.is_contextual());
-        let (trace_id, span_id) = new_ids();
-        let context = match parent {
-            Some(parent) => SpanContext { span_id, ..parent },
-            None => SpanContext { trace_id, span_id, sampled: inner.sink.sampler().keeps(trace_id) },
+        let (new_trace, span_id) = new_ids();
+        let known = parent.and_then(|(id, slot)| Some((slot.hand_out(id)?, slot)));
+        let mut propagated = None;
+        let (context, parent) = if let Some((parent, slot)) = known {
+            propagated = slot.propagated();
+            (SpanContext { span_id, ..parent }, Some(parent.span_id))
+        } else if let Some(remote) = context::remote_parent() {
+            propagated = Propagated::of(&remote);
+            let sampled = inner.sink.sampler().follows(remote.span);
+            (SpanContext { trace_id: remote.span.trace_id, span_id, sampled }, Some(remote.span.span_id))
+        } else {
+            let sampled = inner.sink.sampler().keeps(new_trace);
+            (SpanContext { trace_id: new_trace, span_id, sampled }, None)
         };
         // When a span that nobody keeps began is nobody's business.
         let start = if context.sampled { inner.sink.clock().now() } else { Tick::default() };
         let site = attributes.metadata();
-        let span = Opening { context, parent: parent.map(|parent| parent.span_id), start, site };
-        let Some(slot) = inner.store.open(id.into_u64(), &span) else {
+        let Some(slot) = inner.store.open(id.into_u64(), &Opening { context, parent, start, site }) else {
             return inner.write(|writer| writer.dropped(Signal::Spans));
         };
+        if propagated.is_some() {
+            slot.propagate(propagated);
+        }
         if context.sampled && !attributes.is_empty() {
             with_fields(|fields| {
                 if !has_special(site) {
@@ -190,7 +199,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         if !inner.looks(Some(Signal::Events)) {
             return;
         }
-        let span = inner.span_of(event);
+        let span = inner.parent(event.parent(), event.is_contextual());
         let context = span.and_then(|(id, slot)| slot.hand_out(id));
         let head = EventHead {
             trace_id: context.map(|c| c.trace_id),
@@ -262,7 +271,7 @@ impl Inner {
             name: late.and_then(|late| late.name.as_deref()),
             site: Site::Static(site),
             cut: 0,
-            trace_state: late.map_or("", |late| &late.trace_state),
+            trace_state: late.and_then(|late| late.propagated.as_deref()).map_or("", |p| &p.trace_state),
             links: Links::new(late.map_or(&[], |late| &late.links)),
         };
         match late.and_then(|late| late.fields.as_ref()) {

@@ -30,6 +30,7 @@
 //! | series of one metric | 2000 (`max_series`); the next ones are summed up in one |
 //! | memory | `buffer_bytes`, `exporter_bytes`, `metrics_bytes` of [`Config`] |
 
+mod context;
 #[cfg(feature = "env-filter")]
 mod init;
 mod layer;
@@ -38,6 +39,7 @@ mod metric_fields;
 mod store;
 mod visit;
 
+pub use context::{SetParentError, SpanExt, current_trace_context, with_remote_parent};
 #[cfg(feature = "env-filter")]
 pub use init::{init, init_with};
 pub use layer::TelemetryLayer;
@@ -56,8 +58,8 @@ pub use telemetry_macros::{count, count_me, gauge, time, time_me};
 /// What most programs need: `use telemetry_layer::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Batch, Collector, Delivery, ExportError, Exporter, Signal, TelemetryLayer, counter, gauge, histogram,
-        meter, timer, up_down_counter,
+        Batch, Collector, Delivery, ExportError, Exporter, Signal, SpanExt, TelemetryLayer, counter, gauge,
+        histogram, meter, timer, up_down_counter,
     };
     #[cfg(feature = "macros")]
     pub use crate::{count, count_me, time, time_me};

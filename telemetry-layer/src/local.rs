@@ -4,7 +4,6 @@
 
 use std::cell::RefCell;
 
-use telemetry_core::model::SpanContext;
 use telemetry_core::{Sink, Writer};
 
 use crate::store::Slot;
@@ -61,12 +60,6 @@ impl Local {
     pub(crate) fn current(&self) -> Option<(u64, &'static Slot)> {
         let entered = self.stack.iter().rev().find(|entered| !entered.again)?;
         Some((entered.id, entered.slot))
-    }
-
-    /// The same, for somebody who will remember it.
-    #[inline]
-    pub(crate) fn parent(&self) -> Option<SpanContext> {
-        self.current().and_then(|(id, slot)| slot.hand_out(id))
     }
 
     #[inline]

@@ -8,7 +8,7 @@
 //! Slots are never given back: a layer that is gone leaves them to the next one.
 
 use std::collections::HashMap;
-use std::sync::{OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use telemetry_core::clock::Tick;
 use telemetry_core::model::record::{FieldBuf, FieldSize, Links, SitePtr, Words};
@@ -17,6 +17,7 @@ use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use telemetry_core::sync::{Mutex, MutexGuard};
 use tracing::Metadata;
 
+use crate::context::Propagated;
 use crate::visit::{Code, Special};
 
 use Ordering::{Acquire, Relaxed, Release};
@@ -62,7 +63,7 @@ pub(crate) struct Late {
     /// Of the error, if it becomes one.
     pub(crate) description: Option<String>,
     pub(crate) links: Vec<SpanContext>,
-    pub(crate) trace_state: String,
+    pub(crate) propagated: Option<Arc<Propagated>>,
     /// All fields, where they are too large for the slot.
     pub(crate) fields: Option<FieldBuf>,
 }
@@ -73,6 +74,8 @@ const WORDS: usize = 20;
 const SAMPLED: u64 = 1;
 /// There is something in `late`.
 const LATE: u64 = 1 << 1;
+/// Among it, what children are told.
+const PROPAGATES: u64 = 1 << 2;
 
 /// A span that begins.
 pub(crate) struct Opening {
@@ -164,14 +167,38 @@ impl Slot {
         Tick::from_raw(self.start.load(Relaxed))
     }
 
-    /// Another parent, and with it another trace. What it was not sampled for is not there.
-    pub(crate) fn move_to(&self, context: SpanContext, parent: Option<SpanId>) {
+    /// What children are told, and other programs.
+    #[inline]
+    pub(crate) fn propagated(&self) -> Option<Arc<Propagated>> {
+        if self.flags.load(Relaxed) & PROPAGATES == 0 {
+            None
+        } else {
+            self.lock().as_ref()?.propagated.clone()
+        }
+    }
+
+    pub(crate) fn propagate(&self, propagated: Option<Arc<Propagated>>) {
+        let flag = if propagated.is_some() { PROPAGATES } else { 0 };
+        if propagated.is_some() || self.flags.load(Relaxed) & PROPAGATES != 0 {
+            self.change(|late| late.propagated = propagated);
+            let _late = self.lock();
+            self.flags.store(self.flags.load(Relaxed) & !PROPAGATES | flag, Relaxed);
+        }
+    }
+
+    /// A parent elsewhere, and with it another trace. A span that was not sampled has no fields and begins now.
+    pub(crate) fn move_to(&self, context: SpanContext, parent: SpanId, now: Tick) {
         let _late = self.lock();
         let trace = context.trace_id.get();
         self.trace[0].store((trace >> 64) as u64, Relaxed);
         self.trace[1].store(trace as u64, Relaxed);
-        self.parent.store(parent.map_or(0, SpanId::get), Relaxed);
+        self.parent.store(parent.get(), Relaxed);
         let flags = self.flags.load(Relaxed);
+        if context.sampled && flags & SAMPLED == 0 {
+            self.start.store(now.raw(), Relaxed);
+            let lost = self.site.get().map_or(0, |site| site.fields().len());
+            self.fields.store((lost as u64) << 32, Relaxed);
+        }
         self.flags.store(if context.sampled { flags | SAMPLED } else { flags & !SAMPLED }, Relaxed);
     }
 

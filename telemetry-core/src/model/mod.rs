@@ -14,6 +14,7 @@ mod resource;
 mod series_key;
 mod span;
 mod tags;
+mod trace_context;
 mod value;
 
 pub use event::Event;
@@ -26,6 +27,7 @@ pub use series_key::{SeriesKey, SeriesKeyError};
 pub use span::{Span, SpanKind, Status, StatusRef};
 pub(crate) use tags::valid_key as valid_tag_key;
 pub use tags::{Tags, TagsError};
+pub use trace_context::TraceContext;
 pub use value::{Value, ValueRef};
 
 /// A name or a text that is mostly static.

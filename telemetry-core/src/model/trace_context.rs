@@ -1,0 +1,236 @@
+//! What crosses process borders: W3C `traceparent`, `tracestate` and `baggage`.
+
+use std::fmt::Write as _;
+
+use super::{SpanContext, SpanId, TraceId};
+
+/// Where a trace stands, as one program tells another.
+///
+/// ```
+/// use telemetry_core::model::TraceContext;
+///
+/// let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// let context = TraceContext::extract(|name| (name == "traceparent").then_some(header)).unwrap();
+/// assert!(context.span.sampled);
+/// let mut headers = Vec::new();
+/// context.inject(|name, value| headers.push((name, value)));
+/// assert_eq!(headers, [("traceparent", header.to_owned())]);
+/// ```
+///
+/// Source: W3C Trace Context (levels 1 and 2) and W3C Baggage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TraceContext {
+    /// The span that speaks: its trace, its id, whether it is sampled.
+    pub span: SpanContext,
+    /// `tracestate`, for the tracing systems that took part; at most [`Self::MAX_STATE`] bytes are kept.
+    pub trace_state: String,
+    /// Names and values that travel with the trace; at most [`Self::MAX_BAGGAGE`] bytes are sent.
+    pub baggage: Vec<(String, String)>,
+}
+
+/// The header of that name, by the names in [`TraceContext::HEADERS`].
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
+const BAGGAGE: &str = "baggage";
+
+impl TraceContext {
+    /// The names of the headers.
+    pub const HEADERS: [&'static str; 3] = [TRACEPARENT, TRACESTATE, BAGGAGE];
+    /// A longer `tracestate` loses its last entries.
+    pub const MAX_STATE: usize = 512;
+    /// Longer baggage loses its last entries.
+    pub const MAX_BAGGAGE: usize = 8192;
+
+    /// Without state and baggage.
+    pub fn new(span: SpanContext) -> Self {
+        Self { span, trace_state: String::new(), baggage: Vec::new() }
+    }
+
+    /// Reads what another program sent; `get` gives the header of a name. None where `traceparent` is missing or
+    /// malformed: then a new trace begins. Of a malformed list of baggage the entries that can be read are kept.
+    pub fn extract<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+        let span = parse_parent(get(TRACEPARENT)?.trim())?;
+        let trace_state =
+            get(TRACESTATE).map(|text| shortened(text.trim(), Self::MAX_STATE)).unwrap_or_default();
+        let baggage = get(BAGGAGE).map(parse_baggage).unwrap_or_default();
+        Some(Self { span, trace_state, baggage })
+    }
+
+    /// Gives `set` each header that another program needs.
+    pub fn inject(&self, mut set: impl FnMut(&'static str, String)) {
+        let SpanContext { trace_id, span_id, sampled } = self.span;
+        set(TRACEPARENT, format!("00-{trace_id}-{span_id}-{:02x}", u8::from(sampled)));
+        if !self.trace_state.is_empty() {
+            set(TRACESTATE, self.trace_state.clone());
+        }
+        let mut list = String::new();
+        for (key, value) in &self.baggage {
+            let before = list.len();
+            if !list.is_empty() {
+                list.push(',');
+            }
+            list.push_str(key);
+            list.push('=');
+            encode(value, &mut list);
+            if list.len() > Self::MAX_BAGGAGE {
+                list.truncate(before);
+                break;
+            }
+        }
+        if !list.is_empty() {
+            set(BAGGAGE, list);
+        }
+    }
+
+    /// The value of baggage with that name.
+    pub fn baggage(&self, name: &str) -> Option<&str> {
+        self.baggage.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The same with that baggage, in place of what has the same name. A name has only the characters of an HTTP token;
+    /// any other is not taken.
+    pub fn with_baggage(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let name = name.into();
+        self.baggage.retain(|(key, _)| *key != name);
+        if is_token(&name) {
+            self.baggage.push((name, value.into()));
+        }
+        self
+    }
+}
+
+fn parse_parent(text: &str) -> Option<SpanContext> {
+    let mut parts = text.split('-');
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, len| {
+        text.len() == len && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    // A later version may have more parts; its first four mean the same.
+    if !hex(version, 2) || version == "ff" || !hex(flags, 2) || (version == "00" && parts.next().is_some()) {
+        return None;
+    }
+    if !hex(trace, 32) || !hex(span, 16) {
+        return None;
+    }
+    Some(SpanContext {
+        trace_id: TraceId::new(u128::from_str_radix(trace, 16).ok()?)?,
+        span_id: SpanId::new(u64::from_str_radix(span, 16).ok()?)?,
+        sampled: u8::from_str_radix(flags, 16).ok()? & 1 == 1,
+    })
+}
+
+/// As many whole entries of a list as fit.
+fn shortened(list: &str, max: usize) -> String {
+    if list.len() <= max {
+        return list.to_owned();
+    }
+    let cut = &list[..list.floor_char_boundary(max)];
+    cut.rsplit_once(',').map_or("", |(whole, _)| whole).to_owned()
+}
+
+fn parse_baggage(text: &str) -> Vec<(String, String)> {
+    let text = shortened(text, TraceContext::MAX_BAGGAGE);
+    let entry = |part: &str| {
+        // What stands behind a semicolon are properties, which nobody here reads.
+        let (key, value) = part.split(';').next()?.split_once('=')?;
+        is_token(key.trim()).then(|| (key.trim().to_owned(), decode(value.trim())))
+    };
+    text.split(',').filter_map(entry).collect()
+}
+
+fn is_token(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+fn encode(value: &str, into: &mut String) {
+    for byte in value.bytes() {
+        if byte.is_ascii_graphic() && !b"\",;\\%".contains(&byte) {
+            into.push(char::from(byte));
+        } else {
+            let _ = write!(into, "%{byte:02X}");
+        }
+    }
+}
+
+fn decode(value: &str) -> String {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let code = tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        match (first, code) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            (byte, _) => {
+                bytes.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of(parent: &str) -> Option<TraceContext> {
+        TraceContext::extract(|name| (name == TRACEPARENT).then_some(parent))
+    }
+
+    #[test]
+    fn what_is_no_traceparent_begins_a_new_trace() {
+        let right = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        assert!(!of(right).unwrap().span.sampled);
+        assert!(
+            of("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03-what-ever").unwrap().span.sampled
+        );
+        for wrong in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-é",
+        ] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn lists_that_are_too_long_lose_whole_entries() {
+        let state: String = (0..100).map(|i| format!("vendor{i}=value,")).collect();
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let read = TraceContext::extract(|name| match name {
+            TRACEPARENT => Some(parent),
+            TRACESTATE => Some(&state),
+            _ => Some("a=1;secret, b = x%20y ,no entry,=z,c=%zz"),
+        });
+        let read = read.unwrap();
+        assert!(read.trace_state.len() <= TraceContext::MAX_STATE && read.trace_state.ends_with("=value"));
+        assert_eq!(
+            (read.baggage("a"), read.baggage("b"), read.baggage("c")),
+            (Some("1"), Some("x y"), Some("%zz"))
+        );
+        assert_eq!(read.baggage.len(), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_injected_is_extracted(trace in 1..u128::MAX, span in 1..u64::MAX, sampled: bool, value in "\\PC{0,30}") {
+            let span = SpanContext { trace_id: TraceId::new(trace).unwrap(), span_id: SpanId::new(span).unwrap(), sampled };
+            let mut context = TraceContext::new(span).with_baggage("user", value).with_baggage("no name", "x");
+            context.trace_state = "ot=th:8".to_owned();
+            let mut headers = std::collections::HashMap::new();
+            context.inject(|name, value| drop(headers.insert(name, value)));
+            let read = TraceContext::extract(|name| headers.get(name).map(String::as_str));
+            prop_assert_eq!(read, Some(context));
+        }
+    }
+}

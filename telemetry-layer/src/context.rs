@@ -1,0 +1,188 @@
+//! Traces across process borders, and what a span can be told later.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId};
+use tracing::Span;
+
+use crate::layer::{Inner, TelemetryLayer};
+use crate::store::Slot;
+
+/// What `TelemetryLayer` knows of a span, and can be told of it while it is open.
+///
+/// Where no layer of ours sees the span (it is disabled, filtered out, or closed), there is nothing to know, and nothing
+/// happens.
+pub trait SpanExt {
+    /// Makes it a child of a span elsewhere, and so a part of that trace, sampled as that is. Only before somebody else
+    /// knows the trace that it is in: before it has a child or an event, and before its context was asked for.
+    ///
+    /// A span that was not sampled before has lost the fields it began with; they are counted in it. It is better to
+    /// open the span inside of [`with_remote_parent`], which tells first.
+    fn set_parent(&self, parent: &TraceContext) -> Result<(), SetParentError>;
+
+    /// Adds a link to another span; a span keeps 128.
+    fn add_link(&self, to: SpanContext);
+
+    /// Where it stands, for other programs.
+    fn trace_context(&self) -> Option<TraceContext>;
+
+    /// Its trace.
+    fn trace_id(&self) -> Option<TraceId>;
+
+    /// Its id.
+    fn span_id(&self) -> Option<SpanId>;
+}
+
+/// Why a span keeps its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SetParentError {
+    /// No layer of ours sees the span.
+    NotSeen,
+    /// Its trace is known already: to a child, an event, or somebody who asked.
+    InUse,
+}
+
+impl fmt::Display for SetParentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotSeen => "no TelemetryLayer sees the span: it is disabled, filtered out, or closed",
+            Self::InUse => "the trace of the span is in use already: it has a child or an event, or its context was asked for",
+        })
+    }
+}
+
+impl std::error::Error for SetParentError {}
+
+impl SpanExt for Span {
+    fn set_parent(&self, parent: &TraceContext) -> Result<(), SetParentError> {
+        let set = |inner: &Inner, id, slot: &'static Slot| {
+            if slot.is_used() {
+                return Err(SetParentError::InUse);
+            }
+            let Some(own) = slot.context(id) else { return Err(SetParentError::NotSeen) };
+            let sampled = inner.sink.sampler().follows(parent.span);
+            let context = SpanContext { trace_id: parent.span.trace_id, span_id: own.span_id, sampled };
+            slot.move_to(context, parent.span.span_id, inner.sink.clock().now());
+            slot.propagate(Propagated::of(parent));
+            Ok(())
+        };
+        with_slot(self, set).unwrap_or(Err(SetParentError::NotSeen))
+    }
+
+    fn add_link(&self, to: SpanContext) {
+        with_slot(self, |_, _, slot| slot.link(to));
+    }
+
+    fn trace_context(&self) -> Option<TraceContext> {
+        let read = |inner: &Inner, id, slot: &'static Slot| {
+            let mut context = TraceContext::new(slot.hand_out(id)?);
+            if let Some(propagated) = slot.propagated() {
+                context.trace_state.clone_from(&propagated.trace_state);
+                context.baggage.clone_from(&propagated.baggage);
+            }
+            if context.trace_state.is_empty() && context.span.sampled {
+                context.trace_state = inner.sink.sampler().trace_state();
+            }
+            Some(context)
+        };
+        with_slot(self, read).flatten()
+    }
+
+    fn trace_id(&self) -> Option<TraceId> {
+        with_slot(self, |_, id, slot| Some(slot.hand_out(id)?.trace_id)).flatten()
+    }
+
+    fn span_id(&self) -> Option<SpanId> {
+        with_slot(self, |_, id, slot| Some(slot.context(id)?.span_id)).flatten()
+    }
+}
+
+/// Where the current span stands, for other programs: what to inject into a request.
+pub fn current_trace_context() -> Option<TraceContext> {
+    Span::current().trace_context()
+}
+
+/// What travels with a trace beside its ids.
+#[derive(Debug)]
+pub(crate) struct Propagated {
+    pub(crate) trace_state: String,
+    pub(crate) baggage: Vec<(String, String)>,
+}
+
+impl Propagated {
+    /// None where nothing does.
+    pub(crate) fn of(context: &TraceContext) -> Option<Arc<Self>> {
+        let TraceContext { trace_state, baggage, .. } = context;
+        let any = !trace_state.is_empty() || !baggage.is_empty();
+        any.then(|| Arc::new(Self { trace_state: trace_state.clone(), baggage: baggage.clone() }))
+    }
+}
+
+thread_local! {
+    static HAS_REMOTE: Cell<bool> = const { Cell::new(false) };
+    static REMOTE: RefCell<Option<TraceContext>> = const { RefCell::new(None) };
+}
+
+/// Runs `f`; spans without a parent that begin in it on this thread are children of that span elsewhere. What a server
+/// does with the context that came with a request, around the opening of the request's span.
+///
+/// ```
+/// use telemetry_layer::model::TraceContext;
+///
+/// # fn header(_: &str) -> Option<&'static str> { None }
+/// let parent = TraceContext::extract(header);
+/// let span = telemetry_layer::with_remote_parent(parent, || tracing::info_span!("request", otel.kind = "server"));
+/// ```
+pub fn with_remote_parent<R>(parent: Option<TraceContext>, f: impl FnOnce() -> R) -> R {
+    struct Back(Option<TraceContext>);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            HAS_REMOTE.set(self.0.is_some());
+            let _ = REMOTE.try_with(|remote| remote.replace(self.0.take()));
+        }
+    }
+    let is_some = parent.is_some();
+    let before = REMOTE.try_with(|remote| remote.replace(parent)).ok().flatten();
+    HAS_REMOTE.set(is_some);
+    let _back = Back(before);
+    f()
+}
+
+/// The remote parent of a span that has none here.
+#[inline]
+pub(crate) fn remote_parent() -> Option<TraceContext> {
+    if HAS_REMOTE.get() { REMOTE.try_with(|remote| remote.borrow().clone()).ok().flatten() } else { None }
+}
+
+/// All layers that there are: for those that another layer wraps and hides.
+static LAYERS: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
+
+pub(crate) fn register(layer: &Arc<Inner>) {
+    let mut layers = LAYERS.lock().unwrap_or_else(PoisonError::into_inner);
+    layers.retain(|layer| layer.strong_count() > 0);
+    layers.push(Arc::downgrade(layer));
+}
+
+/// The only layer that there is.
+fn only() -> Option<Arc<Inner>> {
+    let layers = LAYERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut living = layers.iter().filter_map(Weak::upgrade);
+    let only = living.next()?;
+    living.next().is_none().then_some(only)
+}
+
+fn with_slot<R>(span: &Span, f: impl FnOnce(&Inner, u64, &'static Slot) -> R) -> Option<R> {
+    span.with_subscriber(|(id, dispatch)| {
+        let id = id.into_u64();
+        let run = |inner: &Inner| inner.store.find(id).map(|slot| f(inner, id, slot));
+        match dispatch.downcast_ref::<TelemetryLayer>() {
+            Some(layer) => run(layer.inner()),
+            // `reload` and others hide what they hold.
+            None => run(&*only()?),
+        }
+    })
+    .flatten()
+}
