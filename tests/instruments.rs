@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use telemetry_layer::Level;
 use telemetry_layer::clock::Clock;
 use telemetry_layer::metrics::{MetricRef, Reader, Snapshot, Source, View};
 use telemetry_layer::model::{Metric, Temporality};
@@ -104,16 +105,17 @@ fn what_the_system_counts_is_observed() {
     assert_counter(&metrics, "net.bytes", &[("if", "lo")], 500);
     assert_counter(&metrics, "threads", &[], 3);
     assert_counter(&metrics, "load", &[], 0.5);
-    let began = one(&metrics, "net.bytes").start_time_unix_nano().unwrap();
     collector.flush(SECOND);
     bytes.store(700, Relaxed);
     collector.flush(SECOND);
     // The device was reset.
     bytes.store(40, Relaxed);
     collector.flush(SECOND);
-    let metrics = collector.snapshot();
-    assert_counter(&metrics, "net.bytes", &[("if", "lo")], 40);
-    assert!(one(&metrics, "net.bytes").start_time_unix_nano().unwrap() > began, "it began anew");
+    assert_counter(&collector.snapshot(), "net.bytes", &[("if", "lo")], 740);
+    // The same number from another callback is not counted again.
+    collector.counter("net.bytes").unit("By").tag("if", "lo").observe(|| 40);
+    collector.flush(SECOND);
+    assert_counter(&collector.snapshot(), "net.bytes", &[("if", "lo")], 740);
     assert_eq!(deltas.of("net.bytes"), [500.0, 200.0, 40.0]);
     assert!(memory.kept().metrics.iter().all(|m| m.temporality == Temporality::Cumulative));
 }
@@ -378,4 +380,117 @@ fn the_places_of_series_that_are_over_are_free_for_others() {
     assert_eq!(deltas.of("c").iter().sum::<f64>(), 150.0);
     let overflow = |m: &Metric| m.identity.tags.get("otel.metric.overflow").is_some();
     assert!(!deltas.all().iter().any(overflow), "there was room for each round");
+}
+
+#[test]
+fn a_callback_that_gives_nothing_for_once_is_not_counted_twice() {
+    let deltas = Deltas::default();
+    let collector = builder().exporter(deltas.clone()).start().unwrap();
+    let bad = Arc::new(AtomicU64::new(0));
+    let read = Arc::clone(&bad);
+    collector.counter("c").observe(move || {
+        assert!(read.load(Relaxed) == 0, "in a callback");
+        100
+    });
+    for now in [0, 1, 0] {
+        bad.store(now, Relaxed);
+        collector.counter("other").inc();
+        assert!(collector.flush(10 * SECOND).is_complete());
+    }
+    assert_eq!(deltas.of("c"), [100.0]);
+}
+
+#[test]
+fn levels_of_one_metric_are_one_sum_for_deltas_and_end_together() {
+    let (clock, deltas, collector) = ending();
+    let source = Pull::default();
+    collector.add_reader(source.clone()).unwrap();
+    let source = source.0.lock().unwrap().clone().unwrap();
+    let info = collector.counter("c").level(Level::INFO);
+    let warn = collector.counter("c").level(Level::WARN);
+    warn.add(1);
+    flush_after(&clock, &collector, 1);
+    info.add(100);
+    flush_after(&clock, &collector, 1);
+    source.read();
+    warn.add(1);
+    flush_after(&clock, &collector, 1);
+    for _ in 0..4 {
+        flush_after(&clock, &collector, 20);
+    }
+    assert_counter(&collector.snapshot(), "c", &[], 102);
+    source.read();
+    flush_after(&clock, &collector, 20);
+    assert!(collector.snapshot().is_empty());
+    info.add(1);
+    flush_after(&clock, &collector, 1);
+    assert_eq!(deltas.of("c").iter().sum::<f64>(), 103.0);
+}
+
+#[test]
+fn a_long_task_of_a_series_that_is_over_begins_it_anew() {
+    let (clock, deltas, collector) = ending();
+    let job = collector.timer("job").long_task();
+    (0..10).for_each(|_| drop(job.start()));
+    for _ in 0..4 {
+        flush_after(&clock, &collector, 10);
+    }
+    assert!(collector.snapshot().is_empty());
+    let running = job.start();
+    flush_after(&clock, &collector, 60);
+    flush_after(&clock, &collector, 60);
+    assert_counter(&collector.snapshot(), "job.active", &[], 1);
+    drop(running);
+    for _ in 0..3 {
+        flush_after(&clock, &collector, 10);
+    }
+    let counts: u64 = deltas.all().iter().filter_map(|m| m.histogram()).map(|h| h.count).sum();
+    assert_eq!((counts, deltas.of("job.active").iter().sum::<f64>()), (11, 0.0));
+}
+
+#[test]
+fn the_wall_clock_may_be_set_back_between_two_lives() {
+    let (clock, deltas, collector) = ending();
+    let counter = collector.counter("c");
+    counter.add(100);
+    flush_after(&clock, &collector, 1);
+    clock.step_wall(1_000);
+    flush_after(&clock, &collector, 30);
+    flush_after(&clock, &collector, 30);
+    counter.add(1);
+    flush_after(&clock, &collector, 1);
+    assert_eq!(deltas.of("c"), [100.0, 1.0]);
+}
+
+#[test]
+fn a_shutdown_does_not_wait_for_a_callback_beyond_its_deadline() {
+    let collector = builder().configure(|c| c.callback_timeout = 60 * SECOND).start().unwrap();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    collector.gauge("slow").observe(move || wait.lock().unwrap().recv().map_or(1, |()| 1));
+    let begin = Instant::now();
+    collector.shutdown(Duration::from_millis(100));
+    assert!(begin.elapsed() < 30 * SECOND);
+    drop(go_on);
+}
+
+#[test]
+fn callbacks_of_one_metric_after_a_view_are_one_sum() {
+    let collector = builder().view(View::new("c").without_tags(["k"])).start().unwrap();
+    collector.counter("c").tag("k", "a").observe(|| 1);
+    collector.counter("c").tag("k", "b").observe(|| 2);
+    collector.counter("c").add(4);
+    assert_counter(&collector.snapshot(), "c", &[], 7);
+}
+
+#[test]
+fn a_quantile_above_all_bounds_is_the_last_of_them_where_nobody_knows_more() {
+    let (clock, deltas, collector) = ending();
+    collector.histogram("h").buckets(&[1.0, 2.0]).record(50);
+    flush_after(&clock, &collector, 1);
+    let delta = &deltas.all()[0];
+    assert!(delta.histogram().unwrap().quantile(0.99).is_some_and(|q| q > 2.0 && q <= 50.0));
+    collector.histogram("h").buckets(&[1.0, 2.0]).record(60);
+    flush_after(&clock, &collector, 1);
+    assert_eq!(deltas.all()[1].histogram().unwrap().quantile(0.99), Some(2.0));
 }

@@ -354,8 +354,8 @@ macro_rules! observable {
 
 observable! {
     Counter:
-        /// Lets `read` give the whole sum at each export, from 0 up: a number that the system counts itself. A sum
-        /// that is less than before has begun anew.
+        /// Lets `read` give the whole sum at each export, from 0 up: a number that something else counts. Where it
+        /// became less it has begun anew: what it was is kept, and the new sum added.
         ;
     UpDownCounter:
         /// Lets `read` give the whole sum at each export.

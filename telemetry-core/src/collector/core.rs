@@ -90,7 +90,10 @@ impl Core {
         let output = Output {
             number,
             wants: Signal::ALL.map(|signal| exporter.wants(signal)),
-            baseline: Output::baseline(exporter.temporality(), &self.table),
+            baseline: exporter
+                .wants(Signal::Metrics)
+                .then(|| Output::baseline(exporter.temporality(), &self.table))
+                .flatten(),
             lanes: [spans, events, metrics],
             control,
         };
@@ -144,6 +147,7 @@ impl Core {
             let complete = !self.config.enabled || self.books.wait_finished(until);
             return Report { ledger: self.ledger(), complete, late: Vec::new() };
         };
+        self.table.stop_callbacks_by(until);
         let (done, moved) = bounded(1);
         let moved =
             self.commands.send(Command::Stop(until, done)).is_ok() && moved.recv_deadline(until).is_ok();

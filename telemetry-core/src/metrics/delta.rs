@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::model::{Identity, Kind, Metric, MetricValue, Temporality};
+use crate::model::{Identity, Kind, Metric, MetricValue, Tags, Temporality, Text};
 
 /// What one reader has been given so far.
 ///
@@ -11,9 +11,16 @@ use crate::model::{Identity, Kind, Metric, MetricValue, Temporality};
 /// that is dropped from there ([`Self::restore`]): no count is lost.
 #[derive(Debug, Default)]
 pub(crate) struct Baseline {
-    seen: HashMap<Arc<Identity>, Metric>,
-    /// Deltas that were dropped when their series was over already.
+    seen: HashMap<Key, Metric>,
+    /// Deltas that were dropped when their series was over already, or had begun anew.
     owed: Vec<Metric>,
+}
+
+/// Names a metric whatever its levels are: which of them comes first may change.
+type Key = (Text, Kind, Tags);
+
+fn key(identity: &Arc<Identity>) -> Key {
+    (identity.name.clone(), identity.kind, identity.tags.clone())
 }
 
 impl Baseline {
@@ -32,12 +39,20 @@ impl Baseline {
     /// Whether nothing of that metric is to come any more.
     pub(crate) fn has_seen(&self, now: &Metric) -> bool {
         now.identity.kind == Kind::Gauge
-            || self.seen.get(&now.identity).is_some_and(|seen| seen.value == now.value)
+            || self
+                .seen
+                .get(&key(&now.identity))
+                .is_some_and(|seen| seen.life == now.life && seen.value == now.value)
+    }
+
+    /// Whether there is something to give although nothing came.
+    pub(crate) fn owes(&self) -> bool {
+        !self.owed.is_empty()
     }
 
     pub(crate) fn commit(&mut self, now: &[Metric]) {
         self.owed.clear();
-        self.seen = now.iter().map(|m| (Arc::clone(&m.identity), m.clone())).collect();
+        self.seen = now.iter().map(|m| (key(&m.identity), m.clone())).collect();
     }
 
     /// A delta was dropped after it was committed: it is part of the next one.
@@ -45,7 +60,8 @@ impl Baseline {
         if dropped.temporality != Temporality::Delta {
             return;
         }
-        let Some(seen) = self.seen.get_mut(&dropped.identity) else {
+        let Some(seen) = self.seen.get_mut(&key(&dropped.identity)).filter(|seen| seen.life == dropped.life)
+        else {
             self.owed.push(dropped.clone());
             return;
         };
@@ -64,8 +80,7 @@ impl Baseline {
             return Some(now.clone());
         }
         // A series that began anew was over before, and all of it was given.
-        let is_same = |before: &&Metric| now.start_time_unix_nano <= before.start_time_unix_nano;
-        let before = self.seen.get(&now.identity).filter(is_same);
+        let before = self.seen.get(&key(&now.identity)).filter(|before| before.life == now.life);
         let value = match (&now.value, before.map(|b| &b.value)) {
             (MetricValue::Number(n), Some(MetricValue::Number(b))) => MetricValue::Number(n.minus(*b)),
             (MetricValue::Histogram(h), Some(MetricValue::Histogram(b))) => {

@@ -184,7 +184,7 @@ pub(crate) struct OwnHistogram {
 const WINDOW: usize = 40 * PER_OCTAVE;
 const EMPTY: usize = 1 << 20;
 const CHOSEN: usize = EMPTY + 1;
-const UNSET: usize = usize::MAX;
+const UNSET: usize = usize::MAX / 2;
 const _: () = assert!(MOST_BOUNDS < WINDOW, "there is a bucket beyond the last bound");
 
 impl Default for OwnHistogram {

@@ -19,6 +19,8 @@ struct Rates {
     began: Tick,
     last: Tick,
     counted: f64,
+    /// What it had counted when it began.
+    base: f64,
     /// Per second; none before the first tick.
     moving: Option<[f64; 3]>,
 }
@@ -31,7 +33,7 @@ impl Meter {
     const MINUTES: [f64; 3] = [1.0, 5.0, 15.0];
 
     pub(crate) fn new(now: Tick) -> Self {
-        let rates = Rates { began: now, last: now, counted: 0.0, moving: None };
+        let rates = Rates { began: now, last: now, counted: 0.0, base: 0.0, moving: None };
         Self { count: Sum::default(), rates: Mutex::new(rates) }
     }
 
@@ -55,12 +57,18 @@ impl Meter {
         (rates.last, rates.counted) = (now, count);
     }
 
+    /// Begins anew after it had counted so much.
+    pub(crate) fn restart(&self, base: f64, now: Tick) {
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        *rates = Rates { began: rates.last, last: now, counted: base, base, moving: None };
+    }
+
     /// The count, and the rates a second in the order of [`Self::RATES`].
     pub(crate) fn read(&self, now: Tick) -> (Number, [f64; 4]) {
         let rates = *self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         let count = self.count.read();
         let seconds = now.since(rates.began) as f64 / SECOND;
-        let mean = if seconds > 0.0 { count.as_f64() / seconds } else { 0.0 };
+        let mean = if seconds > 0.0 { (count.as_f64() - rates.base) / seconds } else { 0.0 };
         let [m1, m5, m15] = rates.moving.unwrap_or([mean; 3]);
         (count, [mean, m1, m5, m15])
     }

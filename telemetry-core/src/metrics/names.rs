@@ -1,12 +1,12 @@
 //! Which series a name, a level and tags stand for: made where it is missing, within the caps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::sync::{Arc, PoisonError};
 use tracing_core::Level;
 
 use super::bounds::Bounds;
-use super::series::{OVERFLOW, Series, Shape, TOO_MANY};
+use super::series::{Began, OVERFLOW, Series, Shape, TOO_MANY};
 use super::site::{CellKind, Site};
 use super::table::Table;
 use super::view::Viewed;
@@ -19,6 +19,8 @@ pub(super) struct Named {
     /// The only ones that own series, beside sites with a number and threads that have cells of them.
     pub(super) by_hash: HashMap<u64, Vec<Arc<Series>>>,
     pub(super) all: usize,
+    /// Series that are over and not forgotten yet.
+    pub(super) over: usize,
     pub(super) per_metric: HashMap<(CellKind, Text), PerMetric>,
     /// The site that was the first to name a metric.
     pub(super) declared: HashMap<Text, Site>,
@@ -33,6 +35,29 @@ pub(super) struct PerMetric {
 }
 
 impl Named {
+    /// Forgets series that nobody else has, of those for which `is_over` holds, and what was known of their metrics.
+    pub(super) fn forget(&mut self, is_over: impl Fn(&mut Series) -> bool) {
+        let mut gone = 0;
+        self.by_hash.retain(|_, series| {
+            // Nobody else has it, and nobody can get it now.
+            series.retain_mut(|series| {
+                let keep = Arc::get_mut(series).is_none_or(|series| !is_over(series));
+                gone += usize::from(!keep);
+                keep
+            });
+            !series.is_empty()
+        });
+        if gone == 0 {
+            return;
+        }
+        self.all -= gone;
+        self.over = self.over.saturating_sub(gone);
+        let left: HashSet<Text> =
+            self.iter().flat_map(|s| [s.declared.clone(), s.identity.name.clone()]).collect();
+        self.declared.retain(|name, _| left.contains(name));
+        self.per_metric.retain(|(_, name), of_metric| of_metric.live > 0 || left.contains(name));
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Series>> {
         self.by_hash.values().flatten()
     }
@@ -62,7 +87,7 @@ impl Key<'_> {
 
 impl Table {
     /// The series of a site and more tags, made where it is missing; it then began at `began`.
-    pub(super) fn series_by_name(&self, site: &Site, tags: &[(&str, &str)], began: u64) -> Arc<Series> {
+    pub(super) fn series_by_name(&self, site: &Site, tags: &[(&str, &str)], began: Began) -> Arc<Series> {
         let viewed = self.views.of(&site.name);
         let mut sorted = [("", ""); Tags::MAX];
         let mut len = 0;
@@ -107,7 +132,14 @@ impl Table {
     }
 
     #[cold]
-    fn create(&self, site: &Site, viewed: &Viewed<'_>, hash: u64, key: &Key<'_>, began: u64) -> Arc<Series> {
+    fn create(
+        &self,
+        site: &Site,
+        viewed: &Viewed<'_>,
+        hash: u64,
+        key: &Key<'_>,
+        began: Began,
+    ) -> Arc<Series> {
         let mut named = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = find(&named, hash, key) {
             return series;
@@ -159,6 +191,7 @@ impl Table {
             bounds: bounds_of(site, viewed.buckets().unwrap_or(bounds)),
             max_buckets: viewed.max_buckets(),
             is_dropped: viewed.is_dropped(),
+            declared: site.name.clone(),
         };
         let series = Arc::new(Series::new(site.kind, identity(site, viewed, own), shape, &self.clock, began));
         named.by_hash.entry(hash).or_default().push(Arc::clone(&series));

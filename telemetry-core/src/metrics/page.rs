@@ -235,7 +235,7 @@ impl Pages {
         let kept = MINE.try_with(|mine| {
             let mut mine = mine.0.try_borrow_mut().ok()?;
             let lease = mine.iter_mut().find(|lease| std::ptr::eq(lease.page, page))?;
-            let (tagged, retired) = (&mut lease.tagged, self.retired.load(Relaxed));
+            let (tagged, retired) = (&mut lease.tagged, self.retired.load(Acquire));
             if std::mem::replace(&mut lease.swept, retired) != retired {
                 tagged.sweep();
             }
@@ -253,7 +253,7 @@ impl Pages {
 
     /// Some cells of threads have been retired.
     pub(crate) fn retire(&self) {
-        self.retired.fetch_add(1, Relaxed);
+        self.retired.fetch_add(1, Release);
     }
 
     pub(crate) fn give_back(&self, bytes: usize) {

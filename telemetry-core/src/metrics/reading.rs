@@ -6,11 +6,11 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::callback::{Callback, Observed};
-use super::series::{Join, Own, Point, Reading, Series};
+use super::series::{Began, Join, Own, Point, Reading, Series};
 use super::site::Site;
 use super::table::{Table, lock};
 use crate::clock::{Anchors, Tick};
-use crate::model::{Identity, Kind, Metric, MetricValue, Number, Tags, Temporality};
+use crate::model::{Identity, Kind, Metric, MetricValue, Number, Tags, Temporality, Text};
 
 impl Table {
     /// Somebody who will ask for snapshots, and is to see how a series ends. It sets what is returned to the tick at
@@ -29,8 +29,8 @@ impl Table {
     /// Sees to what ended threads left, where nobody asks for snapshots.
     pub(crate) fn tidy(&self) {
         if self.pages.any_left() {
-            let _reading = lock(&self.reading);
-            self.gather();
+            let last = lock(&self.last_reading);
+            self.gather(*last);
         }
     }
 
@@ -46,18 +46,20 @@ impl Table {
     }
 
     fn read_points(&self, all_have_seen: Option<&dyn Fn(&Metric) -> bool>) -> Vec<Metric> {
-        let reading = lock(&self.reading);
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
         let mut points: Vec<Point> = Vec::new();
+        self.read_callbacks(now, &anchors, &mut points);
+        let mut last = lock(&self.last_reading);
+        let (now, anchors) = (self.clock.now(), self.clock.anchors());
         let mut readings: Vec<(Arc<Series>, Reading)> = Vec::new();
         let mut begun: Vec<Arc<Series>> = Vec::new();
-        let own = self.gather();
+        let own = self.gather(*last);
         let all: Vec<Arc<Series>> = self.named().iter().cloned().collect();
         for series in all {
             let mut own_of = series.gather_own(|bytes| self.pages.give_back(bytes));
             own.get(&Arc::as_ptr(&series)).into_iter().for_each(|paged| own_of.add(paged));
             let reading = series.read(&own_of, now);
-            if series.look(&reading, now, anchors.unix_nanos(now)) {
+            if series.look(&reading, now, *last) {
                 begun.push(Arc::clone(&series));
             }
             series.points(reading.clone(), now, &anchors, &mut points);
@@ -70,15 +72,20 @@ impl Table {
         let points = merged(points);
         if let (Some(all_have_seen), Some(expiration)) = (all_have_seen, self.settings.expiration) {
             let is_idle = |since: Tick| Duration::from_nanos(now.since(since)) >= expiration;
-            let over = points
-                .iter()
-                .filter(|point| point.idle_since.is_some_and(is_idle) && all_have_seen(&point.metric));
-            self.end(over.map(|point| &*point.metric.identity).collect(), readings, now);
+            let is_over =
+                |point: &Point| point.idle_since.is_some_and(is_idle) && all_have_seen(&point.metric);
+            let (over, others): (Vec<&Point>, Vec<&Point>) = points.iter().partition(|point| is_over(point));
+            let mut over: HashSet<Names<'_>> = over.iter().map(|point| names(&point.owner)).collect();
+            // What belongs to one metric ends together.
+            for point in others {
+                over.remove(&names(&point.owner));
+            }
+            self.end(&over, readings, now);
         }
-        drop(reading);
-        let mut metrics: Vec<Metric> = points.into_iter().map(|point| point.metric).collect();
-        self.read_callbacks(now, &anchors, &mut metrics);
-        metrics
+        *last = Began { unix_nanos: anchors.unix_nanos(now), reading: last.reading + 1 };
+        self.readings.store(last.reading, Relaxed);
+        drop(last);
+        points.into_iter().map(|point| point.metric).collect()
     }
 
     /// Series that were over have new values, and count again.
@@ -88,17 +95,26 @@ impl Table {
         }
         let mut named = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
         begun.iter().for_each(|series| *named.live(series) += 1);
+        named.over = named.over.saturating_sub(begun.len());
     }
 
-    /// Ends all series, of whatever level, that make up these metrics, and forgets those that nobody holds any more.
-    fn end(&self, over: Vec<&Identity>, readings: Vec<(Arc<Series>, Reading)>, now: Tick) {
+    /// Ends all series, of whatever level, that make up these metrics, if all sources have seen them, and forgets those
+    /// that nobody holds any more.
+    fn end(&self, over: &HashSet<Names<'_>>, readings: Vec<(Arc<Series>, Reading)>, now: Tick) {
         let read = lock(&self.sources).iter().filter_map(|last| Some(last.upgrade()?.load(Relaxed))).min();
-        let names = |id: &'_ Identity| (id.name.clone(), id.kind, id.tags.clone());
-        let over: HashSet<_> = over.into_iter().map(names).collect();
+        let is_seen = |series: &Series| read.is_none_or(|read| series.changed().raw() <= read);
+        let unseen = readings.iter().filter(|(series, _)| !is_seen(series)).map(|(series, _)| series);
+        let unseen: HashSet<(Text, Kind, Tags)> = unseen
+            .filter(|series| over.contains(&names(&series.identity)))
+            .map(|series| (series.identity.name.clone(), series.identity.kind, series.identity.tags.clone()))
+            .collect();
         let mut ended = Vec::new();
         for (series, reading) in readings {
-            let is_seen = read.is_none_or(|read| series.changed().raw() <= read);
-            if is_seen && !series.is_ended() && over.contains(&names(&series.identity)) {
+            let id = &series.identity;
+            let ends = over.contains(&names(id))
+                && !series.is_ended()
+                && (unseen.is_empty() || !unseen.contains(&(id.name.clone(), id.kind, id.tags.clone())));
+            if ends {
                 series.end(reading);
                 ended.push(series);
             }
@@ -111,58 +127,66 @@ impl Table {
             let live = named.live(series);
             *live = live.saturating_sub(1);
         }
+        named.over += ended.len();
         drop(ended);
-        let mut gone = 0;
-        named.by_hash.retain(|_, series| {
-            // Nobody else has it, and nobody can get it now.
-            series.retain_mut(|series| {
-                let keep = Arc::get_mut(series).is_none_or(|series| !series.is_over(now));
-                gone += usize::from(!keep);
-                keep
-            });
-            !series.is_empty()
-        });
-        named.all -= gone;
+        if named.over > 0 {
+            named.forget(|series| series.is_over(now));
+        }
     }
 
-    fn read_callbacks(&self, now: Tick, anchors: &Anchors, metrics: &mut Vec<Metric>) {
-        let late = |callback: &Callback| {
-            let limit = self.settings.callback_timeout;
-            self.refuse(
-                &callback.identity.name,
-                &format!("its callback takes longer than {limit:?}, and is left out until it returns"),
-            );
-        };
-        let time = anchors.unix_nanos(now);
-        let mut any = false;
-        let take = |Observed { callback, value }: Observed| {
-            let identity = &callback.identity;
-            let Some(value) = value else { return self.refuse(&identity.name, "its callback panicked") };
-            if let Some(why) = callback_refusal(identity.kind, value) {
-                return self.refuse(&identity.name, why);
-            }
-            any = true;
-            metrics.push(Metric {
-                start_time_unix_nano: callback.start(value, time),
-                identity: Arc::clone(identity),
-                time_unix_nano: time,
+    fn read_callbacks(&self, now: Tick, anchors: &Anchors, points: &mut Vec<Point>) {
+        let points = std::cell::RefCell::new(points);
+        let put = |callback: &Callback, value: Option<Number>| {
+            let is_gauge = callback.identity.kind == Kind::Gauge;
+            let (value, start) = if is_gauge {
+                (value, None)
+            } else {
+                let (sum, began) = callback.sum(value);
+                (sum, Some(began))
+            };
+            let Some(value) = value else { return };
+            let metric = Metric {
+                start_time_unix_nano: start,
+                identity: Arc::clone(&callback.identity),
+                time_unix_nano: anchors.unix_nanos(now),
                 temporality: Temporality::Cumulative,
                 value: MetricValue::Number(value),
-            });
+                life: 0,
+            };
+            let (owner, join) =
+                (Arc::clone(&callback.identity), if is_gauge { Join::Newest } else { Join::Sum });
+            points.borrow_mut().push(Point { join, metric, owner, idle_since: None, max_buckets: 0 });
+        };
+        let late = |callback: &Callback, is_new: bool| {
+            if is_new {
+                let limit = self.settings.callback_timeout;
+                self.refuse(
+                    &callback.identity.name,
+                    &format!("its callback takes longer than {limit:?}, and is left out until it returns"),
+                );
+            }
+            put(callback, None);
+        };
+        let take = |Observed { callback, value }: Observed| {
+            let name = &callback.identity.name;
+            let refusal = match value {
+                None => Some("its callback panicked"),
+                Some(value) => callback_refusal(callback.identity.kind, value),
+            };
+            refusal.into_iter().for_each(|why| self.refuse(name, why));
+            put(&callback, value.filter(|_| refusal.is_none()));
         };
         self.callbacks.read(self.settings.callback_timeout, take, late);
-        if any {
-            metrics.sort_by(|a, b| order(a).cmp(&order(b)));
-        }
     }
 
     /// What the threads have in their pages, by series. Pages of threads that are gone are folded into the shared
     /// cells.
-    fn gather(&self) -> HashMap<*const Series, Own> {
+    fn gather(&self, last_reading: Began) -> HashMap<*const Series, Own> {
         let mut all: HashMap<*const Series, Own> = HashMap::new();
         self.pages.each(|page, last| {
             let mut put = |number: usize, own: Own| {
-                let Some(series) = Site::numbered(number).and_then(|site| self.series_of(site, number))
+                let Some(series) =
+                    Site::numbered(number).and_then(|site| self.series_of(site, number, last_reading))
                 else {
                     return;
                 };
@@ -193,13 +217,24 @@ fn callback_refusal(kind: Kind, value: Number) -> Option<&'static str> {
     }
 }
 
-fn order(m: &Metric) -> (&str, Kind, &Tags) {
-    (&m.identity.name, m.identity.kind, &m.identity.tags)
+/// Names a metric whatever its levels are.
+type Names<'a> = (&'a str, Kind, &'a Tags);
+
+fn names(id: &Identity) -> Names<'_> {
+    (&id.name, id.kind, &id.tags)
+}
+
+fn order(m: &Metric) -> Names<'_> {
+    names(&m.identity)
 }
 
 /// Sorts, and makes one of those that differ only in level.
 fn merged(mut points: Vec<Point>) -> Vec<Point> {
-    points.sort_by(|a, b| order(&a.metric).cmp(&order(&b.metric)));
+    // The most severe level comes first, whatever order they came in.
+    points.sort_by(|a, b| {
+        let levels = || b.metric.identity.level.cmp(&a.metric.identity.level);
+        order(&a.metric).cmp(&order(&b.metric)).then_with(levels)
+    });
     let mut out: Vec<Point> = Vec::with_capacity(points.len());
     for point in points {
         match out.last_mut() {
@@ -207,11 +242,17 @@ fn merged(mut points: Vec<Point>) -> Vec<Point> {
             _ => out.push(point),
         }
     }
+    for point in &mut out {
+        if let MetricValue::Histogram(histogram) = &mut point.metric.value {
+            **histogram = std::mem::take(&mut **histogram).thinned(point.max_buckets);
+        }
+    }
     out
 }
 
 fn add(to: &mut Point, from: Point) {
     to.idle_since = to.idle_since.zip(from.idle_since).map(|(a, b)| a.max(b));
+    to.metric.life = to.metric.life.min(from.metric.life);
     let (to, from, join) = (&mut to.metric, from.metric, from.join);
     let newer = from.time_unix_nano >= to.time_unix_nano;
     to.start_time_unix_nano = to.start_time_unix_nano.min(from.start_time_unix_nano);

@@ -9,7 +9,7 @@ use super::site::CellKind;
 use super::tagged::{Need, OwnCell};
 use super::task::Tasks;
 use crate::clock::{Anchors, Clock, Tick};
-use crate::model::{HistogramValue, Identity, Kind, Metric, MetricValue, Number, Temporality};
+use crate::model::{HistogramValue, Identity, Kind, Metric, MetricValue, Number, Temporality, Text};
 use crate::sync::{Mutex, MutexGuard};
 
 /// A series in a collector's table.
@@ -25,6 +25,8 @@ pub(crate) struct Series {
     own: Mutex<Vec<Arc<OwnCell>>>,
     tasks: OnceLock<Tasks>,
     life: Mutex<Life>,
+    /// What its metric was called before a view renamed it.
+    pub(crate) declared: Text,
     /// It stands for all series beyond the cap.
     pub(crate) is_overflow: bool,
     /// A view wants none of it.
@@ -32,8 +34,10 @@ pub(crate) struct Series {
 }
 
 /// What a series is like beside its identity.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shape {
+    /// What its metric was called before a view renamed it.
+    pub(crate) declared: Text,
     /// Of its buckets, where somebody chose them.
     pub(crate) bounds: Option<Bounds>,
     /// A histogram's exponential buckets are exported so that they span at most so many places.
@@ -45,17 +49,21 @@ pub(crate) struct Shape {
 /// A series that is idle for long ends, and begins anew with its next value.
 #[derive(Debug)]
 struct Life {
-    /// In nanoseconds since the Unix epoch.
-    began: u64,
+    began: Began,
     /// What the last reading found.
     mark: u64,
     /// When a reading last found something new.
     changed: Tick,
-    /// When it was last read, in nanoseconds since the Unix epoch.
-    read: u64,
     /// What it held when it last ended; what is exported came after.
     before: Option<Reading>,
     is_over: bool,
+}
+
+/// When a series began: by the wall clock, and as the number of the reading that came before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Began {
+    pub(crate) unix_nanos: u64,
+    pub(crate) reading: u64,
 }
 
 /// The tag of the series that stands for all beyond the cap.
@@ -122,8 +130,12 @@ impl Reading {
 pub(crate) struct Point {
     pub(crate) join: Join,
     pub(crate) metric: Metric,
+    /// The metric that it belongs to: rates and tasks have names of their own.
+    pub(crate) owner: Arc<Identity>,
     /// Since when its series has nothing new; none for one that must not end.
     pub(crate) idle_since: Option<Tick>,
+    /// Of a histogram's exponential buckets.
+    pub(crate) max_buckets: usize,
 }
 
 /// What becomes of two points that differ only in level.
@@ -135,7 +147,7 @@ pub(crate) enum Join {
 }
 
 impl Series {
-    pub(crate) fn new(kind: CellKind, identity: Identity, shape: Shape, clock: &Clock, began: u64) -> Self {
+    pub(crate) fn new(kind: CellKind, identity: Identity, shape: Shape, clock: &Clock, began: Began) -> Self {
         let rate = |which: &&str| {
             let name = format!("{}.{which}", identity.name).into();
             Arc::new(Identity { kind: Kind::Gauge, name, unit: "1/s".into(), ..identity.clone() })
@@ -150,16 +162,10 @@ impl Series {
             max_buckets: shape.max_buckets,
             own: Mutex::default(),
             tasks: OnceLock::new(),
-            life: Mutex::new(Life {
-                began,
-                mark: 0,
-                changed: now,
-                read: began,
-                before: None,
-                is_over: false,
-            }),
+            life: Mutex::new(Life { began, mark: 0, changed: now, before: None, is_over: false }),
             is_overflow: identity.tags.get(OVERFLOW.0).is_some() || identity.name == TOO_MANY,
             is_dropped: shape.is_dropped,
+            declared: shape.declared,
             identity: identity.into(),
         }
     }
@@ -227,21 +233,28 @@ impl Series {
         }
     }
 
-    /// Looks whether that reading, the latest, has something new. Says whether it begins a new life.
-    pub(crate) fn look(&self, reading: &Reading, now: Tick, unix_nanos: u64) -> bool {
+    /// Looks whether that reading, the latest, has something new. Says whether it begins a new life, with which
+    /// everything came after `last`, the reading before.
+    pub(crate) fn look(&self, reading: &Reading, now: Tick, last: Began) -> bool {
         let mut life = lock(&self.life);
-        let mark = reading.mark();
+        let mark = self.mark(reading);
         let is_new = mark != life.mark;
         let begins = is_new && life.is_over;
         if begins {
-            // Its first value came after it was last read.
-            life.began = life.read;
+            life.began = last;
+            if let (Cell::Meter(meter), Some(Reading::Meter(count, _))) = (&self.cell, &life.before) {
+                meter.restart(count.as_f64(), now);
+            }
         }
         if is_new {
             (life.mark, life.changed, life.is_over) = (mark, now, false);
         }
-        life.read = unix_nanos;
         begins
+    }
+
+    /// Another one where there was anything in between, also a task.
+    fn mark(&self, reading: &Reading) -> u64 {
+        reading.mark().wrapping_add(self.tasks.get().map_or(0, Tasks::changes))
     }
 
     /// When a reading last found something new.
@@ -262,10 +275,13 @@ impl Series {
 
     /// Whether nothing of it is left to be read, and nobody holds a cell of it.
     pub(crate) fn is_over(&mut self, now: Tick) -> bool {
-        let is_read = self.read(&Own::default(), now).mark();
-        let life = self.life.get_mut().unwrap_or_else(PoisonError::into_inner);
         let own = self.own.get_mut().unwrap_or_else(PoisonError::into_inner);
-        life.is_over && own.is_empty() && is_read == life.mark
+        let life = self.life.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !life.is_over || !own.is_empty() {
+            return false;
+        }
+        let known = life.mark;
+        self.mark(&self.read(&Own::default(), now)) == known
     }
 
     /// The data points of its latest reading, cumulative since it began: one, none for a gauge never set, five for
@@ -274,10 +290,10 @@ impl Series {
         let life = lock(&self.life);
         let tasks = self.tasks.get().map(|tasks| (tasks, tasks.read()));
         let runs = tasks.as_ref().is_some_and(|(_, (running, _))| *running > 0);
-        if self.is_dropped || (life.is_over && !runs) {
+        if self.is_dropped || life.is_over {
             return;
         }
-        let start = Some(life.began);
+        let (start, began) = (Some(life.began.unix_nanos), life.began.reading);
         let reading = reading.since(life.before.as_ref());
         // What an up-down counter stands at has to be kept.
         let stays = runs
@@ -293,14 +309,15 @@ impl Series {
                 time_unix_nano: anchors.unix_nanos(at),
                 temporality: Temporality::Cumulative,
                 value,
+                life: began,
             };
-            out.push(Point { join, metric, idle_since });
+            let owner = Arc::clone(&self.identity);
+            out.push(Point { join, metric, owner, idle_since, max_buckets: self.max_buckets });
         };
         match reading {
             Reading::Sum(n) => point(&self.identity, start, now, Join::Sum, MetricValue::Number(n)),
             Reading::Histogram(h) => {
-                let h = h.thinned(self.max_buckets);
-                point(&self.identity, start, now, Join::Sum, MetricValue::Histogram(h.into()));
+                point(&self.identity, start, now, Join::Sum, MetricValue::Histogram(h));
             }
             Reading::Gauge(None) => {}
             Reading::Gauge(Some((value, set))) => {

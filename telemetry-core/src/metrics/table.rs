@@ -6,18 +6,18 @@
 use std::collections::hash_map::RandomState;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tracing_core::Level;
 
 use super::callback::Callbacks;
 use super::cell::Cell;
 use super::names::{Named, identity};
 use super::page::Pages;
-use super::series::Series;
+use super::series::{Began, Series};
 use super::site::{CellKind, MAX_NUMBER, Site};
 use super::tagged::Need;
 use super::task::Task;
-use super::view::{View, Views};
+use super::view::{View, Viewed, Views};
 use crate::clock::Clock;
 use crate::diagnostics::warn_later;
 use crate::model::{Number, Tags};
@@ -33,11 +33,12 @@ pub(crate) struct Table {
     pub(super) clock: Arc<Clock>,
     pub(super) settings: Settings,
     pub(super) views: Views,
-    /// When it began, in nanoseconds since the Unix epoch.
-    pub(super) began: u64,
     pub(super) pages: Pages,
-    /// Snapshots are taken one at a time: each folds in what ended threads left.
-    pub(super) reading: Mutex<()>,
+    /// Snapshots are taken one at a time: each folds in what ended threads left. What is found in a page and has no
+    /// series yet came after the last one.
+    pub(super) last_reading: Mutex<Began>,
+    /// How many there were.
+    pub(super) readings: AtomicU64,
     pub(super) by_number: [OnceLock<Segment>; SEGMENTS],
     pub(super) by_name: RwLock<Named>,
     pub(super) hasher: RandomState,
@@ -73,9 +74,9 @@ impl Table {
     pub(crate) fn new(clock: Arc<Clock>, settings: Settings, views: Vec<View>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
-            began: clock.unix_nanos(),
             pages: Pages::new(NEXT.fetch_add(1, Relaxed), clock.is_system(), settings.max_bytes),
-            reading: Mutex::default(),
+            last_reading: Mutex::new(Began { unix_nanos: clock.unix_nanos(), reading: 0 }),
+            readings: AtomicU64::new(0),
             clock,
             settings,
             views: Views::new(views),
@@ -98,8 +99,9 @@ impl Table {
         if let Some(series) = known.and_then(OnceLock::get) {
             self.record_in(series, value);
         } else {
-            let series = self.series_by_name(site, tags, self.clock.unix_nanos());
-            if let Some(slot) = known {
+            let series = self.series_by_name(site, tags, self.now());
+            // The place of a series that stands for many is left free: others end, and it gets one of its own.
+            if let Some(slot) = known.filter(|_| !series.is_overflow || !self.ends_series()) {
                 let _ = slot.set(Arc::clone(&series));
             }
             self.record_in(&series, value);
@@ -127,10 +129,23 @@ impl Table {
                 let _ = tags.insert(k.to_owned(), v.to_owned());
             }
         });
+        let mut all_tags = Tags::new();
+        site.each_tag(|k, v| drop(all_tags.insert(k.to_owned(), v.to_owned())));
+        let instrument = identity(site, &Viewed::default(), all_tags);
         let (identity, most) = (identity(site, &viewed, tags), self.settings.max_series);
-        if !self.callbacks.set(identity, read, self.clock.unix_nanos(), most) {
+        if !self.callbacks.set(instrument, identity, read, self.clock.unix_nanos(), most) {
             warn_later(format_args!("metric `{}`: there are {most} callbacks already", site.name));
         }
+    }
+
+    /// Snapshots wait for no callback beyond that moment.
+    pub(crate) fn stop_callbacks_by(&self, until: Instant) {
+        self.callbacks.stop_by(until);
+    }
+
+    /// Now, for a series that begins.
+    fn now(&self) -> Began {
+        Began { unix_nanos: self.clock.unix_nanos(), reading: self.readings.load(Relaxed) }
     }
 
     /// Lets go of all callbacks, and of what they hold.
@@ -142,7 +157,7 @@ impl Table {
     pub(crate) fn begin_task(&self, site: &Site, tags: &[(&str, &str)]) -> Option<Task> {
         self.takes(site).then(|| {
             let now = self.clock.now();
-            Task::begin(self.series_by_name(site, tags, self.clock.unix_nanos()), now)
+            Task::begin(self.series_by_name(site, tags, self.now()), now)
         })
     }
 
@@ -157,15 +172,20 @@ impl Table {
     }
 
     /// The series of a site that has cells in pages; none if it is below the least level.
-    pub(super) fn series_of(&self, site: &Site, number: usize) -> Option<Arc<Series>> {
+    pub(super) fn series_of(&self, site: &Site, number: usize, began: Began) -> Option<Arc<Series>> {
         if !self.takes(site) {
             return None;
         }
         let slot = self.slot(number)?;
-        if slot.get().is_none() {
-            // Not inside of the slot, where it would wait for a lock.
-            let _ = slot.set(self.series_by_name(site, &[], self.began));
+        if let Some(series) = slot.get() {
+            return Some(Arc::clone(series));
         }
+        // Not inside of the slot, where it would wait for a lock.
+        let series = self.series_by_name(site, &[], began);
+        if series.is_overflow && self.ends_series() {
+            return Some(series);
+        }
+        let _ = slot.set(series);
         slot.get().cloned()
     }
 
@@ -174,7 +194,8 @@ impl Table {
         // It has a number from now on, unless all are taken.
         let number = site.number();
         let has_histogram = site.kind == CellKind::Histogram && !is_tagged;
-        let series = number.filter(|_| has_histogram).and_then(|number| self.series_of(site, number));
+        let series =
+            number.filter(|_| has_histogram).and_then(|number| self.series_of(site, number, self.now()));
         self.pages.attach(site, series.and_then(|series| series.need()).unwrap_or(Need::Sum));
     }
 
@@ -184,10 +205,11 @@ impl Table {
         if !self.takes(site) || self.refuses(site, value) {
             return;
         }
-        let series = self.series_by_name(site, tags, self.clock.unix_nanos());
+        let series = self.series_by_name(site, tags, self.now());
         self.record_in(&series, value);
         // A series that stands for many would be kept for each of them.
         if !series.is_overflow
+            && !series.is_dropped
             && let Some(need) = series.need()
             && let Some(cell) = self.pages.keep_tagged(site, tags, need)
         {

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use super::bounds::Bounds;
 use super::histogram::OwnHistogram;
 use super::series::Own;
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 /// What a thread needs of its own to count a series.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +57,7 @@ impl OwnCell {
     }
 
     pub(crate) fn retire(&self) {
-        self.is_retired.store(true, Relaxed);
+        self.is_retired.store(true, Release);
     }
 
     pub(crate) fn read(&self) -> Own {
@@ -94,7 +97,7 @@ impl Tagged {
 
     /// Lets go of the cells of series that are over. What they hold is not lost: their series folds it in.
     pub(crate) fn sweep(&mut self) {
-        self.0.retain(|_, entry| !entry.cell.is_retired.load(Relaxed));
+        self.0.retain(|_, entry| !entry.cell.is_retired.load(Acquire));
     }
 
     /// Keeps a cell for these tags.

@@ -1,6 +1,7 @@
 //! Long tasks: measurements of a timer that are seen while they run.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::series::Series;
@@ -15,6 +16,8 @@ pub(crate) struct Tasks {
     /// How long the oldest one runs.
     pub(crate) longest: Arc<Identity>,
     running: Mutex<BTreeMap<Tick, usize>>,
+    /// How many began or ended.
+    changes: AtomicU64,
 }
 
 impl Tasks {
@@ -28,6 +31,7 @@ impl Tasks {
             active: behind("active", Kind::UpDownCounter, ""),
             longest: behind("active.longest", Kind::Gauge, "s"),
             running: Mutex::default(),
+            changes: AtomicU64::new(0),
         }
     }
 
@@ -35,6 +39,10 @@ impl Tasks {
     pub(crate) fn read(&self) -> (usize, Option<Tick>) {
         let running = self.running();
         (running.values().sum(), running.keys().next().copied())
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Relaxed)
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<Tick, usize>> {
@@ -52,6 +60,7 @@ pub(crate) struct Task {
 impl Task {
     pub(crate) fn begin(series: Arc<Series>, now: Tick) -> Self {
         *series.tasks().running().entry(now).or_default() += 1;
+        series.tasks().changes.fetch_add(1, Relaxed);
         Self { series, began: now }
     }
 }
@@ -66,5 +75,6 @@ impl Drop for Task {
         }) {
             running.remove(&self.began);
         }
+        self.series.tasks().changes.fetch_add(1, Relaxed);
     }
 }

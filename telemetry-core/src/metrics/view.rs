@@ -130,6 +130,7 @@ impl View {
 pub(crate) struct Views(Vec<View>);
 
 /// What the rules make of one metric.
+#[derive(Default)]
 pub(crate) struct Viewed<'a>(Vec<&'a View>);
 
 impl Views {

@@ -78,11 +78,13 @@ impl HistogramValue {
             if upper < 0.0 { upper * half } else { upper / half }
         } else {
             let at = self.bounds.partition_point(|bound| *bound < upper);
-            let upper = if upper.is_finite() { upper } else { self.max.unwrap_or(f64::MAX) };
-            let lower = at.checked_sub(1).map_or(self.min.unwrap_or(upper.min(0.0)), |at| self.bounds[at]);
+            let lower = at.checked_sub(1).map(|at| self.bounds[at]);
+            // Above all bounds, and nobody knows how far: the last bound is all that is sure.
+            let upper = if upper.is_finite() { upper } else { self.max.or(lower).unwrap_or_default() };
+            let lower = lower.or(self.min).unwrap_or(upper.min(0.0));
             upper - (upper - lower) * (below - rank) / n as f64
         };
-        Some(value.clamp(self.min.unwrap_or(f64::MIN), self.max.unwrap_or(f64::MAX)))
+        Some(value.max(self.min.unwrap_or(f64::MIN)).min(self.max.unwrap_or(f64::MAX)))
     }
 
     /// Adds what another histogram holds. Of two scales the coarser one stays, exactly; where only one has bounds, or
@@ -118,7 +120,7 @@ impl HistogramValue {
     /// What came since `before`, an earlier reading of the same series. `min` and `max` are unknown then.
     pub(crate) fn since(&self, before: &Self) -> Self {
         let mut since = self.clone();
-        since.count -= before.count;
+        since.count = since.count.wrapping_sub(before.count);
         since.sum -= before.sum;
         (since.min, since.max) = (None, None);
         since.combine(before, u64::wrapping_sub);

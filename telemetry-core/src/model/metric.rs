@@ -172,6 +172,9 @@ pub struct Metric {
     pub temporality: Temporality,
     /// What was read.
     pub value: MetricValue,
+    /// Another one where the series has begun anew, whatever the clocks say.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) life: u64,
 }
 
 /// What was read from a series.
@@ -203,6 +206,7 @@ impl Metric {
             time_unix_nano,
             temporality: Temporality::default(),
             value: MetricValue::Number(value.into()),
+            life: 0,
         }
     }
 

@@ -176,7 +176,12 @@ impl Aggregator {
     /// each for those that want deltas. A delta for which there is no room is not made: the next one, which may be
     /// the last and then always has room, covers its time too.
     fn dispatch_snapshot(&mut self, metrics: Vec<Metric>, which: Flush) {
-        if metrics.is_empty() {
+        let owes = |output: &Output| output.baseline.as_ref().is_some_and(Baseline::owes);
+        if metrics.is_empty() && !self.outputs.iter().any(owes) {
+            self.outputs
+                .iter_mut()
+                .filter_map(|output| output.baseline.as_mut())
+                .for_each(|seen| seen.commit(&[]));
             return;
         }
         let snapshot = Snapshot::new(metrics, Arc::clone(&self.resource));
@@ -198,12 +203,15 @@ impl Aggregator {
                 continue;
             }
             let (n, wanted) = (batch.len() as u64, output.wants[Signal::Metrics as usize]);
-            if !state.offer(output.number, Signal::Metrics, n, wanted) || batch.is_empty() {
+            if !state.offer(output.number, Signal::Metrics, n, wanted) {
                 continue;
             }
             // First the baseline: what the batch drives out of the queue goes back to it.
             if let Some(baseline) = &mut output.baseline {
                 baseline.commit(snapshot.metrics());
+            }
+            if batch.is_empty() {
+                continue;
             }
             match which {
                 Flush::Last => {
