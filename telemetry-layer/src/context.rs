@@ -63,7 +63,8 @@ impl SpanExt for Span {
                 return Err(SetParentError::InUse);
             }
             let Some(own) = slot.context(id) else { return Err(SetParentError::NotSeen) };
-            let sampled = inner.sink.sampler().follows(parent.span);
+            let Some(site) = slot.site() else { return Err(SetParentError::NotSeen) };
+            let sampled = inner.sink.sampler().keeps_remote(parent.span, site, || inner.sink.clock().now());
             let context = SpanContext { trace_id: parent.span.trace_id, span_id: own.span_id, sampled };
             slot.move_to(context, parent.span.span_id, inner.sink.clock().now());
             slot.propagate(Propagated::of(parent));

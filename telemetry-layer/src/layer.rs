@@ -9,19 +9,21 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use telemetry_core::clock::Tick;
 use telemetry_core::model::record::{EventHead, Links, Site, SpanHead, Time};
-use telemetry_core::model::{SpanContext, SpanKind, StatusRef};
+use telemetry_core::model::{SpanContext, SpanKind, StatusRef, Text};
 use telemetry_core::thread::{is_suppressed, new_ids};
 use telemetry_core::{Collector, Signal, Sink, Writer};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::context::{self, Propagated};
 use crate::local::{self, Local};
-use crate::metric_fields;
+use crate::open_spans::OpenSpans;
+use crate::plan::{Measured, Plan, Plans, SpanMetrics};
 use crate::store::{Late, Opening, Slot, Store};
 use crate::visit::{Recorder, Special, has_special, with_fields};
+use crate::{log_record, metric_fields};
 
 /// Turns spans and events into telemetry of the collector it was made with.
 ///
@@ -61,6 +63,8 @@ pub(crate) struct Inner {
     /// Tells layers apart.
     number: u64,
     pub(crate) store: Store,
+    /// None where nothing is changed and nothing measured.
+    plans: Option<Box<Plans>>,
 }
 
 impl TelemetryLayer {
@@ -68,7 +72,38 @@ impl TelemetryLayer {
     pub fn new(collector: &Collector) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let (sink, number) = (collector.sink(), NEXT.fetch_add(1, Relaxed));
-        let inner = Arc::new(Inner { sink, number, store: Store::new() });
+        let inner = Arc::new(Inner { sink, number, store: Store::new(), plans: None });
+        context::register(&inner);
+        Self { inner }
+    }
+
+    /// The same, measuring spans.
+    pub fn with_span_metrics(self, metrics: SpanMetrics) -> Self {
+        self.plan(|plans| plans.metrics = Some(metrics))
+    }
+
+    /// The same with `[redacted]` in place of the values of fields whose names are like one of these: `*` stands for any
+    /// text, `?` for one character. For spans and events.
+    pub fn redact_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
+        self.plan(|plans| plans.redacted.extend(patterns.into_iter().map(Into::into)))
+    }
+
+    /// The same without the fields whose names are like one of these.
+    pub fn drop_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
+        self.plan(|plans| plans.dropped.extend(patterns.into_iter().map(Into::into)))
+    }
+
+    /// Shows the spans that are open now, after the layer has gone into a subscriber.
+    pub fn open_spans(&self) -> OpenSpans {
+        OpenSpans::new(&self.inner)
+    }
+
+    /// Nothing has come through the layer yet: a new one takes its place.
+    fn plan(self, change: impl FnOnce(&mut Plans)) -> Self {
+        let mut inner = Arc::into_inner(self.inner)
+            .unwrap_or_else(|| unreachable!("a layer is not shared before it is used"));
+        change(inner.plans.get_or_insert_default());
+        let inner = Arc::new(inner);
         context::register(&inner);
         Self { inner }
     }
@@ -136,46 +171,57 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             (SpanContext { span_id, ..parent }, Some(parent.span_id))
         } else if let Some(remote) = context::remote_parent() {
             propagated = Propagated::of(&remote);
-            let sampled = inner.sink.sampler().follows(remote.span);
+            let now = || inner.sink.clock().now();
+            let sampled = inner.sink.sampler().keeps_remote(remote.span, attributes.metadata(), now);
             (SpanContext { trace_id: remote.span.trace_id, span_id, sampled }, Some(remote.span.span_id))
         } else {
-            let sampled = inner.sink.sampler().keeps(new_trace);
+            let now = || inner.sink.clock().now();
+            let sampled = inner.sink.sampler().keeps(new_trace, attributes.metadata(), now);
             (SpanContext { trace_id: new_trace, span_id, sampled }, None)
         };
-        // When a span that nobody keeps began is nobody's business.
-        let start = if context.sampled { inner.sink.clock().now() } else { Tick::default() };
         let site = attributes.metadata();
+        let plan = inner.plan(site);
+        let measured = plan.and_then(|plan| plan.metrics.as_ref());
+        // When a span that nobody keeps began is nobody's business.
+        let is_timed = context.sampled || measured.is_some();
+        let start = if is_timed { inner.sink.clock().now() } else { Tick::default() };
         let Some(slot) = inner.store.open(id.into_u64(), &Opening { context, parent, start, site }) else {
             return inner.write(|writer| writer.dropped(Signal::Spans));
         };
         if propagated.is_some() {
             slot.propagate(propagated);
         }
-        if context.sampled && !attributes.is_empty() {
+        if is_timed && !attributes.is_empty() {
+            let actions = plan.map_or(&[][..], |plan| &plan.actions);
             with_fields(|fields| {
                 if !has_special(site) {
-                    attributes.record(&mut Recorder { fields, special: None });
+                    attributes.record(&mut Recorder { fields, special: None, actions });
                     return slot.set_fields(fields);
                 }
                 let mut special = Special::default();
-                attributes.record(&mut Recorder { fields, special: Some(&mut special) });
+                attributes.record(&mut Recorder { fields, special: Some(&mut special), actions });
                 slot.set_fields(fields);
                 if special.is_some() {
                     slot.change(|late| late.apply(special));
                 }
             });
         }
+        if let Some(measured) = measured {
+            slot.set_measured();
+            inner.with_tags(measured, slot, |tags| measured.sites.begin(&inner.sink, tags));
+        }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
         let inner = &*self.inner;
         let Some(slot) = inner.store.find(id.into_u64()) else { return };
-        if !inner.looks(None) || !slot.context(id.into_u64()).is_some_and(|context| context.sampled) {
+        if !inner.looks(None) || !slot.is_watched() {
             return;
         }
+        let actions = slot.site().and_then(|site| inner.plan(site)).map_or(&[][..], |plan| &plan.actions);
         with_fields(|fields| {
             let mut special = Special::default();
-            values.record(&mut Recorder { fields, special: Some(&mut special) });
+            values.record(&mut Recorder { fields, special: Some(&mut special), actions });
             if !fields.is_empty() || fields.cut() > 0 {
                 slot.update(fields);
             }
@@ -201,29 +247,38 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         }
         let span = inner.parent(event.parent(), event.is_contextual());
         let context = span.and_then(|(id, slot)| slot.hand_out(id));
+        let now = inner.sink.clock().now();
+        let site = event.metadata();
+        if !inner.sink.sampler().keeps_event(context.map(|c| c.trace_id), site, || now) {
+            inner.write(|writer| writer.sampled_out(Signal::Events));
+            return inner.measure(event);
+        }
         let head = EventHead {
             trace_id: context.map(|c| c.trace_id),
             span_id: context.map(|c| c.span_id),
             sampled: context.is_some_and(|c| c.sampled),
-            time: Time::Tick(inner.sink.clock().now().raw()),
-            site: Site::Static(event.metadata()),
+            time: Time::Tick(now.raw()),
+            site: Site::Static(site),
             cut: 0,
         };
         let mut error = None;
+        let actions = inner.plan(site).map_or(&[][..], |plan| &plan.actions);
         with_fields(|fields| {
-            let mut recorder = Recorder { fields, special: None };
-            event.record(&mut recorder);
-            if *event.metadata().level() == Level::ERROR {
-                error = fields.text_of("error", event.metadata());
+            if log_record::is_log(site) {
+                let target = log_record::take(event, fields);
+                let site = Site::Inline { name: "", target: &target, level: *site.level() };
+                return inner.write(|writer| writer.push_event(&EventHead { site, ..head }, fields));
+            }
+            event.record(&mut Recorder { fields, special: None, actions });
+            if *site.level() == Level::ERROR {
+                error = fields.text_of("error", site);
             }
             inner.write(|writer| writer.push_event(&head, fields));
         });
-        if let (Some(text), Some((_, slot)), true) = (error, span, head.sampled) {
+        if let (Some(text), Some((_, slot))) = (error, span.filter(|(_, slot)| slot.is_watched())) {
             slot.change(|late| late.fail(text));
         }
-        if metric_fields::has_metrics(event.metadata()) {
-            metric_fields::measure(event, &inner.sink);
-        }
+        inner.measure(event);
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
@@ -236,13 +291,19 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
         let left_by_panic = self.inner.local(|local| local.exit(id.into_u64())).flatten();
         if let Some(slot) = left_by_panic {
-            slot.change(|late| late.fail("panicked".to_owned()));
+            slot.change(|late| {
+                late.has_panicked = true;
+                late.fail("panicked".to_owned());
+            });
         }
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
         let (inner, id) = (&*self.inner, id.into_u64());
         let Some(slot) = inner.store.find(id) else { return };
+        if slot.is_measured() {
+            inner.measure_span(slot);
+        }
         if slot.is_sampled() {
             inner.finish(id, slot);
         } else {
@@ -253,6 +314,40 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
 }
 
 impl Inner {
+    /// What is done with that call site beyond the usual.
+    #[inline]
+    fn plan(&self, site: &'static Metadata<'static>) -> Option<&'static Plan> {
+        self.plans.as_ref().map(|plans| plans.of(self.number, site))
+    }
+
+    /// Runs `f`, which runs no code of the user, with the tags that the fields of a span are.
+    fn with_tags(&self, measured: &Measured, slot: &Slot, f: impl FnOnce(&[(&str, &str)])) {
+        let Some(site) = slot.site().filter(|_| !measured.tags.is_empty()) else { return f(&[]) };
+        with_fields(|fields| {
+            slot.fields_into(fields);
+            let value = |key: &&'static str| Some((*key, fields.value_of(key, site)?));
+            let tags: Vec<(&str, String)> = measured.tags.iter().filter_map(value).collect();
+            let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
+            f(&tags);
+        });
+    }
+
+    #[cold]
+    fn measure_span(&self, slot: &Slot) {
+        let measured = slot.site().and_then(|site| self.plan(site)?.metrics.as_ref());
+        let Some(measured) = measured else { return };
+        let seconds = self.sink.clock().now().since(slot.start()) as f64 / 1e9;
+        let outcome = slot.outcome();
+        self.with_tags(measured, slot, |tags| measured.sites.end(&self.sink, tags, outcome, seconds));
+    }
+
+    /// Takes the measurements of an event.
+    fn measure(&self, event: &Event<'_>) {
+        if metric_fields::has_metrics(event.metadata()) {
+            metric_fields::measure(event, &self.sink);
+        }
+    }
+
     /// Writes a span that ends now.
     #[inline]
     fn finish(&self, id: u64, slot: &'static Slot) {

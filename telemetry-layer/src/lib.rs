@@ -35,7 +35,11 @@ mod context;
 mod init;
 mod layer;
 mod local;
+mod log_record;
 mod metric_fields;
+mod open_spans;
+mod panics;
+mod plan;
 mod store;
 mod visit;
 
@@ -43,6 +47,9 @@ pub use context::{SetParentError, SpanExt, current_trace_context, with_remote_pa
 #[cfg(feature = "env-filter")]
 pub use init::{init, init_with};
 pub use layer::TelemetryLayer;
+pub use open_spans::{OpenSpan, OpenSpans};
+pub use panics::install_panic_hook;
+pub use plan::SpanMetrics;
 
 #[cfg(feature = "testing")]
 pub use telemetry_core::testing;

@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use telemetry_core::clock::Tick;
 use telemetry_core::model::record::{FieldBuf, FieldSize, Links, SitePtr, Words};
 use telemetry_core::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
+use telemetry_core::private::Outcome;
 use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use telemetry_core::sync::{Mutex, MutexGuard};
 use tracing::Metadata;
@@ -62,6 +63,7 @@ pub(crate) struct Late {
     pub(crate) code: Option<Code>,
     /// Of the error, if it becomes one.
     pub(crate) description: Option<String>,
+    pub(crate) has_panicked: bool,
     pub(crate) links: Vec<SpanContext>,
     pub(crate) propagated: Option<Arc<Propagated>>,
     /// All fields, where they are too large for the slot.
@@ -76,6 +78,8 @@ const SAMPLED: u64 = 1;
 const LATE: u64 = 1 << 1;
 /// Among it, what children are told.
 const PROPAGATES: u64 = 1 << 2;
+/// It is measured, sampled or not.
+const MEASURED: u64 = 1 << 3;
 
 /// A span that begins.
 pub(crate) struct Opening {
@@ -120,13 +124,13 @@ impl Slot {
                 place.store(word, Relaxed);
             }
         });
-        self.fields.store(u64::from(cut) << 32 | bytes as u64, Relaxed);
+        self.fields.store(u64::from(cut) << 32 | bytes as u64, Release);
     }
 
     /// The fields, where they are in the slot.
     #[inline]
     pub(crate) fn words(&self) -> (FieldSize, SlotWords<'_>) {
-        let packed = self.fields.load(Relaxed);
+        let packed = self.fields.load(Acquire);
         let bytes = (packed & 0xffff_ffff) as usize;
         ((bytes, (packed >> 32) as u32), SlotWords(&self.words[..bytes.div_ceil(8).min(WORDS)]))
     }
@@ -245,6 +249,32 @@ impl Slot {
         } else {
             let (size, words) = self.words();
             fields.set_words(words, size);
+        }
+    }
+
+    pub(crate) fn set_measured(&self) {
+        self.flags.store(self.flags.load(Relaxed) | MEASURED, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_measured(&self) -> bool {
+        self.flags.load(Relaxed) & MEASURED != 0
+    }
+
+    /// Whether what happens to it matters to anybody.
+    #[inline]
+    pub(crate) fn is_watched(&self) -> bool {
+        self.flags.load(Relaxed) & (SAMPLED | MEASURED) != 0
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        if self.flags.load(Relaxed) & LATE == 0 {
+            return Outcome::Ok;
+        }
+        match self.lock().as_deref() {
+            Some(late) if late.has_panicked => Outcome::Panic,
+            Some(late) if late.code == Some(Code::Error) => Outcome::Error,
+            _ => Outcome::Ok,
         }
     }
 

@@ -6,8 +6,11 @@ use std::fmt;
 
 use telemetry_core::model::record::{FieldBuf, Key, capped};
 use telemetry_core::model::{SpanKind, ValueRef};
+
 use tracing::Metadata;
 use tracing::field::{Field, Visit};
+
+use crate::plan::Action;
 
 /// What fields with special names say of a span, instead of being fields of it.
 #[derive(Debug, Default)]
@@ -64,12 +67,36 @@ fn is_special(name: &str) -> bool {
 pub(crate) struct Recorder<'a> {
     pub(crate) fields: &'a mut FieldBuf,
     pub(crate) special: Option<&'a mut Special>,
+    /// What is done with each field, by its place; empty where all are kept.
+    pub(crate) actions: &'a [Action],
 }
 
+/// Stands in place of a value that is not to be seen.
+const REDACTED: &str = "[redacted]";
+
 impl Recorder<'_> {
+    #[inline]
     fn put(&mut self, field: &Field, value: ValueRef<'_>) {
-        if !self.take_special(field, &value) {
+        if self.keeps(field) && !self.take_special(field, &value) {
             self.fields.push(Key::Index(field.index()), value);
+        }
+    }
+
+    /// Whether a field is recorded as it is.
+    #[inline]
+    fn keeps(&mut self, field: &Field) -> bool {
+        self.actions.is_empty() || self.keeps_by_action(field)
+    }
+
+    #[cold]
+    fn keeps_by_action(&mut self, field: &Field) -> bool {
+        match self.actions.get(field.index()) {
+            Some(Action::Drop) => false,
+            Some(Action::Redact) => {
+                self.fields.push(Key::Index(field.index()), ValueRef::Str(REDACTED));
+                false
+            }
+            Some(Action::Keep) | None => true,
         }
     }
 
@@ -165,7 +192,7 @@ impl Visit for Recorder<'_> {
 
 impl Recorder<'_> {
     fn record_fmt(&mut self, field: &Field, text: fmt::Arguments<'_>) {
-        if !self.take_special(field, &text) {
+        if self.keeps(field) && !self.take_special(field, &text) {
             self.fields.push_fmt(Key::Index(field.index()), text);
         }
     }

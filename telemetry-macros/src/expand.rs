@@ -171,7 +171,7 @@ fn open_span(args: &AttributeArgs, function: &Function) -> TokenStream {
     let name = args.name.as_ref().map_or_else(|| function_name(function), LitStr::clone);
     let level = args.common.level.clone().unwrap_or_else(|| Ident::new("INFO", Span::call_site()));
     let status = args.outcome.then(|| quote!(, otel.status_code = #p::tracing::field::Empty));
-    quote!(#p::tracing::span!(target: ::core::module_path!(), #p::Level::#level, #name #status))
+    quote!(#p::tracing::span!(target: ::core::module_path!(), #p::Level::#level, #name #status, telemetry.timed = #p::tracing::field::Empty))
 }
 
 fn function_name(function: &Function) -> LitStr {

@@ -18,6 +18,7 @@ use crate::metrics::{Reader, Table, View};
 use crate::model::{Resource, Text};
 use crate::pipeline::aggregator::{Aggregator, Command};
 use crate::pipeline::buffer::Buffers;
+use crate::sampling::{Sampler, Sampling};
 
 type Change = Box<dyn FnOnce(&mut Config) + Send>;
 
@@ -36,6 +37,7 @@ pub struct Builder {
     exporters: Vec<Box<dyn Exporter>>,
     readers: Vec<Box<dyn Reader>>,
     views: Vec<View>,
+    sampling: Option<Sampling>,
     clock: Option<Clock>,
 }
 
@@ -93,6 +95,12 @@ impl Builder {
         self
     }
 
+    /// Samples by name, limits call sites, samples events.
+    pub fn sampling(mut self, sampling: Sampling) -> Self {
+        self.sampling = Some(sampling);
+        self
+    }
+
     /// Sets [`Config::sample_rate`].
     pub fn sample_rate(self, rate: f64) -> Self {
         self.set(move |c| c.sample_rate = rate)
@@ -143,7 +151,7 @@ impl Builder {
     pub fn start(self) -> Result<Collector, Error> {
         let endpoints_of_env = self.base.is_none() && self.endpoints.is_empty();
         let config = settle(self.base, self.ignore_env, self.changes, self.endpoints, self.tags)?;
-        let sampler = config.check()?;
+        let sampler = Sampler::new(config.check()?, self.sampling);
         for view in &self.views {
             view.check().map_err(|e| Error::config("view", view.pattern(), e))?;
         }

@@ -19,7 +19,7 @@ use crate::pipeline::buffer::{Buffers, Writer};
 use crate::pipeline::ledger::Books;
 use crate::pipeline::queue::Lane;
 use crate::pipeline::worker::Worker;
-use crate::sampling::HeadSampler;
+use crate::sampling::Sampler;
 
 use super::{CheckAtStart, Config, Report};
 
@@ -32,7 +32,7 @@ pub(crate) struct Core {
     pub(super) buffers: Arc<Buffers>,
     pub(super) books: Arc<Books>,
     pub(super) resource: Arc<Resource>,
-    pub(super) sampler: HeadSampler,
+    pub(super) sampler: Sampler,
     pub(super) commands: Sender<Command>,
     pub(super) aggregator: Mutex<Option<JoinHandle<()>>>,
     pub(super) readers: Mutex<Vec<Box<dyn Reader>>>,
@@ -174,6 +174,10 @@ pub struct Sink(pub(super) Arc<Core>);
 
 #[doc(hidden)]
 impl Sink {
+    pub(crate) fn core(&self) -> &Core {
+        &self.0
+    }
+
     pub fn is_enabled(&self) -> bool {
         self.0.config.enabled
     }
@@ -182,8 +186,8 @@ impl Sink {
         &self.0.clock
     }
 
-    pub fn sampler(&self) -> HeadSampler {
-        self.0.sampler
+    pub fn sampler(&self) -> &Sampler {
+        &self.0.sampler
     }
 
     /// With what this thread records for the layer.

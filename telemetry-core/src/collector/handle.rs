@@ -136,7 +136,7 @@ impl Collector {
         if !self.core.config.enabled {
             return;
         }
-        if !self.core.sampler.keeps(span.trace_id) {
+        if !self.core.sampler.keeps_finished(span.trace_id) {
             self.core.buffers.with_writer(|writer| writer.sampled_out(Signal::Spans));
             return;
         }
@@ -165,7 +165,7 @@ impl Collector {
         let head = EventHead {
             trace_id: event.trace_id,
             span_id: event.span_id,
-            sampled: event.trace_id.is_some_and(|trace| self.core.sampler.keeps(trace)),
+            sampled: event.trace_id.is_some_and(|trace| self.core.sampler.keeps_finished(trace)),
             time: Time::Unix(event.time_unix_nano),
             site: Site::Inline { name: &event.name, target: &event.target, level: event.level },
             cut: 0,

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::timer::Running;
-use super::{Number, Site, SiteRef, TimerGuard, current};
+use super::{CellKind, Number, Site, SiteRef, TimerGuard, current};
+use crate::collector::Sink;
 
 /// Adds to a static counter.
 #[inline]
@@ -161,5 +162,58 @@ pub trait DisplayTag {
 impl<T: std::fmt::Display + ?Sized> DisplayTag for &Tag<'_, T> {
     fn text(&self) -> Cow<'_, str> {
         Cow::Owned(self.0.to_string())
+    }
+}
+
+/// The series of one kind of span that is measured.
+#[derive(Debug)]
+pub struct SpanSites {
+    /// In the order of [`Outcome`], without the last.
+    durations: [Site; 3],
+    active: Site,
+}
+
+impl SpanSites {
+    pub fn new(function: String, level: tracing_core::Level) -> Self {
+        let site = |kind, name: &'static str, outcome: Option<&'static str>| {
+            let mut site = Site::new(kind, name, &[]).level(level);
+            let tags = [("code.function.name", function.clone())];
+            let tags = tags.into_iter().chain(outcome.map(|outcome| ("outcome", outcome.to_owned())));
+            for (key, value) in tags {
+                let _ = site.add_tag(key.into(), value.into());
+            }
+            site
+        };
+        let duration = |outcome| site(CellKind::Histogram, "function.duration", Some(outcome)).unit("s");
+        Self {
+            durations: ["ok", "error", "panic"].map(duration),
+            active: site(CellKind::UpDownCounter, "function.active", None),
+        }
+    }
+
+    /// One begins.
+    pub fn begin(&self, sink: &Sink, tags: &[(&str, &str)]) {
+        self.count(sink, tags, 1);
+    }
+
+    /// One ends after so many seconds.
+    pub fn end(&self, sink: &Sink, tags: &[(&str, &str)], outcome: Outcome, seconds: f64) {
+        self.count(sink, tags, -1);
+        if let Some(site) = self.durations.get(outcome as usize) {
+            let core = Some(sink.core());
+            if tags.is_empty() {
+                super::observe(core, site, Number::Float(seconds));
+            } else {
+                super::observe_with(core, site, tags, Number::Float(seconds));
+            }
+        }
+    }
+
+    fn count(&self, sink: &Sink, tags: &[(&str, &str)], n: i64) {
+        if tags.is_empty() {
+            super::add(Some(sink.core()), &self.active, Number::Int(n));
+        } else {
+            super::add_with(Some(sink.core()), &self.active, tags, Number::Int(n));
+        }
     }
 }

@@ -7,6 +7,7 @@ mod event;
 mod histogram;
 mod ids;
 mod metric;
+mod pattern;
 mod point;
 #[doc(hidden)]
 pub mod record;
@@ -21,6 +22,8 @@ pub use event::Event;
 pub use histogram::HistogramValue;
 pub use ids::{ParseIdError, SpanContext, SpanId, TraceId};
 pub use metric::{Identity, Kind, Metric, MetricValue, Number, Temporality};
+#[doc(hidden)]
+pub use pattern::fits;
 pub use point::{DataPoint, PointError, SendError, TimeSeries};
 pub use resource::Resource;
 pub use series_key::{SeriesKey, SeriesKeyError};
@@ -31,7 +34,7 @@ pub use trace_context::TraceContext;
 pub use value::{Value, ValueRef};
 
 /// A name or a text that is mostly static.
-pub(crate) type Text = std::borrow::Cow<'static, str>;
+pub type Text = std::borrow::Cow<'static, str>;
 
 /// The five levels of `tracing`, by their lower-case names; also what serde reads and writes.
 pub fn level_name(level: tracing_core::Level) -> &'static str {

@@ -49,6 +49,12 @@ impl ValueRef<'_> {
     }
 }
 
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_ref().fmt(f)
+    }
+}
+
 impl Value {
     /// The same value, borrowed.
     pub fn as_ref(&self) -> ValueRef<'_> {

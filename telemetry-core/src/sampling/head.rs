@@ -1,6 +1,6 @@
 //! The decision when a trace begins, from nothing but its id.
 
-use crate::model::{SpanContext, TraceId};
+use crate::model::TraceId;
 
 /// Keeps a share of all traces. Every program that samples by the low 56 bits of the trace id, as OpenTelemetry's
 /// consistent probability sampling does, keeps the same ones.
@@ -26,12 +26,6 @@ impl HeadSampler {
             return Err(BadRatio(ratio));
         }
         Ok(Self { reject_below: ((1.0 - ratio) * ALL as f64) as u64 })
-    }
-
-    /// Whether a trace that began elsewhere is kept: as it was decided there.
-    #[inline]
-    pub fn follows(self, remote: SpanContext) -> bool {
-        remote.sampled
     }
 
     /// What `tracestate` says of a trace that this sampler kept; nothing where it keeps all.

@@ -5,7 +5,7 @@ use tracing_core::Metadata;
 use super::cursor::{Cursor, push_text};
 use super::encode::{FieldSize, Words};
 use super::{MAX_FIELDS, MAX_TEXT};
-use crate::model::ValueRef;
+use crate::model::{Text, Value, ValueRef};
 
 /// Fields on their way into a record.
 #[derive(Clone, Debug, Default)]
@@ -170,6 +170,16 @@ impl FieldBuf {
             Some((_, ValueRef::Str(text), _)) => Some(text.to_owned()),
             _ => None,
         }
+    }
+
+    /// A field as text, if there is one of that name.
+    pub fn value_of(&self, name: &str, site: &'static Metadata<'static>) -> Option<String> {
+        self.iter(site).find(|(key, ..)| *key == name).map(|(_, value, _)| value.to_string())
+    }
+
+    /// Names and values.
+    pub fn to_values(&self, site: &'static Metadata<'static>) -> Vec<(Text, Value)> {
+        self.iter(site).map(|(key, value, _)| (key.to_owned().into(), value.to_value())).collect()
     }
 
     fn iter(&self, site: &'static Metadata<'static>) -> RawFields<'_> {

@@ -1,0 +1,201 @@
+//! Head sampling by the name of a root span, and limits for each call site.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use tracing_core::Metadata;
+
+use super::{BadRatio, HeadSampler};
+use crate::clock::Tick;
+use crate::model::{SpanContext, Text, TraceId, fits};
+use crate::thread::random_u64;
+
+/// Which traces and events are kept, beyond the one rate for all traces ([`crate::Config::sample_rate`]).
+///
+/// ```
+/// use telemetry_core::Collector;
+/// use telemetry_core::sampling::Sampling;
+///
+/// let sampling = Sampling::new().spans("health*", 0.0)?.spans_per_second(50.0).events_per_second(1000.0);
+/// let collector = Collector::builder().sample_rate(0.1).sampling(sampling).start()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Sampling {
+    names: Vec<(Text, HeadSampler)>,
+    events: Option<HeadSampler>,
+    spans_per_second: Option<f64>,
+    events_per_second: Option<f64>,
+    ignores_remote: bool,
+}
+
+impl Sampling {
+    /// Nothing beyond the rate for all traces.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Of traces whose root span here has a name like that (`*` stands for any text, `?` for one character) that share is
+    /// kept, from 0 to 1. The first pattern that fits counts.
+    pub fn spans(mut self, pattern: impl Into<Text>, rate: f64) -> Result<Self, BadRatio> {
+        self.names.push((pattern.into(), HeadSampler::ratio(rate)?));
+        Ok(self)
+    }
+
+    /// Of the traces that the other rules keep, each call site of root spans begins at most so many a second, with
+    /// bursts of a second's worth.
+    pub fn spans_per_second(mut self, limit: f64) -> Self {
+        self.spans_per_second = Some(limit.max(0.0));
+        self
+    }
+
+    /// That share of all events is kept, from 0 to 1; those of one trace all or none.
+    pub fn events(mut self, rate: f64) -> Result<Self, BadRatio> {
+        self.events = Some(HeadSampler::ratio(rate)?);
+        Ok(self)
+    }
+
+    /// Each call site makes at most so many events a second, with bursts of a second's worth.
+    pub fn events_per_second(mut self, limit: f64) -> Self {
+        self.events_per_second = Some(limit.max(0.0));
+        self
+    }
+
+    /// Traces that began elsewhere are sampled by the rules here, not as it was decided there.
+    pub fn ignore_remote(mut self) -> Self {
+        self.ignores_remote = true;
+        self
+    }
+}
+
+/// What a collector decides by.
+#[derive(Debug)]
+pub struct Sampler {
+    head: HeadSampler,
+    /// None where there is nothing but the rate.
+    rules: Option<Box<Rules>>,
+}
+
+#[derive(Debug)]
+struct Rules {
+    sampling: Sampling,
+    spans: Limiter,
+    events: Limiter,
+}
+
+impl Sampler {
+    pub(crate) fn new(head: HeadSampler, sampling: Option<Sampling>) -> Self {
+        let rules = sampling.map(|sampling| {
+            let (spans, events) =
+                (Limiter::new(sampling.spans_per_second), Limiter::new(sampling.events_per_second));
+            Box::new(Rules { sampling, spans, events })
+        });
+        Self { head, rules }
+    }
+
+    /// Whether the trace that begins with a span of that call site is kept. `now` is asked for only where a limit
+    /// needs it.
+    #[inline]
+    pub fn keeps(
+        &self,
+        trace: TraceId,
+        site: &'static Metadata<'static>,
+        now: impl FnOnce() -> Tick,
+    ) -> bool {
+        match &self.rules {
+            None => self.head.keeps(trace),
+            Some(rules) => rules.keeps(self.head, trace, site, now),
+        }
+    }
+
+    /// The same for a part of a trace that began elsewhere.
+    pub fn keeps_remote(
+        &self,
+        remote: SpanContext,
+        site: &'static Metadata<'static>,
+        now: impl FnOnce() -> Tick,
+    ) -> bool {
+        if self.rules.as_ref().is_some_and(|rules| rules.sampling.ignores_remote) {
+            self.keeps(remote.trace_id, site, now)
+        } else {
+            remote.sampled
+        }
+    }
+
+    /// The same for a finished span, which has no call site.
+    pub fn keeps_finished(&self, trace: TraceId) -> bool {
+        self.head.keeps(trace)
+    }
+
+    /// Whether an event of that call site is kept.
+    #[inline]
+    pub fn keeps_event(
+        &self,
+        trace: Option<TraceId>,
+        site: &'static Metadata<'static>,
+        now: impl FnOnce() -> Tick,
+    ) -> bool {
+        match &self.rules {
+            None => true,
+            Some(rules) => rules.keeps_event(trace, site, now),
+        }
+    }
+
+    /// What `tracestate` says of a trace that was kept; nothing where all are.
+    pub fn trace_state(&self) -> String {
+        self.head.trace_state()
+    }
+}
+
+impl Rules {
+    fn keeps(
+        &self,
+        head: HeadSampler,
+        trace: TraceId,
+        site: &'static Metadata<'static>,
+        now: impl FnOnce() -> Tick,
+    ) -> bool {
+        let own = self.sampling.names.iter().find(|(pattern, _)| fits(pattern, site.name()));
+        own.map_or(head, |(_, own)| *own).keeps(trace) && self.spans.allows(site, now)
+    }
+
+    fn keeps_event(
+        &self,
+        trace: Option<TraceId>,
+        site: &'static Metadata<'static>,
+        now: impl FnOnce() -> Tick,
+    ) -> bool {
+        let any = || TraceId::new(u128::from(random_u64())).unwrap_or(TraceId::MIN);
+        self.sampling.events.is_none_or(|rate| rate.keeps(trace.unwrap_or_else(any)))
+            && self.events.allows(site, now)
+    }
+}
+
+/// So many a second for each call site: a bucket that fills with time.
+#[derive(Debug)]
+struct Limiter {
+    per_second: Option<f64>,
+    /// By the address of the call site: what is left, and when that was.
+    buckets: Mutex<HashMap<usize, (f64, Tick)>>,
+}
+
+impl Limiter {
+    fn new(per_second: Option<f64>) -> Self {
+        Self { per_second, buckets: Mutex::default() }
+    }
+
+    fn allows(&self, site: &'static Metadata<'static>, now: impl FnOnce() -> Tick) -> bool {
+        let Some(per_second) = self.per_second else { return true };
+        let now = now();
+        let full = per_second.max(1.0).min(if per_second > 0.0 { f64::MAX } else { 0.0 });
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let (left, since) = buckets.entry(std::ptr::from_ref(site).addr()).or_insert((full, now));
+        let gained = now.since(*since) as f64 / 1e9 * per_second;
+        (*left, *since) = ((*left + gained).min(full), now);
+        if *left < 1.0 {
+            return false;
+        }
+        *left -= 1.0;
+        true
+    }
+}

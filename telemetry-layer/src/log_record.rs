@@ -1,0 +1,66 @@
+//! Records of the `log` crate, which `tracing-log` turns into events of one call site each level: what they say of
+//! their own place is in fields.
+
+use std::fmt;
+
+use telemetry_core::model::ValueRef;
+use telemetry_core::model::record::{FieldBuf, Key};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata};
+
+/// Whether an event stands for a record of `log`.
+#[inline]
+pub(crate) fn is_log(site: &'static Metadata<'static>) -> bool {
+    site.target() == "log" && site.fields().field("log.target").is_some()
+}
+
+/// Writes the fields of such an event, and says what its target is. File and line keep the names that OpenTelemetry
+/// gives them.
+pub(crate) fn take(event: &Event<'_>, fields: &mut FieldBuf) -> String {
+    let mut taker = Taker { fields, target: String::new() };
+    event.record(&mut taker);
+    taker.target
+}
+
+struct Taker<'a> {
+    fields: &'a mut FieldBuf,
+    target: String,
+}
+
+impl Taker<'_> {
+    fn put(&mut self, field: &Field, value: ValueRef<'_>) {
+        match field.name() {
+            "log.target" => self.target = value.to_string(),
+            "log.module_path" => {}
+            "log.file" => self.fields.push(Key::Name("code.file.path"), value),
+            "log.line" => self.fields.push(Key::Name("code.line.number"), value),
+            name => self.fields.push(Key::Name(name), value),
+        }
+    }
+}
+
+impl Visit for Taker<'_> {
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, ValueRef::I64(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, ValueRef::U64(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, ValueRef::Bool(value));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, ValueRef::F64(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, ValueRef::Str(value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.fields.push_fmt(Key::Name(field.name()), format_args!("{value:?}"));
+    }
+}

@@ -1,0 +1,70 @@
+//! Spans that are seen while they are open.
+
+use std::sync::atomic::{Ordering::Acquire, fence};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use telemetry_core::Level;
+use telemetry_core::model::record::FieldBuf;
+use telemetry_core::model::{SpanContext, SpanId, Text, Value};
+
+use crate::layer::Inner;
+
+/// Shows the spans of one layer that are open. It does not keep the layer alive.
+#[derive(Clone, Debug)]
+pub struct OpenSpans(Weak<Inner>);
+
+/// A span that is open.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OpenSpan {
+    /// What is done.
+    pub name: &'static str,
+    /// The module or component that opened it.
+    pub target: &'static str,
+    /// How detailed.
+    pub level: Level,
+    /// Its trace and its id.
+    pub context: SpanContext,
+    /// The span it is a part of.
+    pub parent_span_id: Option<SpanId>,
+    /// How long it has been open.
+    pub age: Duration,
+    /// Names and values so far.
+    pub fields: Vec<(Text, Value)>,
+}
+
+impl OpenSpans {
+    pub(crate) fn new(layer: &Arc<Inner>) -> Self {
+        Self(Arc::downgrade(layer))
+    }
+
+    /// Those that will be exported, oldest first. A span that ends meanwhile may be among them or not.
+    pub fn list(&self) -> Vec<OpenSpan> {
+        let Some(layer) = self.0.upgrade() else { return Vec::new() };
+        let now = layer.sink.clock().now();
+        let mut all = Vec::new();
+        layer.store.each(|slot| {
+            let (id, mut fields) = (slot.id(), FieldBuf::new());
+            slot.fields_into(&mut fields);
+            let (site, start, parent_span_id) = (slot.site(), slot.start(), slot.parent());
+            // Only if it was the same span all the time.
+            fence(Acquire);
+            let Some((context, site)) = slot.context(id).zip(site).filter(|(context, _)| context.sampled)
+            else {
+                return;
+            };
+            all.push(OpenSpan {
+                name: site.name(),
+                target: site.target(),
+                level: *site.level(),
+                context,
+                parent_span_id,
+                age: Duration::from_nanos(now.since(start)),
+                fields: fields.to_values(site),
+            });
+        });
+        all.sort_by_key(|span| std::cmp::Reverse(span.age));
+        all
+    }
+}
