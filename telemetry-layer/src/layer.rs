@@ -208,7 +208,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         }
         if let Some(measured) = measured {
             slot.set_measured();
-            inner.with_tags(measured, slot, |tags| measured.sites.begin(&inner.sink, tags));
+            with_tags(measured, slot, |tags| measured.sites.begin(&inner.sink, tags));
         }
     }
 
@@ -320,25 +320,13 @@ impl Inner {
         self.plans.as_ref().map(|plans| plans.of(self.number, site))
     }
 
-    /// Runs `f`, which runs no code of the user, with the tags that the fields of a span are.
-    fn with_tags(&self, measured: &Measured, slot: &Slot, f: impl FnOnce(&[(&str, &str)])) {
-        let Some(site) = slot.site().filter(|_| !measured.tags.is_empty()) else { return f(&[]) };
-        with_fields(|fields| {
-            slot.fields_into(fields);
-            let value = |key: &&'static str| Some((*key, fields.value_of(key, site)?));
-            let tags: Vec<(&str, String)> = measured.tags.iter().filter_map(value).collect();
-            let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
-            f(&tags);
-        });
-    }
-
     #[cold]
     fn measure_span(&self, slot: &Slot) {
         let measured = slot.site().and_then(|site| self.plan(site)?.metrics.as_ref());
         let Some(measured) = measured else { return };
         let seconds = self.sink.clock().now().since(slot.start()) as f64 / 1e9;
         let outcome = slot.outcome();
-        self.with_tags(measured, slot, |tags| measured.sites.end(&self.sink, tags, outcome, seconds));
+        with_tags(measured, slot, |tags| measured.sites.end(&self.sink, tags, outcome, seconds));
     }
 
     /// Takes the measurements of an event.
@@ -377,4 +365,16 @@ impl Inner {
             Some(fields) => self.write(|writer| writer.push_span(&head, fields.size(), fields.bytes())),
         }
     }
+}
+
+/// Runs `f`, which runs no code of the user, with the tags that the fields of a span are.
+fn with_tags(measured: &Measured, slot: &Slot, f: impl FnOnce(&[(&str, &str)])) {
+    let Some(site) = slot.site().filter(|_| !measured.tags.is_empty()) else { return f(&[]) };
+    with_fields(|fields| {
+        slot.fields_into(fields);
+        let value = |key: &&'static str| Some((*key, fields.value_of(key, site)?));
+        let tags: Vec<(&str, String)> = measured.tags.iter().filter_map(value).collect();
+        let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        f(&tags);
+    });
 }

@@ -31,12 +31,18 @@
 //! | memory | `buffer_bytes`, `exporter_bytes`, `metrics_bytes` of [`Config`] |
 
 mod context;
+#[cfg(feature = "http")]
+mod headers;
+#[cfg(feature = "tower")]
+mod http_server;
 #[cfg(feature = "env-filter")]
 mod init;
 mod layer;
 mod local;
 mod log_record;
 mod metric_fields;
+#[cfg(all(test, shuttle))]
+mod models;
 mod open_spans;
 mod panics;
 mod plan;
@@ -44,6 +50,10 @@ mod store;
 mod visit;
 
 pub use context::{SetParentError, SpanExt, current_trace_context, with_remote_parent};
+#[cfg(feature = "http")]
+pub use headers::{extract_headers, inject_headers};
+#[cfg(feature = "tower")]
+pub use http_server::{HttpServer, HttpServerFuture, HttpServerLayer};
 #[cfg(feature = "env-filter")]
 pub use init::{init, init_with};
 pub use layer::TelemetryLayer;

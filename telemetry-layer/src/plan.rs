@@ -156,7 +156,7 @@ impl Plans {
             let is_tag = |name: &&str| metrics.tags.iter().any(|tag| tag == name);
             let function = format!("{}::{}", site.target(), site.name());
             Measured {
-                sites: SpanSites::new(function, *site.level()),
+                sites: SpanSites::new(&function, *site.level()),
                 tags: site.fields().iter().map(|field| field.name()).filter(is_tag).collect(),
             }
         };

@@ -8,6 +8,7 @@
 //! Slots are never given back: a layer that is gone leaves them to the next one.
 
 use std::collections::HashMap;
+use std::sync::atomic::fence;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use telemetry_core::clock::Tick;
@@ -94,6 +95,8 @@ impl Slot {
     #[inline]
     fn open(&self, id: u64, span: &Opening) {
         let trace = span.context.trace_id.get();
+        // Who still reads the span that was here before sees first that it is gone.
+        fence(Release);
         self.trace[0].store((trace >> 64) as u64, Relaxed);
         self.trace[1].store(trace as u64, Relaxed);
         self.span.store(span.context.span_id.get(), Relaxed);
@@ -145,7 +148,8 @@ impl Slot {
             span_id: SpanId::new(self.span.load(Relaxed))?,
             sampled: self.flags.load(Relaxed) & SAMPLED != 0,
         };
-        (self.id.load(Acquire) == id).then_some(context)
+        fence(Acquire);
+        (self.id.load(Relaxed) == id).then_some(context)
     }
 
     /// The same for somebody who will remember it.
@@ -454,8 +458,8 @@ impl Drop for Store {
 fn lease(many: usize) -> &'static [Slot] {
     let mut free = free();
     let at = free.iter().position(|slots| slots.len() == many);
-    at.map(|at| free.swap_remove(at))
-        .unwrap_or_else(|| Box::leak((0..many).map(|_| Slot::default()).collect()))
+    let new = || &*Box::leak((0..many).map(|_| Slot::default()).collect::<Box<[Slot]>>());
+    at.map_or_else(new, |at| free.swap_remove(at))
 }
 
 /// Slots that no layer has.

@@ -174,10 +174,10 @@ pub struct SpanSites {
 }
 
 impl SpanSites {
-    pub fn new(function: String, level: tracing_core::Level) -> Self {
+    pub fn new(function: &str, level: tracing_core::Level) -> Self {
         let site = |kind, name: &'static str, outcome: Option<&'static str>| {
             let mut site = Site::new(kind, name, &[]).level(level);
-            let tags = [("code.function.name", function.clone())];
+            let tags = [("code.function.name", function.to_owned())];
             let tags = tags.into_iter().chain(outcome.map(|outcome| ("outcome", outcome.to_owned())));
             for (key, value) in tags {
                 let _ = site.add_tag(key.into(), value.into());

@@ -13,6 +13,9 @@ pub(crate) mod ledger;
 pub(crate) mod queue;
 pub(crate) mod worker;
 
+#[cfg(all(test, shuttle))]
+mod models;
+
 #[doc(hidden)]
 pub use buffer::Writer;
 pub use ledger::{Account, Dropped, ExporterAccount, Ledger, Reason};

@@ -87,7 +87,7 @@ impl FieldBuf {
         match (key, value) {
             (Key::Index(index @ 0..255), ValueRef::U64(v)) => self.push_number(index as u8, U64, v),
             (Key::Index(index @ 0..255), ValueRef::I64(v)) => {
-                self.push_number(index as u8, I64, v.cast_unsigned())
+                self.push_number(index as u8, I64, v.cast_unsigned());
             }
             (Key::Index(index @ 0..255), ValueRef::F64(v)) => self.push_number(index as u8, F64, v.to_bits()),
             (Key::Index(index @ 0..255), ValueRef::Bool(v)) => {
@@ -106,8 +106,9 @@ impl FieldBuf {
 
     #[inline]
     fn push_number(&mut self, index: u8, tag: u8, v: u64) {
-        let [a, b, c, d, e, f, g, h] = v.to_le_bytes();
-        self.bytes.extend_from_slice(&[index, tag, a, b, c, d, e, f, g, h]);
+        let mut field = [index, tag, 0, 0, 0, 0, 0, 0, 0, 0];
+        field[2..].copy_from_slice(&v.to_le_bytes());
+        self.bytes.extend_from_slice(&field);
     }
 
     #[cold]

@@ -1,0 +1,30 @@
+//! Trace context in and out of HTTP headers.
+
+use http::{HeaderMap, HeaderValue};
+use telemetry_core::model::TraceContext;
+
+use crate::current_trace_context;
+
+/// The context that came with a request, if there is one.
+///
+/// ```
+/// let mut headers = http::HeaderMap::new();
+/// headers.insert("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap());
+/// assert!(telemetry_layer::extract_headers(&headers).is_some());
+/// ```
+pub fn extract_headers(headers: &HeaderMap) -> Option<TraceContext> {
+    TraceContext::extract(|name| headers.get(name)?.to_str().ok())
+}
+
+/// Adds the context of the current span to the headers of a request, so that what the other program does for it is a
+/// part of the same trace. Outside of spans nothing is added.
+///
+/// With reqwest: `telemetry_layer::inject_headers(request.headers_mut())`.
+pub fn inject_headers(headers: &mut HeaderMap) {
+    let Some(context) = current_trace_context() else { return };
+    context.inject(|name, value| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    });
+}
