@@ -146,19 +146,14 @@ where
             let _entered = this.call.span.enter();
             ready!(this.future.poll(cx))
         };
-        match &answer {
-            Ok(response) => {
-                let status = response.status();
-                this.call.status = Some(status.as_u16());
-                this.call.span.record("http.response.status_code", status.as_u16());
-                if status.is_server_error() {
-                    this.call.span.record("otel.status_code", "error");
-                }
-            }
-            Err(_) => {
-                this.call.has_failed = true;
-                this.call.span.record("otel.status_code", "error");
-            }
+        let status = answer.as_ref().ok().map(Response::status);
+        this.call.status = status.map(|status| status.as_u16());
+        this.call.has_failed = status.is_none();
+        if let Some(status) = status {
+            this.call.span.record("http.response.status_code", status.as_u16());
+        }
+        if status.is_none_or(|status| status.is_server_error()) {
+            this.call.span.record("otel.status_code", "error");
         }
         Poll::Ready(answer)
     }
