@@ -274,3 +274,151 @@ fn inner_attributes_and_bodies_of_one_line_stay_quiet() {
 fn without_a_collector_functions_just_run() {
     assert_eq!((both(1), fallible(7).unwrap()), (2, 7));
 }
+
+mod renamed {
+    pub(crate) use telemetry_layer as other;
+}
+
+#[count_me(name = "unit.count", unit = "{order}", description = "Orders.", crate = crate::renamed::other)]
+fn described() {}
+
+#[time_me(name = "bucketed", buckets = [0.5, 60.0], span = false)]
+fn bucketed() {}
+
+/// Pays.
+#[time_me(err, active, fields(user = %user, amount), name = "pay")]
+fn pay(user: u8, amount: u64) -> Result<u64, String> {
+    let running = Collector::current().map(|c| c.snapshot().total("pay.active"));
+    assert_eq!(running, Some(1.0));
+    if amount == 0 { Err("nothing to pay".to_owned()) } else { Ok(amount) }
+}
+
+#[time_me(err, outcome)]
+async fn pay_later(amount: u64) -> Result<u64, String> {
+    let paid = pay(1, amount)?;
+    Ok(paid)
+}
+
+#[time_me(active)]
+async fn runs_for_ever() {
+    std::future::pending::<()>().await;
+}
+
+struct One(u8);
+struct Two(u8);
+
+#[count_me]
+impl One {
+    fn work(&self) -> u8 {
+        self.0
+    }
+
+    #[skip]
+    fn quiet(&self) -> u8 {
+        self.0
+    }
+
+    const fn constant(&self) -> u8 {
+        self.0
+    }
+
+    #[count_me(name = "own")]
+    fn own(&self) -> u8 {
+        self.0
+    }
+}
+
+#[count_me(tags(side = "right"))]
+impl Two {
+    fn work(&self) -> u8 {
+        self.0
+    }
+}
+
+#[time_me(span = false)]
+mod inner {
+    pub(super) fn first() {}
+
+    pub(super) mod deeper {
+        pub(in super::super) fn second() {}
+    }
+
+    #[skip]
+    pub(super) fn third() {}
+}
+
+#[test]
+fn what_a_metric_is_is_said_where_it_is_recorded() {
+    let metrics = measured(|| {
+        described();
+        bucketed();
+        telemetry_layer::histogram!(
+            "sizes",
+            700u64,
+            unit = "By",
+            buckets = [100.0, 1000.0],
+            tags(kind = "a")
+        );
+        let kind = String::from("b");
+        telemetry_layer::histogram!("sizes", 70, unit = "By", buckets = [100.0, 1000.0], tags(kind));
+    });
+    let one = |name: &'static str| metrics.named(name).next().unwrap();
+    assert_eq!((one("unit.count").unit(), one("unit.count").description()), ("{order}", "Orders."));
+    assert_eq!(
+        (one("bucketed").unit(), &one("bucketed").histogram().unwrap().bounds[..]),
+        ("s", &[0.5, 60.0][..])
+    );
+    let sizes: Vec<_> = metrics.named("sizes").map(|m| m.histogram().unwrap().buckets.clone()).collect();
+    assert_eq!(sizes, [[(1, 1)], [(0, 1)]]);
+}
+
+#[test]
+fn a_finished_point_is_sent_from_the_middle_of_a_function() {
+    let kept = recorded(|_| telemetry_layer::record!("node.load", 0.7));
+    assert_eq!(kept.metrics.iter().filter(|m| m.identity.name == "node.load").count(), 1);
+}
+
+#[test]
+fn errors_fields_and_calls_in_flight() {
+    let kept = recorded(|collector| {
+        let _ = pay(7, 3);
+        let _ = ready(pay_later(0));
+        assert_eq!(collector.snapshot().total("pay.active"), 0.0);
+        let mut running = Box::pin(runs_for_ever());
+        let _ = running.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(collector.snapshot().total("function.active"), 1.0);
+        drop(running);
+        assert_eq!(collector.snapshot().total("function.active"), 0.0, "also where it was cancelled");
+    });
+    let paid: Vec<_> = kept.spans.iter().filter(|span| span.name == "pay").collect();
+    let field =
+        |at: usize, name: &str| paid[at].fields.iter().find(|(k, _)| k == name).map(|(_, v)| v.to_string());
+    assert_eq!(
+        (field(0, "user"), field(0, "amount"), field(0, "error")),
+        (Some("7".into()), Some("3".into()), None)
+    );
+    assert_eq!(
+        (field(1, "error"), &paid[1].status),
+        (Some("nothing to pay".into()), &Status::Error("nothing to pay".into()))
+    );
+    assert_eq!(kept.span("pay_later").status, Status::Error("nothing to pay".into()));
+    assert_eq!(paid[0].status, Status::Unset);
+}
+
+#[test]
+fn whole_blocks_and_modules_are_annotated() {
+    let metrics = measured(|| {
+        let one = One(1);
+        assert_eq!((one.work(), Two(2).work(), one.constant(), one.quiet(), one.own()), (1, 2, 1, 1, 1));
+        inner::first();
+        inner::deeper::second();
+        inner::third();
+    });
+    let calls = |name: &str| count_of(&metrics, "function.calls", &[("code.function.name", name)]);
+    assert_eq!((calls("attributes::One::work"), calls("attributes::Two::work")), (1, 1));
+    assert_eq!(count_of(&metrics, "function.calls", &[("side", "right")]), 1);
+    assert_eq!((metrics.total("function.calls"), metrics.total("own")), (2.0, 1.0));
+    let timed = |name: &str| count_of(&metrics, "function.duration", &[("code.function.name", name)]);
+    assert_eq!((timed("attributes::inner::first"), timed("attributes::inner::deeper::second")), (1, 1));
+    assert_eq!(metrics.total("function.duration"), 2.0);
+}

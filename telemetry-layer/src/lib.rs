@@ -70,7 +70,7 @@ pub use telemetry_core::{
     suppress_future, thread, timer, up_down_counter,
 };
 #[cfg(feature = "macros")]
-pub use telemetry_macros::{count, count_me, gauge, time, time_me};
+pub use telemetry_macros::{count, count_me, gauge, histogram, record, time, time_me};
 
 /// What most programs need: `use telemetry_layer::prelude::*;`.
 pub mod prelude {
@@ -90,11 +90,18 @@ pub mod __private {
     pub use telemetry_core::Level;
     pub use telemetry_core::metrics::{CellKind, Site};
     pub use telemetry_core::private::{
-        AnyOutcome, CallTimer, DisplayTag, Outcome, OutcomeTimer, Probe, Tag, TaggedOutcomeTimer, TextTag,
-        call, count, count_with, record, start,
+        Active, AnyOutcome, CallTimer, DisplayTag, Outcome, OutcomeTimer, Probe, Tag, TaggedOutcomeTimer,
+        TextTag, call, count, count_with, observe, record, record_point, start,
     };
     pub use tracing;
     pub use tracing::Instrument;
+
+    /// Gives the span of a call that returned an error that error.
+    pub fn record_error<T, E: std::fmt::Display>(span: &tracing::Span, result: &Result<T, E>) {
+        if let Err(error) = result {
+            span.record("error", tracing::field::display(error));
+        }
+    }
 
     /// Gives the span of a call that returned an error the status error.
     pub fn set_status(span: &tracing::Span, outcome: Outcome) {

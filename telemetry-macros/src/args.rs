@@ -1,9 +1,11 @@
 //! What stands in the brackets.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
-use syn::{Error, Expr, ExprLit, Ident, Lit, LitBool, LitStr, Result, Token, parenthesized, parse_quote};
+use syn::{
+    Error, Expr, ExprLit, Ident, Lit, LitBool, LitStr, Path, Result, Token, parenthesized, parse_quote,
+};
 
 /// What is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -11,14 +13,19 @@ pub(crate) enum Kind {
     Count,
     Time,
     Gauge,
+    Histogram,
+    Record,
 }
 
 impl Kind {
     /// What an attribute of this kind takes.
     fn takes(self) -> &'static str {
         match self {
-            Self::Time => "`name`, `level`, `source`, `tags(..)`, `span`, `outcome`",
-            _ => "`name`, `value`, `level`, `source`, `tags(..)`",
+            Self::Time => {
+                "`name`, `level`, `source`, `tags(..)`, `unit`, `description`, `buckets`, `span`, `fields(..)`, `outcome`, \
+                 `err`, `active`, `crate`"
+            }
+            _ => "`name`, `value`, `level`, `source`, `tags(..)`, `unit`, `description`, `crate`",
         }
     }
 }
@@ -28,6 +35,11 @@ impl Kind {
 pub(crate) struct Common {
     pub(crate) level: Option<Ident>,
     pub(crate) tags: Vec<Tag>,
+    pub(crate) unit: Option<LitStr>,
+    pub(crate) description: Option<LitStr>,
+    pub(crate) buckets: Option<Expr>,
+    /// Where `telemetry_layer` is.
+    pub(crate) path: Option<Path>,
 }
 
 pub(crate) struct Tag {
@@ -41,7 +53,13 @@ pub(crate) struct AttributeArgs {
     pub(crate) name: Option<LitStr>,
     pub(crate) value: Option<Expr>,
     pub(crate) no_span: bool,
+    /// Of the span, as `tracing` takes them.
+    pub(crate) fields: Option<TokenStream>,
     pub(crate) outcome: bool,
+    pub(crate) err: Option<Ident>,
+    pub(crate) active: bool,
+    /// The type that a method belongs to, where a whole block is annotated.
+    pub(crate) of_type: Option<LitStr>,
 }
 
 pub(crate) struct CallArgs {
@@ -66,15 +84,28 @@ impl AttributeArgs {
                 "span" if kind == Kind::Time => {
                     args.no_span = !assigned_as::<LitBool>(input, &key, "`true` or `false`")?.value;
                 }
-                "outcome" if kind == Kind::Time => {
-                    let stands_alone = !input.peek(Token![=]);
-                    args.outcome =
-                        stands_alone || assigned_as::<LitBool>(input, &key, "`true` or `false`")?.value;
+                "outcome" if kind == Kind::Time => args.outcome = flag(input, &key)?,
+                "active" if kind == Kind::Time => args.active = flag(input, &key)?,
+                "err" if kind == Kind::Time => args.err = flag(input, &key)?.then_some(key),
+                "fields" if kind == Kind::Time => {
+                    if !input.peek(syn::token::Paren) {
+                        return Err(Error::new(key.span(), "fields are given as `fields(name = value, ..)`"));
+                    }
+                    let list;
+                    parenthesized!(list in input);
+                    args.fields = Some(list.parse()?);
                 }
+                "__type" => args.of_type = Some(assigned_as(input, &key, "a text")?),
                 _ if args.common.take(&key, input)? => {}
                 _ => return Err(unknown(&key, kind.takes())),
             }
             comma(input)?;
+        }
+        if let (true, Some(_)) = (args.no_span, &args.fields) {
+            return Err(Error::new(
+                Span::call_site(),
+                "`fields(..)` are those of the span, and `span = false` takes it away",
+            ));
         }
         Ok(args)
     }
@@ -101,12 +132,21 @@ impl CallArgs {
             let key = input.call(Ident::parse_any)?;
             once(&mut seen, &key)?;
             if !args.common.take(&key, input)? {
-                return Err(unknown(&key, "`level`, `source`, `tags(..)`"));
+                return Err(unknown(
+                    &key,
+                    "`level`, `source`, `tags(..)`, `unit`, `description`, `buckets`, `crate`",
+                ));
             }
             comma(input)?;
         }
-        if kind == Kind::Gauge && args.value.is_none() {
-            return Err(Error::new(args.name.span(), "a gauge needs a value: gauge!(\"name\", value)"));
+        let needs = match kind {
+            Kind::Gauge => "a gauge needs a value: gauge!(\"name\", value)",
+            Kind::Histogram => "a histogram needs a value: histogram!(\"name\", value)",
+            Kind::Record => "a value is missing: record!(\"name\", value)",
+            Kind::Count | Kind::Time => "",
+        };
+        if args.value.is_none() && !needs.is_empty() {
+            return Err(Error::new(args.name.span(), needs));
         }
         Ok(args)
     }
@@ -116,6 +156,15 @@ impl Common {
     /// Takes the argument if it is one of the common ones.
     fn take(&mut self, key: &Ident, input: ParseStream<'_>) -> Result<bool> {
         match key.to_string().as_str() {
+            "unit" => {
+                self.unit = Some(assigned_as(input, key, "a unit in quotes, in UCUM: `\"s\"`, `\"By\"`")?);
+            }
+            "description" => self.description = Some(assigned_as(input, key, "a text in quotes")?),
+            "buckets" => self.buckets = Some(assigned(input, key)?),
+            "crate" => {
+                input.parse::<Token![=]>()?;
+                self.path = Some(input.call(Path::parse_mod_style)?);
+            }
             "level" => self.level = Some(level(&assigned_as(input, key, "a level in quotes")?)?),
             "source" => {
                 let value = assigned(input, key)?;
@@ -168,6 +217,11 @@ impl Tag {
             _ => None,
         }
     }
+}
+
+/// `key`, `key = true` or `key = false`.
+fn flag(input: ParseStream<'_>, key: &Ident) -> Result<bool> {
+    Ok(!input.peek(Token![=]) || assigned_as::<LitBool>(input, key, "`true` or `false`")?.value)
 }
 
 fn is_tags(input: ParseStream<'_>) -> bool {

@@ -10,8 +10,9 @@ use crate::function::Function;
 const OUTCOMES: [&str; 4] = ["ok", "error", "panic", "cancelled"];
 
 /// Where the expansion finds everything.
-fn private() -> TokenStream {
-    quote!(::telemetry_layer::__private)
+fn private(common: &Common) -> TokenStream {
+    let path = common.path.as_ref().map_or_else(|| quote!(::telemetry_layer), |path| quote!(#path));
+    quote!(#path::__private)
 }
 
 /// A name that no name of the user can meet.
@@ -20,7 +21,7 @@ fn local(name: &str) -> Ident {
 }
 
 pub(crate) fn call(kind: Kind, args: &CallArgs) -> TokenStream {
-    let p = private();
+    let p = private(&args.common);
     let name = &args.name;
     let site = site(kind, &quote!(#name), &args.common, &[]);
     let tags = dynamic_tags(&args.common);
@@ -28,8 +29,17 @@ pub(crate) fn call(kind: Kind, args: &CallArgs) -> TokenStream {
         (Kind::Time, _) => quote!(#p::start(#site, #tags)),
         (Kind::Count, value) => add(&args.common, &site, value.as_ref()),
         (Kind::Gauge, value) => quote!(#p::record(#site, #tags, #value)),
+        (Kind::Histogram, value) => quote!(#p::observe(#site, #tags, #value)),
+        (Kind::Record, value) => return quote!(#p::record_point(#name, #value)),
     };
     in_scope(&args.common, &run)
+}
+
+impl AttributeArgs {
+    /// Whether the result is looked at.
+    fn looks(&self) -> bool {
+        self.outcome || (self.err.is_some() && !self.no_span)
+    }
 }
 
 pub(crate) fn attribute(kind: Kind, args: &AttributeArgs, function: &Function) -> TokenStream {
@@ -56,7 +66,7 @@ fn count(args: &AttributeArgs, function: &Function) -> TokenStream {
 
 /// Adds to a counter; without tags that are known only now it is the quick way.
 fn add(common: &Common, site: &TokenStream, value: Option<&Expr>) -> TokenStream {
-    let p = private();
+    let p = private(common);
     let value = value.map_or_else(|| quote!(1), |value| quote!(#value));
     if imports(common).is_none() {
         return quote!(#p::count(#site, #value));
@@ -66,7 +76,7 @@ fn add(common: &Common, site: &TokenStream, value: Option<&Expr>) -> TokenStream
 }
 
 fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
-    let p = private();
+    let p = private(&args.common);
     let (timer, span) = (local("__timer"), local("__span"));
     let (name, own_tags) = metric("function.duration", args, function);
     let tags = dynamic_tags(&args.common);
@@ -101,30 +111,53 @@ fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
     };
     let enter = (!is_async).then(|| quote!(.entered()));
     let open = open.map(|open| quote!(let #span = #open #enter;));
-    let run = if args.outcome {
+    let run = if args.looks() {
         let (result, outcome) = (local("__result"), local("__outcome"));
-        let status = open.is_some().then(|| quote!(#p::set_status(&#span, #outcome);));
+        let error = args
+            .err
+            .as_ref()
+            .filter(|_| open.is_some())
+            .map(|err| quote_spanned!(err.span()=> #p::record_error(&#span, &#result);));
+        let ended = args.outcome.then(|| {
+            let status = open.is_some().then(|| quote!(#p::set_status(&#span, #outcome);));
+            quote! {
+                let #outcome = { use #p::AnyOutcome as _; #p::Probe(&#result).outcome() };
+                #status
+                #timer.end(#outcome);
+            }
+        });
         quote! {
             let #result = #run;
-            let #outcome = { use #p::AnyOutcome as _; #p::Probe(&#result).outcome() };
-            #status
-            #timer.end(#outcome);
+            #error
+            #ended
             #result
         }
     } else {
         run
     };
     let start = in_scope(&args.common, &start);
-    function.with_body(quote!(let #timer = #start; #open #run))
+    let active = args.active.then(|| {
+        let tags = if args.name.is_some() { Vec::new() } else { own_tags.clone() };
+        let name = args
+            .name
+            .as_ref()
+            .map_or("function.active".to_owned(), |name| format!("{}.active", name.value()));
+        let common =
+            Common { level: args.common.level.clone(), path: args.common.path.clone(), ..Common::default() };
+        let site = site_of(&quote!(UpDownCounter), &quote!(#name), &common, &tags);
+        let guard = local("__active");
+        quote!(let #guard = #p::Active::start({ static SITE: #p::Site = #site; &SITE });)
+    });
+    function.with_body(quote!(#active let #timer = #start; #open #run))
 }
 
 /// The body as it is, or, where its result is looked at, in a closure: an early return then ends the closure.
 fn run_sync(args: &AttributeArgs, function: &Function) -> TokenStream {
     let body = &function.body;
-    if !args.outcome {
+    if !args.looks() {
         return quote!(#body);
     }
-    let p = private();
+    let p = private(&args.common);
     let ty = match &function.signature.output {
         ReturnType::Default => quote!(-> ()),
         ReturnType::Type(_, ty) => nameable(ty).map(|ty| quote!(-> #ty)).unwrap_or_default(),
@@ -167,11 +200,15 @@ fn nameable(ty: &Type) -> Option<&Type> {
 }
 
 fn open_span(args: &AttributeArgs, function: &Function) -> TokenStream {
-    let p = private();
+    let p = private(&args.common);
     let name = args.name.as_ref().map_or_else(|| function_name(function), LitStr::clone);
     let level = args.common.level.clone().unwrap_or_else(|| Ident::new("INFO", Span::call_site()));
     let status = args.outcome.then(|| quote!(, otel.status_code = #p::tracing::field::Empty));
-    quote!(#p::tracing::span!(target: ::core::module_path!(), #p::Level::#level, #name #status, telemetry.timed = #p::tracing::field::Empty))
+    let error = args.err.as_ref().map(|_| quote!(, error = #p::tracing::field::Empty));
+    let fields = args.fields.as_ref().filter(|fields| !fields.is_empty()).map(|fields| quote!(, #fields));
+    // The field by which the layer knows that the span is measured already.
+    let timed = quote!(telemetry.timed = #p::tracing::field::Empty);
+    quote!(#p::tracing::span!(target: ::core::module_path!(), #p::Level::#level, #name, #timed #status #error #fields))
 }
 
 fn function_name(function: &Function) -> LitStr {
@@ -189,23 +226,39 @@ fn metric(
         return (quote!(#name), Vec::new());
     }
     let own = function_name(function);
-    let path = quote_spanned!(own.span()=> ::core::concat!(::core::module_path!(), "::", #own));
+    let of_type = args.of_type.as_ref().map(|name| quote!(#name, "::",));
+    let path = quote_spanned!(own.span()=> ::core::concat!(::core::module_path!(), "::", #of_type #own));
     (quote!(#unnamed), vec![("code.function.name", path)])
 }
 
 /// A reference to a site in a `static` that no expression of the user can see.
 fn site(kind: Kind, name: &TokenStream, common: &Common, own: &[(&str, TokenStream)]) -> TokenStream {
-    let (p, value) = (private(), site_value(kind, name, common, own));
+    let (p, value) = (private(common), site_value(kind, name, common, own));
     quote!({ static SITE: #p::Site = #value; &SITE })
 }
 
 fn site_value(kind: Kind, name: &TokenStream, common: &Common, own: &[(&str, TokenStream)]) -> TokenStream {
-    let p = private();
     let (cell, unit) = match kind {
         Kind::Count => (quote!(Counter), None),
         Kind::Time => (quote!(Histogram), Some(quote!(.unit("s")))),
-        Kind::Gauge => (quote!(Gauge), None),
+        Kind::Histogram => (quote!(Histogram), None),
+        Kind::Gauge | Kind::Record => (quote!(Gauge), None),
     };
+    let site = site_of(&cell, name, common, own);
+    // A timer's unit is the second, whatever is said.
+    quote!(#site #unit)
+}
+
+fn site_of(
+    cell: &TokenStream,
+    name: &TokenStream,
+    common: &Common,
+    own: &[(&str, TokenStream)],
+) -> TokenStream {
+    let p = private(common);
+    let unit = common.unit.as_ref().map(|unit| quote!(.unit(#unit)));
+    let description = common.description.as_ref().map(|text| quote!(.description(#text)));
+    let buckets = common.buckets.as_ref().map(|bounds| quote!(.buckets(&#bounds)));
     let level = common.level.as_ref().map(|level| quote!(.level(#p::Level::#level)));
     let own = own.iter().map(|(key, value)| quote!((#key, #value)));
     let literal = common.tags.iter().filter_map(|tag| {
@@ -214,12 +267,12 @@ fn site_value(kind: Kind, name: &TokenStream, common: &Common, own: &[(&str, Tok
     });
     let tags = own.chain(literal);
     let place = quote!(.at(::core::file!(), ::core::line!()));
-    quote!(#p::Site::new(#p::CellKind::#cell, #name, &[#(#tags),*])#place #unit #level)
+    quote!(#p::Site::new(#p::CellKind::#cell, #name, &[#(#tags),*])#place #level #description #buckets #unit)
 }
 
 /// The tags whose values are known only when the program runs.
 fn dynamic_tags(common: &Common) -> TokenStream {
-    let p = private();
+    let p = private(common);
     let tags = common.tags.iter().filter(|tag| tag.literal().is_none()).map(|tag| {
         let (key, value) = (&tag.key, &tag.value);
         quote!((#key, &*(&#p::Tag(&(#value))).text()))
@@ -233,7 +286,7 @@ fn in_scope(common: &Common, call: &TokenStream) -> TokenStream {
 }
 
 fn imports(common: &Common) -> Option<TokenStream> {
-    let p = private();
+    let p = private(common);
     let dynamic = common.tags.iter().any(|tag| tag.literal().is_none());
     dynamic.then(|| quote!(use #p::{DisplayTag as _, TextTag as _};))
 }

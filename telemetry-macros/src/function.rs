@@ -3,7 +3,7 @@
 use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream, Parser as _};
-use syn::{AttrStyle, Attribute, Error, Result, ReturnType, Signature, Type, Visibility};
+use syn::{AttrStyle, Attribute, Error, Result, ReturnType, Signature, Type, Visibility, parse_quote};
 
 use crate::args::AttributeArgs;
 
@@ -19,7 +19,8 @@ impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
-        let not_a_function = |_| input.error("this attribute goes on a function");
+        let not_a_function =
+            |_| input.error("this attribute goes on a function, an `impl` block or a module");
         let signature: Signature = input.parse().map_err(not_a_function)?;
         if let Some(constant) = signature.constness {
             let text =
@@ -55,5 +56,14 @@ impl Function {
     pub(crate) fn with_body(&self, body: impl ToTokens) -> TokenStream {
         let Self { attributes, visibility, signature, .. } = self;
         quote! { #(#attributes)* #visibility #signature { #body } }
+    }
+
+    /// Says in its documentation, where it has one, which metric it feeds.
+    pub(crate) fn document(&mut self, metric: &str) {
+        if self.attributes.iter().any(|attribute| attribute.path().is_ident("doc")) {
+            let line = format!("Feeds the metric `{metric}`.");
+            self.attributes.push(parse_quote!(#[doc = ""]));
+            self.attributes.push(parse_quote!(#[doc = #line]));
+        }
     }
 }

@@ -4,12 +4,14 @@
 //! `telemetry_layer::__private`. When an argument is wrong, the function is emitted as it was, beside the error.
 
 mod args;
+mod block;
 mod expand;
 mod function;
 
 use proc_macro::TokenStream;
 
 use crate::args::{AttributeArgs, CallArgs, Kind};
+use crate::block::Block;
 use crate::function::Function;
 
 /// Counts the calls of a function.
@@ -30,8 +32,25 @@ use crate::function::Function;
 /// - `tags(key = expr, "key" = expr, name)`: more tags. Keys may have dots: `http.route = "/"`. A value is anything
 ///   that is text or implements `Display`; `name` alone is `name = name`.
 ///
-/// Methods of the same name on different types in one module share the tag `code.function.name`; a `name`, or a
-/// tag, tells them apart.
+/// - `unit = ".."`, `description = ".."`: of the metric; the unit in UCUM.
+/// - `crate = path`: where `telemetry_layer` is, if it has another name.
+///
+/// On an `impl` block or a module it holds for each function in it, but for those that say `#[skip]` and for `const`
+/// ones. Methods of the same name on different types in one module share the tag `code.function.name` where each is
+/// annotated by itself; annotated blocks put the type's name into it.
+///
+/// ```
+/// # use telemetry_layer::prelude::*;
+/// struct Cart;
+///
+/// #[count_me]
+/// impl Cart {
+///     fn add(&mut self) {}
+///
+///     #[skip]
+///     fn len(&self) -> usize { 0 }
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn count_me(args: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Kind::Count, args, item)
@@ -57,7 +76,12 @@ pub fn count_me(args: TokenStream, item: TokenStream) -> TokenStream {
 ///   the function, where it is not given.
 /// - `level = ".."`: of the metric and of the span, which is `info` where it is not given.
 /// - `source = ".."`, `tags(..)`: as for `#[count_me]`; they go to the metric, not to the span.
+/// - `buckets = [0.01, 0.1, 1.0]`: upper bounds in seconds, in place of exponential buckets; `description = ".."`,
+///   `crate = path`, blocks and modules: as for `#[count_me]`.
 /// - `span = false`: no span.
+/// - `fields(name = expr, ..)`: of the span, as `tracing` writes them.
+/// - `err`: an `Err` is the field `error` of the span, as `Display` shows it, and its status.
+/// - `active`: how many calls run now, as `function.active`, or `NAME.active`.
 /// - `outcome`: adds the tag `outcome`, `ok`, `error` (an `Err` is returned), `panic` or `cancelled`, and gives
 ///   the span of an error the status error. An `Err` is known where the return type is a `Result` or an alias of
 ///   one; anything else, also a generic type, counts as `ok`.
@@ -91,24 +115,48 @@ pub fn gauge(args: TokenStream) -> TokenStream {
     call(Kind::Gauge, args)
 }
 
+/// Records a value of a histogram: `histogram!("name", value)`, and behind these `level = ".."`, `source = ".."`,
+/// `tags(key = expr)`, `unit = ".."`, `buckets = [..]`.
+#[proc_macro]
+pub fn histogram(args: TokenStream) -> TokenStream {
+    call(Kind::Histogram, args)
+}
+
+/// Sends a finished data point to the current collector: `record!("name", value)`.
+#[proc_macro]
+pub fn record(args: TokenStream) -> TokenStream {
+    call(Kind::Record, args)
+}
+
 fn attribute(kind: Kind, args: TokenStream, item: TokenStream) -> TokenStream {
-    let item: proc_macro2::TokenStream = item.into();
-    let expanded = syn::parse::Parser::parse(
-        |input: syn::parse::ParseStream<'_>| AttributeArgs::parse(kind, input),
-        args,
-    )
-    .and_then(|args| Ok((args, syn::parse2::<Function>(item.clone())?)))
-    .and_then(|(args, function)| {
-        function.fits(&args)?;
-        Ok(expand::attribute(kind, &args, &function))
-    });
-    expanded
+    let (args, item) = (proc_macro2::TokenStream::from(args), proc_macro2::TokenStream::from(item));
+    expanded(kind, &args, &item)
         .unwrap_or_else(|error| {
             let mut both = error.into_compile_error();
             both.extend(item);
             both
         })
         .into()
+}
+
+fn expanded(
+    kind: Kind,
+    tokens: &proc_macro2::TokenStream,
+    item: &proc_macro2::TokenStream,
+) -> syn::Result<proc_macro2::TokenStream> {
+    let parse = |input: syn::parse::ParseStream<'_>| AttributeArgs::parse(kind, input);
+    let args = syn::parse::Parser::parse2(parse, tokens.clone())?;
+    if let Ok(block) = syn::parse2::<syn::ItemImpl>(item.clone()) {
+        return Ok(Block::new(kind, tokens, &args)?.of_impl(block));
+    }
+    if let Ok(module) = syn::parse2::<syn::ItemMod>(item.clone()) {
+        return Block::new(kind, tokens, &args)?.of_module(module);
+    }
+    let mut function = syn::parse2::<Function>(item.clone())?;
+    function.fits(&args)?;
+    let unnamed = if kind == Kind::Time { "function.duration" } else { "function.calls" };
+    function.document(&args.name.as_ref().map_or_else(|| unnamed.to_owned(), syn::LitStr::value));
+    Ok(expand::attribute(kind, &args, &function))
 }
 
 fn call(kind: Kind, args: TokenStream) -> TokenStream {

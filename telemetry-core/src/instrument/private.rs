@@ -1,10 +1,11 @@
 //! For what the macros expand to. Nothing here is for users, and all of it may change.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::timer::Running;
 use super::{CellKind, Number, Site, SiteRef, TimerGuard, current};
-use crate::collector::Sink;
+use crate::collector::{Collector, Core, Sink};
 
 /// Adds to a static counter.
 #[inline]
@@ -21,6 +22,48 @@ pub fn count_with(site: &'static Site, tags: &[(&str, &str)], value: impl Into<N
 pub fn record(site: &'static Site, tags: &[(&str, &str)], value: impl Into<Number>) {
     let value = value.into();
     current::with(|core| core.table().record(site, tags, value));
+}
+
+/// Takes a value for a static histogram.
+#[inline]
+pub fn observe(site: &'static Site, tags: &[(&str, &str)], value: impl Into<Number>) {
+    if tags.is_empty() {
+        super::observe(None, site, value.into());
+    } else {
+        super::observe_with(None, site, tags, value.into());
+    }
+}
+
+/// Sends a finished data point.
+pub fn record_point(name: &'static str, value: impl Into<Number>) {
+    if let Some(collector) = Collector::current() {
+        collector.record(name, value);
+    }
+}
+
+/// Counts a call as long as it runs, for the collector that was current when it began.
+#[derive(Debug)]
+pub struct Active {
+    site: &'static Site,
+    core: Option<Arc<Core>>,
+}
+
+impl Active {
+    pub fn start(site: &'static Site) -> Self {
+        let core = current::get();
+        if let Some(core) = &core {
+            super::add(Some(core), site, Number::Int(1));
+        }
+        Self { site, core }
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        if let Some(core) = &self.core {
+            super::add(Some(core), self.site, Number::Int(-1));
+        }
+    }
 }
 
 /// Starts a timer for a static site, with tags known only now.
@@ -155,6 +198,10 @@ impl<T: AsRef<str> + ?Sized> TextTag for Tag<'_, T> {
     }
 }
 
+#[diagnostic::on_unimplemented(
+    message = "the value of a tag is text or implements `Display`, which `{Self}` does not",
+    label = "neither text nor `Display`"
+)]
 pub trait DisplayTag {
     fn text(&self) -> Cow<'_, str>;
 }
