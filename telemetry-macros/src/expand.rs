@@ -113,11 +113,11 @@ fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
     let open = open.map(|open| quote!(let #span = #open #enter;));
     let run = if args.looks() {
         let (result, outcome) = (local("__result"), local("__outcome"));
-        let error = args
-            .err
-            .as_ref()
-            .filter(|_| open.is_some())
-            .map(|err| quote_spanned!(err.span()=> #p::record_error(&#span, &#result);));
+        let error = args.err.as_ref().filter(|_| open.is_some()).map(|err| {
+            let at = |name: &Ident| Ident::new(&name.to_string(), name.span().located_at(err.span()));
+            let (span, result) = (at(&span), at(&result));
+            quote_spanned!(err.span()=> #p::record_error(&#span, &#result);)
+        });
         let ended = args.outcome.then(|| {
             let status = open.is_some().then(|| quote!(#p::set_status(&#span, #outcome);));
             quote! {
@@ -275,7 +275,9 @@ fn dynamic_tags(common: &Common) -> TokenStream {
     let p = private(common);
     let tags = common.tags.iter().filter(|tag| tag.literal().is_none()).map(|tag| {
         let (key, value) = (&tag.key, &tag.value);
-        quote!((#key, &*(&#p::Tag(&(#value))).text()))
+        // What is wrong with the value is said where it stands.
+        let span = Span::mixed_site().located_at(syn::spanned::Spanned::span(value));
+        quote_spanned!(span=> (#key, &*(&#p::Tag(&(#value))).text()))
     });
     quote!(&[#(#tags),*])
 }

@@ -1,6 +1,6 @@
 //! A function whose body is not looked into: half-typed code still expands.
 
-use proc_macro2::{Delimiter, Group, TokenStream};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::{AttrStyle, Attribute, Error, Result, ReturnType, Signature, Type, Visibility, parse_quote};
@@ -27,11 +27,19 @@ impl Parse for Function {
                 "a `const fn` can run when nothing can be recorded; take `const` or this attribute away";
             return Err(Error::new_spanned(constant, text));
         }
-        let body: Group =
+        let mut body: TokenTree =
             input.parse().map_err(|e| Error::new(e.span(), "this attribute needs a function with a body"))?;
-        if body.delimiter() != Delimiter::Brace {
-            return Err(Error::new(body.span(), "a body in braces is needed"));
+        // One that came through `macro_rules!` stands in an invisible group.
+        while let TokenTree::Group(group) = &body
+            && group.delimiter() == Delimiter::None
+            && let Some(inner) = group.stream().into_iter().next()
+        {
+            body = inner;
         }
+        let body = match body {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => group,
+            other => return Err(Error::new(other.span(), "a body in braces is needed")),
+        };
         let split =
             |body: ParseStream<'_>| Ok((body.call(Attribute::parse_inner)?, body.parse::<TokenStream>()?));
         let (inner, body) = split.parse2(body.stream())?;
