@@ -98,19 +98,22 @@ fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
     };
     let open = (!args.no_span).then(|| open_span(args, function));
     let is_async = function.signature.asyncness.is_some();
-    let run = match (is_async, open.is_some()) {
+    // A future holds its span once, unless it is asked after its end.
+    let moves_span = is_async && !args.looks();
+    let run = match (is_async, &open) {
         (false, _) => run_sync(args, function),
-        (true, true) => {
+        (true, Some(open)) => {
             let future = future(function);
-            quote!(#p::Instrument::instrument(#future, ::core::clone::Clone::clone(&#span)).await)
+            let span = if moves_span { open.clone() } else { quote!(::core::clone::Clone::clone(&#span)) };
+            quote!(#p::Instrument::instrument(#future, #span).await)
         }
-        (true, false) => {
+        (true, None) => {
             let future = future(function);
             quote!(#future.await)
         }
     };
     let enter = (!is_async).then(|| quote!(.entered()));
-    let open = open.map(|open| quote!(let #span = #open #enter;));
+    let open = open.filter(|_| !moves_span).map(|open| quote!(let #span = #open #enter;));
     let run = if args.looks() {
         let (result, outcome) = (local("__result"), local("__outcome"));
         let error = args.err.as_ref().filter(|_| open.is_some()).map(|err| {
