@@ -115,3 +115,44 @@ fn axum_tower_http_and_reqwest_join_in_one_trace() {
     }
     assert!(kept.spans.iter().any(|span| span.target.starts_with("tower_http")));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_flat_over_many_requests() {
+    let resident = || {
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+        pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+    };
+    let collector = Collector::builder().ignore_env().export("discard:").start().unwrap();
+    let dispatch = Dispatch::new(registry().with(TelemetryLayer::new(&collector)));
+    // A debug build is slow; what could grow grows with each request.
+    let many: u64 = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };
+    let requests = |from: u64, to: u64| {
+        let work = |from: u64, to: u64| {
+            for n in from..to {
+                let request = info_span!("request", n, late = tracing::field::Empty);
+                let _entered = request.enter();
+                info_span!("query", sql = "select 1").in_scope(|| tracing::info!(n, "asked"));
+                request.record("late", "a text that comes later, and is rather long".repeat(4));
+            }
+        };
+        std::thread::scope(|scope| {
+            for half in [(from, from.midpoint(to)), (from.midpoint(to), to)] {
+                let dispatch = dispatch.clone();
+                scope.spawn(move || tracing::dispatcher::with_default(&dispatch, || work(half.0, half.1)));
+            }
+        });
+    };
+    requests(0, many / 4);
+    let before = resident();
+    requests(many / 4, many);
+    let grown = resident().saturating_sub(before);
+    assert!(
+        grown < 40 << 20,
+        "{grown} bytes more: buffers alone may take 16 MiB and as much again on their way"
+    );
+    drop(dispatch);
+    let report = collector.shutdown(SOON);
+    assert!(report.ledger().balances());
+    assert_eq!(report.ledger().signal(telemetry_layer::Signal::Spans).recorded, 2 * many);
+}
