@@ -368,6 +368,34 @@ fn open_spans_are_listed_oldest_first() {
 }
 
 #[test]
+fn a_span_that_is_open_for_long_says_so() {
+    let clock = ManualClock::new(0);
+    let (collector, memory) = collector(|b| b.clock(Clock::manual(&clock)));
+    let layer = TelemetryLayer::new(&collector);
+    layer.heartbeats(Duration::from_millis(20)).unwrap();
+    let said = || {
+        collector.flush(SOON);
+        memory.kept().events.iter().filter(|event| event.message == "span is open").count()
+    };
+    let until = std::time::Instant::now() + SOON;
+    tracing::subscriber::with_default(registry().with(layer), || {
+        let _job = info_span!("job");
+        for times in 1..=2 {
+            clock.advance(Duration::from_millis(20));
+            while said() < times {
+                assert!(std::time::Instant::now() < until, "nothing was said");
+                std::thread::yield_now();
+            }
+        }
+        assert_eq!(said(), 2, "once each time");
+    });
+    collector.shutdown(SOON);
+    let kept = memory.kept();
+    assert_eq!(kept.events[0].span_id, Some(kept.span("job").span_id));
+    assert_eq!(kept.events[1].fields[1], ("span.age".into(), Value::F64(0.04)));
+}
+
+#[test]
 fn records_of_log_have_their_own_target_and_place() {
     // The bridge is one for the whole program, and sends to whatever subscriber is current.
     tracing_log::LogTracer::init().unwrap();

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use telemetry_core::clock::Tick;
 use telemetry_core::model::record::{EventHead, Links, Site, SpanHead, Time};
@@ -23,7 +24,7 @@ use crate::open_spans::OpenSpans;
 use crate::plan::{Measured, Plan, Plans, SpanMetrics};
 use crate::store::{Late, Opening, Slot, Store};
 use crate::visit::{Recorder, Special, has_special, with_fields};
-use crate::{log_record, metric_fields};
+use crate::{heartbeat, log_record, metric_fields};
 
 /// Turns spans and events into telemetry of the collector it was made with.
 ///
@@ -96,6 +97,13 @@ impl TelemetryLayer {
     /// Shows the spans that are open now, after the layer has gone into a subscriber.
     pub fn open_spans(&self) -> OpenSpans {
         OpenSpans::new(&self.inner)
+    }
+
+    /// From now on each span that is open for that long makes an event `span is open` each time it has been open for so
+    /// long again, with its name, its age in seconds, and its ids: so a backend sees it before it ends. A thread of
+    /// its own looks after them as long as the layer lives.
+    pub fn heartbeats(&self, every: Duration) -> std::io::Result<()> {
+        heartbeat::start(self.open_spans(), self.inner.sink.collector(), every)
     }
 
     /// Nothing has come through the layer yet: a new one takes its place.

@@ -33,6 +33,7 @@
 mod context;
 #[cfg(feature = "http")]
 mod headers;
+mod heartbeat;
 #[cfg(feature = "tower")]
 mod http_server;
 #[cfg(feature = "env-filter")]

@@ -35,6 +35,10 @@ pub struct OpenSpan {
 }
 
 impl OpenSpans {
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+
     pub(crate) fn new(layer: &Arc<Inner>) -> Self {
         Self(Arc::downgrade(layer))
     }

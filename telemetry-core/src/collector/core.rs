@@ -178,6 +178,11 @@ impl Sink {
         &self.0
     }
 
+    /// The collector, which this does not keep running.
+    pub fn collector(&self) -> super::Collector {
+        super::Collector { core: Arc::clone(&self.0), _running: None }
+    }
+
     pub fn is_enabled(&self) -> bool {
         self.0.config.enabled
     }

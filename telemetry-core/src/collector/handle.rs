@@ -197,6 +197,11 @@ impl Collector {
         Arc::clone(&self.core)
     }
 
+    /// Now, by the collector's clock, in nanoseconds since the Unix epoch.
+    pub fn now_unix_nano(&self) -> u64 {
+        self.core.clock.unix_nanos()
+    }
+
     /// For the layer.
     #[doc(hidden)]
     pub fn sink(&self) -> Sink {

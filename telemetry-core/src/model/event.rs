@@ -1,6 +1,6 @@
 //! Something that happened at one moment, owned: for hand-made items, for tests and for serde.
 
-use super::{SpanId, Text, TraceId, Value};
+use super::{SpanContext, SpanId, Text, TraceId, Value};
 use tracing_core::Level;
 
 /// One event. Its time is nanoseconds since the Unix epoch.
@@ -51,6 +51,18 @@ impl Event {
     /// The same with that name.
     pub fn name(mut self, name: impl Into<Text>) -> Self {
         self.name = name.into();
+        self
+    }
+
+    /// The same in that span.
+    pub fn within(mut self, span: SpanContext) -> Self {
+        (self.trace_id, self.span_id) = (Some(span.trace_id), Some(span.span_id));
+        self
+    }
+
+    /// The same with that target.
+    pub fn target(mut self, target: impl Into<Text>) -> Self {
+        self.target = target.into();
         self
     }
 
