@@ -347,6 +347,20 @@ mod inner {
     pub(super) fn third() {}
 }
 
+#[time_me(buckets = [0.5], span = false)]
+fn with_buckets() {}
+
+#[time_me(span = false)]
+fn without_buckets() {}
+
+#[test]
+fn the_buckets_of_one_function_are_not_those_of_others() {
+    let metrics = measured(|| (with_buckets(), without_buckets(), with_buckets()).0);
+    let bounds: Vec<_> =
+        metrics.named("function.duration").map(|m| m.histogram().unwrap().bounds.clone()).collect();
+    assert_eq!(bounds, [vec![0.5], vec![]]);
+}
+
 #[test]
 fn what_a_metric_is_is_said_where_it_is_recorded() {
     let metrics = measured(|| {

@@ -161,7 +161,8 @@ impl Table {
         if !named.declared.contains_key(&site.name) {
             named.declared.insert(site.name.clone(), site.copy());
         }
-        let bounds = named.declared.get(&site.name).map_or(site.bounds, |first| first.bounds);
+        let first = named.declared.get(&site.name).filter(|_| !site.is_function());
+        let bounds = first.map_or(site.bounds, |first| first.bounds);
         let of_metric = named.per_metric.entry((site.kind, key.name.to_owned().into())).or_default();
         let (mut hash, mut tags) = (hash, key.tags);
         if of_metric.live >= self.settings.max_series {
@@ -228,7 +229,7 @@ fn compare(first: &Site, site: &Site) {
     if first.unit != site.unit && !site.unit.is_empty() {
         differs("unit", first.unit, site.unit);
     }
-    if first.bounds != site.bounds && !site.bounds.is_empty() {
+    if first.bounds != site.bounds && !site.bounds.is_empty() && !site.is_function() {
         differs("buckets", &format!("{:?}", first.bounds), &format!("{:?}", site.bounds));
     }
     if first.description != site.description && !site.description.is_empty() {

@@ -166,6 +166,13 @@ impl Site {
         }
     }
 
+    /// Whether it is one of many functions that share a metric: the buckets of one are not those of others.
+    pub(crate) fn is_function(&self) -> bool {
+        let mut is_function = false;
+        self.each_tag(|key, _| is_function |= key == "code.function.name");
+        is_function
+    }
+
     /// Its own tags.
     pub(crate) fn each_tag<'a>(&'a self, mut f: impl FnMut(&'a str, &'a str)) {
         match &self.tags {

@@ -82,6 +82,8 @@ impl HistogramValue {
             // Above all bounds, and nobody knows how far: the last bound is all that is sure.
             let upper = if upper.is_finite() { upper } else { self.max.or(lower).unwrap_or_default() };
             let lower = lower.or(self.min).unwrap_or(upper.min(0.0));
+            // No value lies outside of these, so the line need not either.
+            let (upper, lower) = (upper.min(self.max.unwrap_or(upper)), lower.max(self.min.unwrap_or(lower)));
             upper - (upper - lower) * (below - rank) / n as f64
         };
         Some(value.max(self.min.unwrap_or(f64::MIN)).min(self.max.unwrap_or(f64::MAX)))
