@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId};
-use tracing::Span;
+use tracing::{Dispatch, Span};
+use tracing_subscriber::Registry;
 
 use crate::layer::{Inner, TelemetryLayer};
 use crate::store::Slot;
@@ -70,11 +71,12 @@ impl SpanExt for Span {
             slot.propagate(Propagated::of(parent));
             Ok(())
         };
-        with_slot(self, set).unwrap_or(Err(SetParentError::NotSeen))
+        let all = each_slot(self, set);
+        all.into_iter().reduce(Result::and).unwrap_or(Err(SetParentError::NotSeen))
     }
 
     fn add_link(&self, to: SpanContext) {
-        with_slot(self, |_, _, slot| slot.link(to));
+        each_slot(self, |_, id, slot| slot.link(id, to));
     }
 
     fn trace_context(&self) -> Option<TraceContext> {
@@ -84,7 +86,7 @@ impl SpanExt for Span {
                 context.trace_state.clone_from(&propagated.trace_state);
                 context.baggage.clone_from(&propagated.baggage);
             }
-            if context.trace_state.is_empty() && context.span.sampled {
+            if context.trace_state.is_empty() && context.span.sampled && slot.is_decided_here() {
                 context.trace_state = inner.sink.sampler().trace_state();
             }
             Some(context)
@@ -167,23 +169,42 @@ pub(crate) fn register(layer: &Arc<Inner>) {
     layers.push(Arc::downgrade(layer));
 }
 
-/// The only layer that there is.
-fn only() -> Option<Arc<Inner>> {
-    let layers = LAYERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut living = layers.iter().filter_map(Weak::upgrade);
-    let only = living.next()?;
-    living.next().is_none().then_some(only)
+/// Tells one subscriber from another: where its Registry is; 0 where it has none that can be asked for.
+pub(crate) fn registry_of(dispatch: &Dispatch) -> usize {
+    dispatch.downcast_ref::<Registry>().map_or(0, |registry| std::ptr::from_ref(registry).addr())
 }
 
-fn with_slot<R>(span: &Span, f: impl FnOnce(&Inner, u64, &'static Slot) -> R) -> Option<R> {
-    span.with_subscriber(|(id, dispatch)| {
+/// The layers of a subscriber, also those that others wrap and hide.
+fn layers_of(dispatch: &Dispatch) -> Vec<Arc<Inner>> {
+    let registry = registry_of(dispatch);
+    let living: Vec<Arc<Inner>> = {
+        let layers = LAYERS.lock().unwrap_or_else(PoisonError::into_inner);
+        layers.iter().filter_map(Weak::upgrade).collect()
+    };
+    living.into_iter().filter(|layer| layer.is_of(registry)).collect()
+}
+
+/// Runs `f` for each layer that sees the span.
+fn each_slot<R>(span: &Span, mut f: impl FnMut(&Inner, u64, &'static Slot) -> R) -> Vec<R> {
+    let seen = span.with_subscriber(|(id, dispatch)| {
         let id = id.into_u64();
-        let run = |inner: &Inner| inner.store.find(id).map(|slot| f(inner, id, slot));
-        match dispatch.downcast_ref::<TelemetryLayer>() {
-            Some(layer) => run(layer.inner()),
-            // `reload` and others hide what they hold.
-            None => run(&*only()?),
+        let mut run = |inner: &Inner| inner.store.find(id).map(|slot| f(inner, id, slot));
+        let layers = layers_of(dispatch);
+        if layers.is_empty() {
+            return dispatch
+                .downcast_ref::<TelemetryLayer>()
+                .and_then(|layer| run(layer.inner()))
+                .into_iter()
+                .collect();
         }
-    })
-    .flatten()
+        layers.iter().filter_map(|inner| run(inner)).collect()
+    });
+    seen.unwrap_or_default()
+}
+
+/// The same for the first one.
+fn with_slot<R>(span: &Span, f: impl FnOnce(&Inner, u64, &'static Slot) -> R) -> Option<R> {
+    let mut f = Some(f);
+    let all = each_slot(span, |inner, id, slot| f.take().map(|f| f(inner, id, slot)));
+    all.into_iter().next().flatten()
 }

@@ -13,7 +13,15 @@ use crate::current_trace_context;
 /// assert!(telemetry_layer::extract_headers(&headers).is_some());
 /// ```
 pub fn extract_headers(headers: &HeaderMap) -> Option<TraceContext> {
-    TraceContext::extract(|name| headers.get(name)?.to_str().ok())
+    // A list may be spread over several lines.
+    let joined = TraceContext::HEADERS.map(|name| {
+        let lines: Vec<&str> = headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
+        (name, lines.join(","))
+    });
+    TraceContext::extract(|name| {
+        let (_, value) = joined.iter().find(|(known, _)| *known == name)?;
+        (!value.is_empty()).then_some(value)
+    })
 }
 
 /// Adds the context of the current span to the headers of a request, so that what the other program does for it is a

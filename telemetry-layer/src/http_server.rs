@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use http::{Request, Response};
-use telemetry_core::{timer, up_down_counter};
+use telemetry_core::Collector;
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Span;
@@ -45,6 +45,22 @@ impl<S> Layer<S> for HttpServerLayer {
     }
 }
 
+macro_rules! request_span {
+    ($method:expr, $path:expr $(, parent: $parent:expr)?) => {
+        tracing::info_span!(
+            $(parent: $parent,)?
+            "request",
+            otel.kind = "server",
+            otel.name = Empty,
+            otel.status_code = Empty,
+            http.request.method = $method,
+            http.route = Empty,
+            http.response.status_code = Empty,
+            url.path = $path,
+        )
+    };
+}
+
 /// See [`HttpServerLayer`].
 #[derive(Clone, Debug)]
 pub struct HttpServer<S> {
@@ -65,21 +81,17 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let method = known(request.method());
-        let span = with_remote_parent(extract_headers(request.headers()), || {
-            tracing::info_span!(
-                "request",
-                otel.kind = "server",
-                otel.name = Empty,
-                otel.status_code = Empty,
-                http.request.method = method,
-                http.route = Empty,
-                http.response.status_code = Empty,
-                url.path = request.uri().path(),
-            )
-        });
+        let path = request.uri().path();
+        let parent = extract_headers(request.headers());
+        let span = if parent.is_some() {
+            // Whatever span the connection is in: the caller says what this is a part of.
+            with_remote_parent(parent, || request_span!(method, path, parent: None))
+        } else {
+            request_span!(method, path)
+        };
         let call = Call::begin(method, span);
         let future = call.span.in_scope(|| self.service.call(request));
-        HttpServerFuture { future, call }
+        HttpServerFuture { future: Some(future), call }
     }
 }
 
@@ -97,29 +109,38 @@ struct Call {
     begin: Instant,
     status: Option<u16>,
     has_failed: bool,
+    /// The one that was current when it began.
+    collector: Option<Collector>,
 }
 
 impl Call {
     fn begin(method: &'static str, span: Span) -> Self {
-        active(method, 1);
-        Self { method, span, begin: Instant::now(), status: None, has_failed: false }
+        let collector = Collector::current();
+        let call = Self { method, span, begin: Instant::now(), status: None, has_failed: false, collector };
+        call.count(1);
+        call
     }
-}
 
-fn active(method: &'static str, n: i64) {
-    up_down_counter("http.server.active_requests").with(&[("http.request.method", method)]).add(n);
+    fn count(&self, n: i64) {
+        if let Some(collector) = &self.collector {
+            let active = collector.up_down_counter("http.server.active_requests");
+            active.with(&[("http.request.method", self.method)]).add(n);
+        }
+    }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        active(self.method, -1);
+        self.count(-1);
+        let Some(collector) = &self.collector else { return };
         let status = self.status.map(|status| status.to_string());
         let end = match &status {
             Some(status) => ("http.response.status_code", status.as_str()),
             None if self.has_failed => ("error.type", "error"),
+            None if std::thread::panicking() => ("error.type", "panic"),
             None => ("error.type", "cancelled"),
         };
-        let duration = timer("http.server.request.duration");
+        let duration = collector.timer("http.server.request.duration");
         duration.with(&[("http.request.method", self.method), end]).record(self.begin.elapsed());
     }
 }
@@ -129,8 +150,16 @@ pin_project_lite::pin_project! {
     #[derive(Debug)]
     pub struct HttpServerFuture<F> {
         #[pin]
-        future: F,
+        future: Option<F>,
         call: Call,
+    }
+
+    impl<F> PinnedDrop for HttpServerFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _entered = this.call.span.enter();
+            this.future.set(None);
+        }
     }
 }
 
@@ -144,7 +173,8 @@ where
         let this = self.project();
         let answer = {
             let _entered = this.call.span.enter();
-            ready!(this.future.poll(cx))
+            let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
+            ready!(future.poll(cx))
         };
         let status = answer.as_ref().ok().map(Response::status);
         this.call.status = status.map(|status| status.as_u16());
@@ -156,5 +186,94 @@ where
             this.call.span.record("otel.status_code", "error");
         }
         Poll::Ready(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use telemetry_core::{Builder, metrics::Snapshot};
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+    use crate::TelemetryLayer;
+
+    /// Answers at once with that status, never with 0, and panics with 1.
+    #[derive(Clone)]
+    struct Answer(u16);
+
+    impl Service<Request<()>> for Answer {
+        type Response = Response<()>;
+        type Error = std::convert::Infallible;
+        type Future = Pin<Box<dyn Future<Output = Result<Response<()>, Self::Error>>>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<()>) -> Self::Future {
+            let status = self.0;
+            Box::pin(async move {
+                match status {
+                    0 => std::future::pending().await,
+                    1 => panic!("in a handler"),
+                    status => Ok(Response::builder().status(status).body(()).unwrap()),
+                }
+            })
+        }
+    }
+
+    const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    /// Handles one request, polled once, inside of another span.
+    fn handled(status: u16, change: impl FnOnce(Builder) -> Builder) -> Snapshot {
+        let collector = change(Collector::builder().ignore_env()).start().unwrap();
+        let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
+        tracing::subscriber::with_default(subscriber, || {
+            let _connection = tracing::info_span!("connection").entered();
+            let request = Request::builder().uri("/a?b=c").header("traceparent", CALLER).body(()).unwrap();
+            let mut future =
+                Box::pin(collector.scoped(|| HttpServerLayer::new().layer(Answer(status)).call(request)));
+            assert_eq!(collector.snapshot().total("http.server.active_requests"), 1.0);
+            let poll = || drop(future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(poll));
+            drop(future);
+        });
+        collector.snapshot()
+    }
+
+    #[test]
+    fn every_way_in_which_a_request_ends_is_measured() {
+        for (status, key, value) in [
+            (200, "http.response.status_code", "200"),
+            (503, "http.response.status_code", "503"),
+            (0, "error.type", "cancelled"),
+            (1, "error.type", "cancelled"),
+        ] {
+            let metrics = handled(status, |b| b);
+            assert_eq!(metrics.total("http.server.active_requests"), 0.0, "{status}");
+            let duration = metrics.named("http.server.request.duration").next().unwrap();
+            assert_eq!(
+                (duration.tag(key), duration.tag("http.request.method")),
+                (Some(value), Some("GET")),
+                "{status}"
+            );
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    #[test]
+    fn a_request_is_a_part_of_its_callers_trace_whatever_span_it_comes_in() {
+        let memory = crate::testing::Memory::new();
+        handled(503, |b| b.exporter(memory.clone()));
+        let kept = memory.kept();
+        let request = kept.span("request");
+        assert_eq!(request.trace_id.to_string(), CALLER[3..35]);
+        assert_eq!(request.parent_span_id.unwrap().to_string(), CALLER[36..52]);
+        assert!(request.status.as_ref().is_error());
+        let path =
+            request.fields.iter().find(|(name, _)| name == "url.path").map(|(_, value)| value.to_string());
+        assert_eq!(path.as_deref(), Some("/a"), "without the query");
     }
 }

@@ -4,8 +4,8 @@
 //! record when it closes; an event is written at once. What is not sampled, or made by telemetry itself, is
 //! counted and not written. Nothing here blocks, and no code of the user runs under a lock.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use telemetry_core::clock::Tick;
@@ -14,14 +14,14 @@ use telemetry_core::model::{SpanContext, SpanKind, StatusRef, Text};
 use telemetry_core::thread::{is_suppressed, new_ids};
 use telemetry_core::{Collector, Signal, Sink, Writer};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::context::{self, Propagated};
 use crate::local::{self, Local};
 use crate::open_spans::OpenSpans;
-use crate::plan::{Measured, Plan, Plans, SpanMetrics};
+use crate::plan::{Measured, Plan, Plans, Rules, SpanMetrics};
 use crate::store::{Late, Opening, Slot, Store};
 use crate::visit::{Recorder, Special, has_special, with_fields};
 use crate::{heartbeat, log_record, metric_fields};
@@ -64,8 +64,14 @@ pub(crate) struct Inner {
     /// Tells layers apart.
     number: u64,
     pub(crate) store: Store,
-    /// None where nothing is changed and nothing measured.
-    plans: Option<Box<Plans>>,
+    /// What is to be done beyond keeping spans and events; looked at when the first one comes.
+    rules: Mutex<Rules>,
+    /// None where nothing is.
+    plans: OnceLock<Option<Plans>>,
+    /// Where the subscriber's Registry is, which tells it from others; 0 where nobody knows.
+    registry: AtomicUsize,
+    /// Gone when the layer is.
+    alive: Arc<()>,
 }
 
 impl TelemetryLayer {
@@ -73,25 +79,33 @@ impl TelemetryLayer {
     pub fn new(collector: &Collector) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let (sink, number) = (collector.sink(), NEXT.fetch_add(1, Relaxed));
-        let inner = Arc::new(Inner { sink, number, store: Store::new(), plans: None });
+        let inner = Arc::new(Inner {
+            sink,
+            number,
+            store: Store::new(),
+            rules: Mutex::default(),
+            plans: OnceLock::new(),
+            registry: AtomicUsize::new(0),
+            alive: Arc::default(),
+        });
         context::register(&inner);
         Self { inner }
     }
 
     /// The same, measuring spans.
     pub fn with_span_metrics(self, metrics: SpanMetrics) -> Self {
-        self.plan(|plans| plans.metrics = Some(metrics))
+        self.plan(|rules| rules.metrics = Some(metrics))
     }
 
     /// The same with `[redacted]` in place of the values of fields whose names are like one of these: `*` stands for any
     /// text, `?` for one character. For spans and events.
     pub fn redact_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
-        self.plan(|plans| plans.redacted.extend(patterns.into_iter().map(Into::into)))
+        self.plan(|rules| rules.redacted.extend(patterns.into_iter().map(Into::into)))
     }
 
     /// The same without the fields whose names are like one of these.
     pub fn drop_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
-        self.plan(|plans| plans.dropped.extend(patterns.into_iter().map(Into::into)))
+        self.plan(|rules| rules.dropped.extend(patterns.into_iter().map(Into::into)))
     }
 
     /// Shows the spans that are open now, after the layer has gone into a subscriber.
@@ -106,22 +120,22 @@ impl TelemetryLayer {
         heartbeat::start(self.open_spans(), self.inner.sink.collector(), every)
     }
 
-    /// Nothing has come through the layer yet: a new one takes its place.
-    fn plan(self, change: impl FnOnce(&mut Plans)) -> Self {
-        let mut inner = Arc::into_inner(self.inner)
-            .unwrap_or_else(|| unreachable!("a layer is not shared before it is used"));
-        change(inner.plans.get_or_insert_default());
-        let inner = Arc::new(inner);
-        context::register(&inner);
-        Self { inner }
+    /// Only before anything has come through the layer.
+    fn plan(self, change: impl FnOnce(&mut Rules)) -> Self {
+        change(&mut self.inner.rules.lock().unwrap_or_else(PoisonError::into_inner));
+        self
     }
-
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
     }
 }
 
 impl Inner {
+    /// Whether it is a part of the subscriber with that Registry.
+    pub(crate) fn is_of(&self, registry: usize) -> bool {
+        registry != 0 && self.registry.load(Relaxed) == registry
+    }
+
     /// Whether to look at what is going on; counts it where the reason is that telemetry looks away.
     #[inline]
     fn looks(&self, signal: Option<Signal>) -> bool {
@@ -139,7 +153,7 @@ impl Inner {
 
     #[inline]
     fn local<R>(&self, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
-        local::with(self.number, &self.sink, f)
+        local::with(self.number, &self.alive, &self.sink, f)
     }
 
     /// Runs `f`, which runs no code of the user, with this thread's writer.
@@ -165,6 +179,10 @@ impl Inner {
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        self.inner.registry.store(context::registry_of(subscriber), Relaxed);
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
         let inner = &*self.inner;
         if !inner.looks(Some(Signal::Spans)) {
@@ -174,11 +192,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let (new_trace, span_id) = new_ids();
         let known = parent.and_then(|(id, slot)| Some((slot.hand_out(id)?, slot)));
         let mut propagated = None;
+        let mut decided_here = true;
         let (context, parent) = if let Some((parent, slot)) = known {
             propagated = slot.propagated();
+            decided_here = slot.is_decided_here();
             (SpanContext { span_id, ..parent }, Some(parent.span_id))
         } else if let Some(remote) = context::remote_parent() {
             propagated = Propagated::of(&remote);
+            decided_here = false;
             let now = || inner.sink.clock().now();
             let sampled = inner.sink.sampler().keeps_remote(remote.span, attributes.metadata(), now);
             (SpanContext { trace_id: remote.span.trace_id, span_id, sampled }, Some(remote.span.span_id))
@@ -193,7 +214,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         // When a span that nobody keeps began is nobody's business.
         let is_timed = context.sampled || measured.is_some();
         let start = if is_timed { inner.sink.clock().now() } else { Tick::default() };
-        let Some(slot) = inner.store.open(id.into_u64(), &Opening { context, parent, start, site }) else {
+        let Some(slot) =
+            inner.store.open(id.into_u64(), &Opening { context, parent, start, site, decided_here })
+        else {
             return inner.write(|writer| writer.dropped(Signal::Spans));
         };
         if propagated.is_some() {
@@ -210,13 +233,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
                 attributes.record(&mut Recorder { fields, special: Some(&mut special), actions });
                 slot.set_fields(fields);
                 if special.is_some() {
-                    slot.change(|late| late.apply(special));
+                    slot.change(id.into_u64(), |late| late.apply(special));
                 }
             });
         }
         if let Some(measured) = measured {
             slot.set_measured();
-            with_tags(measured, slot, |tags| measured.sites.begin(&inner.sink, tags));
+            measured.sites.begin(&inner.sink);
         }
     }
 
@@ -234,7 +257,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
                 slot.update(fields);
             }
             if special.is_some() {
-                slot.change(|late| late.apply(special));
+                slot.change(id.into_u64(), |late| late.apply(special));
             }
         });
     }
@@ -244,7 +267,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         // One that is closed, or that a filter hides, is nothing that can be pointed to.
         let to = store.find(follows.into_u64()).and_then(|slot| slot.hand_out(follows.into_u64()));
         if let Some((slot, to)) = store.find(id.into_u64()).zip(to) {
-            slot.link(to);
+            slot.link(id.into_u64(), to);
         }
     }
 
@@ -283,8 +306,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             }
             inner.write(|writer| writer.push_event(&head, fields));
         });
-        if let (Some(text), Some((_, slot))) = (error, span.filter(|(_, slot)| slot.is_watched())) {
-            slot.change(|late| late.fail(text));
+        if let (Some(text), Some((id, slot))) = (error, span.filter(|(_, slot)| slot.is_watched())) {
+            slot.change(id, |late| late.fail(text));
         }
         inner.measure(event);
     }
@@ -299,7 +322,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
         let left_by_panic = self.inner.local(|local| local.exit(id.into_u64())).flatten();
         if let Some(slot) = left_by_panic {
-            slot.change(|late| {
+            slot.change(id.into_u64(), |late| {
                 late.has_panicked = true;
                 late.fail("panicked".to_owned());
             });
@@ -325,7 +348,11 @@ impl Inner {
     /// What is done with that call site beyond the usual.
     #[inline]
     fn plan(&self, site: &'static Metadata<'static>) -> Option<&'static Plan> {
-        self.plans.as_ref().map(|plans| plans.of(self.number, site))
+        let plans = self.plans.get_or_init(|| {
+            let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+            (!rules.is_empty()).then(|| Plans::new(rules.clone()))
+        });
+        plans.as_ref().map(|plans| plans.of(self.number, site))
     }
 
     #[cold]
@@ -340,7 +367,8 @@ impl Inner {
     /// Takes the measurements of an event.
     fn measure(&self, event: &Event<'_>) {
         if metric_fields::has_metrics(event.metadata()) {
-            metric_fields::measure(event, &self.sink);
+            let actions = self.plan(event.metadata()).map_or(&[][..], |plan| &plan.actions);
+            metric_fields::measure(event, &self.sink, actions);
         }
     }
 

@@ -3,6 +3,7 @@
 //! Fed by enter and exit, the stack follows per-layer filters.
 
 use std::cell::RefCell;
+use std::sync::{Arc, Weak};
 
 use telemetry_core::{Sink, Writer};
 
@@ -22,6 +23,8 @@ struct Entered {
 #[derive(Debug)]
 pub(crate) struct Local {
     layer: u64,
+    /// Gone when the layer is.
+    alive: Weak<()>,
     stack: Vec<Entered>,
     pub(crate) writer: Writer,
 }
@@ -37,16 +40,21 @@ const DEEPEST: usize = 1 << 16;
 /// Runs `f`, which runs no code of the user, with what this thread has of that layer; nothing where the thread is
 /// ending.
 #[inline]
-pub(crate) fn with<R>(layer: u64, sink: &Sink, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
+pub(crate) fn with<R>(
+    layer: u64,
+    alive: &Arc<()>,
+    sink: &Sink,
+    f: impl FnOnce(&mut Local) -> R,
+) -> Option<R> {
     let run = |locals: &RefCell<Vec<Local>>| {
         // Borrowed already only where an allocator makes spans.
         let mut locals = locals.try_borrow_mut().ok()?;
         if let Some(local) = locals.iter_mut().find(|local| local.layer == layer) {
             return Some(f(local));
         }
-        // Layers that are gone left empty stacks.
-        locals.retain(|local| !local.stack.is_empty());
-        let mut local = Local { layer, stack: Vec::new(), writer: sink.writer() };
+        locals.retain(|local| local.alive.strong_count() > 0);
+        let mut local =
+            Local { layer, alive: Arc::downgrade(alive), stack: Vec::new(), writer: sink.writer() };
         let result = f(&mut local);
         locals.push(local);
         Some(result)

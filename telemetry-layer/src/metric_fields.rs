@@ -11,6 +11,9 @@ use telemetry_core::model::Number;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
+use crate::plan::Action;
+use crate::visit::REDACTED;
+
 const PREFIXES: [(&str, CellKind); 4] = [
     ("counter.", CellKind::UpDownCounter),
     ("monotonic_counter.", CellKind::Counter),
@@ -28,8 +31,8 @@ pub(crate) fn has_metrics(site: &'static Metadata<'static>) -> bool {
 }
 
 /// Takes the measurements of an event.
-pub(crate) fn measure(event: &Event<'_>, sink: &Sink) {
-    let mut found = Found::default();
+pub(crate) fn measure(event: &Event<'_>, sink: &Sink, actions: &[Action]) {
+    let mut found = Found { actions, values: Vec::new(), tags: Vec::new() };
     event.record(&mut found);
     let tags: Vec<(&str, &str)> = found.tags.iter().map(|(k, v)| (*k, v.as_str())).collect();
     for (kind, name, value) in found.values {
@@ -37,15 +40,21 @@ pub(crate) fn measure(event: &Event<'_>, sink: &Sink) {
     }
 }
 
-#[derive(Default)]
-struct Found {
+struct Found<'a> {
+    /// What is done with each field, by its place.
+    actions: &'a [Action],
     values: Vec<(CellKind, &'static str, Number)>,
     tags: Vec<(&'static str, String)>,
 }
 
-impl Found {
+impl Found<'_> {
     fn put(&mut self, field: &Field, number: Option<Number>, text: &dyn fmt::Display) {
         let name = field.name();
+        let text: &dyn fmt::Display = match self.actions.get(field.index()) {
+            Some(Action::Drop) => return,
+            Some(Action::Redact) => &REDACTED,
+            Some(Action::Keep) | None => text,
+        };
         match (metric_of(name), number) {
             (Some((kind, metric)), Some(number)) => self.values.push((kind, metric, number)),
             // Not a number: refused where measurements are refused, which says so.
@@ -56,7 +65,7 @@ impl Found {
     }
 }
 
-impl Visit for Found {
+impl Visit for Found<'_> {
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.put(field, Some(value.into()), &value);
     }

@@ -31,7 +31,13 @@ fn context(n: u64) -> SpanContext {
 }
 
 fn opening(n: u64) -> Opening {
-    Opening { context: context(n), parent: None, start: Tick::default(), site: SITE.metadata() }
+    Opening {
+        context: context(n),
+        parent: None,
+        start: Tick::default(),
+        site: SITE.metadata(),
+        decided_here: true,
+    }
 }
 
 /// The id of a span in the first place of the first thread, after that place was used `n` times.

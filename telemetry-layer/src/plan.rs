@@ -103,17 +103,33 @@ pub(crate) struct Measured {
     pub(crate) tags: Box<[&'static str]>,
 }
 
-/// All plans of one layer.
-#[derive(Debug, Default)]
-pub(crate) struct Plans {
+/// What a layer was told to do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules {
     pub(crate) redacted: Vec<Text>,
     pub(crate) dropped: Vec<Text>,
     pub(crate) metrics: Option<SpanMetrics>,
+}
+
+impl Rules {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.redacted.is_empty() && self.dropped.is_empty() && self.metrics.is_none()
+    }
+}
+
+/// All plans of one layer.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    rules: Rules,
     /// By the address of the call site. A program has so many of them as it has, so they are kept for ever.
     known: RwLock<HashMap<usize, &'static Plan>>,
 }
 
 impl Plans {
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self { rules, known: RwLock::default() }
+    }
+
     /// For spans and events of that call site; `layer` is the number of the layer that asks.
     pub(crate) fn of(&self, layer: u64, site: &'static Metadata<'static>) -> &'static Plan {
         type Known = Cell<Option<(u64, usize, &'static Plan)>>;
@@ -143,7 +159,7 @@ impl Plans {
 
     fn make(&self, site: &'static Metadata<'static>) -> Plan {
         let any = |patterns: &[Text], name: &str| patterns.iter().any(|pattern| fits(pattern, name));
-        let action = |name: &str| match (any(&self.dropped, name), any(&self.redacted, name)) {
+        let action = |name: &str| match (any(&self.rules.dropped, name), any(&self.rules.redacted, name)) {
             (true, _) => Action::Drop,
             (_, true) => Action::Redact,
             _ => Action::Keep,
@@ -161,7 +177,7 @@ impl Plans {
             }
         };
         let metrics =
-            self.metrics.as_ref().filter(|metrics| site.is_span() && metrics.takes(site)).map(measured);
+            self.rules.metrics.as_ref().filter(|metrics| site.is_span() && metrics.takes(site)).map(measured);
         Plan { actions, metrics }
     }
 }

@@ -15,7 +15,7 @@ use telemetry_core::clock::Tick;
 use telemetry_core::model::record::{FieldBuf, FieldSize, Links, SitePtr, Words};
 use telemetry_core::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 use telemetry_core::private::Outcome;
-use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use telemetry_core::sync::{Mutex, MutexGuard};
 use tracing::Metadata;
 
@@ -81,6 +81,8 @@ const LATE: u64 = 1 << 1;
 const PROPAGATES: u64 = 1 << 2;
 /// It is measured, sampled or not.
 const MEASURED: u64 = 1 << 3;
+/// Whether its trace is kept was decided by this layer's collector.
+const DECIDED_HERE: u64 = 1 << 4;
 
 /// A span that begins.
 pub(crate) struct Opening {
@@ -88,6 +90,7 @@ pub(crate) struct Opening {
     pub(crate) parent: Option<SpanId>,
     pub(crate) start: Tick,
     pub(crate) site: &'static Metadata<'static>,
+    pub(crate) decided_here: bool,
 }
 
 impl Slot {
@@ -105,7 +108,8 @@ impl Slot {
         self.fields.store(0, Relaxed);
         self.site.set(span.site);
         self.is_used.store(false, Relaxed);
-        self.flags.store(if span.context.sampled { SAMPLED } else { 0 }, Relaxed);
+        let sampled = if span.context.sampled { SAMPLED } else { 0 };
+        self.flags.store(sampled | if span.decided_here { DECIDED_HERE } else { 0 }, Relaxed);
         self.id.store(id, Release);
     }
 
@@ -113,7 +117,7 @@ impl Slot {
     #[inline]
     pub(crate) fn set_fields(&self, fields: &FieldBuf) {
         if fields.size().0 > WORDS * 8 {
-            return self.change(|late| late.fields = Some(fields.clone()));
+            return self.change(self.id(), |late| late.fields = Some(fields.clone()));
         }
         self.put_words(fields);
     }
@@ -188,7 +192,7 @@ impl Slot {
     pub(crate) fn propagate(&self, propagated: Option<Arc<Propagated>>) {
         let flag = if propagated.is_some() { PROPAGATES } else { 0 };
         if propagated.is_some() || self.flags.load(Relaxed) & PROPAGATES != 0 {
-            self.change(|late| late.propagated = propagated);
+            self.change(self.id(), |late| late.propagated = propagated);
             let _late = self.lock();
             self.flags.store(self.flags.load(Relaxed) & !PROPAGATES | flag, Relaxed);
         }
@@ -202,7 +206,8 @@ impl Slot {
         self.trace[1].store(trace as u64, Relaxed);
         self.parent.store(parent.get(), Relaxed);
         let flags = self.flags.load(Relaxed);
-        if context.sampled && flags & SAMPLED == 0 {
+        let flags = flags & !DECIDED_HERE;
+        if context.sampled && flags & (SAMPLED | MEASURED) == 0 {
             self.start.store(now.raw(), Relaxed);
             let lost = self.site.get().map_or(0, |site| site.fields().len());
             self.fields.store((lost as u64) << 32, Relaxed);
@@ -210,17 +215,19 @@ impl Slot {
         self.flags.store(if context.sampled { flags | SAMPLED } else { flags & !SAMPLED }, Relaxed);
     }
 
-    /// Changes what most spans don't have.
+    /// Changes what most spans don't have, if the span with that id is still here.
     #[cold]
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Late)) {
+    pub(crate) fn change(&self, id: u64, change: impl FnOnce(&mut Late)) {
         let mut late = self.lock();
-        self.flags.store(self.flags.load(Relaxed) | LATE, Relaxed);
-        change(late.get_or_insert_default());
+        if self.id.load(Acquire) == id {
+            self.flags.store(self.flags.load(Relaxed) | LATE, Relaxed);
+            change(late.get_or_insert_default());
+        }
     }
 
     /// Points to another span.
-    pub(crate) fn link(&self, to: SpanContext) {
-        self.change(|late| {
+    pub(crate) fn link(&self, id: u64, to: SpanContext) {
+        self.change(id, |late| {
             if late.links.len() < Links::MAX {
                 late.links.push(to);
             }
@@ -239,6 +246,7 @@ impl Slot {
             late.get_or_insert_default().fields = Some(fields);
         } else {
             self.put_words(&fields);
+            late.iter_mut().for_each(|late| late.fields = None);
         }
     }
 
@@ -254,6 +262,11 @@ impl Slot {
             let (size, words) = self.words();
             fields.set_words(words, size);
         }
+    }
+
+    #[inline]
+    pub(crate) fn is_decided_here(&self) -> bool {
+        self.flags.load(Relaxed) & DECIDED_HERE != 0
     }
 
     pub(crate) fn set_measured(&self) {
@@ -302,6 +315,9 @@ impl Slot {
     #[inline]
     fn free(&self) {
         self.id.store(0, Release);
+        if self.flags.load(Relaxed) & LATE != 0 {
+            *self.lock() = None;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Box<Late>>> {
@@ -341,6 +357,8 @@ pub(crate) struct Store {
     threads: [OnceLock<Shard>; THREADS],
     /// What has no place there: ids of another form, and spans beyond the number of slots.
     others: Mutex<HashMap<u64, &'static Slot>>,
+    /// How many of these there are.
+    many_others: AtomicUsize,
 }
 
 /// By the low bits of the id, which count from 0 and are used again: 32 slots, then twice as many, and so on.
@@ -354,7 +372,11 @@ const MOST_OTHERS: usize = 64 << 10;
 
 impl Store {
     pub(crate) fn new() -> Self {
-        Self { threads: [const { OnceLock::new() }; THREADS], others: Mutex::default() }
+        Self {
+            threads: [const { OnceLock::new() }; THREADS],
+            others: Mutex::default(),
+            many_others: AtomicUsize::new(0),
+        }
     }
 
     /// Takes a span in; none where there is no memory for it.
@@ -379,6 +401,9 @@ impl Store {
 
     #[cold]
     fn find_other(&self, id: u64) -> Option<&'static Slot> {
+        if self.many_others.load(Relaxed) == 0 {
+            return None;
+        }
         self.others().get(&id).copied()
     }
 
@@ -393,7 +418,10 @@ impl Store {
 
     #[cold]
     fn forget(&self, id: u64) {
-        let slot = self.others().remove(&id);
+        let mut others = self.others();
+        let slot = others.remove(&id);
+        self.many_others.store(others.len(), Relaxed);
+        drop(others);
         free().extend(slot.map(std::slice::from_ref));
     }
 
@@ -435,6 +463,7 @@ impl Store {
         }
         let slot = lease(1).first()?;
         others.insert(id, slot);
+        self.many_others.store(others.len(), Relaxed);
         Some(slot)
     }
 
@@ -449,7 +478,7 @@ impl Drop for Store {
         let leased = segments.filter_map(OnceLock::get).copied();
         let others = self.others().drain().map(|(_, slot)| std::slice::from_ref(slot)).collect::<Vec<_>>();
         let all: Vec<&'static [Slot]> = leased.chain(others).collect();
-        all.iter().flat_map(|slots| slots.iter()).for_each(|slot| slot.id.store(0, Release));
+        all.iter().flat_map(|slots| slots.iter()).for_each(Slot::free);
         free().extend(all);
     }
 }

@@ -72,7 +72,7 @@ pub(crate) struct Recorder<'a> {
 }
 
 /// Stands in place of a value that is not to be seen.
-const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 
 impl Recorder<'_> {
     #[inline]

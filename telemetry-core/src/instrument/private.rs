@@ -239,13 +239,13 @@ impl SpanSites {
     }
 
     /// One begins.
-    pub fn begin(&self, sink: &Sink, tags: &[(&str, &str)]) {
-        self.count(sink, tags, 1);
+    pub fn begin(&self, sink: &Sink) {
+        super::add(Some(sink.core()), &self.active, Number::Int(1));
     }
 
     /// One ends after so many seconds.
     pub fn end(&self, sink: &Sink, tags: &[(&str, &str)], outcome: Outcome, seconds: f64) {
-        self.count(sink, tags, -1);
+        super::add(Some(sink.core()), &self.active, Number::Int(-1));
         if let Some(site) = self.durations.get(outcome as usize) {
             let core = Some(sink.core());
             if tags.is_empty() {
@@ -253,14 +253,6 @@ impl SpanSites {
             } else {
                 super::observe_with(core, site, tags, Number::Float(seconds));
             }
-        }
-    }
-
-    fn count(&self, sink: &Sink, tags: &[(&str, &str)], n: i64) {
-        if tags.is_empty() {
-            super::add(Some(sink.core()), &self.active, Number::Int(n));
-        } else {
-            super::add_with(Some(sink.core()), &self.active, tags, Number::Int(n));
         }
     }
 }

@@ -126,6 +126,9 @@ fn shortened(list: &str, max: usize) -> String {
         return list.to_owned();
     }
     let cut = &list[..list.floor_char_boundary(max)];
+    if list[cut.len()..].starts_with(',') {
+        return cut.to_owned();
+    }
     cut.rsplit_once(',').map_or("", |(whole, _)| whole).to_owned()
 }
 
@@ -157,7 +160,8 @@ fn decode(value: &str) -> String {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
     while let Some((first, tail)) = rest.split_first() {
-        let code = tail.get(..2).and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        let hex = tail.get(..2).filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        let code = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
         match (first, code) {
             (b'%', Some(byte)) => {
                 bytes.push(byte);
@@ -210,13 +214,13 @@ mod tests {
         let read = TraceContext::extract(|name| match name {
             TRACEPARENT => Some(parent),
             TRACESTATE => Some(&state),
-            _ => Some("a=1;secret, b = x%20y ,no entry,=z,c=%zz"),
+            _ => Some("a=1;secret, b = x%20y ,no entry,=z,c=%zz%+1"),
         });
         let read = read.unwrap();
         assert!(read.trace_state.len() <= TraceContext::MAX_STATE && read.trace_state.ends_with("=value"));
         assert_eq!(
             (read.baggage("a"), read.baggage("b"), read.baggage("c")),
-            (Some("1"), Some("x y"), Some("%zz"))
+            (Some("1"), Some("x y"), Some("%zz%+1"))
         );
         assert_eq!(read.baggage.len(), 3);
     }

@@ -339,6 +339,12 @@ pub struct Writer {
     texts: Vec<u8>,
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.buffers.tell(self.untold);
+    }
+}
+
 impl Writer {
     /// Adds a finished span, whose fields are given in words.
     #[inline]

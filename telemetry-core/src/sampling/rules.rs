@@ -141,9 +141,9 @@ impl Sampler {
         }
     }
 
-    /// What `tracestate` says of a trace that was kept; nothing where all are.
+    /// What `tracestate` says of a trace that was kept here; nothing where all are, or where more than the rate decides.
     pub fn trace_state(&self) -> String {
-        self.head.trace_state()
+        if self.rules.is_none() { self.head.trace_state() } else { String::new() }
     }
 }
 
@@ -186,9 +186,9 @@ impl Limiter {
 
     fn allows(&self, site: &'static Metadata<'static>, now: impl FnOnce() -> Tick) -> bool {
         let Some(per_second) = self.per_second else { return true };
-        let now = now();
         let full = per_second.max(1.0).min(if per_second > 0.0 { f64::MAX } else { 0.0 });
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = now();
         let (left, since) = buckets.entry(std::ptr::from_ref(site).addr()).or_insert((full, now));
         let gained = now.since(*since) as f64 / 1e9 * per_second;
         (*left, *since) = ((*left + gained).min(full), now);

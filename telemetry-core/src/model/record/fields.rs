@@ -156,10 +156,14 @@ impl FieldBuf {
                 kept.bytes.extend_from_slice(raw);
             }
         }
-        for (_, _, raw) in later.iter(site) {
+        for (key, _, raw) in later.iter(site) {
             let start = kept.bytes.len();
             kept.bytes.extend_from_slice(raw);
-            kept.keep(start);
+            if !kept.keep(start) {
+                // Better the value that was there than none.
+                let before = self.iter(site).find(|(k, ..)| *k == key);
+                before.into_iter().for_each(|(_, _, raw)| kept.bytes.extend_from_slice(raw));
+            }
         }
         *self = kept;
     }
@@ -209,11 +213,13 @@ impl FieldBuf {
     }
 
     #[inline]
-    fn keep(&mut self, start: usize) {
-        if self.bytes.len() > MAX_FIELDS {
+    fn keep(&mut self, start: usize) -> bool {
+        let fits = self.bytes.len() <= MAX_FIELDS;
+        if !fits {
             self.bytes.truncate(start);
             self.cut += 1;
         }
+        fits
     }
 }
 
