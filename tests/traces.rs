@@ -224,6 +224,15 @@ fn each_call_site_has_its_limit_of_spans_and_of_events() {
 
 #[test]
 fn a_share_of_events_is_kept_those_of_one_trace_all_or_none() {
+    let none = Sampling::new().events(0.0).unwrap();
+    let kept = recorded_by(
+        |b| b.sampling(none),
+        |l| l,
+        |_| {
+            info_span!("work").in_scope(|| error!(error = "refused", "it went wrong"));
+        },
+    );
+    assert_eq!((kept.events.len(), &kept.span("work").status), (0, &Status::Error("refused".to_owned())));
     let rules = Sampling::new().events(0.3).unwrap();
     let kept = recorded_by(
         |b| b.sampling(rules),

@@ -280,9 +280,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let context = span.and_then(|(id, slot)| slot.hand_out(id));
         let now = inner.sink.clock().now();
         let site = event.metadata();
-        if !inner.sink.sampler().keeps_event(context.map(|c| c.trace_id), site, || now) {
+        let keeps = inner.sink.sampler().keeps_event(context.map(|c| c.trace_id), site, || now);
+        let may_fail = *site.level() == Level::ERROR;
+        if !keeps {
             inner.write(|writer| writer.sampled_out(Signal::Events));
-            return inner.measure(event);
+            if !may_fail {
+                return inner.measure(event);
+            }
         }
         let head = EventHead {
             trace_id: context.map(|c| c.trace_id),
@@ -298,13 +302,19 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             if log_record::is_log(site) {
                 let target = log_record::take(event, fields);
                 let site = Site::Inline { name: "", target: &target, level: *site.level() };
-                return inner.write(|writer| writer.push_event(&EventHead { site, ..head }, fields));
+                let head = EventHead { site, ..head };
+                if keeps {
+                    inner.write(|writer| writer.push_event(&head, fields));
+                }
+                return;
             }
             event.record(&mut Recorder { fields, special: None, actions });
-            if *site.level() == Level::ERROR {
+            if may_fail {
                 error = fields.text_of("error", site);
             }
-            inner.write(|writer| writer.push_event(&head, fields));
+            if keeps {
+                inner.write(|writer| writer.push_event(&head, fields));
+            }
         });
         if let (Some(text), Some((id, slot))) = (error, span.filter(|(_, slot)| slot.is_watched())) {
             slot.change(id, |late| late.fail(text));

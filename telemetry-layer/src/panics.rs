@@ -2,13 +2,20 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// From now on each panic is an event of level `ERROR` in the span it happens in, with the message, the place, and the
 /// backtrace where `RUST_BACKTRACE` asks for one; the span fails with that message. The hook that was there before is
 /// called after it.
 ///
 /// Without it, a span that a panic leaves has the status error as well, but nobody knows why.
+///
+/// Once is enough: later calls do nothing.
 pub fn install_panic_hook() {
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if INSTALLED.swap(true, Relaxed) {
+        return;
+    }
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         record(info);
