@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use crate::clock::ManualClock;
 use crate::exporters::{Batch, Delivery, ExportError, Exporter, MetricRef};
 use crate::metrics::Snapshot;
-use crate::model::{Event, Kind, Metric, Number, Span};
+use crate::model::{Event, Kind, Metric, Number, Span, Text, Value};
 
 /// An exporter that keeps everything. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -147,6 +147,60 @@ pub fn assert_histogram(metrics: &Snapshot, name: &str, tags: &[(&str, &str)], c
     );
 }
 
+/// There is one span of that name, a child of the span of the other name (a root where that is none), with at least these
+/// fields as text.
+///
+/// # Panics
+///
+/// If there is none, or it is another one; the message shows all spans as a tree.
+#[track_caller]
+pub fn assert_span(kept: &Kept, name: &str, parent: Option<&str>, fields: &[(&str, &str)]) {
+    let span = kept.span(name);
+    let found = span.parent_span_id.and_then(|id| kept.spans.iter().find(|span| span.span_id == id));
+    let above = found.map(|span| &*span.name);
+    let is_root = span.parent_span_id.is_none();
+    assert!(
+        above == parent && (parent.is_some() || is_root),
+        "{name} is not below {}, in\n{}",
+        parent.unwrap_or("nothing"),
+        kept.tree()
+    );
+    assert_fields(name, &span.fields, fields, &kept.tree());
+}
+
+/// There is one event with that message, in the span of that name (in none where that is none), with at least these
+/// fields as text.
+///
+/// # Panics
+///
+/// If there is none, or it is another one; the message shows all spans as a tree.
+#[track_caller]
+pub fn assert_event(kept: &Kept, message: &str, span: Option<&str>, fields: &[(&str, &str)]) {
+    let event = kept.event(message);
+    let found = event.span_id.and_then(|id| kept.spans.iter().find(|span| span.span_id == id));
+    let within = found.map(|span| &*span.name);
+    assert!(
+        within == span && (span.is_some() || event.span_id.is_none()),
+        "{message:?} is not in {}, but in {}, of\n{}",
+        span.unwrap_or("no span"),
+        within.unwrap_or("one that is not there"),
+        kept.tree()
+    );
+    assert_fields(message, &event.fields, fields, &kept.tree());
+}
+
+#[track_caller]
+fn assert_fields(of: &str, all: &[(Text, Value)], wanted: &[(&str, &str)], tree: &str) {
+    for (name, value) in wanted {
+        let found = all.iter().find(|(key, _)| key == name).map(|(_, value)| value.to_string());
+        let shown = found.as_deref().unwrap_or("not there");
+        assert!(
+            found.as_deref() == Some(value),
+            "{name} of {of} is {shown}, not {value}; all spans:\n{tree}"
+        );
+    }
+}
+
 fn find<'a>(metrics: &'a Snapshot, name: &str, tags: &[(&str, &str)]) -> Option<MetricRef<'a>> {
     let mut tags = tags.to_vec();
     tags.sort_unstable();
@@ -193,5 +247,31 @@ mod tests {
         assert!(missing.contains("nothing of that name, but") && missing.contains("orders"), "{missing}");
         let other = said(move || assert_histogram(&three, "size", &[], 2, 4.0));
         assert!(other.contains("histogram size{} = 1 values, sum 4"), "{other}");
+    }
+
+    #[test]
+    fn assertions_on_spans_and_events_show_the_tree() {
+        let id = |n| crate::model::SpanId::new(n).unwrap();
+        let context = |n| crate::model::SpanContext {
+            trace_id: crate::model::TraceId::new(1).unwrap(),
+            span_id: id(n),
+            sampled: true,
+        };
+        let event = Event::new(tracing_core::Level::INFO, "done", 0).within(context(2)).field("n", 3u64);
+        let spans = vec![
+            Span::new(context(1), "request", 0, 9),
+            Span::new(context(2), "query", 1, 2).child_of(id(1)).field("rows", 7u64),
+        ];
+        let kept = Kept { spans, events: vec![event], ..Kept::default() };
+        assert_span(&kept, "request", None, &[]);
+        assert_span(&kept, "query", Some("request"), &[("rows", "7")]);
+        assert_event(&kept, "done", Some("query"), &[("n", "3")]);
+        let (one, two, three) = (kept.clone(), kept.clone(), kept);
+        let wrong = said(move || assert_span(&one, "query", None, &[]));
+        assert!(wrong.contains("query is not below nothing, in\nrequest\n  query\n"), "{wrong}");
+        let wrong = said(move || assert_span(&two, "query", Some("request"), &[("rows", "8")]));
+        assert!(wrong.contains("rows of query is 7, not 8"), "{wrong}");
+        let wrong = said(move || assert_event(&three, "done", Some("request"), &[]));
+        assert!(wrong.contains("\"done\" is not in request, but in query"), "{wrong}");
     }
 }
