@@ -41,6 +41,8 @@ pub(crate) struct Slot {
     site: SitePtr,
     /// Somebody may know the trace and the ids by now.
     is_used: AtomicBool,
+    /// It stands alone, and not where ids lead to.
+    is_apart: AtomicBool,
     words: [AtomicU64; WORDS],
     late: Mutex<Option<Box<Late>>>,
 }
@@ -411,7 +413,7 @@ impl Store {
     #[inline]
     pub(crate) fn close(&self, id: u64, slot: &'static Slot) {
         slot.free();
-        if self.place(id, false).is_none_or(|place| !std::ptr::eq(place, slot)) {
+        if slot.is_apart.load(Relaxed) {
             self.forget(id);
         }
     }
@@ -462,6 +464,7 @@ impl Store {
             return None;
         }
         let slot = lease(1).first()?;
+        slot.is_apart.store(true, Relaxed);
         others.insert(id, slot);
         self.many_others.store(others.len(), Relaxed);
         Some(slot)
