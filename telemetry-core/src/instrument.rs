@@ -147,6 +147,15 @@ fn add_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Num
     }
 }
 
+/// A value of a histogram, with tags that may be none.
+fn observe_tagged(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
+    if tags.is_empty() {
+        observe(bound, site, value);
+    } else {
+        observe_with(bound, site, tags, value);
+    }
+}
+
 fn observe_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
     let x = value.as_f64();
     let own = || page::with_tagged(bound.map(Core::number), site, tags, |cell| cell.record(x));

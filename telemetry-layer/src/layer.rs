@@ -125,6 +125,7 @@ impl TelemetryLayer {
         change(&mut self.inner.rules.lock().unwrap_or_else(PoisonError::into_inner));
         self
     }
+
     pub(crate) fn inner(&self) -> &Inner {
         &self.inner
     }
@@ -190,7 +191,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         }
         let parent = inner.parent(attributes.parent(), attributes.is_contextual());
         let (new_trace, span_id) = new_ids();
+        let site = attributes.metadata();
         let known = parent.and_then(|(id, slot)| Some((slot.hand_out(id)?, slot)));
+        let now = || inner.sink.clock().now();
         let mut propagated = None;
         let mut decided_here = true;
         let (context, parent) = if let Some((parent, slot)) = known {
@@ -200,20 +203,17 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         } else if let Some(remote) = context::remote_parent() {
             propagated = Propagated::of(&remote);
             decided_here = false;
-            let now = || inner.sink.clock().now();
-            let sampled = inner.sink.sampler().keeps_remote(remote.span, attributes.metadata(), now);
+            let sampled = inner.sink.sampler().keeps_remote(remote.span, site, now);
             (SpanContext { trace_id: remote.span.trace_id, span_id, sampled }, Some(remote.span.span_id))
         } else {
-            let now = || inner.sink.clock().now();
-            let sampled = inner.sink.sampler().keeps(new_trace, attributes.metadata(), now);
+            let sampled = inner.sink.sampler().keeps(new_trace, site, now);
             (SpanContext { trace_id: new_trace, span_id, sampled }, None)
         };
-        let site = attributes.metadata();
         let plan = inner.plan(site);
         let measured = plan.and_then(|plan| plan.metrics.as_ref());
         // When a span that nobody keeps began is nobody's business.
         let is_timed = context.sampled || measured.is_some();
-        let start = if is_timed { inner.sink.clock().now() } else { Tick::default() };
+        let start = if is_timed { now() } else { Tick::default() };
         let Some(slot) =
             inner.store.open(id.into_u64(), &Opening { context, parent, start, site, decided_here })
         else {

@@ -207,8 +207,7 @@ impl Slot {
         self.trace[0].store((trace >> 64) as u64, Relaxed);
         self.trace[1].store(trace as u64, Relaxed);
         self.parent.store(parent.get(), Relaxed);
-        let flags = self.flags.load(Relaxed);
-        let flags = flags & !DECIDED_HERE;
+        let flags = self.flags.load(Relaxed) & !DECIDED_HERE;
         if context.sampled && flags & (SAMPLED | MEASURED) == 0 {
             self.start.store(now.raw(), Relaxed);
             let lost = self.site.get().map_or(0, |site| site.fields().len());

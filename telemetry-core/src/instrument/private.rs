@@ -27,11 +27,7 @@ pub fn record(site: &'static Site, tags: &[(&str, &str)], value: impl Into<Numbe
 /// Takes a value for a static histogram.
 #[inline]
 pub fn observe(site: &'static Site, tags: &[(&str, &str)], value: impl Into<Number>) {
-    if tags.is_empty() {
-        super::observe(None, site, value.into());
-    } else {
-        super::observe_with(None, site, tags, value.into());
-    }
+    super::observe_tagged(None, site, tags, value.into());
 }
 
 /// Sends a finished data point.
@@ -247,12 +243,7 @@ impl SpanSites {
     pub fn end(&self, sink: &Sink, tags: &[(&str, &str)], outcome: Outcome, seconds: f64) {
         super::add(Some(sink.core()), &self.active, Number::Int(-1));
         if let Some(site) = self.durations.get(outcome as usize) {
-            let core = Some(sink.core());
-            if tags.is_empty() {
-                super::observe(core, site, Number::Float(seconds));
-            } else {
-                super::observe_with(core, site, tags, Number::Float(seconds));
-            }
+            super::observe_tagged(Some(sink.core()), site, tags, Number::Float(seconds));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{SiteRef, observe, observe_with};
+use super::{SiteRef, observe_tagged};
 use crate::clock::Tick;
 use crate::collector::{Core, current};
 use crate::metrics::{Site, Task, page};
@@ -114,9 +114,6 @@ fn record_elsewhere(collector: u64, site: &Site, tags: &[(String, String)], seco
 }
 
 fn record(core: &Core, site: &Site, tags: &[(String, String)], seconds: f64) {
-    if tags.is_empty() {
-        return observe(Some(core), site, Number::Float(seconds));
-    }
     let tags: Vec<(&str, &str)> = tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    observe_with(Some(core), site, &tags, Number::Float(seconds));
+    observe_tagged(Some(core), site, &tags, Number::Float(seconds));
 }

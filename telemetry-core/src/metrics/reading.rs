@@ -10,7 +10,7 @@ use super::series::{Began, Join, Own, Point, Reading, Series};
 use super::site::Site;
 use super::table::{Table, lock};
 use crate::clock::{Anchors, Tick};
-use crate::model::{Identity, Kind, Metric, MetricValue, Number, Tags, Temporality, Text};
+use crate::model::{Identity, Kind, Metric, MetricValue, Number, Tags, Temporality};
 
 impl Table {
     /// Somebody who will ask for snapshots, and is to see how a series ends. It sets what is returned to the tick at
@@ -103,21 +103,19 @@ impl Table {
     fn end(&self, over: &HashSet<Names<'_>>, readings: Vec<(Arc<Series>, Reading)>, now: Tick) {
         let read = lock(&self.sources).iter().filter_map(|last| Some(last.upgrade()?.load(Relaxed))).min();
         let is_seen = |series: &Series| read.is_none_or(|read| series.changed().raw() <= read);
-        let unseen = readings.iter().filter(|(series, _)| !is_seen(series)).map(|(series, _)| series);
-        let unseen: HashSet<(Text, Kind, Tags)> = unseen
-            .filter(|series| over.contains(&names(&series.identity)))
-            .map(|series| (series.identity.name.clone(), series.identity.kind, series.identity.tags.clone()))
-            .collect();
+        let unseen = readings.iter().filter(|(series, _)| !is_seen(series));
+        let unseen: HashSet<Names<'_>> = unseen.map(|(series, _)| names(&series.identity)).collect();
+        let ends = |series: &Series| {
+            let names = names(&series.identity);
+            over.contains(&names) && !unseen.contains(&names) && !series.is_ended()
+        };
+        let ends: Vec<bool> = readings.iter().map(|(series, _)| ends(series)).collect();
         let mut ended = Vec::new();
-        for (series, reading) in readings {
-            let id = &series.identity;
-            let ends = over.contains(&names(id))
-                && !series.is_ended()
-                && (unseen.is_empty() || !unseen.contains(&(id.name.clone(), id.kind, id.tags.clone())));
-            if ends {
-                series.end(reading);
-                ended.push(series);
-            }
+        for (series, reading) in
+            readings.into_iter().zip(ends).filter_map(|(read, ends)| ends.then_some(read))
+        {
+            series.end(reading);
+            ended.push(series);
         }
         if !ended.is_empty() {
             self.pages.retire();

@@ -6,11 +6,12 @@ use super::bounds::Bounds;
 use super::cell::Cell;
 use super::meter::Meter;
 use super::site::CellKind;
+use super::table::lock;
 use super::tagged::{Need, OwnCell};
 use super::task::Tasks;
 use crate::clock::{Anchors, Clock, Tick};
 use crate::model::{HistogramValue, Identity, Kind, Metric, MetricValue, Number, Temporality, Text};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::Mutex;
 
 /// A series in a collector's table.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub(crate) struct Series {
 }
 
 /// What a series is like beside its identity.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Shape {
     /// What its metric was called before a view renamed it.
     pub(crate) declared: Text,
@@ -336,8 +337,4 @@ impl Series {
             point(&tasks.longest, None, now, Join::Greatest, MetricValue::Number(longest.into()));
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -30,25 +30,6 @@ impl Chunk {
         self.bytes.len() + size_of_val(&*self.sites)
     }
 
-    /// Bytes that it keeps from other use, filled or not.
-    pub fn capacity(&self) -> usize {
-        self.bytes.capacity() + self.sites.capacity() * size_of::<&Metadata<'_>>()
-    }
-
-    /// Forgets all records, keeps the memory.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.sites.clear();
-        self.items = 0;
-    }
-
-    /// Adds all records of another chunk of the same signal.
-    pub fn append(&mut self, other: &Chunk) {
-        self.bytes.extend_from_slice(&other.bytes);
-        self.sites.extend_from_slice(&other.sites);
-        self.items += other.items;
-    }
-
     /// Adds a finished span.
     pub fn push_span(&mut self, head: &SpanHead<'_>, fields: &FieldBuf) {
         let mut texts = Vec::new();

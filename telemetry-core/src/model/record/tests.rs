@@ -25,15 +25,15 @@ proptest! {
              prop::collection::vec(field(), 0..6)),
             0..8),
     ) {
-        let mut chunk = Chunk::default();
+        let mut twice = Chunk::default();
         let links = [context(3, 4, true), context(u128::MAX, 5, false)];
-        for (trace, span, parent, start, duration, kind, sampled, name, fields) in &spans {
+        for (trace, span, parent, start, duration, kind, sampled, name, fields) in spans.iter().chain(&spans) {
             let mut buf = FieldBuf::new();
             for (key, value) in fields {
                 buf.push(Key::Name(key), value.as_ref());
             }
             let status = Status::Error(name.clone());
-            chunk.push_span(&SpanHead {
+            twice.push_span(&SpanHead {
                 context: context(*trace, *span, *sampled),
                 parent: SpanId::new(*parent),
                 start: Time::Tick(*start),
@@ -47,9 +47,6 @@ proptest! {
                 links: Links::new(&links[..usize::from(*kind).min(2)]),
             }, &buf);
         }
-        let mut twice = Chunk::default();
-        twice.append(&chunk);
-        twice.append(&chunk);
         prop_assert_eq!(twice.len(), 2 * spans.len());
         let read: Vec<SpanRecord<'_>> = twice.spans().collect();
         for (record, (trace, span, parent, start, duration, kind, sampled, name, fields)) in
