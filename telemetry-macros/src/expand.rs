@@ -151,7 +151,8 @@ fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
         let guard = local("__active");
         quote!(let #guard = #p::Active::start({ static SITE: #p::Site = #site; &SITE });)
     });
-    function.with_body(quote!(#active let #timer = #start; #open #run))
+    let mutable = args.outcome.then(|| quote!(mut));
+    function.with_body(quote!(#active let #mutable #timer = #start; #open #run))
 }
 
 /// The body as it is, or, where its result is looked at, in a closure: an early return then ends the closure.

@@ -86,7 +86,7 @@ pub struct CallTimer {
 impl CallTimer {
     #[inline]
     pub fn start(site: &'static Site) -> Self {
-        Self { site, running: Running::start(None) }
+        Self { site, running: Running::start(site, None) }
     }
 }
 
@@ -100,32 +100,41 @@ impl Drop for CallTimer {
 /// Measures a call, with a series for each outcome, in the order of [`Outcome`].
 #[derive(Debug)]
 pub struct OutcomeTimer {
-    timer: CallTimer,
+    running: Running,
     sites: &'static [Site; 4],
-    outcome: Option<Outcome>,
 }
 
 impl OutcomeTimer {
     #[inline]
     pub fn start(sites: &'static [Site; 4]) -> Self {
-        Self { timer: CallTimer::start(&sites[0]), sites, outcome: None }
+        Self { running: Running::start(&sites[0], None), sites }
     }
 
+    /// Not by value: what was just stored would be moved in other pieces, which holds the processor up.
     #[inline]
-    pub fn end(mut self, outcome: Outcome) {
-        self.outcome = Some(outcome);
+    pub fn end(&mut self, outcome: Outcome) {
+        if outcome == Outcome::Ok {
+            self.running.stop(&self.sites[0], &[]);
+        } else {
+            self.stop_as(outcome);
+        }
+    }
+
+    #[cold]
+    fn stop_as(&mut self, outcome: Outcome) {
+        self.running.stop(&self.sites[outcome as usize], &[]);
     }
 }
 
 impl Drop for OutcomeTimer {
     #[inline]
     fn drop(&mut self) {
-        let outcome = self.outcome.unwrap_or_else(unfinished);
-        self.timer.site = &self.sites[outcome as usize];
+        if !matches!(self.running, Running::Not) {
+            self.stop_as(unfinished());
+        }
     }
 }
 
-#[cold]
 fn unfinished() -> Outcome {
     if std::thread::panicking() { Outcome::Panic } else { Outcome::Cancelled }
 }
@@ -143,7 +152,7 @@ impl TaggedOutcomeTimer {
         Self { guard: start(&sites[0], tags), sites, outcome: None }
     }
 
-    pub fn end(mut self, outcome: Outcome) {
+    pub fn end(&mut self, outcome: Outcome) {
         self.outcome = Some(outcome);
     }
 }

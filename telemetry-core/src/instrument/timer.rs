@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{SiteRef, observe_tagged};
 use crate::clock::Tick;
 use crate::collector::{Core, current};
-use crate::metrics::{Site, Task, page};
+use crate::metrics::page::{self, Started};
+use crate::metrics::{Site, Task};
 use crate::model::Number;
 
 /// Measures the time until it is dropped, for the collector that was current when it was made.
@@ -21,7 +22,7 @@ pub struct TimerGuard {
 
 impl TimerGuard {
     pub(super) fn start(site: SiteRef, tags: &[(&str, &str)], bound: Option<&Arc<Core>>) -> Self {
-        let running = Running::start(bound);
+        let running = Running::start(&site, bound);
         let task = if site.is_long_task { running.task(&site, tags) } else { None };
         let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         Self { running, site, tags, task }
@@ -44,18 +45,17 @@ impl Drop for TimerGuard {
 pub(super) enum Running {
     /// For nobody.
     Not,
-    /// For the collector of that number, which was the current one, since that reading of the machine's counter:
-    /// the quick way.
-    Counter(u64, u64),
+    /// By the machine's counter: the quick way.
+    Counter(Started),
     /// Since that tick of the collector's clock.
     For(Arc<Core>, Tick),
 }
 
 impl Running {
     #[inline]
-    pub(super) fn start(bound: Option<&Arc<Core>>) -> Self {
-        match page::start_counter() {
-            Some((collector, start)) if bound.is_none() => Self::Counter(collector, start),
+    pub(super) fn start(site: &Site, bound: Option<&Arc<Core>>) -> Self {
+        match Started::now(site) {
+            Some(started) if bound.is_none() => Self::Counter(started),
             _ if page::is_any() => Self::start_by_clock(bound),
             _ => Self::Not,
         }
@@ -75,7 +75,7 @@ impl Running {
     fn task(&self, site: &Site, tags: &[(&str, &str)]) -> Option<Task> {
         match self {
             Self::Not => None,
-            Self::Counter(collector, _) => current::by_number(*collector)?.table().begin_task(site, tags),
+            Self::Counter(started) => current::by_number(started.collector)?.table().begin_task(site, tags),
             Self::For(core, _) => core.table().begin_task(site, tags),
         }
     }
@@ -83,14 +83,14 @@ impl Running {
     /// Takes the time until now, once.
     #[inline]
     pub(super) fn stop(&mut self, site: &Site, tags: &[(String, String)]) {
-        if let Self::Counter(collector, start) = *self {
+        if let Self::Counter(started) = *self {
             *self = Self::Not;
             if tags.is_empty() {
-                if let Err(seconds) = page::stop_counter(collector, start, site) {
-                    record_elsewhere(collector, site, tags, seconds);
+                if let Err(seconds) = started.stop(site) {
+                    record_elsewhere(started.collector, site, tags, seconds);
                 }
             } else {
-                record_elsewhere(collector, site, tags, page::counter_since(start));
+                record_elsewhere(started.collector, site, tags, started.seconds());
             }
         } else {
             self.stop_by_clock(site, tags);

@@ -171,6 +171,8 @@ fn finish(value: &mut HistogramValue, sum: f64, min: f64, max: f64) {
 /// shared histogram.
 #[derive(Debug)]
 pub(crate) struct OwnHistogram {
+    /// The address of its page, and its number there.
+    place: (usize, usize),
     /// The [`place`] of the first bucket. Beyond [`EMPTY`] it is none, and no value is less than a window above it: there
     /// are chosen bounds whose number it is less [`CHOSEN`], no value came yet, or nobody said which buckets it has.
     base: AtomicUsize,
@@ -187,9 +189,11 @@ const CHOSEN: usize = EMPTY + 1;
 const UNSET: usize = usize::MAX / 2;
 const _: () = assert!(MOST_BOUNDS < WINDOW, "there is a bucket beyond the last bound");
 
-impl Default for OwnHistogram {
-    fn default() -> Self {
+impl OwnHistogram {
+    /// One that belongs there.
+    pub(crate) const fn at(place: (usize, usize)) -> Self {
         Self {
+            place,
             base: AtomicUsize::new(UNSET),
             buckets: [const { AtomicU64::new(0) }; WINDOW],
             zero: AtomicU64::new(0),
@@ -198,9 +202,13 @@ impl Default for OwnHistogram {
             max: AtomicU64::new(f64::NEG_INFINITY.to_bits()),
         }
     }
-}
 
-impl OwnHistogram {
+    /// The address of its page, and its number there.
+    #[inline]
+    pub(crate) fn place(&self) -> (usize, usize) {
+        self.place
+    }
+
     /// Prepares it for values of a series with these bounds. Before, it takes none.
     pub(crate) fn choose(&self, bounds: Option<Bounds>) {
         if self.base.load(Relaxed) == UNSET {
@@ -281,7 +289,7 @@ impl OwnHistogram {
 
     /// Forgets everything; nobody writes to it now.
     pub(crate) fn clear(&self) {
-        let empty = Self::default();
+        let empty = Self::at(self.place);
         self.base.store(UNSET, Relaxed);
         self.buckets.iter().chain([&self.zero, &self.sum]).for_each(|cell| cell.store(0, Relaxed));
         self.min.store(empty.min.into_inner(), Relaxed);
@@ -367,7 +375,7 @@ mod tests {
     #[test]
     fn chosen_bounds_hold_their_upper_values_on_a_thread_and_shared() {
         let bounds = Bounds::new(&[-1.0, 0.0, 2.5]).unwrap();
-        let (shared, own) = (Histogram::new(bounds), OwnHistogram::default());
+        let (shared, own) = (Histogram::new(bounds), OwnHistogram::at((0, 0)));
         own.choose(bounds);
         for x in [-5.0, -1.0, -0.5, 0.0, 1.0, 2.5, 2.6, 1e300] {
             shared.record(x);

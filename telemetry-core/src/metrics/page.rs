@@ -85,8 +85,7 @@ pub(crate) fn add(bound: Option<u64>, site: &Site, n: u64) -> bool {
 /// Takes a finite value into this thread's own histogram. False if there is none, or it has no bucket for it.
 #[inline]
 pub(crate) fn record(bound: Option<u64>, site: &Site, x: f64) -> bool {
-    let (Some(page), Some(number)) = (hot(bound), own(site)) else { return false };
-    let histogram = page.histograms.get().and_then(|all| all[number].get());
+    let histogram = hot(bound).and_then(|page| page.histogram(site));
     histogram.is_some_and(|histogram| histogram.record(x))
 }
 
@@ -108,28 +107,49 @@ pub(crate) fn with_tagged(
     found.ok().flatten().unwrap_or(false)
 }
 
-/// The current collector of this thread and a reading of the machine's counter, if that is how it measures.
-#[inline]
-pub(crate) fn start_counter() -> Option<(u64, u64)> {
-    let page = HOT.with(Cell::get)?;
-    (page.counter_seconds.load(Relaxed) != 0).then(|| (page.collector.load(Relaxed), machine::counter()))
+/// Since when something runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started {
+    /// The current one then.
+    pub(crate) collector: u64,
+    /// A reading of the machine's counter.
+    counter: u64,
+    /// Where the time will most likely go: what is looked up before the clock is read is not measured, and reading
+    /// it waits for all that comes before.
+    likely: &'static OwnHistogram,
 }
 
-/// Takes the time since that reading, which was made for that collector, into this thread's own histogram.
-#[inline]
-pub(crate) fn stop_counter(collector: u64, start: u64, site: &Site) -> Result<(), f64> {
-    // What can be looked up before the clock is read costs less there: reading it holds up what comes after.
-    let page = hot(Some(collector));
-    let histogram = page.and_then(|page| page.histograms.get()?[own(site)?].get());
-    let ticks = ticks_since(start);
-    let (Some(page), Some(histogram)) = (page, histogram) else { return Err(seconds_of(ticks)) };
-    let seconds = ticks * f64::from_bits(page.counter_seconds.load(Relaxed));
-    if histogram.record(seconds) { Ok(()) } else { Err(seconds) }
-}
+impl Started {
+    /// Now, if the current collector of this thread measures by the machine's counter.
+    #[inline]
+    pub(crate) fn now(site: &Site) -> Option<Self> {
+        static NOBODYS: OwnHistogram = OwnHistogram::at((0, 0));
+        let page = HOT.with(Cell::get)?;
+        if page.counter_seconds.load(Relaxed) == 0 {
+            return None;
+        }
+        let (collector, likely) = (page.collector.load(Relaxed), page.histogram(site).unwrap_or(&NOBODYS));
+        Some(Self { collector, likely, counter: machine::counter() })
+    }
 
-/// The time since that reading, in seconds.
-pub(crate) fn counter_since(start: u64) -> f64 {
-    seconds_of(ticks_since(start))
+    /// Takes the time since then into this thread's own histogram.
+    #[inline]
+    pub(crate) fn stop(&self, site: &Site) -> Result<(), f64> {
+        let page = hot(Some(self.collector));
+        let histogram = page.and_then(|page| {
+            let is_likely = self.likely.place() == (page.address(), site.known_number());
+            if is_likely { Some(self.likely) } else { page.histogram(site) }
+        });
+        let ticks = ticks_since(self.counter);
+        let (Some(page), Some(histogram)) = (page, histogram) else { return Err(seconds_of(ticks)) };
+        let seconds = ticks * f64::from_bits(page.counter_seconds.load(Relaxed));
+        if histogram.record(seconds) { Ok(()) } else { Err(seconds) }
+    }
+
+    /// The time since then, in seconds.
+    pub(crate) fn seconds(&self) -> f64 {
+        seconds_of(ticks_since(self.counter))
+    }
 }
 
 /// Counters of two cores may be a little apart: nothing took less than no time.
@@ -223,7 +243,8 @@ impl Pages {
                 + if dir.is_none() { CELLS * size_of::<OnceLock<Box<()>>>() } else { 0 };
             if !missing || self.take(size) {
                 let all = page.histograms.get_or_init(|| Box::new([const { OnceLock::new() }; CELLS]));
-                all[number].get_or_init(Box::default).choose(bounds);
+                let place = (page.address(), number);
+                all[number].get_or_init(|| Box::new(OwnHistogram::at(place))).choose(bounds);
             }
         }
     }
@@ -349,6 +370,18 @@ impl std::fmt::Debug for Page {
 }
 
 impl Page {
+    /// The histogram of that site.
+    #[inline]
+    fn histogram(&self, site: &Site) -> Option<&OwnHistogram> {
+        self.histograms.get()?[own(site)?].get().map(|histogram| &**histogram)
+    }
+
+    /// Tells one page from another.
+    #[inline]
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     /// The sums that are not 0, by the number of their site.
     pub(crate) fn sums(&self) -> impl Iterator<Item = (usize, u64)> {
         self.sums.iter().map(|cell| cell.load(Relaxed)).enumerate().filter(|(_, sum)| *sum != 0)

@@ -37,7 +37,7 @@ impl OwnCell {
         let histogram = match need {
             Need::Sum => None,
             Need::Histogram(bounds) => {
-                let histogram = Box::<OwnHistogram>::default();
+                let histogram = Box::new(OwnHistogram::at((0, 0)));
                 histogram.choose(bounds);
                 Some(histogram)
             }
