@@ -159,12 +159,16 @@ impl Inner {
 
     /// Runs `f`, which runs no code of the user, with this thread's writer.
     #[inline]
-    fn write(&self, f: impl FnOnce(&mut Writer)) {
-        let mut f = Some(f);
-        let mut run = |writer: &mut Writer| f.take().into_iter().for_each(|f| f(writer));
-        if self.local(|local| run(&mut local.writer)).is_none() {
-            self.sink.with_writer(run);
+    fn write(&self, f: impl Fn(&mut Writer)) {
+        if self.local(|local| f(&mut local.writer)).is_none() {
+            self.write_elsewhere(&f);
         }
+    }
+
+    /// The same where this thread has nothing of its own any more.
+    #[cold]
+    fn write_elsewhere(&self, f: &dyn Fn(&mut Writer)) {
+        self.sink.with_writer(f);
     }
 
     /// Explicit parent, else the current span, else none. An explicit parent that this layer does not know,
@@ -388,33 +392,47 @@ impl Inner {
         let (Some(context), Some(site)) = (slot.context(id), slot.site()) else { return };
         let start = slot.start();
         let duration_nano = self.sink.clock().now().since(start);
-        let late = slot.take_late();
-        let late = late.as_deref();
         let head = SpanHead {
             context,
             parent: slot.parent(),
             start: Time::Tick(start.raw()),
             duration_nano,
-            kind: late.map_or(SpanKind::Internal, |late| late.kind),
-            status: late.map_or(StatusRef::Unset, Late::status),
-            name: late.and_then(|late| late.name.as_deref()),
+            kind: SpanKind::Internal,
+            status: StatusRef::Unset,
+            name: None,
             site: Site::Static(site),
             cut: 0,
-            trace_state: late.and_then(|late| late.propagated.as_deref()).map_or("", |p| &p.trace_state),
-            links: Links::new(late.map_or(&[], |late| &late.links)),
+            trace_state: "",
+            links: Links::default(),
         };
-        match late.and_then(|late| late.fields.as_ref()) {
-            None => {
-                let (size, words) = slot.words();
-                self.write(|writer| writer.push_span(&head, size, words));
-            }
-            Some(fields) => self.write(|writer| writer.push_span(&head, fields.size(), fields.bytes())),
+        if let Some(late) = slot.take_late() {
+            return self.finish_late(slot, &head, &late);
+        }
+        let (size, words) = slot.words();
+        self.write(|writer| writer.push_span(&head, size, words));
+    }
+
+    /// The same with what most spans don't have.
+    #[cold]
+    fn finish_late(&self, slot: &Slot, head: &SpanHead<'_>, late: &Late) {
+        let head = SpanHead {
+            kind: late.kind,
+            status: late.status(),
+            name: late.name.as_deref(),
+            trace_state: late.propagated.as_deref().map_or("", |propagated| &propagated.trace_state),
+            links: Links::new(&late.links),
+            ..*head
+        };
+        let (size, words) = slot.words();
+        match &late.fields {
+            None => self.write(|writer| writer.push_span(&head, size, words)),
+            Some(fields) => self.write(|writer| writer.push_span(&head, fields.size(), fields.words())),
         }
     }
 }
 
 /// Runs `f`, which runs no code of the user, with the tags that the fields of a span are.
-fn with_tags(measured: &Measured, slot: &Slot, f: impl FnOnce(&[(&str, &str)])) {
+fn with_tags(measured: &Measured, slot: &Slot, f: impl Fn(&[(&str, &str)])) {
     let Some(site) = slot.site().filter(|_| !measured.tags.is_empty()) else { return f(&[]) };
     with_fields(|fields| {
         slot.fields_into(fields);

@@ -49,17 +49,19 @@ pub(crate) fn with<R>(
     let run = |locals: &RefCell<Vec<Local>>| {
         // Borrowed already only where an allocator makes spans.
         let mut locals = locals.try_borrow_mut().ok()?;
-        if let Some(local) = locals.iter_mut().find(|local| local.layer == layer) {
-            return Some(f(local));
-        }
-        locals.retain(|local| local.alive.strong_count() > 0);
-        let mut local =
-            Local { layer, alive: Arc::downgrade(alive), stack: Vec::new(), writer: sink.writer() };
-        let result = f(&mut local);
-        locals.push(local);
-        Some(result)
+        let known = locals.iter().position(|local| local.layer == layer);
+        let at = known.unwrap_or_else(|| first(&mut locals, layer, alive, sink));
+        locals.get_mut(at).map(f)
     };
     LOCALS.try_with(run).ok().flatten()
+}
+
+/// Where it is from now on.
+#[cold]
+fn first(locals: &mut Vec<Local>, layer: u64, alive: &Arc<()>, sink: &Sink) -> usize {
+    locals.retain(|local| local.alive.strong_count() > 0);
+    locals.push(Local { layer, alive: Arc::downgrade(alive), stack: Vec::new(), writer: sink.writer() });
+    locals.len() - 1
 }
 
 impl Local {

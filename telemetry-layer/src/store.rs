@@ -36,7 +36,7 @@ pub(crate) struct Slot {
     start: AtomicU64,
     /// [`SAMPLED`] and so on.
     flags: AtomicU64,
-    /// Bytes in `words`, and above them how many fields were cut.
+    /// How many of `words` are used, and above that how many fields were cut.
     fields: AtomicU64,
     site: SitePtr,
     /// Somebody may know the trace and the ids by now.
@@ -118,7 +118,7 @@ impl Slot {
     /// Sets all fields. Nobody else does so at the same time.
     #[inline]
     pub(crate) fn set_fields(&self, fields: &FieldBuf) {
-        if fields.size().0 > WORDS * 8 {
+        if fields.size().0 > WORDS {
             return self.change(self.id(), |late| late.fields = Some(fields.clone()));
         }
         self.put_words(fields);
@@ -126,22 +126,17 @@ impl Slot {
 
     #[inline]
     fn put_words(&self, fields: &FieldBuf) {
-        let (bytes, cut) = fields.size();
-        let mut places = self.words.iter();
-        fields.bytes().each(|word| {
-            if let Some(place) = places.next() {
-                place.store(word, Relaxed);
-            }
-        });
-        self.fields.store(u64::from(cut) << 32 | bytes as u64, Release);
+        let (words, cut) = fields.size();
+        self.words.iter().zip(fields.words()).for_each(|(place, word)| place.store(*word, Relaxed));
+        self.fields.store(u64::from(cut) << 32 | words as u64, Release);
     }
 
     /// The fields, where they are in the slot.
     #[inline]
     pub(crate) fn words(&self) -> (FieldSize, SlotWords<'_>) {
         let packed = self.fields.load(Acquire);
-        let bytes = (packed & 0xffff_ffff) as usize;
-        ((bytes, (packed >> 32) as u32), SlotWords(&self.words[..bytes.div_ceil(8).min(WORDS)]))
+        let words = (packed as u32 as usize).min(WORDS);
+        ((words, (packed >> 32) as u32), SlotWords(&self.words[..words]))
     }
 
     /// Where the span with that id stands, if it is still the one that is here.
@@ -242,7 +237,7 @@ impl Slot {
         let mut fields = FieldBuf::new();
         self.read_fields(late.as_deref(), &mut fields);
         fields.update(later, site);
-        if fields.size().0 > WORDS * 8 {
+        if fields.size().0 > WORDS {
             self.flags.store(self.flags.load(Relaxed) | LATE, Relaxed);
             late.get_or_insert_default().fields = Some(fields);
         } else {
@@ -260,8 +255,8 @@ impl Slot {
         if let Some(spilled) = late.and_then(|late| late.fields.as_ref()) {
             fields.clone_from(spilled);
         } else {
-            let (size, words) = self.words();
-            fields.set_words(words, size);
+            let ((_, cut), words) = self.words();
+            fields.set_words(words, cut);
         }
     }
 

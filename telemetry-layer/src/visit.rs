@@ -1,6 +1,6 @@
 //! Takes the fields of a span or an event down as bytes.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
 
@@ -202,15 +202,23 @@ impl Recorder<'_> {
 const KEPT: usize = 4 << 10;
 
 /// Runs `f` with an empty buffer of this thread. What `f` runs may record in its turn: it gets another one.
-pub(crate) fn with_fields<R>(f: impl FnOnce(&mut FieldBuf) -> R) -> R {
+#[inline]
+pub(crate) fn with_fields(mut f: impl FnMut(&mut FieldBuf)) {
     thread_local! {
-        static SPARE: Cell<FieldBuf> = const { Cell::new(FieldBuf::new()) };
+        static SPARE: RefCell<FieldBuf> = const { RefCell::new(FieldBuf::new()) };
     }
-    let mut fields = SPARE.try_with(Cell::take).unwrap_or_default();
-    fields.clear();
-    let result = f(&mut fields);
-    if fields.capacity() <= KEPT {
-        let _ = SPARE.try_with(|spare| spare.set(fields));
+    let known = SPARE.try_with(|spare| {
+        let (mut spare, mut own) = (spare.try_borrow_mut().ok(), FieldBuf::new());
+        let fields = spare.as_deref_mut().unwrap_or(&mut own);
+        fields.clear();
+        f(fields);
+        if fields.capacity() > KEPT {
+            *fields = FieldBuf::new();
+        }
+    });
+    if known.is_err() {
+        // The thread is ending, and its buffer is gone.
+        let f: &mut dyn FnMut(&mut FieldBuf) = &mut f;
+        f(&mut FieldBuf::new());
     }
-    result
 }

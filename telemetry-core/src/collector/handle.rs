@@ -154,7 +154,7 @@ impl Collector {
             links: Links::new(&span.links),
         };
         let fields = buffer(&span.fields);
-        self.core.buffers.with_writer(|writer| writer.push_span(&head, fields.size(), fields.bytes()));
+        self.core.buffers.with_writer(|writer| writer.push_span(&head, fields.size(), fields.words()));
     }
 
     /// Takes a finished event as it is.

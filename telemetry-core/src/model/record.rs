@@ -8,7 +8,8 @@
 //! for items made by hand ([`Time::Unix`]).
 //!
 //! A record: its length, then fixed values, then optional texts, then fields. A field: its key (an index
-//! into the call site's field names, or a name), its type, its value. All numbers are little-endian.
+//! into the call site's field names, or a name), its type, its value, in whole words of 64 bits. All numbers are
+//! little-endian.
 
 mod chunk;
 mod cursor;

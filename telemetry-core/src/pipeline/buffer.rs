@@ -349,17 +349,28 @@ impl Writer {
     /// Adds a finished span, whose fields are given in words.
     #[inline]
     pub fn push_span(&mut self, head: &SpanHead<'_>, size: FieldSize, fields: impl Words) {
+        if head.has_texts() {
+            self.push_with_texts(head, size, fields);
+        } else {
+            self.push(Signal::Spans, &Encoded::span(head, size, &[]), fields);
+        }
+    }
+
+    #[cold]
+    fn push_with_texts(&mut self, head: &SpanHead<'_>, size: FieldSize, fields: impl Words) {
         let mut texts = std::mem::take(&mut self.texts);
-        self.push(Signal::Spans, &Encoded::span(head, size, &mut texts), fields);
+        texts.clear();
+        head.write_texts(&mut texts);
+        self.push(Signal::Spans, &Encoded::span(head, size, &texts), fields);
         self.texts = texts;
     }
 
     /// Adds an event.
     #[inline]
     pub fn push_event(&mut self, head: &EventHead<'_>, fields: &FieldBuf) {
-        let mut texts = std::mem::take(&mut self.texts);
-        self.push(Signal::Events, &Encoded::event(head, fields.size(), &mut texts), fields.bytes());
-        self.texts = texts;
+        let mut texts = Vec::new();
+        head.site.write_texts(&mut texts);
+        self.push(Signal::Events, &Encoded::event(head, fields.size(), &texts), fields.words());
     }
 
     /// An item that head sampling did not choose.

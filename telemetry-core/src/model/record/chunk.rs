@@ -33,19 +33,21 @@ impl Chunk {
     /// Adds a finished span.
     pub fn push_span(&mut self, head: &SpanHead<'_>, fields: &FieldBuf) {
         let mut texts = Vec::new();
-        self.push(&Encoded::span(head, fields.size(), &mut texts), fields);
+        head.write_texts(&mut texts);
+        self.push(&Encoded::span(head, fields.size(), &texts), fields);
     }
 
     /// Adds an event.
     pub fn push_event(&mut self, head: &EventHead<'_>, fields: &FieldBuf) {
         let mut texts = Vec::new();
-        self.push(&Encoded::event(head, fields.size(), &mut texts), fields);
+        head.site.write_texts(&mut texts);
+        self.push(&Encoded::event(head, fields.size(), &texts), fields);
     }
 
     fn push<const HEAD: usize>(&mut self, record: &Encoded<'_, HEAD>, fields: &FieldBuf) {
         let mut put = |word: u64| self.bytes.extend_from_slice(&word.to_le_bytes());
         record.head.iter().for_each(|word| put(*word));
-        record.each_other_word(fields.bytes(), put);
+        record.each_other_word(fields.words(), put);
         self.sites.extend(record.site);
         self.items += 1;
     }
@@ -78,9 +80,7 @@ impl Chunk {
         let mut rest = Cursor(&self.bytes);
         (0..self.items).map(move |_| {
             let len = Cursor(rest.0).u32() as usize;
-            let record = Cursor(rest.bytes(len));
-            rest.bytes(len.next_multiple_of(8) - len);
-            record
+            Cursor(rest.bytes(len))
         })
     }
 }

@@ -1,7 +1,7 @@
 //! One record in words of 64 bits, each little-endian: a head of fixed size, then texts, then fields. Texts and fields
 //! begin at a word each.
 //!
-//! A record begins with its length in bytes; what follows up to the next word is filled with zeros.
+//! A record begins with its length in bytes.
 
 use tracing_core::{Level, Metadata};
 
@@ -32,13 +32,13 @@ pub struct Encoded<'a, const HEAD: usize> {
     pub site: Option<&'static Metadata<'static>>,
 }
 
-/// How many bytes fields take, and how many of them were cut.
+/// How many words fields take, and how many of them were cut.
 pub type FieldSize = (usize, u32);
 
 impl<'a> Encoded<'a, SPAN_WORDS> {
-    /// A finished span. `texts` is room for what is seldom there.
+    /// A finished span with its texts, as [`SpanHead::write_texts`] wrote them.
     #[inline]
-    pub fn span(head: &SpanHead<'_>, (field_bytes, cut): FieldSize, texts: &'a mut Vec<u8>) -> Self {
+    pub fn span(head: &SpanHead<'_>, (field_words, cut): FieldSize, texts: &'a [u8]) -> Self {
         let status = match head.status {
             StatusRef::Unset => 0,
             StatusRef::Ok => 1,
@@ -51,13 +51,9 @@ impl<'a> Encoded<'a, SPAN_WORDS> {
             | if head.trace_state.is_empty() { 0 } else { HAS_STATE }
             | if head.links.is_empty() { 0 } else { HAS_LINKS }
             | inline(&head.site);
-        texts.clear();
-        if status == ERROR || flags & (RENAMED | HAS_STATE | HAS_LINKS | INLINE) != 0 {
-            span_texts(head, texts);
-        }
         let trace = head.context.trace_id.get();
         let words = [
-            first(SPAN_WORDS, texts, field_bytes, [flags, head.kind as u8, status]),
+            first(SPAN_WORDS, texts, field_words, [flags, head.kind as u8, status]),
             (trace >> 64) as u64,
             trace as u64,
             head.context.span_id.get(),
@@ -66,30 +62,26 @@ impl<'a> Encoded<'a, SPAN_WORDS> {
             head.duration_nano,
             u64::from(head.cut.saturating_add(cut)),
         ];
-        Self { head: words, texts, field_words: field_bytes.div_ceil(8), site: meta(&head.site) }
+        Self { head: words, texts, field_words, site: meta(&head.site) }
     }
 }
 
 impl<'a> Encoded<'a, EVENT_WORDS> {
-    /// An event.
+    /// An event with its texts, as [`Site::write_texts`] wrote them.
     #[inline]
-    pub fn event(head: &EventHead<'_>, (field_bytes, cut): FieldSize, texts: &'a mut Vec<u8>) -> Self {
+    pub fn event(head: &EventHead<'_>, (field_words, cut): FieldSize, texts: &'a [u8]) -> Self {
         let (time_flag, time) = time(head.time);
         let flags = time_flag | if head.sampled { SAMPLED } else { 0 } | inline(&head.site);
-        texts.clear();
-        if flags & INLINE != 0 {
-            site_texts(&head.site, texts);
-        }
         let trace = head.trace_id.map_or(0, TraceId::get);
         let words = [
-            first(EVENT_WORDS, texts, field_bytes, [flags, 0, 0]),
+            first(EVENT_WORDS, texts, field_words, [flags, 0, 0]),
             (trace >> 64) as u64,
             trace as u64,
             head.span_id.map_or(0, SpanId::get),
             time,
             u64::from(head.cut.saturating_add(cut)),
         ];
-        Self { head: words, texts, field_words: field_bytes.div_ceil(8), site: meta(&head.site) }
+        Self { head: words, texts, field_words, site: meta(&head.site) }
     }
 }
 
@@ -112,35 +104,50 @@ impl<const HEAD: usize> Encoded<'_, HEAD> {
 
 /// The word that every record begins with.
 #[inline]
-fn first(head_words: usize, texts: &[u8], field_bytes: usize, [flags, kind, status]: [u8; 3]) -> u64 {
-    let bytes = (head_words + texts.len().div_ceil(8)) * 8 + field_bytes;
+fn first(head_words: usize, texts: &[u8], field_words: usize, [flags, kind, status]: [u8; 3]) -> u64 {
+    let bytes = (head_words + texts.len().div_ceil(8) + field_words) * 8;
     let len = u32::try_from(bytes).unwrap_or(u32::MAX);
     u64::from(len) | u64::from(flags) << 32 | u64::from(kind) << 40 | u64::from(status) << 48
 }
 
-#[cold]
-fn span_texts(head: &SpanHead<'_>, texts: &mut Vec<u8>) {
-    if let StatusRef::Error(message) = head.status {
-        push_text(texts, message);
+impl SpanHead<'_> {
+    /// Whether [`Self::write_texts`] writes any.
+    #[inline]
+    pub fn has_texts(&self) -> bool {
+        matches!(self.status, StatusRef::Error(_))
+            || self.name.is_some()
+            || !self.trace_state.is_empty()
+            || !self.links.is_empty()
+            || matches!(self.site, Site::Inline { .. })
     }
-    if let Some(name) = head.name {
-        push_text(texts, name);
+
+    /// Writes what is seldom there.
+    pub fn write_texts(&self, texts: &mut Vec<u8>) {
+        if let StatusRef::Error(message) = self.status {
+            push_text(texts, message);
+        }
+        if let Some(name) = self.name {
+            push_text(texts, name);
+        }
+        if !self.trace_state.is_empty() {
+            push_text(texts, self.trace_state);
+        }
+        if !self.links.is_empty() {
+            self.links.write(texts);
+        }
+        self.site.write_texts(texts);
     }
-    if !head.trace_state.is_empty() {
-        push_text(texts, head.trace_state);
-    }
-    if !head.links.is_empty() {
-        head.links.write(texts);
-    }
-    site_texts(&head.site, texts);
 }
 
-#[cold]
-fn site_texts(site: &Site<'_>, texts: &mut Vec<u8>) {
-    if let Site::Inline { name, target, level } = site {
-        texts.push(level_index(*level));
-        push_text(texts, name);
-        push_text(texts, target);
+impl Site<'_> {
+    /// Writes what no call site says.
+    #[inline]
+    pub fn write_texts(&self, texts: &mut Vec<u8>) {
+        if let Site::Inline { name, target, level } = self {
+            texts.push(level_index(*level));
+            push_text(texts, name);
+            push_text(texts, target);
+        }
     }
 }
 
@@ -159,6 +166,13 @@ fn meta(site: &Site<'_>) -> Option<&'static Metadata<'static>> {
 pub trait Words: Copy {
     /// Each of them, in their order.
     fn each(self, put: impl FnMut(u64));
+}
+
+impl Words for &[u64] {
+    #[inline]
+    fn each(self, put: impl FnMut(u64)) {
+        self.iter().copied().for_each(put);
+    }
 }
 
 impl Words for &[u8] {

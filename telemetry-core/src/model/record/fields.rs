@@ -2,16 +2,16 @@
 
 use tracing_core::Metadata;
 
-use super::cursor::{Cursor, push_text};
+use super::cursor::Cursor;
 use super::encode::{FieldSize, Words};
 use super::{MAX_FIELDS, MAX_TEXT};
 use crate::model::{Text, Value, ValueRef};
 
-/// Fields on their way into a record.
+/// Fields on their way into a record, each in words of 64 bits.
 #[derive(Clone, Debug, Default)]
 pub struct FieldBuf {
-    pub(super) bytes: Vec<u8>,
-    pub(super) cut: u32,
+    pub(super) words: Vec<u64>,
+    cut: u32,
 }
 
 /// What names a field: its index among the names of its call site, or the name itself.
@@ -23,7 +23,9 @@ pub enum Key<'a> {
     Name(&'a str),
 }
 
+/// The name is what stands before.
 const NAMED: u8 = 255;
+
 const BOOL: u8 = 0;
 const U64: u8 = 1;
 const I64: u8 = 2;
@@ -31,42 +33,52 @@ const F64: u8 = 3;
 const STR: u8 = 4;
 /// A text that was cut at [`MAX_TEXT`].
 const STR_CUT: u8 = 5;
+/// Not a value but the name of the next one.
+const NAME: u8 = 6;
+
+/// The word that a value begins with: key, tag, the length of a text, and the first four bytes of what follows.
+#[inline]
+fn head(key: u8, tag: u8, len: usize, first: u64) -> u64 {
+    u64::from(key) | u64::from(tag) << 8 | (len as u64 & 0xffff) << 16 | first << 32
+}
+
+/// Bytes of a text that stand in its first word.
+const IN_HEAD: usize = 4;
 
 impl FieldBuf {
     /// No fields.
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), cut: 0 }
+        Self { words: Vec::new(), cut: 0 }
     }
 
     /// Forgets all fields, keeps the memory.
     pub fn clear(&mut self) {
-        self.bytes.clear();
+        self.words.clear();
         self.cut = 0;
     }
 
     /// The fields as they are written.
     #[inline]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    pub fn words(&self) -> &[u64] {
+        &self.words
     }
 
-    /// How many bytes the fields take, and how many of them were cut.
+    /// How many words the fields take, and how many of them were cut.
     #[inline]
     pub fn size(&self) -> FieldSize {
-        (self.bytes.len(), self.cut)
+        (self.words.len(), self.cut)
     }
 
-    /// Takes fields over, of that size.
-    pub fn set_words(&mut self, words: impl Words, (bytes, cut): FieldSize) {
-        self.bytes.clear();
-        words.each(|word| self.bytes.extend_from_slice(&word.to_le_bytes()));
-        self.bytes.truncate(bytes);
+    /// Takes fields over, of which so many were cut.
+    pub fn set_words(&mut self, words: impl Words, cut: u32) {
+        self.words.clear();
+        words.each(|word| self.words.push(word));
         self.cut = cut;
     }
 
     /// Whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.words.is_empty()
     }
 
     /// How many fields did not fit.
@@ -76,93 +88,91 @@ impl FieldBuf {
 
     /// Bytes held, for whoever keeps a buffer for later.
     pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        self.words.capacity() * 8
     }
 
     /// Adds a field. A long text is cut at a character; a field beyond [`MAX_FIELDS`], or the 256th of its call
     /// site, is counted, not kept.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "what the value is, callers know: a fifth of the instructions, counted"
+    )]
+    #[inline(always)]
     pub fn push(&mut self, key: Key<'_>, value: ValueRef<'_>) {
-        let start = self.bytes.len();
-        match (key, value) {
-            (Key::Index(index @ 0..255), ValueRef::U64(v)) => self.push_number(index as u8, U64, v),
-            (Key::Index(index @ 0..255), ValueRef::I64(v)) => {
-                self.push_number(index as u8, I64, v.cast_unsigned());
-            }
-            (Key::Index(index @ 0..255), ValueRef::F64(v)) => self.push_number(index as u8, F64, v.to_bits()),
-            (Key::Index(index @ 0..255), ValueRef::Bool(v)) => {
-                self.bytes.extend_from_slice(&[index as u8, BOOL, u8::from(v)]);
-            }
-            (Key::Index(index @ 0..255), ValueRef::Str(v)) if v.len() <= MAX_TEXT => {
-                let [low, high] = (v.len() as u16).to_le_bytes();
-                self.bytes.reserve(4 + v.len());
-                self.bytes.extend_from_slice(&[index as u8, STR, low, high]);
-                self.bytes.extend_from_slice(v.as_bytes());
-            }
-            (key, value) => self.push_rare(key, value),
+        let start = self.words.len();
+        let Some(key) = self.push_key(key) else { return };
+        match value {
+            ValueRef::U64(v) => self.words.extend_from_slice(&[head(key, U64, 0, 0), v]),
+            ValueRef::I64(v) => self.words.extend_from_slice(&[head(key, I64, 0, 0), v.cast_unsigned()]),
+            ValueRef::F64(v) => self.words.extend_from_slice(&[head(key, F64, 0, 0), v.to_bits()]),
+            ValueRef::Bool(v) => self.words.push(head(key, BOOL, 0, u64::from(v))),
+            ValueRef::Str(v) if v.len() <= MAX_TEXT => self.push_text(key, STR, v),
+            ValueRef::Str(v) => self.push_text(key, STR_CUT, &v[..v.floor_char_boundary(MAX_TEXT)]),
         }
         self.keep(start);
-    }
-
-    #[inline]
-    fn push_number(&mut self, index: u8, tag: u8, v: u64) {
-        let mut field = [index, tag, 0, 0, 0, 0, 0, 0, 0, 0];
-        field[2..].copy_from_slice(&v.to_le_bytes());
-        self.bytes.extend_from_slice(&field);
-    }
-
-    #[cold]
-    fn push_rare(&mut self, key: Key<'_>, value: ValueRef<'_>) {
-        if !self.push_key(key) {
-            return;
-        }
-        match value {
-            ValueRef::Bool(v) => self.bytes.extend_from_slice(&[BOOL, u8::from(v)]),
-            ValueRef::U64(v) => self.push_fixed(U64, v),
-            ValueRef::I64(v) => self.push_fixed(I64, v.cast_unsigned()),
-            ValueRef::F64(v) => self.push_fixed(F64, v.to_bits()),
-            ValueRef::Str(v) => {
-                let kept = &v[..v.floor_char_boundary(MAX_TEXT)];
-                self.bytes.push(if kept.len() < v.len() { STR_CUT } else { STR });
-                push_text(&mut self.bytes, kept);
-            }
-        }
     }
 
     /// Adds a field as `Debug` or `Display` prints it, without a copy of the text in between.
     pub fn push_fmt(&mut self, key: Key<'_>, text: std::fmt::Arguments<'_>) {
-        let start = self.bytes.len();
-        if !self.push_key(key) {
-            return;
-        }
-        let head = self.bytes.len();
-        self.bytes.extend_from_slice(&[STR, 0, 0]);
-        let mut text_of = Capped { bytes: &mut self.bytes, left: MAX_TEXT, cut: false };
-        // An error of the user's own `Debug` leaves what it had printed by then.
-        let _ = std::fmt::write(&mut text_of, text);
-        if text_of.cut {
-            self.bytes[head] = STR_CUT;
-        }
-        let len = u16::try_from(self.bytes.len() - head - 3).unwrap_or(u16::MAX);
-        self.bytes[head + 1..head + 3].copy_from_slice(&len.to_le_bytes());
+        let start = self.words.len();
+        let Some(key) = self.push_key(key) else { return };
+        let (at, mut len) = (self.words.len(), 0);
+        self.words.push(0);
+        let mut put = |part: &str| {
+            for bytes in part.as_bytes().chunks(8) {
+                self.append(IN_HEAD + len, bytes);
+                len += bytes.len();
+            }
+        };
+        let is_cut = write_capped(&mut put, text);
+        let tag = if is_cut { STR_CUT } else { STR };
+        self.words[at] |= head(key, tag, len, 0);
         self.keep(start);
+    }
+
+    /// Adds at most eight bytes to a text which has so many by now, counted from its first word.
+    fn append(&mut self, before: usize, bytes: &[u8]) {
+        let (word, used) = (word(bytes), before % 8);
+        match self.words.last_mut() {
+            Some(last) if used > 0 => {
+                *last |= word << (8 * used);
+                if used + bytes.len() > 8 {
+                    self.words.push(word >> (64 - 8 * used));
+                }
+            }
+            _ => self.words.push(word),
+        }
+    }
+
+    #[inline]
+    fn push_text(&mut self, key: u8, tag: u8, text: &str) {
+        let (first, rest) = text.as_bytes().split_at(text.len().min(IN_HEAD));
+        self.words.reserve(1 + rest.len().div_ceil(8));
+        self.words.push(head(key, tag, text.len(), word(first)));
+        let (whole, last) = rest.as_chunks::<8>();
+        whole.iter().for_each(|bytes| self.words.push(u64::from_le_bytes(*bytes)));
+        if !last.is_empty() {
+            self.words.push(word(last));
+        }
     }
 
     /// Adds what was recorded later: of a key that stands here already, the later value wins.
     pub fn update(&mut self, later: &FieldBuf, site: &'static Metadata<'static>) {
-        let mut kept = FieldBuf { bytes: Vec::with_capacity(self.bytes.len()), cut: self.cut + later.cut };
-        for (key, _, raw) in self.iter(site) {
-            if later.iter(site).all(|(k, ..)| k != key) {
-                kept.bytes.extend_from_slice(raw);
+        let mut kept = FieldBuf { words: Vec::with_capacity(self.words.len()), cut: self.cut + later.cut };
+        let (own, later) = (self.bytes(), later.bytes());
+        let (own, later) = (RawFields::new(&own, site), RawFields::new(&later, site));
+        for (key, _, raw) in own.clone() {
+            if later.clone().all(|(k, ..)| k != key) {
+                raw.each(|word| kept.words.push(word));
             }
         }
-        for (key, _, raw) in later.iter(site) {
-            let start = kept.bytes.len();
-            kept.bytes.extend_from_slice(raw);
+        for (key, _, raw) in later {
+            let start = kept.words.len();
+            raw.each(|word| kept.words.push(word));
             if !kept.keep(start) {
                 // Better the value that was there than none.
-                let before = self.iter(site).find(|(k, ..)| *k == key);
-                before.into_iter().for_each(|(_, _, raw)| kept.bytes.extend_from_slice(raw));
+                let before = own.clone().find(|(k, ..)| *k == key);
+                before.into_iter().for_each(|(_, _, raw)| raw.each(|word| kept.words.push(word)));
             }
         }
         *self = kept;
@@ -171,7 +181,7 @@ impl FieldBuf {
     /// The text of a field, if there is one of that name and it has a text.
     pub fn text_of(&self, name: &str, site: &'static Metadata<'static>) -> Option<String> {
         site.fields().field(name)?;
-        match self.iter(site).find(|(key, ..)| *key == name) {
+        match RawFields::new(&self.bytes(), site).find(|(key, ..)| *key == name) {
             Some((_, ValueRef::Str(text), _)) => Some(text.to_owned()),
             _ => None,
         }
@@ -179,67 +189,88 @@ impl FieldBuf {
 
     /// A field as text, if there is one of that name.
     pub fn value_of(&self, name: &str, site: &'static Metadata<'static>) -> Option<String> {
-        self.iter(site).find(|(key, ..)| *key == name).map(|(_, value, _)| value.to_string())
+        RawFields::new(&self.bytes(), site)
+            .find(|(key, ..)| *key == name)
+            .map(|(_, value, _)| value.to_string())
     }
 
     /// Names and values.
     pub fn to_values(&self, site: &'static Metadata<'static>) -> Vec<(Text, Value)> {
-        self.iter(site).map(|(key, value, _)| (key.to_owned().into(), value.to_value())).collect()
+        let bytes = self.bytes();
+        RawFields::new(&bytes, site)
+            .map(|(key, value, _)| (key.to_owned().into(), value.to_value()))
+            .collect()
     }
 
-    fn iter(&self, site: &'static Metadata<'static>) -> RawFields<'_> {
-        RawFields { bytes: Cursor(&self.bytes), site: Some(site) }
+    /// The fields as they are read.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
-    fn push_key(&mut self, key: Key<'_>) -> bool {
+    /// The key of the value that comes next; none where it can't be kept.
+    #[inline]
+    fn push_key(&mut self, key: Key<'_>) -> Option<u8> {
         match key {
-            Key::Index(i) if i < usize::from(NAMED) => self.bytes.push(i as u8),
+            Key::Index(index @ 0..255) => Some(index as u8),
             Key::Index(_) => {
                 self.cut += 1;
-                return false;
+                None
             }
             Key::Name(name) => {
-                self.bytes.push(NAMED);
-                push_text(&mut self.bytes, name);
+                self.push_text(NAMED, NAME, &name[..name.floor_char_boundary(MAX_TEXT)]);
+                Some(NAMED)
             }
         }
-        true
-    }
-
-    fn push_fixed(&mut self, tag: u8, v: u64) {
-        let mut value = [tag; 9];
-        value[1..].copy_from_slice(&v.to_le_bytes());
-        self.bytes.extend_from_slice(&value);
     }
 
     #[inline]
     fn keep(&mut self, start: usize) -> bool {
-        let fits = self.bytes.len() <= MAX_FIELDS;
+        let fits = self.words.len() <= MAX_FIELDS / 8;
         if !fits {
-            self.bytes.truncate(start);
+            self.words.truncate(start);
             self.cut += 1;
         }
         fits
     }
 }
 
+/// At most eight bytes as a word; what is missing is 0.
+#[inline]
+fn word(bytes: &[u8]) -> u64 {
+    let part = |bytes: Option<&[u8; 4]>| bytes.map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes)));
+    match bytes.len() {
+        8.. => bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes)),
+        // Two halves that may overlap.
+        len @ 4.. => part(bytes.first_chunk()) | part(bytes.last_chunk()) << (8 * (len - 4)),
+        _ => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
 struct Capped<'a> {
-    bytes: &'a mut Vec<u8>,
+    put: &'a mut dyn FnMut(&str),
     left: usize,
-    cut: bool,
+    is_cut: bool,
 }
 
 impl std::fmt::Write for Capped<'_> {
     fn write_str(&mut self, s: &str) -> std::fmt::Result {
-        if self.cut {
+        if self.is_cut {
             return Ok(());
         }
         let kept = &s[..s.floor_char_boundary(self.left)];
-        self.bytes.extend_from_slice(kept.as_bytes());
+        (self.put)(kept);
         self.left -= kept.len();
-        self.cut = kept.len() < s.len();
+        self.is_cut = kept.len() < s.len();
         Ok(())
     }
+}
+
+/// Hands out the parts of a text, of which [`MAX_TEXT`] are kept, and says whether there was more.
+fn write_capped(put: &mut dyn FnMut(&str), text: std::fmt::Arguments<'_>) -> bool {
+    let mut capped = Capped { put, left: MAX_TEXT, is_cut: false };
+    // An error of the user's own `Debug` leaves what it had printed by then.
+    let _ = std::fmt::write(&mut capped, text);
+    capped.is_cut
 }
 
 /// The fields of one record.
@@ -256,9 +287,28 @@ impl<'a> Fields<'a> {
     }
 }
 
+#[derive(Clone)]
 struct RawFields<'a> {
     bytes: Cursor<'a>,
     site: Option<&'static Metadata<'static>>,
+}
+
+impl<'a> RawFields<'a> {
+    fn new(bytes: &'a [u8], site: &'static Metadata<'static>) -> Self {
+        Self { bytes: Cursor(bytes), site: Some(site) }
+    }
+
+    /// The text after the first bytes of its first word.
+    fn text(&mut self, len: usize) -> &'a str {
+        let text = self.bytes.bytes(len);
+        self.bytes.bytes((IN_HEAD + len).next_multiple_of(8) - IN_HEAD - len);
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+
+    fn head(&mut self) -> (u8, u8, usize) {
+        let [key, tag, low, high] = self.bytes.take();
+        (key, tag, usize::from(u16::from_le_bytes([low, high])))
+    }
 }
 
 impl<'a> Iterator for RawFields<'a> {
@@ -270,27 +320,35 @@ impl<'a> Iterator for RawFields<'a> {
         if start.is_empty() {
             return None;
         }
-        let key = match self.bytes.u8() {
-            NAMED => self.bytes.text(),
-            index => self
-                .site
-                .and_then(|meta| meta.fields().iter().nth(usize::from(index)))
-                .map_or("", |field| field.name().strip_prefix("r#").unwrap_or(field.name())),
+        let (mut index, mut tag, mut len) = self.head();
+        let mut name = "";
+        if tag == NAME {
+            name = self.text(len);
+            (index, tag, len) = self.head();
+        }
+        if index != NAMED {
+            let field = self.site.and_then(|meta| meta.fields().iter().nth(usize::from(index)));
+            name = field.map_or("", |field| field.name().strip_prefix("r#").unwrap_or(field.name()));
+        }
+        let value = match tag {
+            STR | STR_CUT => ValueRef::Str(self.text(len)),
+            _ => {
+                let first = self.bytes.u32();
+                match tag {
+                    U64 => ValueRef::U64(self.bytes.u64()),
+                    I64 => ValueRef::I64(self.bytes.u64().cast_signed()),
+                    F64 => ValueRef::F64(f64::from_bits(self.bytes.u64())),
+                    _ => ValueRef::Bool(first != 0),
+                }
+            }
         };
-        let value = match self.bytes.u8() {
-            BOOL => ValueRef::Bool(self.bytes.u8() != 0),
-            U64 => ValueRef::U64(self.bytes.u64()),
-            I64 => ValueRef::I64(self.bytes.u64().cast_signed()),
-            F64 => ValueRef::F64(f64::from_bits(self.bytes.u64())),
-            _ => ValueRef::Str(self.bytes.text()),
-        };
-        Some((key, value, &start[..start.len() - self.bytes.0.len()]))
+        Some((name, value, &start[..start.len() - self.bytes.0.len()]))
     }
 }
 
 /// A text as it is kept: at most [`MAX_TEXT`] of it.
 pub fn capped(text: std::fmt::Arguments<'_>) -> String {
-    let mut bytes = Vec::new();
-    let _ = std::fmt::write(&mut Capped { bytes: &mut bytes, left: MAX_TEXT, cut: false }, text);
-    String::from_utf8(bytes).unwrap_or_default()
+    let mut kept = String::new();
+    write_capped(&mut |part| kept.push_str(part), text);
+    kept
 }
