@@ -72,6 +72,15 @@ impl Clock {
         }
     }
 
+    /// When the call began that opens the next timed span of this thread, where its timer has read the same clock.
+    #[inline]
+    pub fn announced(&self) -> Option<Tick> {
+        match &self.source {
+            Source::System => machine::announced().map(Tick),
+            Source::Manual(_) => None,
+        }
+    }
+
     /// Whether it is the machine's.
     pub(crate) fn is_system(&self) -> bool {
         matches!(self.source, Source::System)

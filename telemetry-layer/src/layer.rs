@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use telemetry_core::clock::Tick;
-use telemetry_core::model::record::{EventHead, Links, Site, SpanHead, Time};
+use telemetry_core::model::record::{Encoded, EventHead, Links, Site, SpanHead, Time};
 use telemetry_core::model::{SpanContext, SpanKind, StatusRef, Text};
 use telemetry_core::thread::{is_suppressed, new_ids};
 use telemetry_core::{Collector, Signal, Sink, Writer};
@@ -21,7 +21,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::context::{self, Propagated};
 use crate::local::{self, Local};
 use crate::open_spans::OpenSpans;
-use crate::plan::{Measured, Plan, Plans, Rules, SpanMetrics};
+use crate::plan::{Measured, Plan, Plans, Rules, SpanMetrics, is_timed};
 use crate::store::{Late, Opening, Slot, Store};
 use crate::visit::{Recorder, Special, has_special, with_fields};
 use crate::{heartbeat, log_record, metric_fields};
@@ -216,8 +216,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let plan = inner.plan(site);
         let measured = plan.and_then(|plan| plan.metrics.as_ref());
         // When a span that nobody keeps began is nobody's business.
-        let is_timed = context.sampled || measured.is_some();
-        let start = if is_timed { now() } else { Tick::default() };
+        let is_kept = context.sampled || measured.is_some();
+        let start = if is_kept { inner.start_of(site) } else { Tick::default() };
         let Some(slot) =
             inner.store.open(id.into_u64(), &Opening { context, parent, start, site, decided_here })
         else {
@@ -226,7 +226,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         if propagated.is_some() {
             slot.propagate(propagated);
         }
-        if is_timed && !attributes.is_empty() {
+        if is_kept && !attributes.is_empty() {
             let actions = plan.map_or(&[][..], |plan| &plan.actions);
             with_fields(|fields| {
                 if !has_special(site) {
@@ -307,8 +307,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
                 let target = log_record::take(event, fields);
                 let site = Site::Inline { name: "", target: &target, level: *site.level() };
                 let head = EventHead { site, ..head };
+                let texts = site.texts();
+                let record = Encoded::event(&head, fields.size(), &texts);
                 if keeps {
-                    inner.write(|writer| writer.push_event(&head, fields));
+                    inner.write(|writer| writer.push(Signal::Events, &record, fields.words()));
                 }
                 return;
             }
@@ -317,7 +319,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
                 error = fields.text_of("error", site);
             }
             if keeps {
-                inner.write(|writer| writer.push_event(&head, fields));
+                let record = Encoded::event(&head, fields.size(), &[]);
+                inner.write(|writer| writer.push(Signal::Events, &record, fields.words()));
             }
         });
         if let (Some(text), Some((id, slot))) = (error, span.filter(|(_, slot)| slot.is_watched())) {
@@ -359,6 +362,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
 }
 
 impl Inner {
+    /// When a span that opens now began: with the timer of its function, if it has one.
+    #[inline]
+    fn start_of(&self, site: &'static Metadata<'static>) -> Tick {
+        let clock = self.sink.clock();
+        let announced = clock.announced().filter(|_| is_timed(site));
+        announced.unwrap_or_else(|| clock.now())
+    }
+
     /// What is done with that call site beyond the usual.
     #[inline]
     fn plan(&self, site: &'static Metadata<'static>) -> Option<&'static Plan> {
@@ -409,7 +420,8 @@ impl Inner {
             return self.finish_late(slot, &head, &late);
         }
         let (size, words) = slot.words();
-        self.write(|writer| writer.push_span(&head, size, words));
+        let record = Encoded::span(&head, size, &[]);
+        self.write(|writer| writer.push(Signal::Spans, &record, words));
     }
 
     /// The same with what most spans don't have.
@@ -423,10 +435,13 @@ impl Inner {
             links: Links::new(&late.links),
             ..*head
         };
-        let (size, words) = slot.words();
-        match &late.fields {
-            None => self.write(|writer| writer.push_span(&head, size, words)),
-            Some(fields) => self.write(|writer| writer.push_span(&head, fields.size(), fields.words())),
+        let (texts, (size, words)) = (head.texts(), slot.words());
+        if let Some(fields) = &late.fields {
+            let record = Encoded::span(&head, fields.size(), &texts);
+            self.write(|writer| writer.push(Signal::Spans, &record, fields.words()));
+        } else {
+            let record = Encoded::span(&head, size, &texts);
+            self.write(|writer| writer.push(Signal::Spans, &record, words));
         }
     }
 }

@@ -91,8 +91,9 @@ pub mod __private {
     pub use telemetry_core::Level;
     pub use telemetry_core::metrics::{CellKind, Site};
     pub use telemetry_core::private::{
-        Active, AnyOutcome, CallTimer, DisplayTag, Outcome, OutcomeTimer, Probe, Tag, TaggedOutcomeTimer,
-        TextTag, call, count, count_with, observe, record, record_point, start,
+        Active, AnyOutcome, CallTimer, DisplayTag, End, Outcome, OutcomeTimer, Probe, Tag,
+        TaggedOutcomeTimer, TextTag, announce, call, count, count_with, observe, opened, record,
+        record_point, start,
     };
     pub use tracing;
     pub use tracing::Instrument;

@@ -72,12 +72,17 @@ impl SpanMetrics {
             && any(&self.names, site.name())
             && self.level.is_none_or(|level| *site.level() <= level)
             // `#[time_me]` measures it.
-            && site.fields().field(TIMED).is_none()
+            && !is_timed(site)
     }
 }
 
 /// A field by which a span says that it is measured already.
 const TIMED: &str = "telemetry.timed";
+
+/// Whether its spans are those of `#[time_me]`.
+pub(crate) fn is_timed(site: &Metadata<'_>) -> bool {
+    site.fields().iter().next().is_some_and(|field| field.name() == TIMED)
+}
 
 /// What becomes of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -104,7 +104,8 @@ fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
         (false, _) => run_sync(args, function),
         (true, Some(open)) => {
             let future = future(function);
-            let span = if moves_span { open.clone() } else { quote!(::core::clone::Clone::clone(&#span)) };
+            let announced = quote!({ #p::announce(&#timer); let #span = #open; #p::opened(); #span });
+            let span = if moves_span { announced } else { quote!(::core::clone::Clone::clone(&#span)) };
             quote!(#p::Instrument::instrument(#future, #span).await)
         }
         (true, None) => {
@@ -112,8 +113,15 @@ fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
             quote!(#future.await)
         }
     };
-    let enter = (!is_async).then(|| quote!(.entered()));
-    let open = open.filter(|_| !moves_span).map(|open| quote!(let #span = #open #enter;));
+    let end = local("__end");
+    let open = open.filter(|_| !moves_span).map(|open| {
+        let opened = if is_async {
+            quote!(let #span = #open; #p::opened();)
+        } else {
+            quote!(let #span = #open.entered(); let #end = #p::End::of(&#timer);)
+        };
+        quote!(#p::announce(&#timer); #opened)
+    });
     let run = if args.looks() {
         let (result, outcome) = (local("__result"), local("__outcome"));
         let error = args.err.as_ref().filter(|_| open.is_some()).map(|err| {
@@ -123,9 +131,11 @@ fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
         });
         let ended = args.outcome.then(|| {
             let status = open.is_some().then(|| quote!(#p::set_status(&#span, #outcome);));
+            let drop_end = (open.is_some() && !is_async).then(|| quote!(::core::mem::drop(#end);));
             quote! {
                 let #outcome = { use #p::AnyOutcome as _; #p::Probe(&#result).outcome() };
                 #status
+                #drop_end
                 #timer.end(#outcome);
             }
         });

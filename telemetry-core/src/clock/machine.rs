@@ -4,14 +4,53 @@
 //! the kernel trusts it as its own clock; elsewhere it is `Instant`. The counter's speed is measured once, to
 //! about ten millionths: what is off by then, the anchors to the wall clock put right.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::Instant;
+
+thread_local! {
+    /// What readings of the counter are on this thread until they are let go; 0 for what it says.
+    static HELD: Cell<u64> = const { Cell::new(0) };
+    /// When the call began that opens the next timed span of this thread; 0 for none.
+    static BEGAN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Reads the counter once for all that ends now on this thread: a span and its timer. Until [`let_go`] is called,
+/// which whoever calls this sees to. The counter is known to be trusted.
+#[inline]
+pub(crate) fn hold() {
+    HELD.set(counter());
+}
+
+/// The counter runs again for this thread.
+#[inline]
+pub(crate) fn let_go() {
+    HELD.set(0);
+}
+
+/// A span that opens next on this thread began with that reading of the counter, which is trusted; 0 to forget it.
+#[inline]
+pub(crate) fn announce(began: u64) {
+    BEGAN.set(began);
+}
+
+/// What was announced.
+#[inline]
+pub(super) fn announced() -> Option<u64> {
+    match BEGAN.get() {
+        0 => None,
+        #[cfg(target_arch = "x86_64")]
+        began => trusted().map(|counter| counter.nanos(began)),
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => None,
+    }
+}
 
 #[inline]
 pub(super) fn nanos() -> u64 {
     #[cfg(target_arch = "x86_64")]
-    if let Some(counter) = trusted() {
-        return counter.nanos();
+    if let Some(trusted) = trusted() {
+        return trusted.nanos(counter());
     }
     by_instant()
 }
@@ -19,10 +58,11 @@ pub(super) fn nanos() -> u64 {
 /// The counter as it is, for those who know from [`counter_seconds`] that it can be trusted; elsewhere 0.
 #[inline]
 pub(crate) fn counter() -> u64 {
-    #[cfg(target_arch = "x86_64")]
-    return counter::read();
-    #[cfg(not(target_arch = "x86_64"))]
-    0
+    match HELD.get() {
+        #[cfg(target_arch = "x86_64")]
+        0 => counter::read(),
+        held => held,
+    }
 }
 
 /// How many seconds the counter takes from one number to the next, if it can be trusted.
@@ -62,8 +102,8 @@ mod counter {
         }
 
         #[inline]
-        pub(super) fn nanos(&self) -> u64 {
-            let ticks = read().saturating_sub(self.base);
+        pub(super) fn nanos(&self, reading: u64) -> u64 {
+            let ticks = reading.saturating_sub(self.base);
             ((u128::from(ticks) * u128::from(self.scale)) >> 32) as u64
         }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::Error;
 use crate::exporters::{self, Exporter, Signal};
 use crate::metrics::{Reader, Snapshot};
-use crate::model::record::{EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
+use crate::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
 use crate::model::{
     DataPoint, Event, Kind, Metric, Number, Resource, SendError, Span, SpanContext, Text, TimeSeries, Value,
 };
@@ -154,7 +154,9 @@ impl Collector {
             links: Links::new(&span.links),
         };
         let fields = buffer(&span.fields);
-        self.core.buffers.with_writer(|writer| writer.push_span(&head, fields.size(), fields.words()));
+        let texts = head.texts();
+        let record = Encoded::span(&head, fields.size(), &texts);
+        self.core.buffers.with_writer(|writer| writer.push(Signal::Spans, &record, fields.words()));
     }
 
     /// Takes a finished event as it is.
@@ -173,7 +175,9 @@ impl Collector {
         let mut fields = FieldBuf::new();
         fields.push(Key::Name("message"), crate::model::ValueRef::Str(&event.message));
         push_all(&mut fields, &event.fields);
-        self.core.buffers.with_writer(|writer| writer.push_event(&head, &fields));
+        let texts = head.site.texts();
+        let record = Encoded::event(&head, fields.size(), &texts);
+        self.core.buffers.with_writer(|writer| writer.push(Signal::Events, &record, fields.words()));
     }
 
     /// Where every item is at this moment.

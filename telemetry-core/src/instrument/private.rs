@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::timer::Running;
 use super::{CellKind, Number, Site, SiteRef, TimerGuard, current};
+use crate::clock::machine;
 use crate::collector::{Collector, Core, Sink};
 
 /// Adds to a static counter.
@@ -76,6 +77,72 @@ pub enum Outcome {
     Cancelled,
 }
 
+/// What measures a call.
+pub trait Measures {
+    /// The reading of the machine's counter with which it began, where it measures by that.
+    fn began(&self) -> Option<u64>;
+}
+
+/// The span that opens next belongs to that call, and begins with the same reading of the clock.
+#[inline]
+pub fn announce(timer: &impl Measures) {
+    machine::announce(timer.began().unwrap_or_default());
+}
+
+/// The span is open.
+#[inline]
+pub fn opened() {
+    machine::announce(0);
+}
+
+/// Dropped when the call is over, before its span, which ends together with its timer: with one reading of the clock.
+#[derive(Debug)]
+pub struct End(bool);
+
+impl End {
+    /// Of that call, whose span is open.
+    #[inline]
+    pub fn of(timer: &impl Measures) -> Self {
+        opened();
+        Self(timer.began().is_some())
+    }
+}
+
+impl Drop for End {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0 {
+            machine::hold();
+        }
+    }
+}
+
+impl Measures for CallTimer {
+    #[inline]
+    fn began(&self) -> Option<u64> {
+        self.running.counter()
+    }
+}
+
+impl Measures for OutcomeTimer {
+    #[inline]
+    fn began(&self) -> Option<u64> {
+        self.running.counter()
+    }
+}
+
+impl Measures for TimerGuard {
+    fn began(&self) -> Option<u64> {
+        self.running.counter()
+    }
+}
+
+impl Measures for TaggedOutcomeTimer {
+    fn began(&self) -> Option<u64> {
+        self.guard.began()
+    }
+}
+
 /// Measures a call for a static site, without tags known only now.
 #[derive(Debug)]
 pub struct CallTimer {
@@ -94,6 +161,7 @@ impl Drop for CallTimer {
     #[inline]
     fn drop(&mut self) {
         self.running.stop(self.site, &[]);
+        machine::let_go();
     }
 }
 
@@ -132,6 +200,7 @@ impl Drop for OutcomeTimer {
         if !matches!(self.running, Running::Not) {
             self.stop_as(unfinished());
         }
+        machine::let_go();
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{SiteRef, observe_tagged};
-use crate::clock::Tick;
+use crate::clock::{Tick, machine};
 use crate::collector::{Core, current};
 use crate::metrics::page::{self, Started};
 use crate::metrics::{Site, Task};
@@ -13,7 +13,7 @@ use crate::model::Number;
 #[must_use = "dropped at once it measures nothing: write `let _timer = ..`"]
 #[derive(Debug)]
 pub struct TimerGuard {
-    running: Running,
+    pub(super) running: Running,
     pub(super) site: SiteRef,
     tags: Vec<(String, String)>,
     /// For a long task.
@@ -37,6 +37,7 @@ impl TimerGuard {
 impl Drop for TimerGuard {
     fn drop(&mut self) {
         self.running.stop(&self.site, &self.tags);
+        machine::let_go();
     }
 }
 
@@ -68,6 +69,15 @@ impl Running {
             let now = core.clock().now();
             Self::For(core, now)
         })
+    }
+
+    /// The reading of the machine's counter with which it began.
+    #[inline]
+    pub(super) fn counter(&self) -> Option<u64> {
+        match self {
+            Self::Counter(started) => Some(started.counter),
+            Self::Not | Self::For(..) => None,
+        }
     }
 
     /// It is one that is seen while it runs.

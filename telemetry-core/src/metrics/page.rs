@@ -113,7 +113,7 @@ pub(crate) struct Started {
     /// The current one then.
     pub(crate) collector: u64,
     /// A reading of the machine's counter.
-    counter: u64,
+    pub(crate) counter: u64,
     /// Where the time will most likely go: what is looked up before the clock is read is not measured, and reading
     /// it waits for all that comes before.
     likely: &'static OwnHistogram,

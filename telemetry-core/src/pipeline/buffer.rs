@@ -14,7 +14,7 @@ use super::ledger::{Account, Ledger, Reason, State};
 use crate::diagnostics::warn;
 use crate::exporters::Signal;
 use crate::model::Metric;
-use crate::model::record::{Chunk, Encoded, EventHead, FieldBuf, FieldSize, SpanHead, Words};
+use crate::model::record::{Chunk, Encoded, Words};
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -188,7 +188,7 @@ impl Buffers {
     pub(crate) fn writer(self: &Arc<Self>) -> Writer {
         let thread = Arc::new(ThreadBuffer::default());
         lock(&self.threads).push(Arc::clone(&thread));
-        Writer { buffers: Arc::clone(self), thread, blocks: [None, None], untold: 0, texts: Vec::new() }
+        Writer { buffers: Arc::clone(self), thread, blocks: [None, None], untold: 0 }
     }
 
     /// A finished point that was made by hand.
@@ -336,7 +336,6 @@ pub struct Writer {
     blocks: [Option<Arc<Block>>; 2],
     /// Items that the buffers have not been told of.
     untold: usize,
-    texts: Vec<u8>,
 }
 
 impl Drop for Writer {
@@ -346,33 +345,6 @@ impl Drop for Writer {
 }
 
 impl Writer {
-    /// Adds a finished span, whose fields are given in words.
-    #[inline]
-    pub fn push_span(&mut self, head: &SpanHead<'_>, size: FieldSize, fields: impl Words) {
-        if head.has_texts() {
-            self.push_with_texts(head, size, fields);
-        } else {
-            self.push(Signal::Spans, &Encoded::span(head, size, &[]), fields);
-        }
-    }
-
-    #[cold]
-    fn push_with_texts(&mut self, head: &SpanHead<'_>, size: FieldSize, fields: impl Words) {
-        let mut texts = std::mem::take(&mut self.texts);
-        texts.clear();
-        head.write_texts(&mut texts);
-        self.push(Signal::Spans, &Encoded::span(head, size, &texts), fields);
-        self.texts = texts;
-    }
-
-    /// Adds an event.
-    #[inline]
-    pub fn push_event(&mut self, head: &EventHead<'_>, fields: &FieldBuf) {
-        let mut texts = Vec::new();
-        head.site.write_texts(&mut texts);
-        self.push(Signal::Events, &Encoded::event(head, fields.size(), &texts), fields.words());
-    }
-
     /// An item that head sampling did not choose.
     #[inline]
     pub fn sampled_out(&mut self, signal: Signal) {
@@ -389,8 +361,14 @@ impl Writer {
         increase(&self.thread.counts[signal as usize].buffer_full);
     }
 
+    /// Adds a finished record.
     #[inline]
-    fn push<const HEAD: usize>(&mut self, signal: Signal, record: &Encoded<'_, HEAD>, fields: impl Words) {
+    pub fn push<const HEAD: usize>(
+        &mut self,
+        signal: Signal,
+        record: &Encoded<'_, HEAD>,
+        fields: impl Words,
+    ) {
         if self.buffers.closed.load(Relaxed) {
             return self.push_late(signal);
         }

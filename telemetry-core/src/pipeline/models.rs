@@ -7,7 +7,7 @@ use shuttle::thread;
 use super::buffer::Buffers;
 use super::ledger::State;
 use crate::exporters::Signal;
-use crate::model::record::{FieldBuf, Key, Links, Site, SpanHead, Time};
+use crate::model::record::{Encoded, FieldBuf, Key, Links, Site, SpanHead, Time};
 use crate::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId, ValueRef};
 
 /// A span whose id and field say which one it is.
@@ -49,7 +49,9 @@ fn what_two_threads_write_is_read_once_whole_and_in_order() {
                     let mut writer = buffers.writer();
                     for n in 0..12 {
                         let (head, fields) = head(first + n);
-                        writer.push_span(&head, fields.size(), fields.bytes());
+                        let texts = head.texts();
+                        let record = Encoded::span(&head, fields.size(), &texts);
+                        writer.push(Signal::Spans, &record, fields.words());
                         if n % 4 == 0 {
                             writer.sampled_out(Signal::Spans);
                         }

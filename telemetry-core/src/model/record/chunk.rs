@@ -32,16 +32,12 @@ impl Chunk {
 
     /// Adds a finished span.
     pub fn push_span(&mut self, head: &SpanHead<'_>, fields: &FieldBuf) {
-        let mut texts = Vec::new();
-        head.write_texts(&mut texts);
-        self.push(&Encoded::span(head, fields.size(), &texts), fields);
+        self.push(&Encoded::span(head, fields.size(), &head.texts()), fields);
     }
 
     /// Adds an event.
     pub fn push_event(&mut self, head: &EventHead<'_>, fields: &FieldBuf) {
-        let mut texts = Vec::new();
-        head.site.write_texts(&mut texts);
-        self.push(&Encoded::event(head, fields.size(), &texts), fields);
+        self.push(&Encoded::event(head, fields.size(), &head.site.texts()), fields);
     }
 
     fn push<const HEAD: usize>(&mut self, record: &Encoded<'_, HEAD>, fields: &FieldBuf) {

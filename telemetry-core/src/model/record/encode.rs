@@ -36,7 +36,7 @@ pub struct Encoded<'a, const HEAD: usize> {
 pub type FieldSize = (usize, u32);
 
 impl<'a> Encoded<'a, SPAN_WORDS> {
-    /// A finished span with its texts, as [`SpanHead::write_texts`] wrote them.
+    /// A finished span with what [`SpanHead::texts`] says.
     #[inline]
     pub fn span(head: &SpanHead<'_>, (field_words, cut): FieldSize, texts: &'a [u8]) -> Self {
         let status = match head.status {
@@ -67,7 +67,7 @@ impl<'a> Encoded<'a, SPAN_WORDS> {
 }
 
 impl<'a> Encoded<'a, EVENT_WORDS> {
-    /// An event with its texts, as [`Site::write_texts`] wrote them.
+    /// An event with what [`Site::texts`] says.
     #[inline]
     pub fn event(head: &EventHead<'_>, (field_words, cut): FieldSize, texts: &'a [u8]) -> Self {
         let (time_flag, time) = time(head.time);
@@ -111,18 +111,9 @@ fn first(head_words: usize, texts: &[u8], field_words: usize, [flags, kind, stat
 }
 
 impl SpanHead<'_> {
-    /// Whether [`Self::write_texts`] writes any.
-    #[inline]
-    pub fn has_texts(&self) -> bool {
-        matches!(self.status, StatusRef::Error(_))
-            || self.name.is_some()
-            || !self.trace_state.is_empty()
-            || !self.links.is_empty()
-            || matches!(self.site, Site::Inline { .. })
-    }
-
-    /// Writes what is seldom there.
-    pub fn write_texts(&self, texts: &mut Vec<u8>) {
+    /// What is seldom there.
+    pub fn texts(&self) -> Vec<u8> {
+        let texts = &mut Vec::new();
         if let StatusRef::Error(message) = self.status {
             push_text(texts, message);
         }
@@ -135,19 +126,22 @@ impl SpanHead<'_> {
         if !self.links.is_empty() {
             self.links.write(texts);
         }
-        self.site.write_texts(texts);
+        texts.extend(self.site.texts());
+        std::mem::take(texts)
     }
 }
 
 impl Site<'_> {
-    /// Writes what no call site says.
+    /// What no call site says.
     #[inline]
-    pub fn write_texts(&self, texts: &mut Vec<u8>) {
+    pub fn texts(&self) -> Vec<u8> {
+        let mut texts = Vec::new();
         if let Site::Inline { name, target, level } = self {
             texts.push(level_index(*level));
-            push_text(texts, name);
-            push_text(texts, target);
+            push_text(&mut texts, name);
+            push_text(&mut texts, target);
         }
+        texts
     }
 }
 
