@@ -45,6 +45,9 @@ pub use instrument::{
     Counter, Gauge, Histogram, Meter, Timer, TimerGuard, UpDownCounter, With, counter, gauge, histogram,
     meter, timer, up_down_counter,
 };
+#[cfg(feature = "catalogue")]
+#[doc(hidden)]
+pub use inventory;
 pub use pipeline::Ledger;
 #[doc(hidden)]
 pub use pipeline::Writer;

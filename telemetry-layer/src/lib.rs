@@ -91,10 +91,12 @@ pub mod __private {
     pub use telemetry_core::Level;
     pub use telemetry_core::metrics::{CellKind, Site};
     pub use telemetry_core::private::{
-        Active, AnyOutcome, CallTimer, DisplayTag, End, Outcome, OutcomeTimer, Probe, Tag,
-        TaggedOutcomeTimer, TextTag, announce, call, count, count_with, observe, opened, record,
-        record_point, start,
+        Active, AnyOutcome, CallTimer, DisplayTag, End, Outcome, OutcomeCounter, OutcomeTimer, Probe, Tag,
+        TaggedOutcomeTimer, TextTag, announce, call, count, count_with, error_type, observe, opened, record,
+        record_point, start, type_name,
     };
+    #[cfg(feature = "macros")]
+    pub use telemetry_core::{inventory, metrics::Listed};
     pub use tracing;
     pub use tracing::Instrument;
 

@@ -18,14 +18,25 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The metric of a function that got no name.
+    pub(crate) fn unnamed(self) -> &'static str {
+        if self == Self::Time { "function.duration" } else { "function.calls" }
+    }
+
+    fn has_buckets(self) -> bool {
+        matches!(self, Self::Time | Self::Histogram)
+    }
+
     /// What an attribute of this kind takes.
     fn takes(self) -> &'static str {
         match self {
             Self::Time => {
                 "`name`, `level`, `source`, `tags(..)`, `unit`, `description`, `buckets`, `span`, `fields(..)`, `outcome`, \
-                 `err`, `active`, `crate`"
+                 `error_type`, `err`, `active`, `crate`"
             }
-            _ => "`name`, `value`, `level`, `source`, `tags(..)`, `unit`, `description`, `crate`",
+            _ => {
+                "`name`, `value`, `level`, `source`, `tags(..)`, `unit`, `description`, `outcome`, `error_type`, `crate`"
+            }
         }
     }
 }
@@ -47,6 +58,13 @@ pub(crate) struct Tag {
     pub(crate) value: Expr,
 }
 
+/// What the tag `error.type` says.
+pub(crate) struct ErrorType {
+    pub(crate) key: Ident,
+    /// A closure over the error; the name of its type where there is none.
+    pub(crate) of: Option<Expr>,
+}
+
 #[derive(Default)]
 pub(crate) struct AttributeArgs {
     pub(crate) common: Common,
@@ -56,6 +74,7 @@ pub(crate) struct AttributeArgs {
     /// Of the span, as `tracing` takes them.
     pub(crate) fields: Option<TokenStream>,
     pub(crate) outcome: bool,
+    pub(crate) error_type: Option<ErrorType>,
     pub(crate) err: Option<Ident>,
     pub(crate) active: bool,
     /// The type that a method belongs to, where a whole block is annotated.
@@ -84,7 +103,11 @@ impl AttributeArgs {
                 "span" if kind == Kind::Time => {
                     args.no_span = !assigned_as::<LitBool>(input, &key, "`true` or `false`")?.value;
                 }
-                "outcome" if kind == Kind::Time => args.outcome = flag(input, &key)?,
+                "outcome" => args.outcome = flag(input, &key)?,
+                "error_type" => {
+                    let of = if input.peek(Token![=]) { Some(assigned(input, &key)?) } else { None };
+                    args.error_type = Some(ErrorType { key, of });
+                }
                 "active" if kind == Kind::Time => args.active = flag(input, &key)?,
                 "err" if kind == Kind::Time => args.err = flag(input, &key)?.then_some(key),
                 "fields" if kind == Kind::Time => {
@@ -96,10 +119,16 @@ impl AttributeArgs {
                     args.fields = Some(list.parse()?);
                 }
                 "__type" => args.of_type = Some(assigned_as(input, &key, "a text")?),
-                _ if args.common.take(&key, input)? => {}
+                _ if args.common.take(kind, &key, input)? => {}
                 _ => return Err(unknown(&key, kind.takes())),
             }
             comma(input)?;
+        }
+        if let (false, Some(ErrorType { key, .. })) = (args.outcome, &args.error_type) {
+            return Err(Error::new(
+                key.span(),
+                "`error_type` goes with `outcome`: it is a tag of the outcome `error`",
+            ));
         }
         if let (true, Some(_)) = (args.no_span, &args.fields) {
             return Err(Error::new(
@@ -131,11 +160,10 @@ impl CallArgs {
         while !input.is_empty() {
             let key = input.call(Ident::parse_any)?;
             once(&mut seen, &key)?;
-            if !args.common.take(&key, input)? {
-                return Err(unknown(
-                    &key,
-                    "`level`, `source`, `tags(..)`, `unit`, `description`, `buckets`, `crate`",
-                ));
+            if !args.common.take(kind, &key, input)? {
+                let buckets = if kind.has_buckets() { "`buckets`, " } else { "" };
+                let known = format!("`level`, `source`, `tags(..)`, `unit`, `description`, {buckets}`crate`");
+                return Err(unknown(&key, &known));
             }
             comma(input)?;
         }
@@ -154,13 +182,13 @@ impl CallArgs {
 
 impl Common {
     /// Takes the argument if it is one of the common ones.
-    fn take(&mut self, key: &Ident, input: ParseStream<'_>) -> Result<bool> {
+    fn take(&mut self, kind: Kind, key: &Ident, input: ParseStream<'_>) -> Result<bool> {
         match key.to_string().as_str() {
             "unit" => {
                 self.unit = Some(assigned_as(input, key, "a unit in quotes, in UCUM: `\"s\"`, `\"By\"`")?);
             }
             "description" => self.description = Some(assigned_as(input, key, "a text in quotes")?),
-            "buckets" => self.buckets = Some(assigned(input, key)?),
+            "buckets" if kind.has_buckets() => self.buckets = Some(assigned(input, key)?),
             "crate" => {
                 input.parse::<Token![=]>()?;
                 self.path = Some(input.call(Path::parse_mod_style)?);

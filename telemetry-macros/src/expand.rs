@@ -2,21 +2,20 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Expr, LitStr, ReturnType, Type};
+use syn::{Expr, LitStr, Type};
 
 use crate::args::{AttributeArgs, CallArgs, Common, Kind};
 use crate::function::Function;
-
-const OUTCOMES: [&str; 4] = ["ok", "error", "panic", "cancelled"];
+use crate::guarded::Guarded;
 
 /// Where the expansion finds everything.
-fn private(common: &Common) -> TokenStream {
+pub(crate) fn private(common: &Common) -> TokenStream {
     let path = common.path.as_ref().map_or_else(|| quote!(::telemetry_layer), |path| quote!(#path));
     quote!(#path::__private)
 }
 
 /// A name that no name of the user can meet.
-fn local(name: &str) -> Ident {
+pub(crate) fn local(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
@@ -35,22 +34,16 @@ pub(crate) fn call(kind: Kind, args: &CallArgs) -> TokenStream {
     in_scope(&args.common, &run)
 }
 
-impl AttributeArgs {
-    /// Whether the result is looked at.
-    fn looks(&self) -> bool {
-        self.outcome || (self.err.is_some() && !self.no_span)
-    }
-}
-
 pub(crate) fn attribute(kind: Kind, args: &AttributeArgs, function: &Function) -> TokenStream {
-    match kind {
-        Kind::Time => time(args, function),
-        _ => count(args, function),
+    if kind == Kind::Time || args.outcome {
+        Guarded::new(kind, args, function).expand()
+    } else {
+        count(args, function)
     }
 }
 
 fn count(args: &AttributeArgs, function: &Function) -> TokenStream {
-    let (name, own_tags) = metric("function.calls", args, function);
+    let (name, own_tags) = metric(Kind::Count.unnamed(), args, function);
     let site = site(Kind::Count, &name, &args.common, &own_tags);
     let add = add(&args.common, &site, args.value.as_ref());
     let body = &function.body;
@@ -75,133 +68,8 @@ fn add(common: &Common, site: &TokenStream, value: Option<&Expr>) -> TokenStream
     quote!(#p::count_with(#site, #tags, #value))
 }
 
-fn time(args: &AttributeArgs, function: &Function) -> TokenStream {
-    let p = private(&args.common);
-    let (timer, span) = (local("__timer"), local("__span"));
-    let (name, own_tags) = metric("function.duration", args, function);
-    let tags = dynamic_tags(&args.common);
-    let is_static = imports(&args.common).is_none();
-    let start = if args.outcome {
-        let sites = OUTCOMES.map(|outcome| {
-            let with_outcome = [&own_tags[..], &[("outcome", quote!(#outcome))]].concat();
-            site_value(Kind::Time, &name, &args.common, &with_outcome)
-        });
-        let sites = quote!({ static SITES: [#p::Site; 4] = [#(#sites),*]; &SITES });
-        if is_static {
-            quote!(#p::OutcomeTimer::start(#sites))
-        } else {
-            quote!(#p::TaggedOutcomeTimer::start(#sites, #tags))
-        }
-    } else {
-        let site = site(Kind::Time, &name, &args.common, &own_tags);
-        if is_static { quote!(#p::CallTimer::start(#site)) } else { quote!(#p::start(#site, #tags)) }
-    };
-    let open = (!args.no_span).then(|| open_span(args, function));
-    let is_async = function.signature.asyncness.is_some();
-    // A future holds its span once, unless it is asked after its end.
-    let moves_span = is_async && !args.looks();
-    let run = match (is_async, &open) {
-        (false, _) => run_sync(args, function),
-        (true, Some(open)) => {
-            let future = future(function);
-            let announced = quote!({ #p::announce(&#timer); let #span = #open; #p::opened(); #span });
-            let span = if moves_span { announced } else { quote!(::core::clone::Clone::clone(&#span)) };
-            quote!(#p::Instrument::instrument(#future, #span).await)
-        }
-        (true, None) => {
-            let future = future(function);
-            quote!(#future.await)
-        }
-    };
-    let end = local("__end");
-    let open = open.filter(|_| !moves_span).map(|open| {
-        let opened = if is_async {
-            quote!(let #span = #open; #p::opened();)
-        } else {
-            quote!(let #span = #open.entered(); let #end = #p::End::of(&#timer);)
-        };
-        quote!(#p::announce(&#timer); #opened)
-    });
-    let run = if args.looks() {
-        let (result, outcome) = (local("__result"), local("__outcome"));
-        let error = args.err.as_ref().filter(|_| open.is_some()).map(|err| {
-            let at = |name: &Ident| Ident::new(&name.to_string(), name.span().located_at(err.span()));
-            let (span, result) = (at(&span), at(&result));
-            quote_spanned!(err.span()=> #p::record_error(&#span, &#result);)
-        });
-        let ended = args.outcome.then(|| {
-            let status = open.is_some().then(|| quote!(#p::set_status(&#span, #outcome);));
-            let drop_end = (open.is_some() && !is_async).then(|| quote!(::core::mem::drop(#end);));
-            quote! {
-                let #outcome = { use #p::AnyOutcome as _; #p::Probe(&#result).outcome() };
-                #status
-                #drop_end
-                #timer.end(#outcome);
-            }
-        });
-        quote! {
-            let #result = #run;
-            #error
-            #ended
-            #result
-        }
-    } else {
-        run
-    };
-    let start = in_scope(&args.common, &start);
-    let active = args.active.then(|| {
-        let tags = if args.name.is_some() { Vec::new() } else { own_tags.clone() };
-        let name = args
-            .name
-            .as_ref()
-            .map_or("function.active".to_owned(), |name| format!("{}.active", name.value()));
-        let common =
-            Common { level: args.common.level.clone(), path: args.common.path.clone(), ..Common::default() };
-        let site = site_of(&quote!(UpDownCounter), &quote!(#name), &common, &tags);
-        let guard = local("__active");
-        quote!(let #guard = #p::Active::start({ static SITE: #p::Site = #site; &SITE });)
-    });
-    let mutable = args.outcome.then(|| quote!(mut));
-    function.with_body(quote!(#active let #mutable #timer = #start; #open #run))
-}
-
-/// The body as it is, or, where its result is looked at, in a closure: an early return then ends the closure.
-fn run_sync(args: &AttributeArgs, function: &Function) -> TokenStream {
-    let body = &function.body;
-    if !args.looks() {
-        return quote!(#body);
-    }
-    let p = private(&args.common);
-    let ty = match &function.signature.output {
-        ReturnType::Default => quote!(-> ()),
-        ReturnType::Type(_, ty) => nameable(ty).map(|ty| quote!(-> #ty)).unwrap_or_default(),
-    };
-    quote!(#p::call(move || #ty { #body }))
-}
-
-/// The body as a future. A branch that is never taken tells the compiler its type, so that `?` and early
-/// returns convert as they did.
-fn future(function: &Function) -> TokenStream {
-    let body = &function.body;
-    let hint = match &function.signature.output {
-        ReturnType::Default => Some(quote!(())),
-        ReturnType::Type(_, ty) => nameable(ty).map(|ty| quote!(#ty)),
-    };
-    let hint = hint.map(|ty| {
-        let never = local("__never");
-        quote! {
-            #[allow(unreachable_code, clippy::all, clippy::pedantic)]
-            if false {
-                let #never: #ty = loop {};
-                return #never;
-            }
-        }
-    });
-    quote!(async move { #hint #body })
-}
-
 /// The type, unless it has no name (`impl Trait`) or no value (`!`).
-fn nameable(ty: &Type) -> Option<&Type> {
+pub(crate) fn nameable(ty: &Type) -> Option<&Type> {
     fn has_impl(tokens: TokenStream) -> bool {
         tokens.into_iter().any(|token| match token {
             proc_macro2::TokenTree::Ident(ident) => ident == "impl",
@@ -213,7 +81,7 @@ fn nameable(ty: &Type) -> Option<&Type> {
     (!unnamed).then_some(ty)
 }
 
-fn open_span(args: &AttributeArgs, function: &Function) -> TokenStream {
+pub(crate) fn open_span(args: &AttributeArgs, function: &Function) -> TokenStream {
     let p = private(&args.common);
     let name = args.name.as_ref().map_or_else(|| function_name(function), LitStr::clone);
     let level = args.common.level.clone().unwrap_or_else(|| Ident::new("INFO", Span::call_site()));
@@ -231,7 +99,7 @@ fn function_name(function: &Function) -> LitStr {
 }
 
 /// The metric's name, and the tags it has because nobody named it.
-fn metric(
+pub(crate) fn metric(
     unnamed: &str,
     args: &AttributeArgs,
     function: &Function,
@@ -246,12 +114,30 @@ fn metric(
 }
 
 /// A reference to a site in a `static` that no expression of the user can see.
-fn site(kind: Kind, name: &TokenStream, common: &Common, own: &[(&str, TokenStream)]) -> TokenStream {
-    let (p, value) = (private(common), site_value(kind, name, common, own));
-    quote!({ static SITE: #p::Site = #value; &SITE })
+pub(crate) fn site(
+    kind: Kind,
+    name: &TokenStream,
+    common: &Common,
+    own: &[(&str, TokenStream)],
+) -> TokenStream {
+    one_site(common, &site_value(kind, name, common, own))
 }
 
-fn site_value(kind: Kind, name: &TokenStream, common: &Common, own: &[(&str, TokenStream)]) -> TokenStream {
+pub(crate) fn one_site(common: &Common, value: &TokenStream) -> TokenStream {
+    let (p, later) = (private(common), has_dynamic_tags(common));
+    quote!({
+        static SITE: [#p::Site; 1] = [#value];
+        #p::inventory::submit! { #p::Listed::new(&SITE, #later) }
+        &SITE[0]
+    })
+}
+
+pub(crate) fn site_value(
+    kind: Kind,
+    name: &TokenStream,
+    common: &Common,
+    own: &[(&str, TokenStream)],
+) -> TokenStream {
     let (cell, unit) = match kind {
         Kind::Count => (quote!(Counter), None),
         Kind::Time => (quote!(Histogram), Some(quote!(.unit("s")))),
@@ -263,7 +149,7 @@ fn site_value(kind: Kind, name: &TokenStream, common: &Common, own: &[(&str, Tok
     quote!(#site #unit)
 }
 
-fn site_of(
+pub(crate) fn site_of(
     cell: &TokenStream,
     name: &TokenStream,
     common: &Common,
@@ -285,7 +171,7 @@ fn site_of(
 }
 
 /// The tags whose values are known only when the program runs.
-fn dynamic_tags(common: &Common) -> TokenStream {
+pub(crate) fn dynamic_tags(common: &Common) -> TokenStream {
     let p = private(common);
     let tags = common.tags.iter().filter(|tag| tag.literal().is_none()).map(|tag| {
         let (key, value) = (&tag.key, &tag.value);
@@ -297,12 +183,16 @@ fn dynamic_tags(common: &Common) -> TokenStream {
 }
 
 /// The call, with what its dynamic tags need in scope.
-fn in_scope(common: &Common, call: &TokenStream) -> TokenStream {
+pub(crate) fn in_scope(common: &Common, call: &TokenStream) -> TokenStream {
     imports(common).map_or_else(|| call.clone(), |imports| quote!({ #imports #call }))
 }
 
 fn imports(common: &Common) -> Option<TokenStream> {
     let p = private(common);
-    let dynamic = common.tags.iter().any(|tag| tag.literal().is_none());
-    dynamic.then(|| quote!(use #p::{DisplayTag as _, TextTag as _};))
+    has_dynamic_tags(common).then(|| quote!(use #p::{DisplayTag as _, TextTag as _};))
+}
+
+/// Whether the values of some tags are known only when the program runs.
+pub(crate) fn has_dynamic_tags(common: &Common) -> bool {
+    common.tags.iter().any(|tag| tag.literal().is_none())
 }

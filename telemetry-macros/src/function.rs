@@ -69,7 +69,7 @@ impl Function {
     /// Says in its documentation, where it has one, which metric it feeds.
     pub(crate) fn document(&mut self, metric: &str) {
         if self.attributes.iter().any(|attribute| attribute.path().is_ident("doc")) {
-            let line = format!("Feeds the metric `{metric}`.");
+            let line = format!(" Feeds the metric `{metric}`.");
             self.attributes.push(parse_quote!(#[doc = ""]));
             self.attributes.push(parse_quote!(#[doc = #line]));
         }

@@ -1,12 +1,15 @@
 //! The attributes and macros of `telemetry-layer`, which re-exports them; nobody depends on this crate alone.
 //!
-//! What comes in is parsed (`args`, `function`) and expanded (`expand`) to calls of
+//! What comes in is parsed (`args`, `function`) and expanded (`expand`, `guarded`, `block`) to calls of
 //! `telemetry_layer::__private`. When an argument is wrong, the function is emitted as it was, beside the error.
 
 mod args;
 mod block;
 mod expand;
 mod function;
+mod guarded;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 
@@ -33,6 +36,7 @@ use crate::function::Function;
 ///   that is text or implements `Display`; `name` alone is `name = name`.
 ///
 /// - `unit = ".."`, `description = ".."`: of the metric; the unit in UCUM.
+/// - `outcome`, `error_type`: as for `#[time_me]`; the call is then counted when it is over, not when it happens.
 /// - `crate = path`: where `telemetry_layer` is, if it has another name.
 ///
 /// On an `impl` block or a module it holds for each function in it, but for those that say `#[skip]` and for `const`
@@ -86,9 +90,12 @@ pub fn count_me(args: TokenStream, item: TokenStream) -> TokenStream {
 ///   the span of an error the status error. An `Err` is known where the return type is a `Result` or an alias of
 ///   one; anything else, also a generic type, counts as `ok`.
 ///
-/// On an `async fn` the whole future is measured, until it is done or dropped. A function that only returns a
-/// future (`-> impl Future`, `-> Pin<Box<dyn Future>>`, what `#[async_trait]` makes) is measured until it has
-/// returned that future.
+/// - `error_type`, `error_type = |error| ..`: with `outcome`, adds OpenTelemetry's tag `error.type` to the outcome `error`:
+///   the name of the error's type, or what the closure makes of the error. Few different ones, please: each is a series.
+///
+/// On an `async fn` the whole future is measured, until it is done or dropped; on a function that says that it returns a
+/// future (`-> impl Future`, `-> Pin<Box<dyn Future>>`, what `#[async_trait]` makes, `-> BoxFuture`), from the call until
+/// that is done or dropped.
 #[proc_macro_attribute]
 pub fn time_me(args: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Kind::Time, args, item)
@@ -154,8 +161,7 @@ fn expanded(
     }
     let mut function = syn::parse2::<Function>(item.clone())?;
     function.fits(&args)?;
-    let unnamed = if kind == Kind::Time { "function.duration" } else { "function.calls" };
-    function.document(&args.name.as_ref().map_or_else(|| unnamed.to_owned(), syn::LitStr::value));
+    function.document(&args.name.as_ref().map_or_else(|| kind.unnamed().to_owned(), syn::LitStr::value));
     Ok(expand::attribute(kind, &args, &function))
 }
 

@@ -22,7 +22,7 @@ fn tag_twice() {}
 #[count_me(tags = "a")]
 fn no_list() {}
 
-#[count_me(outcome)]
+#[count_me(buckets = [1.0])]
 fn not_for_counts() {}
 
 #[count_me("a")]
@@ -63,6 +63,21 @@ fn opaque() {}
 #[time_me(err)]
 fn no_result() -> u8 {
     1
+}
+
+#[time_me(error_type)]
+fn without_outcome() -> Result<(), u8> {
+    Ok(())
+}
+
+#[time_me(outcome, error_type)]
+fn no_error() -> u8 {
+    1
+}
+
+#[count_me(outcome, error_type = |error| error.nothing())]
+fn wrong_closure() -> Result<(), u8> {
+    Ok(())
 }
 
 fn main() {

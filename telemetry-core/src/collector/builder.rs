@@ -181,6 +181,10 @@ impl Builder {
         current::register(&core);
         let collector =
             Collector { _running: Some(Arc::new(Running(Arc::clone(&core)))), core: Arc::clone(&core) };
+        #[cfg(feature = "catalogue")]
+        if core.config.zero_series {
+            core.table.begin_static();
+        }
         if core.config.enabled {
             let aggregator = Aggregator {
                 clock: Arc::clone(&core.clock),

@@ -27,6 +27,7 @@ use crate::sampling::HeadSampler;
 /// | `shutdown_timeout` (`shutdown_timeout_ms`) | `TELEMETRY_SHUTDOWN_TIMEOUT_MS` | 5000 |
 /// | `max_series` | `TELEMETRY_MAX_SERIES` | 2000 |
 /// | `metrics_bytes` | `TELEMETRY_METRICS_BYTES` | 32 MiB |
+/// | `zero_series` | `TELEMETRY_ZERO_SERIES` | `false` |
 /// | `series_expiration` (`series_expiration_ms`) | `TELEMETRY_SERIES_EXPIRATION_MS` | none |
 /// | `callback_timeout` (`callback_timeout_ms`) | `TELEMETRY_CALLBACK_TIMEOUT_MS` | 1000 |
 /// | `buffer_bytes` | `TELEMETRY_BUFFER_BYTES` | 16 MiB |
@@ -63,6 +64,10 @@ pub struct Config {
     pub max_series: usize,
     /// Memory for the cells that threads have of their own; beyond that they share cells, which is slower.
     pub metrics_bytes: usize,
+    /// Every counter, histogram and timer of an attribute or a macro of the program stands at 0 from the start, where all
+    /// of its tags are known: so a backend can tell "never happened" from "not there". Needs the feature `macros` of
+    /// `telemetry-layer`.
+    pub zero_series: bool,
     /// A series without a new value for so long ends, once every exporter and every reader has seen its last one: it is
     /// exported no more, its memory is given back, and its place under `max_series` is free. With its next value it
     /// begins anew, at 0. An up-down counter ends only at 0, one that is given by a callback never. None keeps all.
@@ -92,6 +97,7 @@ impl Default for Config {
             shutdown_timeout: Duration::from_secs(5),
             max_series: 2000,
             metrics_bytes: 32 << 20,
+            zero_series: false,
             series_expiration: None,
             callback_timeout: Duration::from_secs(1),
             buffer_bytes: 16 << 20,
@@ -163,11 +169,7 @@ impl Config {
             get(&name).filter(|value| !value.trim().is_empty()).map(|value| Var { name, value })
         };
         if let Some(var) = var("enabled") {
-            self.enabled = var.parse_as("`true` or `false` is needed", |text| match text {
-                "true" | "1" => Some(true),
-                "false" | "0" => Some(false),
-                _ => None,
-            })?;
+            self.enabled = var.yes_or_no()?;
         }
         if let Some(var) = var("buffer_size") {
             self.buffer_size = var.count()?;
@@ -209,6 +211,9 @@ impl Config {
         }
         if let Some(var) = var("metrics_bytes") {
             self.metrics_bytes = var.count()?;
+        }
+        if let Some(var) = var("zero_series") {
+            self.zero_series = var.yes_or_no()?;
         }
         if let Some(var) = var("series_expiration_ms") {
             self.series_expiration = Some(var.millis()?);
@@ -273,6 +278,14 @@ impl Var {
     fn parse_as<T>(&self, needed: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
         let text = self.value.trim().to_ascii_lowercase();
         parse(&text).ok_or_else(|| Error::config(&self.name, &self.value, needed))
+    }
+
+    fn yes_or_no(&self) -> Result<bool, Error> {
+        self.parse_as("`true` or `false` is needed", |text| match text {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        })
     }
 
     fn count(&self) -> Result<usize, Error> {
@@ -353,6 +366,7 @@ mod tests {
             ("TELEMETRY_SHUTDOWN_TIMEOUT_MS", "100"),
             ("TELEMETRY_MAX_SERIES", "10"),
             ("TELEMETRY_METRICS_BYTES", "3000"),
+            ("TELEMETRY_ZERO_SERIES", "1"),
             ("TELEMETRY_SERIES_EXPIRATION_MS", "60000"),
             ("TELEMETRY_CALLBACK_TIMEOUT_MS", "20"),
             ("TELEMETRY_BUFFER_BYTES", "1000"),
@@ -371,6 +385,7 @@ mod tests {
             shutdown_timeout: Duration::from_millis(100),
             max_series: 10,
             metrics_bytes: 3000,
+            zero_series: true,
             series_expiration: Some(Duration::from_mins(1)),
             callback_timeout: Duration::from_millis(20),
             buffer_bytes: 1000,

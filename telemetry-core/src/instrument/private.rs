@@ -188,6 +188,17 @@ impl OutcomeTimer {
         }
     }
 
+    /// The same with the kind of error, if it is one.
+    #[inline]
+    pub fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
+        match error_type {
+            None => self.end(outcome),
+            Some(kind) => {
+                self.running.stop(&self.sites[outcome as usize], &[(ERROR_TYPE.to_owned(), kind)]);
+            }
+        }
+    }
+
     #[cold]
     fn stop_as(&mut self, outcome: Outcome) {
         self.running.stop(&self.sites[outcome as usize], &[]);
@@ -224,12 +235,61 @@ impl TaggedOutcomeTimer {
     pub fn end(&mut self, outcome: Outcome) {
         self.outcome = Some(outcome);
     }
+
+    pub fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
+        self.guard.tags.extend(error_type.map(|kind| (ERROR_TYPE.to_owned(), kind)));
+        self.end(outcome);
+    }
 }
 
 impl Drop for TaggedOutcomeTimer {
     fn drop(&mut self) {
         let outcome = self.outcome.unwrap_or_else(unfinished);
         self.guard.site = SiteRef::Static(&self.sites[outcome as usize]);
+    }
+}
+
+/// Counts a call when it is over, with a series for each outcome.
+#[derive(Debug)]
+pub struct OutcomeCounter {
+    sites: &'static [Site; 4],
+    tags: Vec<(String, String)>,
+    /// None once it is counted.
+    value: Option<Number>,
+    core: Option<Arc<Core>>,
+}
+
+impl OutcomeCounter {
+    pub fn start(sites: &'static [Site; 4], tags: &[(&str, &str)], value: impl Into<Number>) -> Self {
+        let core = current::get();
+        let tags = if core.is_some() { tags } else { &[] };
+        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Self { sites, tags, value: Some(value.into()), core }
+    }
+
+    pub fn end(&mut self, outcome: Outcome) {
+        let (core, site) = (self.core.as_deref(), &self.sites[outcome as usize]);
+        if let (Some(value), true) = (self.value.take(), core.is_some()) {
+            let tags: Vec<(&str, &str)> = self.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            if tags.is_empty() {
+                super::add(core, site, value);
+            } else {
+                super::add_with(core, site, &tags, value);
+            }
+        }
+    }
+
+    pub fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
+        self.tags.extend(error_type.map(|kind| (ERROR_TYPE.to_owned(), kind)));
+        self.end(outcome);
+    }
+}
+
+impl Drop for OutcomeCounter {
+    fn drop(&mut self) {
+        if self.value.is_some() {
+            self.end(unfinished());
+        }
     }
 }
 
@@ -251,6 +311,22 @@ pub trait AnyOutcome {
 }
 
 impl<T: ?Sized> AnyOutcome for Probe<'_, T> {}
+
+/// OpenTelemetry's tag for the kind of an error.
+const ERROR_TYPE: &str = "error.type";
+
+/// The kind of the error, if it is one: what `of` says of it.
+pub fn error_type<T, E, K: std::fmt::Display>(
+    result: &Result<T, E>,
+    of: impl FnOnce(&E) -> K,
+) -> Option<String> {
+    result.as_ref().err().map(|error| of(error).to_string())
+}
+
+/// The name of a type, as the compiler writes it.
+pub fn type_name<E>(_: &E) -> &'static str {
+    std::any::type_name::<E>()
+}
 
 /// Calls a closure whose type is to be inferred as that of a function.
 pub fn call<R>(f: impl FnOnce() -> R) -> R {

@@ -15,7 +15,7 @@ use crate::model::Number;
 pub struct TimerGuard {
     pub(super) running: Running,
     pub(super) site: SiteRef,
-    tags: Vec<(String, String)>,
+    pub(super) tags: Vec<(String, String)>,
     /// For a long task.
     task: Option<Task>,
 }

@@ -6,6 +6,8 @@
 
 mod bounds;
 mod callback;
+#[cfg(feature = "catalogue")]
+mod catalogue;
 mod cell;
 mod delta;
 mod histogram;
@@ -22,6 +24,11 @@ mod tagged;
 mod task;
 mod view;
 
+#[cfg(feature = "catalogue")]
+#[doc(hidden)]
+pub use catalogue::Listed;
+#[cfg(feature = "catalogue")]
+pub use catalogue::{StaticMetric, catalogue};
 pub(crate) use delta::Baseline;
 #[doc(hidden)]
 pub use site::{CellKind, Site};

@@ -61,8 +61,8 @@ pub struct Site {
     /// Of a timer: its measurements are seen while they run.
     pub(crate) is_long_task: bool,
     /// Where it stands in the source; empty where nobody knows.
-    file: &'static str,
-    line: u32,
+    pub(super) file: &'static str,
+    pub(super) line: u32,
     /// 0 until first used.
     number: AtomicU32,
 }

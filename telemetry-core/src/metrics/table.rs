@@ -161,6 +161,17 @@ impl Table {
         })
     }
 
+    /// The series of a site without tags known only later stands at 0, if nothing came for it yet.
+    #[cfg(feature = "catalogue")]
+    pub(super) fn begin(&self, site: &Site) {
+        let began = self.now();
+        match site.number() {
+            Some(number) => drop(self.series_of(site, number, began)),
+            None if self.takes(site) => drop(self.series_by_name(site, &[], began)),
+            None => {}
+        }
+    }
+
     /// Moves the rates of all meters on.
     pub(crate) fn tick(&self) {
         let now = self.clock.now();

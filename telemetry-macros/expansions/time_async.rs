@@ -1,0 +1,77 @@
+pub async fn fetch(&self, url: &str) -> io::Result<Vec<u8>> {
+    let mut __timer = ::telemetry_layer::__private::OutcomeTimer::start({
+        static SITES: [::telemetry_layer::__private::Site; 4] = [
+            ::telemetry_layer::__private::Site::new(
+                    ::telemetry_layer::__private::CellKind::Histogram,
+                    "function.duration",
+                    &[
+                        (
+                            "code.function.name",
+                            ::core::concat!(::core::module_path!(), "::", "fetch"),
+                        ),
+                        ("outcome", "ok"),
+                    ],
+                )
+                .at(::core::file!(), ::core::line!())
+                .unit("s"),
+            ::telemetry_layer::__private::Site::new(
+                    ::telemetry_layer::__private::CellKind::Histogram,
+                    "function.duration",
+                    &[
+                        (
+                            "code.function.name",
+                            ::core::concat!(::core::module_path!(), "::", "fetch"),
+                        ),
+                        ("outcome", "error"),
+                    ],
+                )
+                .at(::core::file!(), ::core::line!())
+                .unit("s"),
+            ::telemetry_layer::__private::Site::new(
+                    ::telemetry_layer::__private::CellKind::Histogram,
+                    "function.duration",
+                    &[
+                        (
+                            "code.function.name",
+                            ::core::concat!(::core::module_path!(), "::", "fetch"),
+                        ),
+                        ("outcome", "panic"),
+                    ],
+                )
+                .at(::core::file!(), ::core::line!())
+                .unit("s"),
+            ::telemetry_layer::__private::Site::new(
+                    ::telemetry_layer::__private::CellKind::Histogram,
+                    "function.duration",
+                    &[
+                        (
+                            "code.function.name",
+                            ::core::concat!(::core::module_path!(), "::", "fetch"),
+                        ),
+                        ("outcome", "cancelled"),
+                    ],
+                )
+                .at(::core::file!(), ::core::line!())
+                .unit("s"),
+        ];
+        ::telemetry_layer::__private::inventory::submit! {
+            ::telemetry_layer::__private::Listed::new(& SITES, false)
+        }
+        &SITES
+    });
+    let __result = async move {
+        #[allow(unreachable_code, clippy::all, clippy::pedantic)]
+        if false {
+            let __never: io::Result<Vec<u8>> = loop {};
+            return __never;
+        }
+        self.get(url).await
+    }
+        .await;
+    let __outcome = {
+        use ::telemetry_layer::__private::AnyOutcome as _;
+        ::telemetry_layer::__private::Probe(&__result).outcome()
+    };
+    __timer.end(__outcome);
+    __result
+}

@@ -1,0 +1,147 @@
+//! Functions that return futures: measured until these are done.
+#![deny(warnings)]
+#![forbid(unsafe_code)]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use telemetry_layer::metrics::Snapshot;
+use telemetry_layer::prelude::*;
+use telemetry_tests::recorded;
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Pending once, so that what was measured by then is not the end.
+#[derive(Default)]
+struct Once(bool);
+
+impl Future for Once {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+#[time_me(name = "plain", tags(text = text), fields(%text))]
+fn plain(text: String) -> impl Future<Output = usize> + Send {
+    let len = text.len();
+    async move {
+        Once::default().await;
+        drop(text);
+        len
+    }
+}
+
+#[time_me(name = "pinned", outcome, active)]
+fn pinned(n: &u32) -> Pin<Box<dyn Future<Output = Result<u32, String>> + Send + '_>> {
+    if *n == 0 {
+        return Box::pin(async { Err("none".to_owned()) });
+    }
+    Box::pin(async move {
+        Once::default().await;
+        Ok(n + 1)
+    })
+}
+
+#[time_me(name = "alias", span = false)]
+fn alias(n: &u32) -> BoxFuture<'_, u32> {
+    Box::pin(async move { *n })
+}
+
+#[count_me(name = "counted", outcome)]
+fn counted() -> impl Future<Output = Result<(), ()>> + Unpin {
+    Box::pin(async { Err(()) })
+}
+
+#[async_trait::async_trait]
+trait Service {
+    async fn call(&self, n: u32) -> Result<u32, String>;
+
+    #[time_me(name = "trait.default", outcome)]
+    async fn twice(&self, n: u32) -> Result<u32, String> {
+        Ok(self.call(n).await? * 2)
+    }
+}
+
+struct Half;
+
+#[async_trait::async_trait]
+impl Service for Half {
+    #[time_me(name = "trait.call", outcome, err)]
+    async fn call(&self, n: u32) -> Result<u32, String> {
+        Once::default().await;
+        if n % 2 == 1 {
+            return Err(format!("{n} is odd"));
+        }
+        Ok(n / 2)
+    }
+}
+
+fn is_send<F: Future + Send>(future: F) -> F {
+    future
+}
+
+fn run<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return output;
+        }
+    }
+}
+
+fn count_of(metrics: &Snapshot, name: &str, tags: &[(&str, &str)]) -> u64 {
+    let found = metrics.named(name).filter(|metric| tags.iter().all(|(k, v)| metric.tag(k) == Some(v)));
+    found.map(|metric| metric.histogram().map_or(metric.number().as_f64() as u64, |h| h.count)).sum()
+}
+
+#[test]
+fn functions_that_return_futures_are_measured_until_these_are_done() {
+    let mut metrics = None;
+    let kept = recorded(|collector| {
+        assert_eq!(run(is_send(plain("four".to_owned()))), 4);
+        drop(plain("never polled".to_owned()));
+
+        let n = 1;
+        let future = pinned(&n);
+        assert_eq!(collector.snapshot().total("pinned.active"), 1.0, "called, and not done");
+        assert_eq!(count_of(&collector.snapshot(), "pinned", &[]), 0);
+        assert_eq!(run(is_send(future)), Ok(2));
+        run(pinned(&0)).unwrap_err();
+        {
+            let mut cancelled = pinned(&7);
+            assert!(cancelled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert_eq!(run(is_send(alias(&5))), 5);
+        run(counted()).unwrap_err();
+        assert_eq!(run(is_send(Half.twice(4))), Ok(4));
+        assert_eq!(run(Half.twice(3)).unwrap_err(), "3 is odd");
+        metrics = Some(collector.snapshot());
+    });
+    let metrics = metrics.unwrap();
+    let of = |name: &str, tags: &[(&str, &str)]| count_of(&metrics, name, tags);
+    assert_eq!((of("plain", &[("text", "four")]), of("plain", &[("text", "never polled")])), (1, 1));
+    let outcomes = ["ok", "error", "cancelled"].map(|outcome| of("pinned", &[("outcome", outcome)]));
+    assert_eq!((outcomes, metrics.total("pinned.active")), ([1, 1, 1], 0.0));
+    assert_eq!((of("alias", &[]), of("counted", &[("outcome", "error")])), (1, 1));
+    assert_eq!((of("trait.call", &[("outcome", "ok")]), of("trait.call", &[("outcome", "error")])), (1, 1));
+    assert_eq!(
+        (of("trait.default", &[("outcome", "ok")]), of("trait.default", &[("outcome", "error")])),
+        (1, 1)
+    );
+
+    let spans = |name: &str| kept.spans.iter().filter(|span| span.name == name).collect::<Vec<_>>();
+    assert_eq!(
+        ["plain", "pinned", "alias", "trait.call", "trait.default"].map(|n| spans(n).len()),
+        [2, 3, 0, 2, 2]
+    );
+    for call in spans("trait.call") {
+        assert!(spans("trait.default").iter().any(|outer| Some(outer.span_id) == call.parent_span_id));
+    }
+}
