@@ -1,5 +1,7 @@
 //! What the tests that cross crates share. The README's code blocks are doc tests of this crate.
 
+pub mod beside;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -44,7 +46,28 @@ pub fn recorded(f: impl FnOnce(&Collector)) -> Kept {
     let (collector, memory) = collector(|b| b);
     let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
     tracing::subscriber::with_default(subscriber, || collector.scoped(|| f(&collector)));
+    exported(&collector, &memory)
+}
+
+/// Shuts the collector down; what was exported.
+///
+/// # Panics
+///
+/// If the ledger does not balance, or something was lost.
+pub fn exported(collector: &Collector, memory: &Memory) -> Kept {
     let report = collector.shutdown(SOON);
     assert!(report.is_complete() && report.ledger().balances() && report.ledger().lost() == 0, "{report}");
     memory.kept()
+}
+
+/// Runs `f` on a thread of its own, which has the same subscriber, and waits for it.
+///
+/// # Panics
+///
+/// If `f` does.
+pub fn on_a_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    let run = || tracing::dispatcher::with_default(&dispatch, f);
+    let result = std::thread::scope(|scope| scope.spawn(run).join());
+    result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
