@@ -1,0 +1,498 @@
+//! Filters of each layer and of all, layers that are exchanged, wrapped or not there, several collectors: what we see is
+//! what the Registry shows to any layer in that place.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use telemetry_layer::model::Status;
+use telemetry_layer::prelude::*;
+use telemetry_layer::testing::assert_event;
+use telemetry_tests::Kept;
+use telemetry_tests::beside::{Ours, locked};
+use tracing::field::{Field, Visit};
+use tracing::span::Attributes;
+use tracing::subscriber::with_default;
+use tracing::{
+    Event, Id, Level, Metadata, Subscriber, debug, debug_span, error, info, info_span, trace, trace_span,
+    warn, warn_span,
+};
+use tracing_mock::{expect, layer as mock};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, dynamic_filter_fn, filter_fn};
+use tracing_subscriber::layer::{Context, Filter, Layer};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Registry, registry, reload};
+
+/// Spans and events of all levels and two targets, and parents that some filters hide.
+fn program() {
+    let shop = info_span!(target: "shop", "shop").entered();
+    debug!(target: "shop", "opens");
+    let query = debug_span!(target: "db", "query", user = 7).entered();
+    info!(target: "db", "asked");
+    let row = info_span!(target: "db", "row").entered();
+    trace!(target: "db", "read");
+    warn!(target: "shop", parent: &*query, "slow");
+    info_span!(target: "shop", parent: &*query, "bill")
+        .in_scope(|| info!(name: "said", target: "shop", "billed"));
+    info_span!(target: "shop", parent: None, "audit").in_scope(|| {
+        let again = query.clone();
+        again.in_scope(|| error!(target: "db", "audited"));
+    });
+    drop((row, query));
+    trace_span!(target: "shop", "deep").in_scope(|| {
+        warn_span!(target: "shop", "deeper").in_scope(|| info!(target: "shop", "deep down"));
+    });
+    info!(target: "shop", parent: None, "alone");
+    drop(shop);
+    warn!(target: "db", "outside");
+}
+
+/// Where a layer sees spans and events, as lines.
+#[derive(Clone, Default)]
+struct View(Arc<Mutex<BTreeSet<String>>>);
+
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for View {
+    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, ctx: Context<'_, S>) {
+        let explicit = attributes.parent().and_then(|id| ctx.span(id));
+        let parent = if attributes.is_contextual() { ctx.lookup_current() } else { explicit };
+        let (name, parent) = (attributes.metadata().name(), parent.map(|span| span.name()));
+        locked(&self.0).insert(format!("{name} in {}", parent.unwrap_or("none")));
+    }
+
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        let within = ctx.event_span(event).map(|span| span.name());
+        locked(&self.0).insert(format!("{}: {}", within.unwrap_or("none"), message.0));
+    }
+}
+
+/// The same of what was exported.
+fn view(kept: &Kept) -> BTreeSet<String> {
+    let name = |id| kept.spans.iter().find(|span| span.span_id == id).map_or("?", |span| &*span.name);
+    let spans = kept
+        .spans
+        .iter()
+        .map(|span| format!("{} in {}", span.name, span.parent_span_id.map_or("none", name)));
+    let events =
+        kept.events.iter().map(|event| format!("{}: {}", event.span_id.map_or("none", name), event.message));
+    spans.chain(events).collect()
+}
+
+/// Ours and another layer have the same filter: they see the same. What it is.
+#[track_caller]
+fn seen_with<F>(filter: impl Fn() -> F) -> BTreeSet<String>
+where
+    F: Filter<Registry> + Send + Sync + 'static,
+{
+    let (ours, other, all) = (Ours::default(), View::default(), View::default());
+    let layers = vec![
+        other.clone().with_filter(filter()).boxed(),
+        ours.layer().with_filter(filter()).boxed(),
+        all.clone().boxed(),
+    ];
+    with_default(registry().with(layers), program);
+    let kept = view(&ours.kept());
+    assert_eq!(kept, *locked(&other.0));
+    assert!(locked(&all.0).contains("query in shop"), "others see everything");
+    kept
+}
+
+fn lines(text: &[&str]) -> BTreeSet<String> {
+    text.iter().map(|line| (*line).to_owned()).collect()
+}
+
+#[test]
+fn a_filter_by_level_hides_spans_and_no_more() {
+    let all = lines(&[
+        "shop in none",
+        "query in shop",
+        "row in query",
+        "bill in query",
+        "audit in none",
+        "deep in shop",
+        "deeper in deep",
+        "shop: opens",
+        "query: asked",
+        "row: read",
+        "query: slow",
+        "bill: billed",
+        "audit: audited",
+        "deeper: deep down",
+        "none: alone",
+        "none: outside",
+    ]);
+    assert_eq!(seen_with(|| LevelFilter::TRACE), all);
+    let info = lines(&[
+        "shop in none",
+        "row in shop",
+        "bill in none",
+        "audit in none",
+        "deeper in shop",
+        "shop: asked",
+        "none: slow",
+        "bill: billed",
+        "audit: audited",
+        "deeper: deep down",
+        "none: alone",
+        "none: outside",
+    ]);
+    assert_eq!(seen_with(|| LevelFilter::INFO), info);
+    let warn = lines(&["deeper in none", "none: slow", "none: audited", "none: outside"]);
+    assert_eq!(seen_with(|| LevelFilter::WARN), warn);
+    assert_eq!(seen_with(|| LevelFilter::OFF), lines(&[]));
+}
+
+#[test]
+fn a_filter_may_look_at_all_that_a_call_site_says() {
+    let db = lines(&[
+        "query in none",
+        "row in query",
+        "query: asked",
+        "row: read",
+        "row: audited",
+        "none: outside",
+    ]);
+    assert_eq!(seen_with(|| filter_fn(|site| site.target() == "db")), db, "query is entered again");
+    assert_eq!(seen_with(|| Targets::new().with_target("db", Level::TRACE)), db);
+    let shop = lines(&[
+        "shop in none",
+        "bill in none",
+        "audit in none",
+        "deeper in shop",
+        "none: slow",
+        "bill: billed",
+        "deeper: deep down",
+        "none: alone",
+    ]);
+    assert_eq!(seen_with(|| filter_fn(|site| site.target() == "db").not().and(LevelFilter::INFO)), shop);
+    let either = seen_with(|| LevelFilter::WARN.or(filter_fn(|site| site.name() == "query")));
+    let expected =
+        lines(&["query in none", "deeper in none", "query: slow", "query: audited", "none: outside"]);
+    assert_eq!(either, expected);
+}
+
+#[test]
+fn a_filter_may_look_at_the_spans_that_a_thread_is_in() {
+    let within_query = || {
+        dynamic_filter_fn(|site, ctx: &Context<'_, Registry>| {
+            site.name() == "query" || ctx.lookup_current().is_some_and(|span| span.name() == "query")
+        })
+    };
+    // To the filter the thread is in `row` as soon as it is, and in `audit`, not in `query` again.
+    let expected = lines(&["query in none", "query: asked", "row in query"]);
+    assert_eq!(seen_with(within_query), expected);
+}
+
+#[test]
+fn env_filters_of_all_forms_hide_the_same_from_all() {
+    let with = |text: &'static str| seen_with(move || EnvFilter::new(text));
+    assert_eq!(with("warn"), seen_with(|| LevelFilter::WARN));
+    assert_eq!(with("db=trace"), seen_with(|| Targets::new().with_target("db", Level::TRACE)));
+    let in_query = with("off,[query]=trace");
+    assert!(in_query.contains("row: read") && !in_query.contains("none: outside"), "{in_query:?}");
+    assert_eq!(with("off,[query{user=7}]=trace"), in_query);
+    assert!(with("off,[query{user=8}]=trace").len() < in_query.len());
+}
+
+#[test]
+fn a_filter_over_all_comes_before_ours() {
+    let seen = |over: LevelFilter, own: LevelFilter| {
+        let ours = Ours::default();
+        with_default(registry().with(ours.layer().with_filter(own)).with(over), program);
+        view(&ours.kept())
+    };
+    let info = seen_with(|| LevelFilter::INFO);
+    assert_eq!(seen(LevelFilter::INFO, LevelFilter::TRACE).len(), 12);
+    assert_eq!(seen(LevelFilter::TRACE, LevelFilter::INFO), info);
+    let warn = seen_with(|| LevelFilter::WARN);
+    assert_eq!(seen(LevelFilter::WARN, LevelFilter::INFO), warn);
+    let ours = Ours::default();
+    with_default(registry().with(EnvFilter::new("warn")).with(ours.layer()), program);
+    assert_eq!(view(&ours.kept()), warn);
+}
+
+#[test]
+fn filters_in_filters_hide_what_any_of_them_does() {
+    let (ours, beside, only_db) = (Ours::default(), Ours::default(), View::default());
+    let db = || filter_fn(|site| site.target() == "db");
+    let within = beside.layer().and_then(only_db.clone().and_then(ours.layer()).with_filter(db()));
+    with_default(registry().with(within.with_filter(LevelFilter::INFO)), program);
+    let seen = view(&ours.kept());
+    assert_eq!(seen, lines(&["row in none", "none: asked", "row: audited", "none: outside"]));
+    assert_eq!(seen, *locked(&only_db.0));
+    assert_eq!(view(&beside.kept()), seen_with(|| LevelFilter::INFO));
+}
+
+#[test]
+fn what_others_filter_is_seen_by_us() {
+    let ours = Ours::default();
+    let span = |name: &'static str| expect::span().named(name);
+    let message = |text: &'static str| expect::event().with_fields(expect::msg(text));
+    let (warn, warned) = mock::named("warn")
+        .event(message("slow").in_scope([]))
+        .event(message("audited").in_scope([]))
+        .event(message("outside").in_scope([]))
+        .only()
+        .run_with_handle();
+    let warn = warn.with_filter(filter_fn(|site| site.is_event() && *site.level() <= Level::WARN));
+    let (bill, billed) = mock::named("bill")
+        .enter(span("bill"))
+        .event(message("billed").in_scope([span("bill")]))
+        .exit(span("bill"))
+        .only()
+        .run_with_handle();
+    let bill = bill.with_filter(filter_fn(|site| site.name() == "bill" || site.name() == "said"));
+    let subscriber = registry().with(warn).with(ours.layer()).with(bill);
+    with_default(subscriber, program);
+    warned.assert_finished();
+    billed.assert_finished();
+    assert_eq!(view(&ours.kept()), seen_with(|| LevelFilter::TRACE));
+}
+
+/// Lets spans through, and events whose field `enable` is true.
+struct Enabled;
+
+impl Enabled {
+    fn wants(event: &Event<'_>) -> bool {
+        struct Enable(bool);
+        impl Visit for Enable {
+            fn record_bool(&mut self, field: &Field, value: bool) {
+                self.0 |= field.name() == "enable" && value;
+            }
+
+            fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+        }
+        let mut enable = Enable(false);
+        event.record(&mut enable);
+        enable.0
+    }
+}
+
+impl<S> Filter<S> for Enabled {
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+        Self::wants(event)
+    }
+}
+
+/// For all layers.
+impl<S: Subscriber> Layer<S> for Enabled {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        Self::wants(event)
+    }
+}
+
+#[test]
+fn a_filter_that_looks_at_values_hides_events_and_their_measurements() {
+    let run = || {
+        info_span!("work").in_scope(|| {
+            info!(enable = true, monotonic_counter.orders = 1, "wanted");
+            info!(enable = false, monotonic_counter.orders = 1, "not wanted");
+            error!(monotonic_counter.orders = 1, error = "bad", "not wanted either");
+        });
+    };
+    let (own, global, other) = (Ours::default(), Ours::default(), Ours::default());
+    with_default(registry().with(own.layer().with_filter(Enabled)).with(other.layer()), run);
+    with_default(registry().with(global.layer()).with(Enabled), run);
+    let orders = |kept: &Kept| kept.metrics.iter().map(|metric| metric.number().as_f64()).sum::<f64>();
+    for ours in [own, global] {
+        let kept = ours.kept();
+        assert_eq!(view(&kept), lines(&["work in none", "work: wanted"]));
+        assert_eq!((&kept.span("work").status, orders(&kept)), (&Status::Unset, 1.0));
+    }
+    let kept = other.kept();
+    assert_eq!((kept.events.len(), orders(&kept)), (3, 3.0));
+    assert_eq!(kept.span("work").status, Status::Error("bad".to_owned()));
+}
+
+#[test]
+fn a_filter_can_be_exchanged_while_spans_are_open() {
+    let (ours, other) = (Ours::default(), View::default());
+    let (own, handle) = reload::Layer::new(LevelFilter::INFO);
+    let (others, other_handle) = reload::Layer::new(LevelFilter::INFO);
+    let subscriber = registry().with(ours.layer().with_filter(own)).with(other.clone().with_filter(others));
+    with_default(subscriber, || {
+        let set = |level| {
+            handle.reload(level).expect("the filter is there");
+            other_handle.reload(level).expect("the other one too");
+        };
+        let (seen, hidden) = (info_span!("seen").entered(), debug_span!("hidden").entered());
+        set(LevelFilter::DEBUG);
+        debug!("more");
+        let child = debug_span!("child").entered();
+        debug!(parent: &*hidden, "it began unseen");
+        set(LevelFilter::OFF);
+        error!("too late");
+        info_span!("too late").in_scope(|| ());
+        drop((child, hidden, seen));
+        set(LevelFilter::TRACE);
+        trace!("at the end");
+    });
+    let seen = view(&ours.kept());
+    let expected =
+        ["seen in none", "seen: more", "child in seen", "none: it began unseen", "none: at the end"];
+    assert_eq!(seen, lines(&expected));
+    assert_eq!(seen, *locked(&other.0));
+}
+
+#[test]
+fn our_layer_can_be_exchanged_while_spans_are_open() {
+    let (first, second) = (Ours::default(), Ours::default());
+    let (layer, handle) = reload::Layer::new(first.layer().boxed());
+    with_default(registry().with(layer), || {
+        let early = info_span!("early").entered();
+        info_span!("of the first").in_scope(|| info!("to the first"));
+        handle.reload(second.layer().boxed()).expect("the layer is there");
+        // Nobody has told the second one where the thread is.
+        info_span!("of the second").in_scope(|| info!("to the second"));
+        early.record("late", 1);
+        info!(parent: &*early, "to nobody we know");
+        info_span!("child").follows_from(&*early);
+        drop(early);
+        info_span!("last").in_scope(|| ());
+    });
+    assert_eq!(view(&first.kept()), lines(&["of the first in ?", "of the first: to the first"]));
+    let seen = [
+        "of the second in none",
+        "of the second: to the second",
+        "none: to nobody we know",
+        "child in none",
+        "last in none",
+    ];
+    assert_eq!(view(&second.kept()), lines(&seen));
+}
+
+#[test]
+fn our_layer_can_come_late_and_pause() {
+    let ours = Ours::default();
+    let (layer, handle) = reload::Layer::new(None::<TelemetryLayer>);
+    with_default(registry().with(layer), || {
+        let before = info_span!("before").entered();
+        handle.reload(Some(ours.layer())).expect("the layer is there");
+        info_span!("seen").in_scope(|| info!("said"));
+        drop(before);
+        handle.reload(None).expect("the layer is there");
+        info_span!("not seen").in_scope(|| info!("not said"));
+        handle.reload(Some(ours.layer())).expect("the layer is there");
+        info_span!("again").in_scope(|| ());
+    });
+    assert_eq!(view(&ours.kept()), lines(&["seen in none", "seen: said", "again in none"]));
+}
+
+#[test]
+fn our_layer_asks_for_all_levels_and_no_layer_for_none() {
+    let ours = Ours::default();
+    let hint = |subscriber: &dyn Subscriber| subscriber.max_level_hint();
+    let none = || None::<TelemetryLayer>;
+    let boxed = |level| ours.layer().with_filter(level).boxed();
+    assert_eq!(hint(&registry().with(ours.layer())), None);
+    assert_eq!(hint(&registry().with(Some(ours.layer()))), None);
+    assert_eq!(hint(&registry().with(none())), Some(LevelFilter::OFF));
+    assert_eq!(hint(&registry().with(LevelFilter::INFO).with(none())), Some(LevelFilter::INFO));
+    assert_eq!(hint(&registry().with(LevelFilter::INFO).with(ours.layer())), Some(LevelFilter::INFO));
+    assert_eq!(hint(&registry().with(Vec::<TelemetryLayer>::new())), Some(LevelFilter::OFF));
+    assert_eq!(hint(&registry().with(boxed(LevelFilter::INFO))), Some(LevelFilter::INFO));
+    let many = vec![boxed(LevelFilter::WARN), boxed(LevelFilter::DEBUG)];
+    assert_eq!(hint(&registry().with(many)), Some(LevelFilter::DEBUG));
+    let many = vec![boxed(LevelFilter::WARN), ours.layer().boxed()];
+    assert_eq!(hint(&registry().with(many)), None);
+    let (layer, handle) = reload::Layer::new(none());
+    let subscriber = registry().with(layer);
+    assert_eq!(hint(&subscriber), Some(LevelFilter::OFF));
+    handle.reload(Some(ours.layer())).expect("the layer is there");
+    assert_eq!(hint(&subscriber), None);
+}
+
+#[test]
+fn each_of_many_collectors_has_a_view_of_its_own() {
+    let many: [Ours; 4] = std::array::from_fn(|_| Ours::default());
+    let levels = [LevelFilter::TRACE, LevelFilter::INFO, LevelFilter::WARN, LevelFilter::OFF];
+    let layers = many.iter().zip(levels).map(|(ours, level)| ours.layer().with_filter(level));
+    let second = many[1].layer().with_filter(filter_fn(|site| site.name() == "bill"));
+    let subscriber =
+        registry().with(layers.collect::<Vec<_>>()).with(Some(second)).with(None::<TelemetryLayer>);
+    with_default(subscriber, program);
+    let kept = many.map(|ours| ours.kept());
+    let spans = |name: &str| {
+        let ids = kept.iter().flat_map(|kept| &kept.spans).filter(|span| span.name == name);
+        ids.map(|span| span.span_id).collect::<BTreeSet<_>>()
+    };
+    // Each layer has ids of its own, also two of one collector.
+    assert_eq!((spans("bill").len(), spans("shop").len(), spans("deeper").len()), (3, 2, 3));
+    for ((at, kept), level) in kept.iter().enumerate().zip(levels).filter(|((at, _), _)| *at != 1) {
+        assert_eq!(view(kept), seen_with(|| level), "{at}");
+    }
+}
+
+#[test]
+fn subscribers_within_each_other_do_not_mix() {
+    let (outer, inner) = (Ours::default(), Ours::default());
+    let inside = tracing::Dispatch::new(registry().with(inner.layer()));
+    with_default(registry().with(outer.layer()), || {
+        let span = info_span!("outer").entered();
+        let kept = tracing::dispatcher::with_default(&inside, || {
+            info!("in none of the inner ones");
+            let kept = info_span!("inner");
+            // Entered and asked where it came from, whoever is the default.
+            info_span!("below inner").in_scope(|| span.in_scope(|| info!("in below inner")));
+            kept
+        });
+        kept.in_scope(|| info!("in outer"));
+        info_span!("child").in_scope(|| tracing::dispatcher::with_default(&inside, || drop(kept)));
+    });
+    drop(inside);
+    let seen = ["outer in none", "outer: in outer", "child in outer"];
+    assert_eq!(view(&outer.kept()), lines(&seen));
+    let seen = [
+        "inner in none",
+        "below inner in none",
+        "none: in none of the inner ones",
+        "below inner: in below inner",
+    ];
+    assert_eq!(view(&inner.kept()), lines(&seen));
+}
+
+/// Sends records of `log` to whatever subscriber is current: one for the whole program.
+fn log_is_sent_on() {
+    static SENT: OnceLock<()> = OnceLock::new();
+    SENT.get_or_init(|| tracing_log::LogTracer::init().expect("nobody else listens to log"));
+}
+
+#[test]
+fn records_of_log_are_filtered_by_their_own_target() {
+    log_is_sent_on();
+    let run = || {
+        info_span!("work").in_scope(|| {
+            log::info!(target: "old::library", "too quiet");
+            log::warn!(target: "old::library::part", "heard");
+            log::error!(target: "another", "not asked for");
+        });
+    };
+    let filter = || EnvFilter::new("filters=info,old::library=warn");
+    let (own, global, all) = (Ours::default(), Ours::default(), Ours::default());
+    with_default(registry().with(own.layer().with_filter(filter())).with(all.layer()), run);
+    with_default(registry().with(global.layer()).with(filter()), || {
+        run();
+        assert!(log::log_enabled!(target: "old::library", log::Level::Warn));
+        assert!(!log::log_enabled!(target: "another", log::Level::Error));
+    });
+    for ours in [own, global] {
+        let kept = ours.kept();
+        assert_eq!(view(&kept), lines(&["work in none", "work: heard"]));
+        assert_eq!(kept.event("heard").target, "old::library::part");
+    }
+    assert_event(&all.kept(), "not asked for", Some("work"), &[]);
+}
