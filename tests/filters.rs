@@ -2,24 +2,22 @@
 //! what the Registry shows to any layer in that place.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use telemetry_layer::model::Status;
 use telemetry_layer::prelude::*;
 use telemetry_layer::testing::assert_event;
 use telemetry_tests::Kept;
-use telemetry_tests::beside::{Ours, locked};
+use telemetry_tests::beside::{Ours, View, view};
 use tracing::field::{Field, Visit};
-use tracing::span::Attributes;
 use tracing::subscriber::with_default;
 use tracing::{
-    Event, Id, Level, Metadata, Subscriber, debug, debug_span, error, info, info_span, trace, trace_span,
-    warn, warn_span,
+    Event, Level, Metadata, Subscriber, debug, debug_span, error, info, info_span, trace, trace_span, warn,
+    warn_span,
 };
 use tracing_mock::{expect, layer as mock};
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, dynamic_filter_fn, filter_fn};
 use tracing_subscriber::layer::{Context, Filter, Layer};
-use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Registry, registry, reload};
 
 /// Spans and events of all levels and two targets, and parents that some filters hide.
@@ -46,48 +44,6 @@ fn program() {
     warn!(target: "db", "outside");
 }
 
-/// Where a layer sees spans and events, as lines.
-#[derive(Clone, Default)]
-struct View(Arc<Mutex<BTreeSet<String>>>);
-
-struct Message(String);
-
-impl Visit for Message {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "message" {
-            self.0 = format!("{value:?}");
-        }
-    }
-}
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for View {
-    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, ctx: Context<'_, S>) {
-        let explicit = attributes.parent().and_then(|id| ctx.span(id));
-        let parent = if attributes.is_contextual() { ctx.lookup_current() } else { explicit };
-        let (name, parent) = (attributes.metadata().name(), parent.map(|span| span.name()));
-        locked(&self.0).insert(format!("{name} in {}", parent.unwrap_or("none")));
-    }
-
-    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        let mut message = Message(String::new());
-        event.record(&mut message);
-        let within = ctx.event_span(event).map(|span| span.name());
-        locked(&self.0).insert(format!("{}: {}", within.unwrap_or("none"), message.0));
-    }
-}
-
-/// The same of what was exported.
-fn view(kept: &Kept) -> BTreeSet<String> {
-    let name = |id| kept.spans.iter().find(|span| span.span_id == id).map_or("?", |span| &*span.name);
-    let spans = kept
-        .spans
-        .iter()
-        .map(|span| format!("{} in {}", span.name, span.parent_span_id.map_or("none", name)));
-    let events =
-        kept.events.iter().map(|event| format!("{}: {}", event.span_id.map_or("none", name), event.message));
-    spans.chain(events).collect()
-}
-
 /// Ours and another layer have the same filter: they see the same. What it is.
 #[track_caller]
 fn seen_with<F>(filter: impl Fn() -> F) -> BTreeSet<String>
@@ -102,11 +58,12 @@ where
     ];
     with_default(registry().with(layers), program);
     let kept = view(&ours.kept());
-    assert_eq!(kept, *locked(&other.0));
-    assert!(locked(&all.0).contains("query in shop"), "others see everything");
+    assert_eq!(kept, other.lines());
+    assert!(all.lines().contains("query in shop"), "others see everything");
     kept
 }
 
+/// What a [`view`] is compared with.
 fn lines(text: &[&str]) -> BTreeSet<String> {
     text.iter().map(|line| (*line).to_owned()).collect()
 }
@@ -229,7 +186,7 @@ fn filters_in_filters_hide_what_any_of_them_does() {
     with_default(registry().with(within.with_filter(LevelFilter::INFO)), program);
     let seen = view(&ours.kept());
     assert_eq!(seen, lines(&["row in none", "none: asked", "row: audited", "none: outside"]));
-    assert_eq!(seen, *locked(&only_db.0));
+    assert_eq!(seen, only_db.lines());
     assert_eq!(view(&beside.kept()), seen_with(|| LevelFilter::INFO));
 }
 
@@ -345,7 +302,7 @@ fn a_filter_can_be_exchanged_while_spans_are_open() {
     let expected =
         ["seen in none", "seen: more", "child in seen", "none: it began unseen", "none: at the end"];
     assert_eq!(seen, lines(&expected));
-    assert_eq!(seen, *locked(&other.0));
+    assert_eq!(seen, other.lines());
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! A program, and other layers that watch it with and without ours.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use telemetry_layer::prelude::*;
-use tracing::field::Empty;
+use tracing::field::{Empty, Field, Visit};
 use tracing::instrument::Instrument as _;
+use tracing::span::Attributes;
 use tracing::{
-    Dispatch, Span, Subscriber, debug, debug_span, info, info_span, instrument, trace, trace_span, warn,
+    Dispatch, Event, Id, Span, Subscriber, debug, debug_span, info, info_span, instrument, trace, trace_span,
+    warn,
 };
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, registry, reload};
 
@@ -159,4 +163,53 @@ pub fn sees_the_same<O: Other>(program: impl Fn(), filters: &[Option<LevelFilter
         assert_eq!(saw(other, Dispatch::new(many)), alone, "where ours is wrapped, up to {max:?}");
     }
     ours.kept()
+}
+
+/// Where a layer sees spans and events, as lines.
+#[derive(Clone, Debug, Default)]
+pub struct View(Arc<Mutex<BTreeSet<String>>>);
+
+impl View {
+    /// So far.
+    pub fn lines(&self) -> BTreeSet<String> {
+        locked(&self.0).clone()
+    }
+}
+
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for View {
+    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, ctx: Context<'_, S>) {
+        let explicit = attributes.parent().and_then(|id| ctx.span(id));
+        let parent = if attributes.is_contextual() { ctx.lookup_current() } else { explicit };
+        let (name, parent) = (attributes.metadata().name(), parent.map(|span| span.name()));
+        locked(&self.0).insert(format!("{name} in {}", parent.unwrap_or("none")));
+    }
+
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        let within = ctx.event_span(event).map(|span| span.name());
+        locked(&self.0).insert(format!("{}: {}", within.unwrap_or("none"), message.0));
+    }
+}
+
+/// The same of what was exported; `?` for a span that was not.
+pub fn view(kept: &Kept) -> BTreeSet<String> {
+    let name = |id| kept.spans.iter().find(|span| span.span_id == id).map_or("?", |span| &*span.name);
+    let spans = kept
+        .spans
+        .iter()
+        .map(|span| format!("{} in {}", span.name, span.parent_span_id.map_or("none", name)));
+    let events =
+        kept.events.iter().map(|event| format!("{}: {}", event.span_id.map_or("none", name), event.message));
+    spans.chain(events).collect()
 }
