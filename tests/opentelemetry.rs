@@ -189,6 +189,28 @@ fn the_spans_are_those_of_tracing_opentelemetry() {
     }
 }
 
+#[test]
+fn kinds_statuses_and_values_of_all_types_are_the_same() {
+    let (ours, theirs) = both(LevelFilter::TRACE, || {
+        let (failed, none) = (std::io::Error::other("no stock"), None::<i64>);
+        info_span!("client", otel.kind = "CLIENT").in_scope(|| error!(error = %failed));
+        info_span!("unknown", otel.kind = "x", otel.status_code = "y").in_scope(|| error!(error = ?Some(1)));
+        info_span!("said", otel.status_code = "error", otel.status_description = "sold out").in_scope(|| ());
+        let late = info_span!("late", otel.status_code = Empty, otel.kind = Empty);
+        late.record("otel.kind", "consumer").record("otel.status_code", "ERROR");
+        late.record("otel.status_code", "ok");
+        let (wide, long, short) = (7i128, u64::MAX, -1i8);
+        info_span!("values", wide, long, short, yes = true, text = "é", some = Some(3), none).in_scope(
+            || {
+                info!(r#type = "x", wide = u128::MAX, float = f32::MIN, quoted = 2, "with {} values", 4);
+            },
+        );
+    });
+    assert_eq!(ours["late"].status, Some(Ok(())));
+    assert_eq!((ours["client"].kind.as_str(), ours["values"].fields.len()), ("Client", 6));
+    assert_eq!(ours, theirs);
+}
+
 fn exit(span: &Span) {
     span.with_subscriber(|(id, dispatch)| dispatch.exit(id));
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::{Barrier, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
 use std::task::{Poll, Waker};
 
 use telemetry_layer::model::{Status, Value};
@@ -110,6 +110,31 @@ fn two_threads_are_in_one_span_at_once() {
         assert_event(&kept, &format!("in {name}"), Some(name), &[]);
         assert_event(&kept, &format!("after {name}"), Some("shared"), &[]);
     }
+}
+
+#[test]
+fn one_subscriber_may_be_the_default_many_times() {
+    let ours = Ours::default();
+    let shared = Arc::new(registry().with(ours.layer()));
+    let ids = with_default(shared.clone(), || {
+        let outer = info_span!("outer").entered();
+        let here = outer.trace_id();
+        let there = with_default(shared.clone(), || {
+            std::thread::scope(|scope| {
+                let work =
+                    || with_default(shared.clone(), || outer.in_scope(|| info_span!("there").trace_id()));
+                scope.spawn(work).join().expect("it ends")
+            })
+        });
+        with_default(shared.clone(), || info_span!("here").in_scope(|| info!("said")));
+        [here, there]
+    });
+    drop(shared);
+    let kept = ours.kept();
+    assert_eq!(ids, [Some(kept.span("outer").trace_id); 2]);
+    assert_span(&kept, "there", Some("outer"), &[]);
+    assert_span(&kept, "here", Some("outer"), &[]);
+    assert_event(&kept, "said", Some("here"), &[]);
 }
 
 #[test]
