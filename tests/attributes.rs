@@ -516,7 +516,7 @@ mod kinds {
 
     type Answer = Result<usize, Refused>;
 
-    #[time_me(name = "kinds.closure", outcome, error_type = |error| error.kind(), span = false)]
+    #[time_me(name = "kinds.closure", outcome, error_type = Refused::kind, span = false)]
     fn by_closure(text: &str) -> Answer {
         match text.len() {
             0 => Err(Refused::Empty),
@@ -530,7 +530,7 @@ mod kinds {
         text.parse()
     }
 
-    #[count_me(name = "kinds.count", outcome, error_type = |e| e.kind(), value = text.len(), tags(first = &text[..1]))]
+    #[count_me(name = "kinds.count", outcome, error_type = Refused::kind, value = text.len(), tags(first = &text[..1]))]
     fn counted(text: &str) -> Answer {
         by_closure(&text[1..])
     }
