@@ -453,3 +453,19 @@ fn records_of_log_are_filtered_by_their_own_target() {
     }
     assert_event(&all.kept(), "not asked for", Some("work"), &[]);
 }
+
+#[test]
+fn a_layer_that_came_late_can_be_asked() {
+    let ours = Ours::default();
+    let (layer, handle) = reload::Layer::new(None::<TelemetryLayer>);
+    with_default(registry().with(layer), || {
+        handle.reload(Some(ours.layer())).expect("the layer is there");
+        let first = info_span!("first");
+        let second = info_span!("second");
+        assert!(first.trace_id().is_some() && first.trace_id() != second.trace_id());
+        first.add_link(second.trace_context().expect("it is seen").span);
+        drop((first, second));
+    });
+    let first = ours.kept().spans.into_iter().find(|span| span.name == "first").expect("it is kept");
+    assert_eq!(first.links.len(), 1);
+}

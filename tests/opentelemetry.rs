@@ -196,6 +196,7 @@ fn kinds_statuses_and_values_of_all_types_are_the_same() {
         info_span!("client", otel.kind = "CLIENT").in_scope(|| error!(error = %failed));
         info_span!("unknown", otel.kind = "x", otel.status_code = "y").in_scope(|| error!(error = ?Some(1)));
         info_span!("said", otel.status_code = "error", otel.status_description = "sold out").in_scope(|| ());
+        info_span!("described", otel.status_description = "sold out").in_scope(|| ());
         let late = info_span!("late", otel.status_code = Empty, otel.kind = Empty);
         late.record("otel.kind", "consumer").record("otel.status_code", "ERROR");
         late.record("otel.status_code", "ok");
@@ -207,6 +208,7 @@ fn kinds_statuses_and_values_of_all_types_are_the_same() {
         );
     });
     assert_eq!(ours["late"].status, Some(Ok(())));
+    assert_eq!(ours["described"].status, ours["said"].status);
     assert_eq!((ours["client"].kind.as_str(), ours["values"].fields.len()), ("Client", 6));
     assert_eq!(ours, theirs);
 }

@@ -5,8 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId};
+use tracing::span::Id;
 use tracing::{Dispatch, Span};
 use tracing_subscriber::Registry;
+use tracing_subscriber::registry::{LookupSpan, SpanData as _, SpanRef};
 
 use crate::layer::{Inner, TelemetryLayer};
 use crate::store::Slot;
@@ -174,22 +176,43 @@ pub(crate) fn registry_of(dispatch: &Dispatch) -> usize {
     dispatch.downcast_ref::<Registry>().map_or(0, |registry| std::ptr::from_ref(registry).addr())
 }
 
-/// The layers of a subscriber, also those that others wrap and hide.
-fn layers_of(dispatch: &Dispatch) -> Vec<Arc<Inner>> {
-    let registry = registry_of(dispatch);
+/// The numbers of layers that saw the span and do not know yet whose subscriber they are in.
+struct Marks(Vec<u64>);
+
+/// Leaves the number of a layer in a span.
+#[cold]
+pub(crate) fn mark<'a, R: LookupSpan<'a>>(span: Option<SpanRef<'a, R>>, layer: u64) {
+    if let Some(span) = span {
+        let mut extensions = span.extensions_mut();
+        match extensions.get_mut::<Marks>() {
+            Some(marks) => marks.0.push(layer),
+            None => extensions.insert(Marks(vec![layer])),
+        }
+    }
+}
+
+/// What was left in a span.
+fn marks_of(dispatch: &Dispatch, id: &Id) -> Vec<u64> {
+    let span = dispatch.downcast_ref::<Registry>().and_then(|registry| registry.span_data(id));
+    span.and_then(|span| span.extensions().get::<Marks>().map(|marks| marks.0.clone())).unwrap_or_default()
+}
+
+/// The layers of a subscriber, also those that others wrap and hide, or that came into it late.
+fn layers_of(dispatch: &Dispatch, id: &Id) -> Vec<Arc<Inner>> {
+    let (registry, marks) = (registry_of(dispatch), marks_of(dispatch, id));
     let living: Vec<Arc<Inner>> = {
         let layers = LAYERS.lock().unwrap_or_else(PoisonError::into_inner);
         layers.iter().filter_map(Weak::upgrade).collect()
     };
-    living.into_iter().filter(|layer| layer.is_of(registry)).collect()
+    living.into_iter().filter(|layer| layer.is_of(registry, &marks)).collect()
 }
 
 /// Runs `f` for each layer that sees the span.
 fn each_slot<R>(span: &Span, mut f: impl FnMut(&Inner, u64, &'static Slot) -> R) -> Vec<R> {
     let seen = span.with_subscriber(|(id, dispatch)| {
+        let layers = layers_of(dispatch, id);
         let id = id.into_u64();
         let mut run = |inner: &Inner| inner.store.find(id).map(|slot| f(inner, id, slot));
-        let layers = layers_of(dispatch);
         if layers.is_empty() {
             return dispatch
                 .downcast_ref::<TelemetryLayer>()

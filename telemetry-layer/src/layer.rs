@@ -41,6 +41,11 @@ use crate::{heartbeat, log_record, metric_fields};
 /// It stands beside other layers and changes nothing that they see. It does not keep the collector running: what
 /// comes after the collector's shutdown, or after its last handle or its guard was dropped, is lost and counted.
 ///
+/// In a `reload::Layer` it can be put in and taken out at any time. Put in a new one each time: one that was taken out
+/// while spans were open missed their ends, and would take them for the parents of what comes. A span that closes on a
+/// thread with another default subscriber does not let go of its parent (`tracing-subscriber` asks the default one),
+/// which then stays among the open spans.
+///
 /// Some fields of spans have a meaning, as in `tracing-opentelemetry`, and are not exported as fields:
 /// `otel.name`, `otel.kind` (`server`, `client`, ..), `otel.status_code` (`ok`, `error`) and
 /// `otel.status_description`. A span that a panic leaves has the status error.
@@ -132,8 +137,12 @@ impl TelemetryLayer {
 }
 
 impl Inner {
-    /// Whether it is a part of the subscriber with that Registry.
-    pub(crate) fn is_of(&self, registry: usize) -> bool {
+    /// Whether it is a part of the subscriber with that Registry. One that came into it late, through a `reload` handle,
+    /// was told by nobody: it has put its number into the spans that it saw.
+    pub(crate) fn is_of(&self, registry: usize, marks: &[u64]) -> bool {
+        if marks.contains(&self.number) {
+            self.registry.store(registry, Relaxed);
+        }
         registry != 0 && self.registry.load(Relaxed) == registry
     }
 
@@ -188,8 +197,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         self.inner.registry.store(context::registry_of(subscriber), Relaxed);
     }
 
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         let inner = &*self.inner;
+        if inner.registry.load(Relaxed) == 0 {
+            context::mark(ctx.span(id), inner.number);
+        }
         if !inner.looks(Some(Signal::Spans)) {
             return;
         }

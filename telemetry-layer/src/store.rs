@@ -339,7 +339,9 @@ impl Late {
     }
 
     pub(crate) fn apply(&mut self, special: Special) {
-        self.code = special.code.or(self.code);
+        // Only an error has a description.
+        let described = special.description.as_ref().map(|_| Code::Error);
+        self.code = special.code.or(self.code).or(described);
         self.kind = special.kind.unwrap_or(self.kind);
         self.name = special.name.or_else(|| self.name.take());
         self.description = special.description.or_else(|| self.description.take());
