@@ -2,13 +2,16 @@
 //! nothing of our own is among it, nothing is lost.
 
 use std::collections::HashMap;
+use std::task::Poll;
 use std::time::Duration;
 
-use telemetry_layer::model::{Span, SpanId};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
+use telemetry_layer::model::{Span, SpanId, Value};
 use telemetry_layer::prelude::*;
 use telemetry_layer::{HttpServerLayer, inject_headers};
 use telemetry_tests::{Kept, SOON, collector};
 use tokio::net::TcpListener;
+use tokio::runtime;
 use tokio::sync::oneshot;
 use tracing::instrument::WithSubscriber as _;
 use tracing::{Dispatch, Instrument as _, info_span};
@@ -35,13 +38,31 @@ fn check(kept: &Kept) {
 
 /// Runs a program with the layer at TRACE, on a runtime of its own; what was exported.
 fn traced<F: Future<Output = ()> + Send>(program: impl FnOnce() -> F) -> Kept {
+    let of_the_runtime = |dispatch: &Dispatch, runtime: &mut runtime::Builder| {
+        // Threads of the runtime have the subscriber for as long as they live.
+        let own = dispatch.clone();
+        runtime.on_thread_start(move || std::mem::forget(tracing::dispatcher::set_default(&own)));
+    };
+    traced_on(of_the_runtime, program)
+}
+
+/// The same for a program that starts threads itself: all threads have the layer. One test of a process can do so.
+fn traced_everywhere<F: Future<Output = ()> + Send>(program: impl FnOnce() -> F) -> Kept {
+    let of_all = |dispatch: &Dispatch, _: &mut runtime::Builder| {
+        tracing::dispatcher::set_global_default(dispatch.clone()).unwrap();
+    };
+    traced_on(of_all, program)
+}
+
+fn traced_on<F: Future<Output = ()> + Send>(
+    install: impl FnOnce(&Dispatch, &mut runtime::Builder),
+    program: impl FnOnce() -> F,
+) -> Kept {
     let (collector, memory) = collector(|b| b.flush_interval(Duration::from_millis(50)));
     let dispatch = Dispatch::new(registry().with(TelemetryLayer::new(&collector)));
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    // Threads of the runtime have the subscriber for as long as they live.
-    let own = dispatch.clone();
-    let on_start = move || std::mem::forget(tracing::dispatcher::set_default(&own));
-    let runtime = runtime.worker_threads(2).enable_all().on_thread_start(on_start).build().unwrap();
+    let mut runtime = runtime::Builder::new_multi_thread();
+    install(&dispatch, &mut runtime);
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(program().with_subscriber(dispatch.clone()));
     runtime.shutdown_timeout(SOON);
     drop(dispatch);
@@ -114,6 +135,92 @@ fn axum_tower_http_and_reqwest_join_in_one_trace() {
         assert_eq!(caller.trace_id, span.trace_id);
     }
     assert!(kept.spans.iter().any(|span| span.target.starts_with("tower_http")));
+}
+
+/// A transaction that puts one row in, and one more that is not unique where it should fail.
+async fn transfer(pool: &SqlitePool, key: i64, fails: bool) -> Result<i64, sqlx::Error> {
+    let insert = "INSERT INTO transfer (key, amount) VALUES (?, ?)";
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    sqlx::query(insert).bind(key).bind(1).execute(&mut *transaction).await?;
+    if fails {
+        sqlx::query(insert).bind(key).bind(2).execute(&mut *transaction).await?;
+    }
+    let query = sqlx::query_scalar("SELECT sum(amount) FROM transfer WHERE key = ?");
+    let sum = query.bind(key).fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(sum)
+}
+
+/// A query whose caller goes away before the first row.
+async fn abandoned(pool: &SqlitePool) {
+    let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000) SELECT i FROM n";
+    let mut connection = pool.acquire().await.unwrap();
+    let mut query = Box::pin(sqlx::query(rows).fetch_all(&mut *connection));
+    // Polled once: the worker has begun by then, and would fill the buffer of rows.
+    std::future::poll_fn(|context| Poll::Ready(query.as_mut().poll(context).is_ready())).await;
+}
+
+/// Connections have threads of their own that enter the caller's span while they work for it.
+#[test]
+fn sqlx_with_a_pool_transactions_and_errors() {
+    const CLIENTS: i64 = 8;
+    const TRANSFERS: i64 = 25;
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteConnectOptions::new()
+        .filename(folder.path().join("bank.db"))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .busy_timeout(SOON);
+    let kept = traced_everywhere(|| async {
+        let pool = SqlitePoolOptions::new().max_connections(4).acquire_timeout(SOON).connect_with(options);
+        let pool = pool.instrument(info_span!("connect")).await.unwrap();
+        let table = sqlx::query("CREATE TABLE transfer (key INTEGER PRIMARY KEY, amount INTEGER NOT NULL)");
+        table.execute(&pool).instrument(info_span!("migrate")).await.unwrap();
+        let clients = (0..CLIENTS).map(|client| {
+            let pool = pool.clone();
+            let work = async move {
+                for n in 0..TRANSFERS {
+                    // Every fifth fails, and is rolled back.
+                    let fails = n % 5 == 4;
+                    let done = transfer(&pool, client * TRANSFERS + n, fails);
+                    match done.instrument(info_span!("transfer", n, fails)).await {
+                        Ok(sum) => assert!(!fails && sum == 1),
+                        Err(error) => assert!(error.as_database_error().unwrap().is_unique_violation()),
+                    }
+                }
+                abandoned(&pool).instrument(info_span!("abandoned")).await;
+            };
+            tokio::spawn(work.instrument(info_span!("client", client)))
+        });
+        for client in clients.collect::<Vec<_>>() {
+            client.await.unwrap();
+        }
+        let wrong = sqlx::query("SELECT nothing FROM nowhere").execute(&pool);
+        wrong.instrument(info_span!("wrong")).await.unwrap_err();
+        let sum: i64 = sqlx::query_scalar("SELECT sum(amount) FROM transfer").fetch_one(&pool).await.unwrap();
+        assert_eq!(sum, CLIENTS * TRANSFERS / 5 * 4);
+        pool.close().await;
+    });
+    check(&kept);
+    let count = |name: &str| kept.spans.iter().filter(|span| span.name == name).count() as i64;
+    let all = CLIENTS * TRANSFERS;
+    assert_eq!((count("client"), count("transfer"), count("abandoned")), (CLIENTS, all, CLIENTS));
+    let by_id: HashMap<SpanId, &Span> = kept.spans.iter().map(|span| (span.span_id, span)).collect();
+    // In which spans the statements that begin so were logged, and how often.
+    let logged = |sql: &str| {
+        let is = |value: &Value| matches!(value, Value::Str(text) if text.starts_with(sql));
+        let mut spans = HashMap::new();
+        for event in kept.events.iter().filter(|event| event.target == "sqlx::query") {
+            if event.fields.iter().any(|(key, value)| key == "summary" && is(value)) {
+                *spans.entry(event.span_id.map_or("none", |id| by_id[&id].name.as_ref())).or_default() += 1;
+            }
+        }
+        spans
+    };
+    assert_eq!(logged("CREATE TABLE"), HashMap::from([("migrate", 1)]));
+    assert_eq!(logged("INSERT INTO"), HashMap::from([("transfer", all + all / 5)]));
+    assert_eq!(logged("SELECT sum(amount)"), HashMap::from([("transfer", all / 5 * 4), ("none", 1)]));
+    assert_eq!(logged("WITH RECURSIVE"), HashMap::from([("abandoned", CLIENTS)]));
 }
 
 #[cfg(target_os = "linux")]
