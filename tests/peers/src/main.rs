@@ -2,6 +2,7 @@
 
 mod budgets;
 mod case;
+mod compile;
 mod e2e;
 mod encode;
 mod memory;
@@ -252,12 +253,14 @@ fn main() -> ExitCode {
         ["budgets", group, rounds] if budgets::has(group) => {
             return budgets::run(group, rounds.parse().expect("a number of rounds"), &all);
         }
+        ["compile"] => return compile::run(compile::ROUNDS),
+        ["compile", rounds] => return compile::run(rounds.parse().expect("a number of rounds")),
         ["memory"] => memory::print(),
         ["memory-one", kind] => println!("{}", memory::one(kind)),
         ["report", ref files @ ..] => print!("{}", report::markdown(files)),
         _ => {
             eprintln!("usage: peers list | one OP WHO THREADS | bench ROUNDS [FILTER] | budgets GROUP [ROUNDS]");
-            eprintln!("             | memory | instr [FILTER] | e2e ROUNDS | report FILE...");
+            eprintln!("             | compile [ROUNDS] | memory | instr [FILTER] | e2e ROUNDS | report FILE...");
             eprintln!("groups of budgets: {}", budgets::groups().join(", "));
             return ExitCode::from(2);
         }
