@@ -77,7 +77,8 @@ impl<'a> Guarded<'a> {
         let (begin, start, open, run) = (self.active(), self.start(), self.open(), self.run());
         let mutable = self.args.outcome.then(|| quote!(mut));
         let Flow::Future { boxed } = self.flow else {
-            return self.function.with_body(quote!(#begin let #mutable #timer = #start; #open #run));
+            let over = self.over();
+            return self.function.with_body(quote!(#begin #over let #mutable #timer = #start; #open #run));
         };
         let call = self.call();
         let kept = begin.is_some().then(|| quote!(let #active = #active;));
@@ -116,6 +117,7 @@ impl<'a> Guarded<'a> {
     fn start(&self) -> TokenStream {
         let Self { kind, args, p, metric: (name, own_tags), .. } = self;
         let (tags, is_tagged) = (dynamic_tags(&args.common), has_dynamic_tags(&args.common));
+        let has_span = self.span.is_some();
         let start = if args.outcome {
             let sites = OUTCOMES.map(|outcome| {
                 let with_outcome = [&own_tags[..], &[("outcome", quote!(#outcome))]].concat();
@@ -132,11 +134,15 @@ impl<'a> Guarded<'a> {
             } else if is_tagged {
                 quote!(#p::TaggedOutcomeTimer::start(#sites, #tags))
             } else {
-                quote!(#p::OutcomeTimer::start(#sites))
+                quote!(#p::OutcomeTimer::<#has_span>::start(#sites))
             }
         } else {
             let site = site(Kind::Time, name, &args.common, own_tags);
-            if is_tagged { quote!(#p::start(#site, #tags)) } else { quote!(#p::CallTimer::start(#site)) }
+            if is_tagged {
+                quote!(#p::start(#site, #tags))
+            } else {
+                quote!(#p::CallTimer::<#has_span>::start(#site))
+            }
         };
         in_scope(&args.common, &start)
     }
@@ -151,6 +157,12 @@ impl<'a> Guarded<'a> {
             quote!(let #span = #open; #p::opened();)
         };
         Some(quote!(#p::announce(&#timer); #opened))
+    }
+
+    /// What lets the clock run again after its timer has stopped: in front of that, to be dropped behind it.
+    fn over(&self) -> Option<TokenStream> {
+        let (p, over) = (&self.p, local("__over"));
+        (self.span.is_some() && self.flow == Flow::Sync).then(|| quote!(let #over = #p::Over;))
     }
 
     /// The call, and what is said of its end.

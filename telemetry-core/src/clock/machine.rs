@@ -19,7 +19,7 @@ thread_local! {
 /// which whoever calls this sees to. The counter is known to be trusted.
 #[inline]
 pub(crate) fn hold() {
-    HELD.set(counter());
+    HELD.set(read_counter());
 }
 
 /// The counter runs again for this thread.
@@ -57,10 +57,18 @@ pub(super) fn nanos() -> u64 {
 
 /// The counter as it is, for those who know from [`counter_seconds`] that it can be trusted; elsewhere 0.
 #[inline]
+pub(crate) fn read_counter() -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    return counter::read();
+    #[cfg(not(target_arch = "x86_64"))]
+    0
+}
+
+/// The same, but held where it is.
+#[inline]
 pub(crate) fn counter() -> u64 {
     match HELD.get() {
-        #[cfg(target_arch = "x86_64")]
-        0 => counter::read(),
+        0 => read_counter(),
         held => held,
     }
 }

@@ -117,14 +117,31 @@ impl Drop for End {
     }
 }
 
-impl Measures for CallTimer {
+/// The machine's counter; held where a span ends.
+#[inline]
+fn counter_of<const SPAN: bool>() -> u64 {
+    if SPAN { machine::counter() } else { machine::read_counter() }
+}
+
+/// Dropped when a call, its span and its timer are over: the clock runs again.
+#[derive(Debug)]
+pub struct Over;
+
+impl Drop for Over {
+    #[inline]
+    fn drop(&mut self) {
+        machine::let_go();
+    }
+}
+
+impl<const SPAN: bool> Measures for CallTimer<SPAN> {
     #[inline]
     fn began(&self) -> Option<u64> {
         self.running.counter()
     }
 }
 
-impl Measures for OutcomeTimer {
+impl<const SPAN: bool> Measures for OutcomeTimer<SPAN> {
     #[inline]
     fn began(&self) -> Option<u64> {
         self.running.counter()
@@ -143,49 +160,43 @@ impl Measures for TaggedOutcomeTimer {
     }
 }
 
-/// Measures a call for a static site, without tags known only now.
+/// Measures a call for a static site, without tags known only now. With a span it ends when that ends.
 #[derive(Debug)]
-pub struct CallTimer {
+pub struct CallTimer<const SPAN: bool> {
     site: &'static Site,
     running: Running,
 }
 
-impl CallTimer {
+impl<const SPAN: bool> CallTimer<SPAN> {
     #[inline]
     pub fn start(site: &'static Site) -> Self {
         Self { site, running: Running::start(site, None) }
     }
 }
 
-impl Drop for CallTimer {
+impl<const SPAN: bool> Drop for CallTimer<SPAN> {
     #[inline]
     fn drop(&mut self) {
-        self.running.stop(self.site, &[]);
-        machine::let_go();
+        self.running.stop(self.site, &[], counter_of::<SPAN>);
     }
 }
 
 /// Measures a call, with a series for each outcome, in the order of [`Outcome`].
 #[derive(Debug)]
-pub struct OutcomeTimer {
+pub struct OutcomeTimer<const SPAN: bool> {
     running: Running,
     sites: &'static [Site; 4],
 }
 
-impl OutcomeTimer {
+impl<const SPAN: bool> OutcomeTimer<SPAN> {
     #[inline]
     pub fn start(sites: &'static [Site; 4]) -> Self {
         Self { running: Running::start(&sites[0], None), sites }
     }
 
-    /// Not by value: what was just stored would be moved in other pieces, which holds the processor up.
     #[inline]
     pub fn end(&mut self, outcome: Outcome) {
-        if outcome == Outcome::Ok {
-            self.running.stop(&self.sites[0], &[]);
-        } else {
-            self.stop_as(outcome);
-        }
+        self.running.stop(&self.sites[outcome as usize], &[], counter_of::<SPAN>);
     }
 
     /// The same with the kind of error, if it is one.
@@ -194,27 +205,23 @@ impl OutcomeTimer {
         match error_type {
             None => self.end(outcome),
             Some(kind) => {
-                self.running.stop(&self.sites[outcome as usize], &[(ERROR_TYPE.to_owned(), kind)]);
+                let (site, tags) = (&self.sites[outcome as usize], [(ERROR_TYPE.to_owned(), kind)]);
+                self.running.stop(site, &tags, counter_of::<SPAN>);
             }
         }
     }
-
-    #[cold]
-    fn stop_as(&mut self, outcome: Outcome) {
-        self.running.stop(&self.sites[outcome as usize], &[]);
-    }
 }
 
-impl Drop for OutcomeTimer {
+impl<const SPAN: bool> Drop for OutcomeTimer<SPAN> {
     #[inline]
     fn drop(&mut self) {
         if !matches!(self.running, Running::Not) {
-            self.stop_as(unfinished());
+            self.end(unfinished());
         }
-        machine::let_go();
     }
 }
 
+#[cold]
 fn unfinished() -> Outcome {
     if std::thread::panicking() { Outcome::Panic } else { Outcome::Cancelled }
 }

@@ -129,33 +129,46 @@ impl Started {
             return None;
         }
         let (collector, likely) = (page.collector.load(Relaxed), page.histogram(site).unwrap_or(&NOBODYS));
-        Some(Self { collector, likely, counter: machine::counter() })
+        Some(Self { collector, likely, counter: machine::read_counter() })
     }
 
-    /// Takes the time since then into this thread's own histogram.
-    #[inline]
-    pub(crate) fn stop(&self, site: &Site) -> Result<(), f64> {
-        let page = hot(Some(self.collector));
-        let histogram = page.and_then(|page| {
-            let is_likely = self.likely.place() == (page.address(), site.known_number());
-            if is_likely { Some(self.likely) } else { page.histogram(site) }
-        });
-        let ticks = ticks_since(self.counter);
-        let (Some(page), Some(histogram)) = (page, histogram) else { return Err(seconds_of(ticks)) };
-        let seconds = ticks * f64::from_bits(page.counter_seconds.load(Relaxed));
-        if histogram.record(seconds) { Ok(()) } else { Err(seconds) }
+    /// Takes the time from then to what `read` reads into this thread's own histogram.
+    #[expect(clippy::inline_always, reason = "what began is not in memory then")]
+    #[inline(always)]
+    pub(crate) fn stop(self, site: &Site, read: impl FnOnce() -> u64) -> Result<(), f64> {
+        stop(self.collector, self.counter, self.likely, site, read)
     }
 
     /// The time since then, in seconds.
     pub(crate) fn seconds(&self) -> f64 {
-        seconds_of(ticks_since(self.counter))
+        seconds_of(ticks_since(self.counter, machine::counter()))
     }
+}
+
+/// [`Started::stop`], with what it is made of in registers.
+#[inline]
+fn stop(
+    collector: u64,
+    start: u64,
+    likely: &'static OwnHistogram,
+    site: &Site,
+    read: impl FnOnce() -> u64,
+) -> Result<(), f64> {
+    let page = hot(Some(collector));
+    let histogram = page.and_then(|page| {
+        let is_likely = likely.place() == (page.address(), site.known_number());
+        if is_likely { Some(likely) } else { page.histogram(site) }
+    });
+    let ticks = ticks_since(start, read());
+    let (Some(page), Some(histogram)) = (page, histogram) else { return Err(seconds_of(ticks)) };
+    let seconds = ticks * f64::from_bits(page.counter_seconds.load(Relaxed));
+    if histogram.record(seconds) { Ok(()) } else { Err(seconds) }
 }
 
 /// Counters of two cores may be a little apart: nothing took less than no time.
 #[inline]
-fn ticks_since(start: u64) -> f64 {
-    machine::counter().wrapping_sub(start).cast_signed().max(0) as f64
+fn ticks_since(start: u64, end: u64) -> f64 {
+    end.wrapping_sub(start).cast_signed().max(0) as f64
 }
 
 fn seconds_of(ticks: f64) -> f64 {
