@@ -92,13 +92,47 @@ pub mod __private {
     pub use telemetry_core::metrics::{CellKind, Site};
     pub use telemetry_core::private::{
         Active, AnyOutcome, CallTimer, DisplayTag, End, Outcome, OutcomeCounter, OutcomeTimer, Over, Probe,
-        Tag, TaggedOutcomeTimer, TextTag, announce, call, count, count_with, error_type, observe, opened,
-        record, record_point, start, type_name,
+        SpanOutcomeTimer, SpanTimer, Tag, TaggedOutcomeTimer, TextTag, announce, call, count, count_with,
+        error_type, observe, opened, record, record_point, start, type_name,
     };
     #[cfg(feature = "macros")]
     pub use telemetry_core::{inventory, metrics::Listed};
+    use tracing::callsite::{Callsite, Identifier};
+    use tracing::field::FieldSet;
+    use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
+    use tracing::metadata::Kind;
+
     pub use tracing;
-    pub use tracing::Instrument;
+    pub use tracing::callsite::DefaultCallsite;
+    pub use tracing::{Instrument, Metadata};
+
+    /// Of a span whose fields have no value when it opens.
+    #[track_caller]
+    pub const fn span_metadata(
+        name: &'static str,
+        target: &'static str,
+        level: Level,
+        fields: &'static [&'static str],
+        site: &'static dyn Callsite,
+    ) -> Metadata<'static> {
+        let place = std::panic::Location::caller();
+        let (fields, line) = (FieldSet::new(fields, Identifier(site)), Some(place.line()));
+        Metadata::new(name, target, level, Some(place.file()), line, Some(target), fields, Kind::SPAN)
+    }
+
+    /// Opens such a span, if anybody wants it.
+    #[inline]
+    pub fn open(site: &'static DefaultCallsite) -> tracing::Span {
+        let metadata = site.metadata();
+        if *metadata.level() <= STATIC_MAX_LEVEL && *metadata.level() <= LevelFilter::current() {
+            let interest = site.interest();
+            let is_wanted = || tracing::dispatcher::get_default(|subscriber| subscriber.enabled(metadata));
+            if interest.is_always() || (interest.is_sometimes() && is_wanted()) {
+                return tracing::Span::new(metadata, &metadata.fields().value_set(&[]));
+            }
+        }
+        tracing::Span::none()
+    }
 
     /// Gives the span of a call that returned an error that error.
     pub fn record_error<T, E: std::fmt::Display>(span: &tracing::Span, result: &Result<T, E>) {

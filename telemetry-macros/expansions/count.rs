@@ -2,26 +2,26 @@ fn work() {
     {
         ::telemetry_layer::__private::count(
             {
-                static SITE: [::telemetry_layer::__private::Site; 1] = [
-                    ::telemetry_layer::__private::Site::new(
-                            ::telemetry_layer::__private::CellKind::Counter,
-                            "function.calls",
-                            &[
-                                (
-                                    "code.function.name",
-                                    ::core::concat!(::core::module_path!(), "::", "work"),
-                                ),
-                            ],
-                        )
-                        .at(::core::file!(), ::core::line!()),
-                ];
+                static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::here(
+                    ::telemetry_layer::__private::CellKind::Counter,
+                    "function.calls",
+                    &[
+                        (
+                            "code.function.name",
+                            ::core::concat!(::core::module_path!(), "::", "work"),
+                        ),
+                    ],
+                );
                 ::telemetry_layer::__private::inventory::submit! {
-                    ::telemetry_layer::__private::Listed::new(& SITE, false)
+                    ::telemetry_layer::__private::Listed::one(& SITE, false)
                 }
-                &SITE[0]
+                &SITE
             },
             1,
         );
     }
-    act();
+    #[allow(unused_braces)]
+    {
+        act();
+    }
 }

@@ -1,30 +1,38 @@
 fn work() {
-    let __timer = ::telemetry_layer::__private::CallTimer::start({
-        static SITE: [::telemetry_layer::__private::Site; 1] = [
-            ::telemetry_layer::__private::Site::new(
-                    ::telemetry_layer::__private::CellKind::Histogram,
-                    "function.duration",
-                    &[
-                        (
-                            "code.function.name",
-                            ::core::concat!(::core::module_path!(), "::", "work"),
-                        ),
-                    ],
-                )
-                .at(::core::file!(), ::core::line!())
-                .unit("s"),
-        ];
+    let __over = ::telemetry_layer::__private::Over;
+    let __timer = ::telemetry_layer::__private::SpanTimer::start({
+        static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::timer(
+            "function.duration",
+            &[
+                (
+                    "code.function.name",
+                    ::core::concat!(::core::module_path!(), "::", "work"),
+                ),
+            ],
+        );
         ::telemetry_layer::__private::inventory::submit! {
-            ::telemetry_layer::__private::Listed::new(& SITE, false)
+            ::telemetry_layer::__private::Listed::one(& SITE, false)
         }
-        &SITE[0]
+        &SITE
     });
     ::telemetry_layer::__private::announce(&__timer);
-    let __span = ::telemetry_layer::__private::tracing::span!(
-        target : ::core::module_path!(), ::telemetry_layer::__private::Level::INFO,
-        "work", telemetry.timed = ::telemetry_layer::__private::tracing::field::Empty
-    )
+    let __span = {
+        static META: ::telemetry_layer::__private::Metadata<'static> = ::telemetry_layer::__private::span_metadata(
+            "work",
+            ::core::module_path!(),
+            ::telemetry_layer::__private::Level::INFO,
+            &["telemetry.timed"],
+            &SPAN,
+        );
+        static SPAN: ::telemetry_layer::__private::DefaultCallsite = ::telemetry_layer::__private::DefaultCallsite::new(
+            &META,
+        );
+        ::telemetry_layer::__private::open(&SPAN)
+    }
         .entered();
     let __end = ::telemetry_layer::__private::End::of(&__timer);
-    act();
+    #[allow(unused_braces)]
+    {
+        act();
+    }
 }

@@ -1,61 +1,49 @@
 pub async fn fetch(&self, url: &str) -> io::Result<Vec<u8>> {
     let mut __timer = ::telemetry_layer::__private::OutcomeTimer::start({
         static SITES: [::telemetry_layer::__private::Site; 4] = [
-            ::telemetry_layer::__private::Site::new(
-                    ::telemetry_layer::__private::CellKind::Histogram,
-                    "function.duration",
-                    &[
-                        (
-                            "code.function.name",
-                            ::core::concat!(::core::module_path!(), "::", "fetch"),
-                        ),
-                        ("outcome", "ok"),
-                    ],
-                )
-                .at(::core::file!(), ::core::line!())
-                .unit("s"),
-            ::telemetry_layer::__private::Site::new(
-                    ::telemetry_layer::__private::CellKind::Histogram,
-                    "function.duration",
-                    &[
-                        (
-                            "code.function.name",
-                            ::core::concat!(::core::module_path!(), "::", "fetch"),
-                        ),
-                        ("outcome", "error"),
-                    ],
-                )
-                .at(::core::file!(), ::core::line!())
-                .unit("s"),
-            ::telemetry_layer::__private::Site::new(
-                    ::telemetry_layer::__private::CellKind::Histogram,
-                    "function.duration",
-                    &[
-                        (
-                            "code.function.name",
-                            ::core::concat!(::core::module_path!(), "::", "fetch"),
-                        ),
-                        ("outcome", "panic"),
-                    ],
-                )
-                .at(::core::file!(), ::core::line!())
-                .unit("s"),
-            ::telemetry_layer::__private::Site::new(
-                    ::telemetry_layer::__private::CellKind::Histogram,
-                    "function.duration",
-                    &[
-                        (
-                            "code.function.name",
-                            ::core::concat!(::core::module_path!(), "::", "fetch"),
-                        ),
-                        ("outcome", "cancelled"),
-                    ],
-                )
-                .at(::core::file!(), ::core::line!())
-                .unit("s"),
+            ::telemetry_layer::__private::Site::timer(
+                "function.duration",
+                &[
+                    (
+                        "code.function.name",
+                        ::core::concat!(::core::module_path!(), "::", "fetch"),
+                    ),
+                    ("outcome", "ok"),
+                ],
+            ),
+            ::telemetry_layer::__private::Site::timer(
+                "function.duration",
+                &[
+                    (
+                        "code.function.name",
+                        ::core::concat!(::core::module_path!(), "::", "fetch"),
+                    ),
+                    ("outcome", "error"),
+                ],
+            ),
+            ::telemetry_layer::__private::Site::timer(
+                "function.duration",
+                &[
+                    (
+                        "code.function.name",
+                        ::core::concat!(::core::module_path!(), "::", "fetch"),
+                    ),
+                    ("outcome", "panic"),
+                ],
+            ),
+            ::telemetry_layer::__private::Site::timer(
+                "function.duration",
+                &[
+                    (
+                        "code.function.name",
+                        ::core::concat!(::core::module_path!(), "::", "fetch"),
+                    ),
+                    ("outcome", "cancelled"),
+                ],
+            ),
         ];
         ::telemetry_layer::__private::inventory::submit! {
-            ::telemetry_layer::__private::Listed::new(& SITES, false)
+            ::telemetry_layer::__private::Listed::all(& SITES, false)
         }
         &SITES
     });
@@ -65,7 +53,7 @@ pub async fn fetch(&self, url: &str) -> io::Result<Vec<u8>> {
             let __never: io::Result<Vec<u8>> = loop {};
             return __never;
         }
-        self.get(url).await
+        #[allow(unused_braces)] { self.get(url).await }
     }
         .await;
     let __outcome = {

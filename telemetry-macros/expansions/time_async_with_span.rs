@@ -1,23 +1,18 @@
 async fn fetch(url: &str) -> Vec<u8> {
-    let __timer = ::telemetry_layer::__private::CallTimer::start({
-        static SITE: [::telemetry_layer::__private::Site; 1] = [
-            ::telemetry_layer::__private::Site::new(
-                    ::telemetry_layer::__private::CellKind::Histogram,
-                    "function.duration",
-                    &[
-                        (
-                            "code.function.name",
-                            ::core::concat!(::core::module_path!(), "::", "fetch"),
-                        ),
-                    ],
-                )
-                .at(::core::file!(), ::core::line!())
-                .unit("s"),
-        ];
+    let __timer = ::telemetry_layer::__private::SpanTimer::start({
+        static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::timer(
+            "function.duration",
+            &[
+                (
+                    "code.function.name",
+                    ::core::concat!(::core::module_path!(), "::", "fetch"),
+                ),
+            ],
+        );
         ::telemetry_layer::__private::inventory::submit! {
-            ::telemetry_layer::__private::Listed::new(& SITE, false)
+            ::telemetry_layer::__private::Listed::one(& SITE, false)
         }
-        &SITE[0]
+        &SITE
     });
     ::telemetry_layer::__private::Instrument::instrument(
             async move {
@@ -26,15 +21,23 @@ async fn fetch(url: &str) -> Vec<u8> {
                     let __never: Vec<u8> = loop {};
                     return __never;
                 }
-                get(url).await
+                #[allow(unused_braces)] { get(url).await }
             },
             {
                 ::telemetry_layer::__private::announce(&__timer);
-                let __span = ::telemetry_layer::__private::tracing::span!(
-                    target : ::core::module_path!(),
-                    ::telemetry_layer::__private::Level::INFO, "fetch", telemetry.timed =
-                    ::telemetry_layer::__private::tracing::field::Empty
-                );
+                let __span = {
+                    static META: ::telemetry_layer::__private::Metadata<'static> = ::telemetry_layer::__private::span_metadata(
+                        "fetch",
+                        ::core::module_path!(),
+                        ::telemetry_layer::__private::Level::INFO,
+                        &["telemetry.timed"],
+                        &SPAN,
+                    );
+                    static SPAN: ::telemetry_layer::__private::DefaultCallsite = ::telemetry_layer::__private::DefaultCallsite::new(
+                        &META,
+                    );
+                    ::telemetry_layer::__private::open(&SPAN)
+                };
                 ::telemetry_layer::__private::opened();
                 __span
             },

@@ -1,60 +1,43 @@
 pub fn pay(user: &User) -> Result<Receipt, Refused> {
     let __active = ::telemetry_layer::__private::Active::start({
-        static SITE: [::telemetry_layer::__private::Site; 1] = [
-            ::telemetry_layer::__private::Site::new(
-                    ::telemetry_layer::__private::CellKind::UpDownCounter,
-                    "shop.pay.active",
-                    &[],
-                )
-                .at(::core::file!(), ::core::line!()),
-        ];
+        static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::here(
+            ::telemetry_layer::__private::CellKind::UpDownCounter,
+            "shop.pay.active",
+            &[],
+        );
         ::telemetry_layer::__private::inventory::submit! {
-            ::telemetry_layer::__private::Listed::new(& SITE, false)
+            ::telemetry_layer::__private::Listed::one(& SITE, false)
         }
-        &SITE[0]
+        &SITE
     });
-    let mut __timer = ::telemetry_layer::__private::OutcomeTimer::start({
+    let __over = ::telemetry_layer::__private::Over;
+    let mut __timer = ::telemetry_layer::__private::SpanOutcomeTimer::start({
         static SITES: [::telemetry_layer::__private::Site; 4] = [
-            ::telemetry_layer::__private::Site::new(
-                    ::telemetry_layer::__private::CellKind::Histogram,
-                    "shop.pay",
-                    &[("outcome", "ok")],
-                )
-                .at(::core::file!(), ::core::line!())
-                .unit("s"),
-            ::telemetry_layer::__private::Site::new(
-                    ::telemetry_layer::__private::CellKind::Histogram,
-                    "shop.pay",
-                    &[("outcome", "error")],
-                )
-                .at(::core::file!(), ::core::line!())
-                .unit("s"),
-            ::telemetry_layer::__private::Site::new(
-                    ::telemetry_layer::__private::CellKind::Histogram,
-                    "shop.pay",
-                    &[("outcome", "panic")],
-                )
-                .at(::core::file!(), ::core::line!())
-                .unit("s"),
-            ::telemetry_layer::__private::Site::new(
-                    ::telemetry_layer::__private::CellKind::Histogram,
-                    "shop.pay",
-                    &[("outcome", "cancelled")],
-                )
-                .at(::core::file!(), ::core::line!())
-                .unit("s"),
+            ::telemetry_layer::__private::Site::timer("shop.pay", &[("outcome", "ok")]),
+            ::telemetry_layer::__private::Site::timer(
+                "shop.pay",
+                &[("outcome", "error")],
+            ),
+            ::telemetry_layer::__private::Site::timer(
+                "shop.pay",
+                &[("outcome", "panic")],
+            ),
+            ::telemetry_layer::__private::Site::timer(
+                "shop.pay",
+                &[("outcome", "cancelled")],
+            ),
         ];
         ::telemetry_layer::__private::inventory::submit! {
-            ::telemetry_layer::__private::Listed::new(& SITES, false)
+            ::telemetry_layer::__private::Listed::all(& SITES, false)
         }
         &SITES
     });
     ::telemetry_layer::__private::announce(&__timer);
     let __span = ::telemetry_layer::__private::tracing::span!(
         target : ::core::module_path!(), ::telemetry_layer::__private::Level::INFO,
-        "shop.pay", telemetry.timed =
-        ::telemetry_layer::__private::tracing::field::Empty, otel.status_code =
-        ::telemetry_layer::__private::tracing::field::Empty, error =
+        "shop.pay", "telemetry.timed" =
+        ::telemetry_layer::__private::tracing::field::Empty, "otel.status_code" =
+        ::telemetry_layer::__private::tracing::field::Empty, "error" =
         ::telemetry_layer::__private::tracing::field::Empty, user = % user
     )
         .entered();

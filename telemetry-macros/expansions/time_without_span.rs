@@ -1,23 +1,18 @@
 fn hot(n: u64) -> u64 {
     let __timer = ::telemetry_layer::__private::CallTimer::start({
-        static SITE: [::telemetry_layer::__private::Site; 1] = [
-            ::telemetry_layer::__private::Site::new(
-                    ::telemetry_layer::__private::CellKind::Histogram,
-                    "function.duration",
-                    &[
-                        (
-                            "code.function.name",
-                            ::core::concat!(::core::module_path!(), "::", "hot"),
-                        ),
-                    ],
-                )
-                .at(::core::file!(), ::core::line!())
-                .unit("s"),
-        ];
+        static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::timer(
+            "function.duration",
+            &[
+                (
+                    "code.function.name",
+                    ::core::concat!(::core::module_path!(), "::", "hot"),
+                ),
+            ],
+        );
         ::telemetry_layer::__private::inventory::submit! {
-            ::telemetry_layer::__private::Listed::new(& SITE, false)
+            ::telemetry_layer::__private::Listed::one(& SITE, false)
         }
-        &SITE[0]
+        &SITE
     });
-    n + 1
+    #[allow(unused_braces)] { n + 1 }
 }

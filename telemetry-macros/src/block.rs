@@ -27,7 +27,8 @@ impl<'a> Block<'a> {
     }
 
     pub(crate) fn of_impl(&self, mut item: ItemImpl) -> TokenStream {
-        self.change_impl(&mut item);
+        let is_last = !item.attrs.iter().any(is_ours);
+        self.change_impl(&mut item, is_last);
         item.into_token_stream()
     }
 
@@ -38,44 +39,57 @@ impl<'a> Block<'a> {
                 "the module's functions are elsewhere: put the attribute on them there",
             ));
         };
-        items.iter_mut().for_each(|item| self.change(item));
+        // Another one, which comes later, has to see what it skips.
+        let is_last = !item.attrs.iter().any(is_ours);
+        items.iter_mut().for_each(|item| self.change(item, is_last));
         Ok(item.into_token_stream())
     }
 
-    fn change(&self, item: &mut Item) {
+    fn change(&self, item: &mut Item, is_last: bool) {
         let skips = match item {
-            Item::Impl(block) => take_skip(&mut block.attrs),
-            Item::Mod(module) => take_skip(&mut module.attrs),
+            Item::Impl(block) => skips(&mut block.attrs, is_last),
+            Item::Mod(module) => skips(&mut module.attrs, is_last),
             _ => false,
         };
         match item {
             _ if skips => {}
-            Item::Fn(function) => self.annotate(&mut function.attrs, &function.sig, None),
-            Item::Impl(block) => self.change_impl(block),
+            Item::Fn(function) => self.annotate(&mut function.attrs, &function.sig, None, is_last),
+            Item::Impl(block) => self.change_impl(block, is_last),
             Item::Mod(module) => {
-                module.content.iter_mut().flat_map(|(_, items)| items).for_each(|item| self.change(item));
+                module
+                    .content
+                    .iter_mut()
+                    .flat_map(|(_, items)| items)
+                    .for_each(|item| self.change(item, is_last));
             }
             _ => {}
         }
     }
 
-    fn change_impl(&self, block: &mut ItemImpl) {
+    fn change_impl(&self, block: &mut ItemImpl, is_last: bool) {
         let of_type = match &*block.self_ty {
             Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
             _ => None,
         };
+        let is_last = is_last && !block.attrs.iter().any(is_ours);
         for item in &mut block.items {
             if let ImplItem::Fn(function) = item {
-                self.annotate(&mut function.attrs, &function.sig, of_type.as_deref());
+                self.annotate(&mut function.attrs, &function.sig, of_type.as_deref(), is_last);
             }
         }
     }
 
-    fn annotate(&self, attributes: &mut Vec<Attribute>, signature: &Signature, of_type: Option<&str>) {
+    fn annotate(
+        &self,
+        attributes: &mut Vec<Attribute>,
+        signature: &Signature,
+        of_type: Option<&str>,
+        is_last: bool,
+    ) {
         let name = if self.kind == Kind::Time { "time_me" } else { "count_me" };
         let has =
             |attribute: &Attribute| attribute.path().segments.last().is_some_and(|last| last.ident == name);
-        if take_skip(attributes) || signature.constness.is_some() || attributes.iter().any(has) {
+        if skips(attributes, is_last) || signature.constness.is_some() || attributes.iter().any(has) {
             return;
         }
         let (path, args) = (&self.path, self.args);
@@ -86,9 +100,17 @@ impl<'a> Block<'a> {
     }
 }
 
-/// Takes `#[skip]` away, and says whether it was there.
-fn take_skip(attributes: &mut Vec<Attribute>) -> bool {
-    let before = attributes.len();
-    attributes.retain(|attribute| !attribute.path().is_ident("skip"));
-    attributes.len() < before
+/// Whether there is a `#[skip]`. The last of our attributes on a block takes it away.
+fn skips(attributes: &mut Vec<Attribute>, is_last: bool) -> bool {
+    let is_skip = |attribute: &Attribute| attribute.path().is_ident("skip");
+    let skips = attributes.iter().any(is_skip);
+    if is_last {
+        attributes.retain(|attribute| !is_skip(attribute));
+    }
+    skips
+}
+
+fn is_ours(attribute: &Attribute) -> bool {
+    let last = attribute.path().segments.last();
+    last.is_some_and(|last| last.ident == "time_me" || last.ident == "count_me")
 }

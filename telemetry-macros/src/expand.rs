@@ -46,7 +46,7 @@ fn count(args: &AttributeArgs, function: &Function) -> TokenStream {
     let (name, own_tags) = metric(Kind::Count.unnamed(), args, function);
     let site = site(Kind::Count, &name, &args.common, &own_tags);
     let add = add(&args.common, &site, args.value.as_ref());
-    let body = &function.body;
+    let body = function.last();
     let imports = imports(&args.common);
     function.with_body(quote! {
         {
@@ -85,12 +85,23 @@ pub(crate) fn open_span(args: &AttributeArgs, function: &Function) -> TokenStrea
     let p = private(&args.common);
     let name = args.name.as_ref().map_or_else(|| function_name(function), LitStr::clone);
     let level = args.common.level.clone().unwrap_or_else(|| Ident::new("INFO", Span::call_site()));
-    let status = args.outcome.then(|| quote!(, otel.status_code = #p::tracing::field::Empty));
-    let error = args.err.as_ref().map(|_| quote!(, error = #p::tracing::field::Empty));
-    let fields = args.fields.as_ref().filter(|fields| !fields.is_empty()).map(|fields| quote!(, #fields));
-    // The field by which the layer knows that the span is measured already.
-    let timed = quote!(telemetry.timed = #p::tracing::field::Empty);
-    quote!(#p::tracing::span!(target: ::core::module_path!(), #p::Level::#level, #name, #timed #status #error #fields))
+    // By the first one the layer knows that the span is measured already.
+    let own = ["telemetry.timed"].into_iter();
+    let own = own.chain(args.outcome.then_some("otel.status_code")).chain(args.err.as_ref().map(|_| "error"));
+    if let Some(fields) = args.fields.as_ref().filter(|fields| !fields.is_empty()) {
+        let own = own.map(|name| quote!(#name = #p::tracing::field::Empty));
+        return quote!(#p::tracing::span!(
+            target: ::core::module_path!(), #p::Level::#level, #name, #(#own,)* #fields
+        ));
+    }
+    // What `span!` would become costs the compiler twice as much.
+    quote!({
+        static META: #p::Metadata<'static> = #p::span_metadata(
+            #name, ::core::module_path!(), #p::Level::#level, &[#(#own),*], &SPAN
+        );
+        static SPAN: #p::DefaultCallsite = #p::DefaultCallsite::new(&META);
+        #p::open(&SPAN)
+    })
 }
 
 fn function_name(function: &Function) -> LitStr {
@@ -126,9 +137,9 @@ pub(crate) fn site(
 pub(crate) fn one_site(common: &Common, value: &TokenStream) -> TokenStream {
     let (p, later) = (private(common), has_dynamic_tags(common));
     quote!({
-        static SITE: [#p::Site; 1] = [#value];
-        #p::inventory::submit! { #p::Listed::new(&SITE, #later) }
-        &SITE[0]
+        static SITE: #p::Site = #value;
+        #p::inventory::submit! { #p::Listed::one(&SITE, #later) }
+        &SITE
     })
 }
 
@@ -138,25 +149,24 @@ pub(crate) fn site_value(
     common: &Common,
     own: &[(&str, TokenStream)],
 ) -> TokenStream {
-    let (cell, unit) = match kind {
-        Kind::Count => (quote!(Counter), None),
-        Kind::Time => (quote!(Histogram), Some(quote!(.unit("s")))),
-        Kind::Histogram => (quote!(Histogram), None),
-        Kind::Gauge | Kind::Record => (quote!(Gauge), None),
+    let cell = match kind {
+        Kind::Count => Some(quote!(Counter)),
+        // Its unit is the second.
+        Kind::Time => None,
+        Kind::Histogram => Some(quote!(Histogram)),
+        Kind::Gauge | Kind::Record => Some(quote!(Gauge)),
     };
-    let site = site_of(&cell, name, common, own);
-    // A timer's unit is the second, whatever is said.
-    quote!(#site #unit)
+    site_of(cell.as_ref(), name, common, own)
 }
 
 pub(crate) fn site_of(
-    cell: &TokenStream,
+    cell: Option<&TokenStream>,
     name: &TokenStream,
     common: &Common,
     own: &[(&str, TokenStream)],
 ) -> TokenStream {
     let p = private(common);
-    let unit = common.unit.as_ref().map(|unit| quote!(.unit(#unit)));
+    let unit = common.unit.as_ref().filter(|_| cell.is_some()).map(|unit| quote!(.unit(#unit)));
     let description = common.description.as_ref().map(|text| quote!(.description(#text)));
     let buckets = common.buckets.as_ref().map(|bounds| quote!(.buckets(&#bounds)));
     let level = common.level.as_ref().map(|level| quote!(.level(#p::Level::#level)));
@@ -166,8 +176,11 @@ pub(crate) fn site_of(
         Some(quote!((#key, #value)))
     });
     let tags = own.chain(literal);
-    let place = quote!(.at(::core::file!(), ::core::line!()));
-    quote!(#p::Site::new(#p::CellKind::#cell, #name, &[#(#tags),*])#place #level #description #buckets #unit)
+    let site = match cell {
+        Some(cell) => quote!(here(#p::CellKind::#cell, #name, &[#(#tags),*])),
+        None => quote!(timer(#name, &[#(#tags),*])),
+    };
+    quote!(#p::Site::#site #level #description #buckets #unit)
 }
 
 /// The tags whose values are known only when the program runs.

@@ -1,6 +1,6 @@
 //! A function whose body is not looked into: half-typed code still expands.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::{AttrStyle, Attribute, Error, Result, ReturnType, Signature, Type, Visibility, parse_quote};
@@ -11,8 +11,8 @@ pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
-    /// What stands between the braces.
-    pub(crate) body: TokenStream,
+    /// In the braces of its author, whose edition says when temporaries of the last expression are dropped.
+    pub(crate) body: Group,
 }
 
 impl Parse for Function {
@@ -42,7 +42,10 @@ impl Parse for Function {
         };
         let split =
             |body: ParseStream<'_>| Ok((body.call(Attribute::parse_inner)?, body.parse::<TokenStream>()?));
+        let braces = body.span();
         let (inner, body) = split.parse2(body.stream())?;
+        let mut body = Group::new(Delimiter::Brace, body);
+        body.set_span(braces);
         let outer = inner.into_iter().map(|attribute| Attribute { style: AttrStyle::Outer, ..attribute });
         let attributes = attributes.into_iter().chain(outer).collect();
         Ok(Self { attributes, visibility, signature, body })
@@ -58,6 +61,12 @@ impl Function {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Its body as the last expression of another one.
+    pub(crate) fn last(&self) -> TokenStream {
+        let body = &self.body;
+        quote!(#[allow(unused_braces)] #body)
     }
 
     /// The same function with another body.

@@ -108,7 +108,7 @@ impl<'a> Guarded<'a> {
         let tags = if args.name.is_some() { &[][..] } else { tags };
         let common =
             Common { level: args.common.level.clone(), path: args.common.path.clone(), ..Common::default() };
-        let site = one_site(&common, &site_of(&quote!(UpDownCounter), &quote!(#name), &common, tags));
+        let site = one_site(&common, &site_of(Some(&quote!(UpDownCounter)), &quote!(#name), &common, tags));
         let guard = &self.names.active;
         args.active.then(|| quote!(let #guard = #p::Active::start(#site);))
     }
@@ -117,7 +117,10 @@ impl<'a> Guarded<'a> {
     fn start(&self) -> TokenStream {
         let Self { kind, args, p, metric: (name, own_tags), .. } = self;
         let (tags, is_tagged) = (dynamic_tags(&args.common), has_dynamic_tags(&args.common));
-        let has_span = self.span.is_some();
+        let (timer, outcome_timer) = match self.span {
+            Some(_) => (quote!(SpanTimer), quote!(SpanOutcomeTimer)),
+            None => (quote!(CallTimer), quote!(OutcomeTimer)),
+        };
         let start = if args.outcome {
             let sites = OUTCOMES.map(|outcome| {
                 let with_outcome = [&own_tags[..], &[("outcome", quote!(#outcome))]].concat();
@@ -125,7 +128,7 @@ impl<'a> Guarded<'a> {
             });
             let sites = quote!({
                 static SITES: [#p::Site; 4] = [#(#sites),*];
-                #p::inventory::submit! { #p::Listed::new(&SITES, #is_tagged) }
+                #p::inventory::submit! { #p::Listed::all(&SITES, #is_tagged) }
                 &SITES
             });
             if *kind == Kind::Count {
@@ -134,15 +137,11 @@ impl<'a> Guarded<'a> {
             } else if is_tagged {
                 quote!(#p::TaggedOutcomeTimer::start(#sites, #tags))
             } else {
-                quote!(#p::OutcomeTimer::<#has_span>::start(#sites))
+                quote!(#p::#outcome_timer::start(#sites))
             }
         } else {
             let site = site(Kind::Time, name, &args.common, own_tags);
-            if is_tagged {
-                quote!(#p::start(#site, #tags))
-            } else {
-                quote!(#p::CallTimer::<#has_span>::start(#site))
-            }
+            if is_tagged { quote!(#p::start(#site, #tags)) } else { quote!(#p::#timer::start(#site)) }
         };
         in_scope(&args.common, &start)
     }
@@ -173,7 +172,7 @@ impl<'a> Guarded<'a> {
             Flow::Async => Some(self.future()),
             Flow::Future { .. } => Some(quote!(#future)),
         };
-        let body = &self.function.body;
+        let body = self.function.last();
         let run = match (future, &self.span) {
             (None, _) if self.looks() => self.call(),
             (None, _) => quote!(#body),
@@ -230,13 +229,14 @@ impl<'a> Guarded<'a> {
             ReturnType::Default => quote!(-> ()),
             ReturnType::Type(_, ty) => nameable(ty).map(|ty| quote!(-> #ty)).unwrap_or_default(),
         };
-        quote!(#p::call(move || #ty { #body }))
+        let body = if ty.is_empty() { quote!({ #body }) } else { quote!(#body) };
+        quote!(#p::call(move || #ty #body))
     }
 
     /// The body as a future. A branch that is never taken tells the compiler its type, so that `?` and early
     /// returns convert as they did.
     fn future(&self) -> TokenStream {
-        let body = &self.function.body;
+        let body = self.function.last();
         let hint = match &self.function.signature.output {
             ReturnType::Default => Some(quote!(())),
             ReturnType::Type(_, ty) => nameable(ty).map(|ty| quote!(#ty)),

@@ -134,14 +134,14 @@ impl Drop for Over {
     }
 }
 
-impl<const SPAN: bool> Measures for CallTimer<SPAN> {
+impl<const SPAN: bool> Measures for CallOf<SPAN> {
     #[inline]
     fn began(&self) -> Option<u64> {
         self.running.counter()
     }
 }
 
-impl<const SPAN: bool> Measures for OutcomeTimer<SPAN> {
+impl<const SPAN: bool> Measures for OutcomeOf<SPAN> {
     #[inline]
     fn began(&self) -> Option<u64> {
         self.running.counter()
@@ -160,21 +160,26 @@ impl Measures for TaggedOutcomeTimer {
     }
 }
 
+pub type CallTimer = CallOf<false>;
+pub type SpanTimer = CallOf<true>;
+pub type OutcomeTimer = OutcomeOf<false>;
+pub type SpanOutcomeTimer = OutcomeOf<true>;
+
 /// Measures a call for a static site, without tags known only now. With a span it ends when that ends.
 #[derive(Debug)]
-pub struct CallTimer<const SPAN: bool> {
+pub struct CallOf<const SPAN: bool> {
     site: &'static Site,
     running: Running,
 }
 
-impl<const SPAN: bool> CallTimer<SPAN> {
+impl<const SPAN: bool> CallOf<SPAN> {
     #[inline]
     pub fn start(site: &'static Site) -> Self {
         Self { site, running: Running::start(site, None) }
     }
 }
 
-impl<const SPAN: bool> Drop for CallTimer<SPAN> {
+impl<const SPAN: bool> Drop for CallOf<SPAN> {
     #[inline]
     fn drop(&mut self) {
         self.running.stop(self.site, &[], counter_of::<SPAN>);
@@ -183,12 +188,12 @@ impl<const SPAN: bool> Drop for CallTimer<SPAN> {
 
 /// Measures a call, with a series for each outcome, in the order of [`Outcome`].
 #[derive(Debug)]
-pub struct OutcomeTimer<const SPAN: bool> {
+pub struct OutcomeOf<const SPAN: bool> {
     running: Running,
     sites: &'static [Site; 4],
 }
 
-impl<const SPAN: bool> OutcomeTimer<SPAN> {
+impl<const SPAN: bool> OutcomeOf<SPAN> {
     #[inline]
     pub fn start(sites: &'static [Site; 4]) -> Self {
         Self { running: Running::start(&sites[0], None), sites }
@@ -212,7 +217,7 @@ impl<const SPAN: bool> OutcomeTimer<SPAN> {
     }
 }
 
-impl<const SPAN: bool> Drop for OutcomeTimer<SPAN> {
+impl<const SPAN: bool> Drop for OutcomeOf<SPAN> {
     #[inline]
     fn drop(&mut self) {
         if !matches!(self.running, Running::Not) {

@@ -17,8 +17,13 @@ pub struct Listed {
 inventory::collect!(Listed);
 
 impl Listed {
+    /// That site.
+    pub const fn one(site: &'static Site, is_tagged_later: bool) -> Self {
+        Self::all(std::slice::from_ref(site), is_tagged_later)
+    }
+
     /// These sites.
-    pub const fn new(sites: &'static [Site], is_tagged_later: bool) -> Self {
+    pub const fn all(sites: &'static [Site], is_tagged_later: bool) -> Self {
         Self { sites, is_tagged_later }
     }
 }

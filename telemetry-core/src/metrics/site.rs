@@ -99,6 +99,23 @@ impl Site {
         }
     }
 
+    /// The same for the place in the source that calls this.
+    #[track_caller]
+    pub const fn here(
+        kind: CellKind,
+        name: &'static str,
+        tags: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        let place = std::panic::Location::caller();
+        Self::new(kind, name, tags).at(place.file(), place.line())
+    }
+
+    /// The same for a histogram of seconds.
+    #[track_caller]
+    pub const fn timer(name: &'static str, tags: &'static [(&'static str, &'static str)]) -> Self {
+        Self::here(CellKind::Histogram, name, tags).unit("s")
+    }
+
     /// For a handle.
     pub(crate) fn owned(
         kind: CellKind,
@@ -135,7 +152,7 @@ impl Site {
     }
 
     /// The same with its place in the source.
-    pub const fn at(mut self, file: &'static str, line: u32) -> Self {
+    pub(crate) const fn at(mut self, file: &'static str, line: u32) -> Self {
         (self.file, self.line) = (file, line);
         self
     }
