@@ -176,9 +176,10 @@ pub(crate) fn site_of(
         Some(quote!((#key, #value)))
     });
     let tags = own.chain(literal);
-    let site = match cell {
-        Some(cell) => quote!(here(#p::CellKind::#cell, #name, &[#(#tags),*])),
-        None => quote!(timer(#name, &[#(#tags),*])),
+    let site = if let Some(cell) = cell {
+        quote!(here(#p::CellKind::#cell, #name, &[#(#tags),*]))
+    } else {
+        quote!(timer(#name, &[#(#tags),*]))
     };
     quote!(#p::Site::#site #level #description #buckets #unit)
 }
