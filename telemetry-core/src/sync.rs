@@ -3,11 +3,11 @@
 
 #[cfg(shuttle)]
 pub use shuttle::{
-    sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, atomic},
+    sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, atomic},
     thread_local,
 };
 #[cfg(not(shuttle))]
 pub use std::{
-    sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, atomic},
+    sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, atomic},
     thread_local,
 };

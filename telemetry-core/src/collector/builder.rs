@@ -166,6 +166,7 @@ impl Builder {
             buffers: Arc::new(Buffers::new(
                 config.buffer_bytes,
                 config.buffer_size - config.buffer_size / 10,
+                config.back_pressure,
                 wake,
             )),
             books: Arc::default(),

@@ -31,6 +31,7 @@ use crate::sampling::HeadSampler;
 /// | `series_expiration` (`series_expiration_ms`) | `TELEMETRY_SERIES_EXPIRATION_MS` | none |
 /// | `callback_timeout` (`callback_timeout_ms`) | `TELEMETRY_CALLBACK_TIMEOUT_MS` | 1000 |
 /// | `buffer_bytes` | `TELEMETRY_BUFFER_BYTES` | 16 MiB |
+/// | `back_pressure` (`back_pressure_ms`) | `TELEMETRY_BACK_PRESSURE_MS` | none |
 /// | `exporter_bytes` | `TELEMETRY_EXPORTER_BYTES` | 8 MiB |
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -79,6 +80,11 @@ pub struct Config {
     pub callback_timeout: Duration,
     /// Memory for spans and events that the aggregator has not moved on yet.
     pub buffer_bytes: usize,
+    /// A thread that records a span or an event and finds `buffer_bytes` taken waits so long for room; what finds none by
+    /// then is dropped and counted, as without, at once. On an async runtime it is a worker thread that waits. Telemetry's
+    /// own threads and those that panic never do.
+    #[cfg_attr(feature = "serde", serde(rename = "back_pressure_ms", with = "some_millis"))]
+    pub back_pressure: Option<Duration>,
     /// Memory for batches that wait for one exporter.
     pub exporter_bytes: usize,
 }
@@ -101,6 +107,7 @@ impl Default for Config {
             series_expiration: None,
             callback_timeout: Duration::from_secs(1),
             buffer_bytes: 16 << 20,
+            back_pressure: None,
             exporter_bytes: 8 << 20,
         }
     }
@@ -224,6 +231,9 @@ impl Config {
         if let Some(var) = var("buffer_bytes") {
             self.buffer_bytes = var.count()?;
         }
+        if let Some(var) = var("back_pressure_ms") {
+            self.back_pressure = Some(var.millis()?);
+        }
         if let Some(var) = var("exporter_bytes") {
             self.exporter_bytes = var.count()?;
         }
@@ -256,6 +266,7 @@ impl Config {
         let times = [
             ("flush_interval_ms", self.flush_interval),
             ("series_expiration_ms", self.series_expiration.unwrap_or(Duration::MAX)),
+            ("back_pressure_ms", self.back_pressure.unwrap_or(Duration::MAX)),
             ("callback_timeout_ms", self.callback_timeout),
         ];
         for (name, time) in times {
@@ -370,6 +381,7 @@ mod tests {
             ("TELEMETRY_SERIES_EXPIRATION_MS", "60000"),
             ("TELEMETRY_CALLBACK_TIMEOUT_MS", "20"),
             ("TELEMETRY_BUFFER_BYTES", "1000"),
+            ("TELEMETRY_BACK_PRESSURE_MS", "70"),
             ("TELEMETRY_EXPORTER_BYTES", "2000"),
         ])
         .unwrap();
@@ -389,6 +401,7 @@ mod tests {
             series_expiration: Some(Duration::from_mins(1)),
             callback_timeout: Duration::from_millis(20),
             buffer_bytes: 1000,
+            back_pressure: Some(Duration::from_millis(70)),
             exporter_bytes: 2000,
         };
         assert_eq!(config, want);

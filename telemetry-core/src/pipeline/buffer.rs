@@ -1,22 +1,26 @@
 //! Where finished spans and events wait for the aggregator: blocks of memory that a thread alone writes to.
 //!
 //! A thread leases a block for each signal from a pool bounded in bytes, small ones at first, so that many threads that
-//! seldom record take little. When the pool is empty the newest item is dropped and counted. The aggregator reads what
-//! was written, also of blocks that are not full. Recording takes no lock but to lease the next block.
+//! seldom record take little. When the pool is empty the newest item is dropped and counted, or its thread waits for a
+//! while, if that is wanted. The aggregator reads what was written, also of blocks that are not full. Recording takes no
+//! lock but to lease the next block.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::{Duration, Instant};
 
 use super::block::Block;
 use super::ledger::{Account, Ledger, Reason, State};
+use crate::clock::far;
 use crate::diagnostics::warn;
 use crate::exporters::Signal;
 use crate::model::Metric;
 use crate::model::record::{Chunk, Encoded, Words};
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::thread::is_suppressed;
 
 /// A thread's first block, and the largest one unless a record needs more.
 const LEAST: usize = 1 << 10;
@@ -32,6 +36,10 @@ pub(crate) struct Buffers {
     id: u64,
     threads: Mutex<Vec<Arc<ThreadBuffer>>>,
     pool: Mutex<Pool>,
+    /// Somebody gave blocks back to the pool.
+    room: Condvar,
+    /// How long a thread waits for that.
+    patience: Option<Duration>,
     points: Mutex<(Vec<Metric>, Booked)>,
     closed: AtomicBool,
     /// Nobody collects any more: what is still written is lost.
@@ -144,13 +152,20 @@ impl std::fmt::Debug for Buffers {
 }
 
 impl Buffers {
-    /// `wake` is called when `wake_at` items wait.
-    pub(crate) fn new(max_bytes: usize, wake_at: usize, wake: impl Fn() + Send + Sync + 'static) -> Self {
+    /// `wake` is called when `wake_at` items wait. A thread that finds no room waits for it as long as `patience` says.
+    pub(crate) fn new(
+        max_bytes: usize,
+        wake_at: usize,
+        patience: Option<Duration>,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         Self {
             id: NEXT.fetch_add(1, Relaxed),
             threads: Mutex::default(),
             pool: Mutex::new(Pool { free: Vec::new(), leased: 0, max: max_bytes }),
+            room: Condvar::new(),
+            patience,
             points: Mutex::default(),
             closed: AtomicBool::new(false),
             finished: AtomicBool::new(false),
@@ -209,6 +224,9 @@ impl Buffers {
     /// From now on every item is dropped. What was recorded before can still be collected.
     pub(crate) fn close(&self) {
         self.closed.store(true, Relaxed);
+        // Under the lock: nobody looks between this and the time when it waits.
+        let _pool = lock(&self.pool);
+        self.room.notify_all();
     }
 
     /// Takes all that waits, and books it as held.
@@ -259,6 +277,10 @@ impl Buffers {
                 pool.free.push(block);
             }
         }
+        drop(pool);
+        if self.patience.is_some() {
+            self.room.notify_all();
+        }
     }
 
     /// The ledger now: what is booked, and what threads have recorded since.
@@ -300,7 +322,28 @@ impl Buffers {
     /// A block for a thread that had one of `before` bytes and now needs at least `need`. The fuller the pool, the
     /// smaller it is.
     fn lease(&self, before: usize, need: usize) -> Option<Block> {
+        self.lease_of(&mut lock(&self.pool), before, need)
+    }
+
+    /// The same, after there was none. The thread waits for it where that is wanted; never one of ours, which others may
+    /// wait for, and none that panics.
+    #[cold]
+    fn await_lease(&self, before: usize, need: usize) -> Option<Block> {
+        let until = far(self.patience.filter(|_| !is_suppressed() && !std::thread::panicking())?);
         let mut pool = lock(&self.pool);
+        loop {
+            if let Some(block) = self.lease_of(&mut pool, before, need) {
+                return Some(block);
+            }
+            let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            if self.closed.load(Relaxed) || need > pool.max {
+                return None;
+            }
+            pool = self.room.wait_timeout(pool, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lease_of(&self, pool: &mut Pool, before: usize, need: usize) -> Option<Block> {
         let left = pool.max.saturating_sub(pool.leased);
         if left < pool.max / 2 {
             self.wake();
@@ -411,8 +454,16 @@ impl Writer {
                 return self.count();
             }
         }
-        let before = self.blocks[i].as_ref().map_or(LEAST / 2, |block| block.size());
-        let Some(block) = self.buffers.lease(before, record.words() * 8) else {
+        let (before, need) =
+            (self.blocks[i].as_ref().map_or(LEAST / 2, |block| block.size()), record.words() * 8);
+        let mut leased = self.buffers.lease(before, need);
+        if leased.is_none() {
+            // Not with the lock: what this thread has written is what makes room.
+            drop(taken);
+            leased = self.buffers.await_lease(before, need);
+            taken = lock(&self.thread.taken);
+        }
+        let Some(block) = leased else {
             return increase(&self.thread.counts[i].buffer_full);
         };
         block.push(record, fields);

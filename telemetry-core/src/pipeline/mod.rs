@@ -15,6 +15,8 @@ pub(crate) mod worker;
 
 #[cfg(all(test, shuttle))]
 mod models;
+#[cfg(all(test, not(shuttle)))]
+mod tests;
 
 #[doc(hidden)]
 pub use buffer::Writer;

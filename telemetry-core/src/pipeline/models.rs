@@ -42,7 +42,7 @@ fn balances(buffers: &Buffers, state: &State) {
 fn what_two_threads_write_is_read_once_whole_and_in_order() {
     for bytes in [64 << 10, 3 << 10] {
         let model = move || {
-            let buffers = Arc::new(Buffers::new(bytes, 1 << 20, || ()));
+            let buffers = Arc::new(Buffers::new(bytes, 1 << 20, None, || ()));
             let write = |first: u64| {
                 let buffers = Arc::clone(&buffers);
                 thread::spawn(move || {

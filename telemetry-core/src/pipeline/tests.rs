@@ -1,0 +1,82 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::buffer::Buffers;
+use super::ledger::{Reason, State};
+use crate::exporters::Signal;
+use crate::model::record::{Encoded, FieldBuf, Links, Site, SpanHead, Time};
+use crate::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
+
+const HOURS: Duration = Duration::from_hours(9);
+
+/// Buffers that nobody collects from.
+fn full_soon(patience: Duration) -> Arc<Buffers> {
+    Arc::new(Buffers::new(8 << 10, usize::MAX, Some(patience), || ()))
+}
+
+fn record(buffers: &Arc<Buffers>, many: u64) {
+    for n in 1..=many {
+        let head = SpanHead {
+            context: SpanContext { trace_id: TraceId::MIN, span_id: SpanId::new(n).unwrap(), sampled: true },
+            parent: None,
+            start: Time::Unix(n),
+            duration_nano: n,
+            kind: SpanKind::Internal,
+            status: StatusRef::Unset,
+            name: None,
+            site: Site::Inline { name: "work", target: "test", level: tracing_core::Level::INFO },
+            cut: 0,
+            trace_state: "",
+            links: Links::default(),
+        };
+        let (fields, texts) = (FieldBuf::new(), head.texts());
+        let record = Encoded::span(&head, fields.size(), &texts);
+        buffers.with_writer(|writer| writer.push(Signal::Spans, &record, fields.words()));
+    }
+}
+
+fn dropped(buffers: &Buffers) -> u64 {
+    let ledger = buffers.ledger(&State::default());
+    assert!(ledger.balances(), "{ledger:?}");
+    ledger.signal(Signal::Spans).dropped.total()
+}
+
+#[test]
+fn patience_ends() {
+    let buffers = full_soon(Duration::from_micros(50));
+    record(&buffers, 200);
+    assert!(dropped(&buffers) > 50);
+}
+
+#[test]
+fn nobody_waits_for_buffers_that_are_closed() {
+    let buffers = full_soon(HOURS);
+    let waits = std::thread::spawn({
+        let buffers = Arc::clone(&buffers);
+        move || record(&buffers, 200)
+    });
+    buffers.close();
+    waits.join().unwrap();
+    assert!(dropped(&buffers) > 50);
+}
+
+#[test]
+fn neither_a_thread_that_panics_waits_nor_one_of_ours() {
+    struct Records<'a>(&'a Arc<Buffers>);
+    impl Drop for Records<'_> {
+        fn drop(&mut self) {
+            record(self.0, 200);
+        }
+    }
+    let buffers = full_soon(HOURS);
+    let panics = std::panic::AssertUnwindSafe(|| {
+        let _records = Records(&buffers);
+        panic!("with spans open");
+    });
+    assert!(std::panic::catch_unwind(panics).is_err());
+    let before = dropped(&buffers);
+    assert!(before > 50);
+    crate::suppress(|| record(&buffers, 200));
+    let ledger = buffers.ledger(&State::default());
+    assert_eq!(ledger.signal(Signal::Spans).dropped.by(Reason::BufferFull), before + 200);
+}
