@@ -1,5 +1,6 @@
 //! The rows of the older systems that are set up in one program, and `init`, which is global: one test.
 
+use telemetry_layer::exporters::Discard;
 use telemetry_layer::model::{Event, Metric, Span};
 use telemetry_layer::prelude::*;
 use telemetry_layer::{Config, Error, Level};
@@ -84,4 +85,26 @@ fn hand_made_items_pass_and_carry_the_global_tags() {
     drop(collector);
     let tags: Vec<Option<String>> = lines.iter().collect();
     assert!(tags.len() == 2 && tags.iter().all(|t| t.as_deref() == Some("shop")), "{tags:?}");
+}
+
+#[test]
+fn with_back_pressure_threads_wait_for_room() {
+    let discard = Discard::new();
+    let (telemetry, _) = collector(|b| {
+        b.exporter(discard.clone()).configure(|config| {
+            (config.buffer_bytes, config.buffer_size) = (8 << 10, usize::MAX / 9);
+            config.back_pressure = Some(SOON);
+        })
+    });
+    let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&telemetry));
+    let dispatch = tracing::Dispatch::new(subscriber);
+    let record = || {
+        tracing::dispatcher::with_default(&dispatch, || {
+            (0..5_000).for_each(|n| tracing::info_span!("work", n).in_scope(|| ()));
+        });
+    };
+    std::thread::scope(|s| (0..3).for_each(|_| drop(s.spawn(record))));
+    let report = telemetry.shutdown(SOON);
+    assert!(report.is_complete() && report.ledger().lost() == 0, "{report}");
+    assert_eq!(discard.discarded(Signal::Spans), 15_000);
 }

@@ -127,6 +127,36 @@ impl Clock {
     }
 }
 
+/// The one reading of the clock with which ends what ends now on this thread; 0 where there is none.
+#[doc(hidden)]
+pub fn held() -> u64 {
+    machine::held()
+}
+
+/// Lets all that ends on this thread until it is dropped end with one reading of the clock.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Held(bool);
+
+impl Held {
+    /// From now on, unless somebody else does so already.
+    pub fn now() -> Self {
+        let holds = machine::held() == 0 && machine::counter_seconds().is_some();
+        if holds {
+            machine::hold();
+        }
+        Self(holds)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.0 {
+            machine::let_go();
+        }
+    }
+}
+
 /// Now and that much later; for a time without end, as late as makes no difference.
 pub(crate) fn far(from_now: Duration) -> Instant {
     const YEARS: Duration = Duration::from_hours(24 * 365 * 30);

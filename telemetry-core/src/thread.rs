@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::future::Future;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::task::{Context, Poll};
 
 use crate::model::{SpanId, TraceId};
@@ -13,6 +14,22 @@ use crate::model::{SpanId, TraceId};
 thread_local! {
     static SEED: Cell<u64> = const { Cell::new(0) };
     static SUPPRESSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says in which span of a trace that is kept this thread is, of a layer that feeds that collector.
+type Look = fn(collector: u64) -> Option<(TraceId, SpanId)>;
+
+static LOOK: OnceLock<Look> = OnceLock::new();
+
+/// From now on `look` is asked where measurements are made.
+#[doc(hidden)]
+pub fn look_for_spans(look: Look) {
+    let _ = LOOK.set(look);
+}
+
+/// The span of a kept trace that this thread is in.
+pub(crate) fn kept_span(collector: u64) -> Option<(TraceId, SpanId)> {
+    LOOK.get().and_then(|look| look(collector))
 }
 
 /// A random number, cheap and good enough for ids; not for secrets.

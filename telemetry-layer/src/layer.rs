@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use telemetry_core::clock::Tick;
+use telemetry_core::clock::{Held, Tick, held};
 use telemetry_core::model::record::{Encoded, EventHead, Links, Site, SpanHead, Time};
 use telemetry_core::model::{SpanContext, SpanKind, StatusRef, Text};
-use telemetry_core::thread::{is_suppressed, new_ids};
+use telemetry_core::thread::{is_suppressed, look_for_spans, new_ids};
 use telemetry_core::{Collector, Signal, Sink, Writer};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
@@ -94,6 +94,7 @@ impl TelemetryLayer {
             alive: Arc::default(),
         });
         context::register(&inner);
+        look_for_spans(local::kept_span);
         Self { inner }
     }
 
@@ -361,6 +362,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     fn on_close(&self, id: Id, _: Context<'_, S>) {
         let (inner, id) = (&*self.inner, id.into_u64());
         let Some(slot) = inner.store.find(id) else { return };
+        let _held = slot.is_measured().then(Held::now);
+        let held = held();
+        if held != 0 {
+            inner.local(|local| local.closed = slot.context(id).map(|context| (held, context)));
+        }
         if slot.is_measured() {
             inner.measure_span(slot);
         }

@@ -5,6 +5,8 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
+use telemetry_core::clock::held;
+use telemetry_core::model::{SpanContext, SpanId, TraceId};
 use telemetry_core::{Sink, Writer};
 
 use crate::store::Slot;
@@ -25,7 +27,11 @@ pub(crate) struct Local {
     layer: u64,
     /// Gone when the layer is.
     alive: Weak<()>,
+    /// That the layer feeds.
+    collector: u64,
     stack: Vec<Entered>,
+    /// The span that closed last with a held clock, and where that stood.
+    pub(crate) closed: Option<(u64, SpanContext)>,
     pub(crate) writer: Writer,
 }
 
@@ -60,11 +66,29 @@ pub(crate) fn with<R>(
 #[cold]
 fn first(locals: &mut Vec<Local>, layer: u64, alive: &Arc<()>, sink: &Sink) -> usize {
     locals.retain(|local| local.alive.strong_count() > 0);
-    locals.push(Local { layer, alive: Arc::downgrade(alive), stack: Vec::new(), writer: sink.writer() });
+    let (collector, writer) = (sink.number(), sink.writer());
+    let alive = Arc::downgrade(alive);
+    locals.push(Local { layer, alive, collector, stack: Vec::new(), closed: None, writer });
     locals.len() - 1
 }
 
+/// The span of a kept trace that this thread is in, of a layer that feeds that collector.
+pub(crate) fn kept_span(collector: u64) -> Option<(TraceId, SpanId)> {
+    let find = |locals: &RefCell<Vec<Local>>| {
+        let locals = locals.try_borrow().ok()?;
+        locals.iter().filter(|local| local.collector == collector).find_map(Local::kept)
+    };
+    LOCALS.try_with(find).ok().flatten()
+}
+
 impl Local {
+    fn kept(&self) -> Option<(TraceId, SpanId)> {
+        let current = || self.current().and_then(|(id, slot)| slot.hand_out(id));
+        let closed = self.closed.filter(|(at, _)| *at == held()).map(|(_, context)| context);
+        let context = closed.or_else(current)?;
+        context.sampled.then_some((context.trace_id, context.span_id))
+    }
+
     /// The span that the thread is in.
     #[inline]
     pub(crate) fn current(&self) -> Option<(u64, &'static Slot)> {

@@ -22,6 +22,12 @@ pub(crate) fn hold() {
     HELD.set(read_counter());
 }
 
+/// That reading; 0 where there is none.
+#[inline]
+pub(crate) fn held() -> u64 {
+    HELD.get()
+}
+
 /// The counter runs again for this thread.
 #[inline]
 pub(crate) fn let_go() {

@@ -183,6 +183,11 @@ impl Sink {
         super::Collector { core: Arc::clone(&self.0), _running: None }
     }
 
+    /// Tells collectors apart.
+    pub fn number(&self) -> u64 {
+        self.0.number()
+    }
+
     pub fn is_enabled(&self) -> bool {
         self.0.config.enabled
     }

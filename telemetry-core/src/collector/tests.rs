@@ -243,28 +243,6 @@ fn full_buffers_drop_the_newest_and_count_it() {
 }
 
 #[test]
-fn with_back_pressure_threads_wait_for_room() {
-    let config = |patience| Config {
-        buffer_bytes: 8 << 10,
-        buffer_size: usize::MAX / 9,
-        flush_interval: Duration::from_hours(1),
-        back_pressure: Some(patience),
-        exporter_bytes: 64 << 20,
-        ..Config::default()
-    };
-    let discard = Discard::new();
-    let collector = Collector::builder().config(config(SOON)).exporter(discard.clone()).start().unwrap();
-    std::thread::scope(|s| {
-        for _ in 0..3 {
-            s.spawn(|| (0..5_000).for_each(|n| collector.collect_span(&span(n))));
-        }
-    });
-    let report = collector.shutdown(SOON);
-    assert!(report.is_complete() && report.ledger().lost() == 0, "{report}");
-    assert_eq!(discard.discarded(Signal::Spans), 15_000);
-}
-
-#[test]
 fn the_ledger_balances_at_every_moment_with_threads_that_come_and_go() {
     let discard = Discard::new();
     let collector = builder().buffer_size(100).exporter(discard.clone()).start().unwrap();

@@ -118,6 +118,9 @@ impl Serialize for Tagged<'_, MetricRef<'_>> {
             let buckets: Vec<(f64, u64)> =
                 h.by_upper_bound().filter(|(upper, _)| *upper != 0.0 || h.zero_count == 0).collect();
             map.serialize_entry("buckets", &buckets)?;
+            if !h.exemplars.is_empty() {
+                map.serialize_entry("exemplars", &h.exemplars)?;
+            }
         } else {
             map.serialize_entry("value", &metric.number())?;
         }

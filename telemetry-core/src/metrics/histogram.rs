@@ -4,12 +4,15 @@
 //! Eight buckets an octave (scale 3, each 9% wide) over `2^-64 .. 2^64`; what lies outside falls into the
 //! first or the last. Buckets come in blocks of four octaves, made when something first falls into them.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use super::bounds::{Bounds, MOST_BOUNDS};
 use super::cell::Float;
-use crate::model::HistogramValue;
+use super::page::current_collector;
+use crate::model::{Exemplar, HistogramValue};
+use crate::thread::kept_span;
 
 pub(crate) const SCALE: i32 = 3;
 const PER_OCTAVE: usize = 1 << SCALE;
@@ -38,6 +41,8 @@ pub(crate) struct Histogram {
     sum: Float,
     min: Float,
     max: Float,
+    /// In no order, and perhaps several of a bucket.
+    exemplars: Mutex<Vec<Exemplar>>,
 }
 
 #[derive(Debug)]
@@ -61,7 +66,7 @@ impl Histogram {
             },
         };
         let (min, max) = (Float::new(f64::INFINITY), Float::new(f64::NEG_INFINITY));
-        Self { buckets, sum: Float::new(0.0), min, max }
+        Self { buckets, sum: Float::new(0.0), min, max, exemplars: Mutex::default() }
     }
 
     pub(crate) fn bounds(&self) -> Option<Bounds> {
@@ -71,8 +76,8 @@ impl Histogram {
         }
     }
 
-    /// Takes a finite value.
-    pub(crate) fn record(&self, x: f64) {
+    /// Takes a finite value, measured for that collector.
+    pub(crate) fn record(&self, x: f64, collector: Option<u64>) {
         let bucket = match &self.buckets {
             Buckets::Chosen { bounds, counts } => &counts[bounds.place(x)],
             Buckets::Exponential { positive, .. } if x > 0.0 => positive.bucket(slot(x)),
@@ -81,10 +86,15 @@ impl Histogram {
             }
             Buckets::Exponential { zero, .. } => zero,
         };
-        bucket.fetch_add(1, Relaxed);
+        let before = bucket.fetch_add(1, Relaxed);
         self.sum.add(x);
         self.min.lower_to(x);
         self.max.raise_to(x);
+        if before.is_multiple_of(EXEMPLARS_APART)
+            && let Some(exemplar) = exemplar(x, collector)
+        {
+            keep_last(&mut lock(&self.exemplars), &[exemplar]);
+        }
     }
 
     /// The count is the sum of the buckets as they were read, so it always fits them.
@@ -100,6 +110,7 @@ impl Histogram {
             },
         };
         finish(&mut value, self.sum.get(), self.min.get(), self.max.get());
+        value.exemplars.clone_from(&lock(&self.exemplars));
         value
     }
 
@@ -120,6 +131,7 @@ impl Histogram {
         self.sum.add(other.sum);
         other.min.into_iter().for_each(|x| self.min.lower_to(x));
         other.max.into_iter().for_each(|x| self.max.raise_to(x));
+        keep_last(&mut lock(&self.exemplars), &other.exemplars);
     }
 }
 
@@ -181,7 +193,12 @@ pub(crate) struct OwnHistogram {
     sum: AtomicU64,
     min: AtomicU64,
     max: AtomicU64,
+    /// With the place of their buckets; the oldest one goes first.
+    exemplars: Mutex<Vec<(usize, Exemplar)>>,
 }
+
+/// Of the values of a bucket each one with such a distance to the last is looked at whether it is an exemplar.
+const EXEMPLARS_APART: u64 = 16;
 
 const WINDOW: usize = 40 * PER_OCTAVE;
 const EMPTY: usize = 1 << 20;
@@ -200,6 +217,7 @@ impl OwnHistogram {
             sum: AtomicU64::new(0),
             min: AtomicU64::new(f64::INFINITY.to_bits()),
             max: AtomicU64::new(f64::NEG_INFINITY.to_bits()),
+            exemplars: Mutex::new(Vec::new()),
         }
     }
 
@@ -222,7 +240,7 @@ impl OwnHistogram {
         if x > 0.0 {
             let at = place(x).wrapping_sub(self.base.load(Relaxed));
             if at < WINDOW {
-                self.put(&self.buckets[at], x);
+                self.put(&self.buckets[at], at, x);
                 return true;
             }
         }
@@ -231,28 +249,32 @@ impl OwnHistogram {
 
     #[cold]
     fn record_rare(&self, x: f64) -> bool {
-        let bucket = match self.base.load(Relaxed) {
+        let (bucket, at) = match self.base.load(Relaxed) {
             UNSET => return false,
             EMPTY if x > 0.0 => {
                 let slot = slot(x);
                 let first = slot.saturating_sub(WINDOW / 2).min(OCTAVES * PER_OCTAVE - WINDOW);
                 self.base.store(FIRST + first, Relaxed);
-                &self.buckets[slot - first]
+                (&self.buckets[slot - first], slot - first)
             }
-            ..=EMPTY if x == 0.0 => &self.zero,
+            ..=EMPTY if x == 0.0 => (&self.zero, WINDOW),
             ..=EMPTY => return false,
             base => match Bounds::numbered(base - CHOSEN) {
-                Some(bounds) => &self.buckets[bounds.place(x)],
+                Some(bounds) => (&self.buckets[bounds.place(x)], bounds.place(x)),
                 None => return false,
             },
         };
-        self.put(bucket, x);
+        self.put(bucket, at, x);
         true
     }
 
     #[inline]
-    fn put(&self, bucket: &AtomicU64, x: f64) {
-        bucket.store(bucket.load(Relaxed).wrapping_add(1), Relaxed);
+    fn put(&self, bucket: &AtomicU64, at: usize, x: f64) {
+        let before = bucket.load(Relaxed);
+        bucket.store(before.wrapping_add(1), Relaxed);
+        if before.is_multiple_of(EXEMPLARS_APART) {
+            self.note(at, x);
+        }
         let sum = f64::from_bits(self.sum.load(Relaxed)) + x;
         self.sum.store(sum.clamp(f64::MIN, f64::MAX).to_bits(), Relaxed);
         if x < f64::from_bits(self.min.load(Relaxed)) {
@@ -284,7 +306,21 @@ impl OwnHistogram {
         };
         let of = |cell: &AtomicU64| f64::from_bits(cell.load(Relaxed));
         finish(&mut value, of(&self.sum), of(&self.min), of(&self.max));
+        value.exemplars = lock(&self.exemplars).iter().map(|(_, exemplar)| *exemplar).collect();
         value
+    }
+
+    /// Keeps a value of that bucket as an exemplar, where it was measured in a span that is kept.
+    #[cold]
+    fn note(&self, at: usize, x: f64) {
+        let Some(exemplar) = exemplar(x, current_collector()) else { return };
+        // Who reads it is done soon, and the next one will do.
+        let Ok(mut exemplars) = self.exemplars.try_lock() else { return };
+        exemplars.retain(|(bucket, _)| *bucket != at);
+        if exemplars.len() == HistogramValue::MAX_EXEMPLARS {
+            exemplars.remove(0);
+        }
+        exemplars.push((at, exemplar));
     }
 
     /// Forgets everything; nobody writes to it now.
@@ -294,7 +330,26 @@ impl OwnHistogram {
         self.buckets.iter().chain([&self.zero, &self.sum]).for_each(|cell| cell.store(0, Relaxed));
         self.min.store(empty.min.into_inner(), Relaxed);
         self.max.store(empty.max.into_inner(), Relaxed);
+        lock(&self.exemplars).clear();
     }
+}
+
+/// That value, where this thread is in a span that is kept, of a layer that feeds that collector.
+#[cold]
+fn exemplar(value: f64, collector: Option<u64>) -> Option<Exemplar> {
+    let (trace_id, span_id) = kept_span(collector?)?;
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let time_unix_nano = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+    Some(Exemplar { value, time_unix_nano, trace_id, span_id })
+}
+
+fn keep_last(exemplars: &mut Vec<Exemplar>, more: &[Exemplar]) {
+    exemplars.extend(more);
+    exemplars.drain(..exemplars.len().saturating_sub(HistogramValue::MAX_EXEMPLARS));
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The place of a value above 0 among all buckets.
@@ -338,7 +393,7 @@ mod tests {
         #[test]
         fn quantiles_are_within_the_documented_error(mut values in prop::collection::vec(1e-6..1e6f64, 1..300)) {
             let histogram = Histogram::new(None);
-            values.iter().for_each(|x| histogram.record(*x));
+            values.iter().for_each(|x| histogram.record(*x, None));
             let read = histogram.read();
             values.sort_by(f64::total_cmp);
             for share in [0.0, 0.5, 0.9, 0.99, 0.999, 1.0] {
@@ -363,7 +418,7 @@ mod tests {
     fn all_values_are_counted_wherever_they_lie() {
         let histogram = Histogram::new(None);
         for x in [f64::MIN, -1.0, 0.0, f64::MIN_POSITIVE, 1e-300, 1.0, 1e300, f64::MAX] {
-            histogram.record(x);
+            histogram.record(x, None);
         }
         let read = histogram.read();
         assert_eq!((read.count, read.zero_count, read.negative_buckets.len()), (8, 1, 2));
@@ -378,7 +433,7 @@ mod tests {
         let (shared, own) = (Histogram::new(bounds), OwnHistogram::at((0, 0)));
         own.choose(bounds);
         for x in [-5.0, -1.0, -0.5, 0.0, 1.0, 2.5, 2.6, 1e300] {
-            shared.record(x);
+            shared.record(x, None);
             assert!(own.record(x));
         }
         let read = own.read();

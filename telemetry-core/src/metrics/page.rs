@@ -192,6 +192,11 @@ fn own(site: &Site) -> Option<usize> {
     (number.wrapping_sub(1) < CELLS - 1).then_some(number)
 }
 
+/// The collector for which this thread records.
+pub(super) fn current_collector() -> Option<u64> {
+    hot(None).map(|page| page.collector.load(Relaxed))
+}
+
 /// The current collector of this thread has changed.
 pub(crate) fn forget_current() {
     let _ = HOT.try_with(|hot| hot.set(None));

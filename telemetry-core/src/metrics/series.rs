@@ -208,11 +208,11 @@ impl Series {
 
     /// Takes a value that its kind accepts.
     #[inline]
-    pub(crate) fn record(&self, value: Number, now: impl FnOnce() -> Tick) {
+    pub(crate) fn record(&self, value: Number, collector: u64, now: impl FnOnce() -> Tick) {
         match &self.cell {
             Cell::Sum(sum) => sum.add(value),
             Cell::Meter(meter) => meter.count.add(value),
-            Cell::Histogram(histogram) => histogram.record(value.as_f64()),
+            Cell::Histogram(histogram) => histogram.record(value.as_f64(), Some(collector)),
             Cell::Gauge(gauge) => gauge.set(value, now()),
         }
     }

@@ -240,7 +240,7 @@ impl Table {
 
     #[inline]
     fn record_in(&self, series: &Series, value: Number) {
-        series.record(value, || self.clock.now());
+        series.record(value, self.collector(), || self.clock.now());
     }
 
     /// A value that a series of that kind does not take makes none, and is counted.

@@ -3,6 +3,25 @@
 
 use std::collections::BTreeMap;
 
+use super::{SpanId, TraceId};
+
+/// One of the measurements that a histogram holds, and the span it was made in, which is kept.
+///
+/// Source: OpenTelemetry metrics data model, "Exemplars".
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Exemplar {
+    /// What was measured.
+    pub value: f64,
+    /// When.
+    pub time_unix_nano: u64,
+    /// The trace of the span.
+    pub trace_id: TraceId,
+    /// The span.
+    pub span_id: SpanId,
+}
+
 /// A distribution. Its buckets are exponential, unless [`Self::bounds`] says otherwise: bucket `i` holds the values in
 /// `(base^i, base^(i+1)]`, with `base = 2^(2^-scale)`.
 ///
@@ -32,9 +51,15 @@ pub struct HistogramValue {
     /// `(bounds[i - 1], bounds[i]]`, and one more those above all.
     #[cfg_attr(feature = "serde", serde(default))]
     pub bounds: Vec<f64>,
+    /// Some of the measurements that were made in spans that are kept, the newest one of a bucket, by time.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub exemplars: Vec<Exemplar>,
 }
 
 impl HistogramValue {
+    /// More exemplars than these are not kept.
+    pub const MAX_EXEMPLARS: usize = 16;
+
     /// The mean; none where nothing was recorded.
     pub fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
@@ -92,13 +117,50 @@ impl HistogramValue {
     /// Adds what another histogram holds. Of two scales the coarser one stays, exactly; where only one has bounds, or
     /// they differ, values count at the upper bounds of their buckets.
     pub fn merge(&mut self, other: &Self) {
+        let mut exemplars = std::mem::take(&mut self.exemplars);
+        exemplars.extend(&other.exemplars);
+        self.merge_buckets(other);
+        self.exemplars = exemplars;
+        self.keep_newest();
+    }
+
+    /// The newest exemplar of each bucket, and not more than [`Self::MAX_EXEMPLARS`].
+    fn keep_newest(&mut self) {
+        if self.exemplars.is_empty() {
+            return;
+        }
+        self.exemplars.sort_by_key(|exemplar| std::cmp::Reverse(exemplar.time_unix_nano));
+        let mut kept: Vec<Exemplar> = Vec::new();
+        for exemplar in &self.exemplars {
+            let bucket = self.bucket_of(exemplar.value);
+            if kept.len() < Self::MAX_EXEMPLARS
+                && kept.iter().all(|kept| self.bucket_of(kept.value) != bucket)
+            {
+                kept.push(*exemplar);
+            }
+        }
+        kept.reverse();
+        self.exemplars = kept;
+    }
+
+    /// Tells buckets apart: which side of 0, and which one there.
+    fn bucket_of(&self, value: f64) -> (i8, i64) {
+        if !self.bounds.is_empty() {
+            return (0, self.bounds.partition_point(|bound| *bound < value) as i64);
+        }
+        let side = if value == 0.0 { 0 } else { value.signum() as i8 };
+        let scaled = value.abs().log2() * f64::from(self.scale).exp2();
+        (side, if side == 0 { 0 } else { scaled.ceil() as i64 })
+    }
+
+    fn merge_buckets(&mut self, other: &Self) {
         if other.count == 0 && other.bounds.is_empty() {
             return;
         }
         if self.bounds.is_empty() && (self.count == 0 || !other.bounds.is_empty()) {
             let was = std::mem::replace(self, other.clone());
             if was.count > 0 {
-                self.merge(&was);
+                self.merge_buckets(&was);
             }
             return;
         }
@@ -125,6 +187,8 @@ impl HistogramValue {
         since.count = since.count.wrapping_sub(before.count);
         since.sum -= before.sum;
         (since.min, since.max) = (None, None);
+        let seen = before.exemplars.iter().map(|exemplar| exemplar.time_unix_nano).max();
+        since.exemplars.retain(|exemplar| seen.is_none_or(|seen| exemplar.time_unix_nano > seen));
         since.combine(before, u64::wrapping_sub);
         since
     }
@@ -277,5 +341,31 @@ mod tests {
         let mut mixed = of(&[(0, 7)]);
         mixed.merge(&bounded(&[1.0], &[(0, 1)]));
         assert_eq!((mixed.count, mixed.buckets, mixed.bounds), (8, vec![(0, 1), (1, 7)], vec![1.0]));
+    }
+
+    #[test]
+    fn the_newest_exemplar_of_a_bucket_is_kept_and_a_delta_has_those_that_are_new() {
+        let with = |values: &[(f64, u64)]| {
+            let (trace_id, span_id) = (TraceId::MIN, SpanId::MIN);
+            let of = |&(value, time_unix_nano)| Exemplar { value, time_unix_nano, trace_id, span_id };
+            let buckets = vec![(0, values.len() as u64)];
+            let exemplars = values.iter().map(of).collect();
+            HistogramValue {
+                count: values.len() as u64,
+                buckets,
+                scale: 3,
+                exemplars,
+                ..HistogramValue::default()
+            }
+        };
+        let values = |h: &HistogramValue| h.exemplars.iter().map(|e| e.value).collect::<Vec<_>>();
+        let before = with(&[(1.05, 1), (-1.05, 2)]);
+        let mut all = before.clone();
+        all.merge(&with(&[(1.06, 5), (4.0, 4)]));
+        assert_eq!((values(&all), all.count), (vec![-1.05, 4.0, 1.06], 4));
+        assert_eq!(values(&all.since(&before)), [4.0, 1.06]);
+        let many: Vec<(f64, u64)> = (0..40).map(|n| (f64::from(n).exp2(), 10 + n as u64)).collect();
+        all.merge(&with(&many));
+        assert_eq!((values(&all)[0], all.exemplars.len()), (24_f64.exp2(), HistogramValue::MAX_EXEMPLARS));
     }
 }

@@ -19,7 +19,7 @@ mod trace_context;
 mod value;
 
 pub use event::Event;
-pub use histogram::HistogramValue;
+pub use histogram::{Exemplar, HistogramValue};
 pub use ids::{ParseIdError, SpanContext, SpanId, TraceId};
 pub use metric::{Identity, Kind, Metric, MetricValue, Number, Temporality};
 #[doc(hidden)]
