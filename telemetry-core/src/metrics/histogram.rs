@@ -198,7 +198,7 @@ pub(crate) struct OwnHistogram {
 }
 
 /// Of the values of a bucket each one with such a distance to the last is looked at whether it is an exemplar.
-const EXEMPLARS_APART: u64 = 16;
+const EXEMPLARS_APART: u64 = 64;
 
 const WINDOW: usize = 40 * PER_OCTAVE;
 const EMPTY: usize = 1 << 20;
@@ -240,8 +240,7 @@ impl OwnHistogram {
         if x > 0.0 {
             let at = place(x).wrapping_sub(self.base.load(Relaxed));
             if at < WINDOW {
-                self.put(&self.buckets[at], at, x);
-                return true;
+                return self.put(&self.buckets[at], at, x);
             }
         }
         self.record_rare(x)
@@ -264,17 +263,13 @@ impl OwnHistogram {
                 None => return false,
             },
         };
-        self.put(bucket, at, x);
-        true
+        self.put(bucket, at, x)
     }
 
     #[inline]
-    fn put(&self, bucket: &AtomicU64, at: usize, x: f64) {
+    fn put(&self, bucket: &AtomicU64, at: usize, x: f64) -> bool {
         let before = bucket.load(Relaxed);
         bucket.store(before.wrapping_add(1), Relaxed);
-        if before.is_multiple_of(EXEMPLARS_APART) {
-            self.note(at, x);
-        }
         let sum = f64::from_bits(self.sum.load(Relaxed)) + x;
         self.sum.store(sum.clamp(f64::MIN, f64::MAX).to_bits(), Relaxed);
         if x < f64::from_bits(self.min.load(Relaxed)) {
@@ -283,6 +278,8 @@ impl OwnHistogram {
         if x > f64::from_bits(self.max.load(Relaxed)) {
             self.max.store(x.to_bits(), Relaxed);
         }
+        // The last thing there is to do, so that nothing has to be kept for after it.
+        !before.is_multiple_of(EXEMPLARS_APART) || self.note(at, x)
     }
 
     /// The count is the sum of the buckets as they were read.
@@ -312,15 +309,16 @@ impl OwnHistogram {
 
     /// Keeps a value of that bucket as an exemplar, where it was measured in a span that is kept.
     #[cold]
-    fn note(&self, at: usize, x: f64) {
-        let Some(exemplar) = exemplar(x, current_collector()) else { return };
+    fn note(&self, at: usize, x: f64) -> bool {
+        let Some(exemplar) = exemplar(x, current_collector()) else { return true };
         // Who reads it is done soon, and the next one will do.
-        let Ok(mut exemplars) = self.exemplars.try_lock() else { return };
+        let Ok(mut exemplars) = self.exemplars.try_lock() else { return true };
         exemplars.retain(|(bucket, _)| *bucket != at);
         if exemplars.len() == HistogramValue::MAX_EXEMPLARS {
             exemplars.remove(0);
         }
         exemplars.push((at, exemplar));
+        true
     }
 
     /// Forgets everything; nobody writes to it now.
