@@ -145,3 +145,16 @@ fn functions_that_return_futures_are_measured_until_these_are_done() {
         assert!(spans("trait.default").iter().any(|outer| Some(outer.span_id) == call.parent_span_id));
     }
 }
+
+#[rustfmt::skip]
+#[time_me(name = "short")]
+fn short() -> impl Future<Output = u8> { async { 7 } }
+
+#[rustfmt::skip]
+#[time_me(name = "short.outcome", outcome)]
+fn short_with_outcome() -> impl Sized { 7 }
+
+#[test]
+fn bodies_of_one_line_stay_quiet() {
+    assert_eq!((run(short()), size_of_val(&short_with_outcome())), (7, 4));
+}

@@ -224,12 +224,12 @@ impl<'a> Guarded<'a> {
 
     /// The body in a closure: an early return then ends the closure.
     fn call(&self) -> TokenStream {
-        let (p, body) = (&self.p, &self.function.body);
+        let (p, body, last) = (&self.p, &self.function.body, self.function.last());
         let ty = match &self.function.signature.output {
             ReturnType::Default => quote!(-> ()),
             ReturnType::Type(_, ty) => nameable(ty).map(|ty| quote!(-> #ty)).unwrap_or_default(),
         };
-        let body = if ty.is_empty() { quote!({ #body }) } else { quote!(#body) };
+        let body = if ty.is_empty() { quote!({ #last }) } else { quote!(#body) };
         quote!(#p::call(move || #ty #body))
     }
 
