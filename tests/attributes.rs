@@ -2,34 +2,12 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use telemetry_layer::Level;
-use telemetry_layer::metrics::Snapshot;
 use telemetry_layer::model::Status;
 use telemetry_layer::prelude::*;
-use telemetry_tests::{collector, recorded};
-
-/// What instruments counted while `f` ran, without any subscriber.
-fn measured(f: impl FnOnce()) -> Snapshot {
-    let (collector, _) = collector(|b| b);
-    collector.scoped(f);
-    collector.snapshot()
-}
-
-fn count_of(metrics: &Snapshot, name: &str, tags: &[(&str, &str)]) -> u64 {
-    let with_tags =
-        |m: &telemetry_layer::metrics::MetricRef<'_>| tags.iter().all(|(k, v)| m.tag(k) == Some(v));
-    let found = metrics.named(name).filter(with_tags);
-    found.map(|m| m.histogram().map_or(m.number().as_f64() as u64, |h| h.count)).sum()
-}
-
-fn ready<F: Future>(future: F) -> F::Output {
-    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("not ready at once"),
-    }
-}
+use telemetry_tests::{collector, count_of, measured, ready, recorded};
 
 #[count_me]
 #[time_me]

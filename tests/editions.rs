@@ -3,21 +3,12 @@
 
 use telemetry_layer::metrics::Snapshot;
 use telemetry_layer::model::{Span, Status};
-use telemetry_tests::{Kept, collector, recorded};
+use telemetry_tests::{Kept, count_of, measured, recorded};
 
 /// What was measured while `f` ran, without any subscriber.
-fn measured(f: impl FnOnce()) -> Snapshot {
-    let (collector, _) = collector(|b| b);
-    collector.scoped(f);
-    collector.snapshot()
-}
-
 /// How many calls ended with `ok`, `error`, `panic`, `cancelled`.
 fn ended(metrics: &Snapshot, name: &str) -> [u64; 4] {
-    ["ok", "error", "panic", "cancelled"].map(|outcome| {
-        let found = metrics.named(name).filter(|m| m.tag("outcome") == Some(outcome));
-        found.map(|m| m.histogram().map_or(0, |h| h.count)).sum()
-    })
+    ["ok", "error", "panic", "cancelled"].map(|outcome| count_of(metrics, name, &[("outcome", outcome)]))
 }
 
 fn unnamed<'a>(metrics: &'a Snapshot, name: &'a str) -> Vec<&'a str> {

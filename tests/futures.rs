@@ -6,9 +6,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use telemetry_layer::metrics::Snapshot;
 use telemetry_layer::prelude::*;
-use telemetry_tests::recorded;
+use telemetry_tests::{count_of, recorded};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -94,11 +93,6 @@ fn run<F: Future>(future: F) -> F::Output {
             return output;
         }
     }
-}
-
-fn count_of(metrics: &Snapshot, name: &str, tags: &[(&str, &str)]) -> u64 {
-    let found = metrics.named(name).filter(|metric| tags.iter().all(|(k, v)| metric.tag(k) == Some(v)));
-    found.map(|metric| metric.histogram().map_or(metric.number().as_f64() as u64, |h| h.count)).sum()
 }
 
 #[test]

@@ -14,29 +14,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use telemetry_layer::metrics::Snapshot;
 use telemetry_layer::prelude::*;
-use telemetry_tests::{collector, recorded};
-
-fn measured(f: impl FnOnce()) -> Snapshot {
-    let (collector, _) = collector(|b| b);
-    collector.scoped(f);
-    collector.snapshot()
-}
+use telemetry_tests::{count_of, measured, ready, recorded};
 
 /// How many calls ended so.
 fn ended(metrics: &Snapshot, name: &str, outcome: &str) -> u64 {
-    let found = metrics.named(name).filter(|m| m.tag("outcome") == Some(outcome));
-    found.map(|m| m.histogram().map_or(0, |h| h.count)).sum()
-}
-
-fn ready<F: Future>(future: F) -> F::Output {
-    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("not ready at once"),
-    }
+    count_of(metrics, name, &[("outcome", outcome)])
 }
 
 fn is_send<T: Send>(value: T) -> T {

@@ -73,6 +73,7 @@ impl Clock {
     }
 
     /// When the call began that opens the next timed span of this thread, where its timer has read the same clock.
+    #[doc(hidden)]
     #[inline]
     pub fn announced(&self) -> Option<Tick> {
         match &self.source {

@@ -44,7 +44,7 @@ pub(crate) fn print_pending() {
 }
 
 /// All that was said so far.
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 pub(crate) fn said() -> Vec<String> {
     let pending = PENDING.lock().unwrap_or_else(PoisonError::into_inner);
     pending.as_ref().map(|p| p.said.iter().cloned().collect()).unwrap_or_default()

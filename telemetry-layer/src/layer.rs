@@ -319,10 +319,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             if log_record::is_log(site) {
                 let target = log_record::take(event, fields);
                 let site = Site::Inline { name: "", target: &target, level: *site.level() };
-                let head = EventHead { site, ..head };
-                let texts = site.texts();
-                let record = Encoded::event(&head, fields.size(), &texts);
                 if keeps {
+                    let (head, texts) = (EventHead { site, ..head }, site.texts());
+                    let record = Encoded::event(&head, fields.size(), &texts);
                     inner.write(|writer| writer.push(Signal::Events, &record, fields.words()));
                 }
                 return;

@@ -6,6 +6,7 @@ use quote::{ToTokens as _, quote};
 use syn::{Attribute, Error, ImplItem, Item, ItemImpl, ItemMod, Result, Signature, Type, parse_quote};
 
 use crate::args::{AttributeArgs, Kind};
+use crate::expand::root;
 
 pub(crate) struct Block<'a> {
     /// As they stand in the brackets.
@@ -21,14 +22,11 @@ impl<'a> Block<'a> {
             let text = "a `name` would be that of all functions: give it to each of them, or leave it away";
             return Err(Error::new(name.span(), text));
         }
-        let path =
-            parsed.common.path.as_ref().map_or_else(|| quote!(::telemetry_layer), |path| quote!(#path));
-        Ok(Self { args, path, kind })
+        Ok(Self { args, path: root(&parsed.common), kind })
     }
 
     pub(crate) fn of_impl(&self, mut item: ItemImpl) -> TokenStream {
-        let is_last = !item.attrs.iter().any(is_ours);
-        self.change_impl(&mut item, is_last);
+        self.change_impl(&mut item, true);
         item.into_token_stream()
     }
 
@@ -39,7 +37,6 @@ impl<'a> Block<'a> {
                 "the module's functions are elsewhere: put the attribute on them there",
             ));
         };
-        // Another one, which comes later, has to see what it skips.
         let is_last = !item.attrs.iter().any(is_ours);
         items.iter_mut().for_each(|item| self.change(item, is_last));
         Ok(item.into_token_stream())
@@ -100,7 +97,7 @@ impl<'a> Block<'a> {
     }
 }
 
-/// Whether there is a `#[skip]`. The last of our attributes on a block takes it away.
+/// Whether there is a `#[skip]`. The last of our attributes on a block takes it away: those before leave it to be seen.
 fn skips(attributes: &mut Vec<Attribute>, is_last: bool) -> bool {
     let is_skip = |attribute: &Attribute| attribute.path().is_ident("skip");
     let skips = attributes.iter().any(is_skip);

@@ -8,10 +8,15 @@ use crate::args::{AttributeArgs, CallArgs, Common, Kind};
 use crate::function::Function;
 use crate::guarded::Guarded;
 
+/// Where `telemetry_layer` is.
+pub(crate) fn root(common: &Common) -> TokenStream {
+    common.path.as_ref().map_or_else(|| quote!(::telemetry_layer), |path| quote!(#path))
+}
+
 /// Where the expansion finds everything.
 pub(crate) fn private(common: &Common) -> TokenStream {
-    let path = common.path.as_ref().map_or_else(|| quote!(::telemetry_layer), |path| quote!(#path));
-    quote!(#path::__private)
+    let root = root(common);
+    quote!(#root::__private)
 }
 
 /// A name that no name of the user can meet.

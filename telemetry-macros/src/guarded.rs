@@ -93,6 +93,11 @@ impl<'a> Guarded<'a> {
         self.args.outcome || (self.args.err.is_some() && self.span.is_some())
     }
 
+    /// Whether span and timer end with one reading of the clock.
+    fn ends_together(&self) -> bool {
+        self.span.is_some() && self.flow == Flow::Sync
+    }
+
     /// A future holds its span once, unless it is asked after its end.
     fn moves_span(&self) -> bool {
         self.flow == Flow::Async && !self.looks()
@@ -100,6 +105,9 @@ impl<'a> Guarded<'a> {
 
     /// How many run now.
     fn active(&self) -> Option<TokenStream> {
+        if !self.args.active {
+            return None;
+        }
         let (Self { p, args, .. }, (_, tags)) = (self, &self.metric);
         let name = args
             .name
@@ -110,7 +118,7 @@ impl<'a> Guarded<'a> {
             Common { level: args.common.level.clone(), path: args.common.path.clone(), ..Common::default() };
         let site = one_site(&common, &site_of(Some(&quote!(UpDownCounter)), &quote!(#name), &common, tags));
         let guard = &self.names.active;
-        args.active.then(|| quote!(let #guard = #p::Active::start(#site);))
+        Some(quote!(let #guard = #p::Active::start(#site);))
     }
 
     /// The timer or the counter.
@@ -150,7 +158,7 @@ impl<'a> Guarded<'a> {
     fn open(&self) -> Option<TokenStream> {
         let Self { p, names: Names { timer, span, end, .. }, .. } = self;
         let open = self.span.as_ref().filter(|_| !self.moves_span())?;
-        let opened = if self.flow == Flow::Sync {
+        let opened = if self.ends_together() {
             quote!(let #span = #open.entered(); let #end = #p::End::of(&#timer);)
         } else {
             quote!(let #span = #open; #p::opened();)
@@ -161,7 +169,7 @@ impl<'a> Guarded<'a> {
     /// What lets the clock run again after its timer has stopped: in front of that, to be dropped behind it.
     fn over(&self) -> Option<TokenStream> {
         let (p, over) = (&self.p, local("__over"));
-        (self.span.is_some() && self.flow == Flow::Sync).then(|| quote!(let #over = #p::Over;))
+        self.ends_together().then(|| quote!(let #over = #p::Over;))
     }
 
     /// The call, and what is said of its end.
@@ -203,7 +211,7 @@ impl<'a> Guarded<'a> {
     fn ended(&self) -> Option<TokenStream> {
         let Self { p, args, names: Names { timer, span, end, result, outcome, .. }, .. } = self;
         let status = self.span.is_some().then(|| quote!(#p::set_status(&#span, #outcome);));
-        let over = (self.span.is_some() && self.flow == Flow::Sync).then(|| quote!(::core::mem::drop(#end);));
+        let over = self.ends_together().then(|| quote!(::core::mem::drop(#end);));
         let stop = match &args.error_type {
             None => quote!(#over #timer.end(#outcome);),
             Some(ErrorType { key, of }) => {

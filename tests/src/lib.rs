@@ -3,8 +3,10 @@
 pub mod beside;
 
 use std::sync::OnceLock;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use telemetry_layer::metrics::Snapshot;
 use telemetry_layer::{Builder, Collector, TelemetryLayer};
 
 pub use telemetry_layer::testing::{Kept, Memory};
@@ -58,6 +60,31 @@ pub fn exported(collector: &Collector, memory: &Memory) -> Kept {
     let report = collector.shutdown(SOON);
     assert!(report.is_complete() && report.ledger().balances() && report.ledger().lost() == 0, "{report}");
     memory.kept()
+}
+
+/// What instruments counted while `f` ran, without any subscriber.
+pub fn measured(f: impl FnOnce()) -> Snapshot {
+    let (collector, _) = collector(|b| b);
+    collector.scoped(f);
+    collector.snapshot()
+}
+
+/// How much was counted, or how many values there are, under that name with at least these tags.
+pub fn count_of(metrics: &Snapshot, name: &str, tags: &[(&str, &str)]) -> u64 {
+    let found = metrics.named(name).filter(|metric| tags.iter().all(|(k, v)| metric.tag(k) == Some(v)));
+    found.map(|metric| metric.histogram().map_or(metric.number().as_f64() as u64, |h| h.count)).sum()
+}
+
+/// What a future gives that waits for nothing.
+///
+/// # Panics
+///
+/// If it waits.
+pub fn ready<F: Future>(future: F) -> F::Output {
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("not ready at once"),
+    }
 }
 
 /// Runs `f` on a thread of its own, which has the same subscriber, and waits for it.

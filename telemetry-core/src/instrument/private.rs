@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::timer::Running;
+use super::timer::{Running, borrowed, owned};
 use super::{CellKind, Number, Site, SiteRef, TimerGuard, current};
 use crate::clock::machine;
 use crate::collector::{Collector, Core, Sink};
@@ -274,15 +274,14 @@ pub struct OutcomeCounter {
 impl OutcomeCounter {
     pub fn start(sites: &'static [Site; 4], tags: &[(&str, &str)], value: impl Into<Number>) -> Self {
         let core = current::get();
-        let tags = if core.is_some() { tags } else { &[] };
-        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let tags = owned(if core.is_some() { tags } else { &[] });
         Self { sites, tags, value: Some(value.into()), core }
     }
 
     pub fn end(&mut self, outcome: Outcome) {
         let (core, site) = (self.core.as_deref(), &self.sites[outcome as usize]);
         if let (Some(value), true) = (self.value.take(), core.is_some()) {
-            let tags: Vec<(&str, &str)> = self.tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            let tags = borrowed(&self.tags);
             if tags.is_empty() {
                 super::add(core, site, value);
             } else {

@@ -24,7 +24,7 @@ impl TimerGuard {
     pub(super) fn start(site: SiteRef, tags: &[(&str, &str)], bound: Option<&Arc<Core>>) -> Self {
         let running = Running::start(&site, bound);
         let task = if site.is_long_task { running.task(&site, tags) } else { None };
-        let tags = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let tags = owned(tags);
         Self { running, site, tags, task }
     }
 
@@ -122,6 +122,14 @@ fn record_elsewhere(collector: u64, site: &Site, tags: &[(String, String)], seco
 }
 
 fn record(core: &Core, site: &Site, tags: &[(String, String)], seconds: f64) {
-    let tags: Vec<(&str, &str)> = tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    observe_tagged(Some(core), site, &tags, Number::Float(seconds));
+    observe_tagged(Some(core), site, &borrowed(tags), Number::Float(seconds));
+}
+
+/// Tags that are kept until a call is over.
+pub(super) fn owned(tags: &[(&str, &str)]) -> Vec<(String, String)> {
+    tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+pub(super) fn borrowed(tags: &[(String, String)]) -> Vec<(&str, &str)> {
+    tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect()
 }

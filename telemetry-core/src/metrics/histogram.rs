@@ -4,14 +4,16 @@
 //! Eight buckets an octave (scale 3, each 9% wide) over `2^-64 .. 2^64`; what lies outside falls into the
 //! first or the last. Buckets come in blocks of four octaves, made when something first falls into them.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use super::bounds::{Bounds, MOST_BOUNDS};
 use super::cell::Float;
 use super::page::current_collector;
+use super::table::lock;
 use crate::model::{Exemplar, HistogramValue};
+use crate::sync::Mutex;
 use crate::thread::kept_span;
 
 pub(crate) const SCALE: i32 = 3;
@@ -344,10 +346,6 @@ fn exemplar(value: f64, collector: Option<u64>) -> Option<Exemplar> {
 fn keep_last(exemplars: &mut Vec<Exemplar>, more: &[Exemplar]) {
     exemplars.extend(more);
     exemplars.drain(..exemplars.len().saturating_sub(HistogramValue::MAX_EXEMPLARS));
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The place of a value above 0 among all buckets.

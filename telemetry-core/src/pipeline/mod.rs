@@ -15,6 +15,8 @@ pub(crate) mod worker;
 
 #[cfg(all(test, shuttle))]
 mod models;
+#[cfg(test)]
+mod sample;
 #[cfg(all(test, not(shuttle)))]
 mod tests;
 

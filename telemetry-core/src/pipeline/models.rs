@@ -6,32 +6,10 @@ use shuttle::thread;
 
 use super::buffer::Buffers;
 use super::ledger::State;
+use super::sample::push_span;
 use crate::exporters::Signal;
-use crate::model::record::{Encoded, FieldBuf, Key, Links, Site, SpanHead, Time};
-use crate::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId, ValueRef};
 
-/// A span whose id and field say which one it is.
-fn head(n: u64) -> (SpanHead<'static>, FieldBuf) {
-    let span_id = SpanId::new(n).unwrap();
-    let context = SpanContext { trace_id: TraceId::new(u128::from(n)).unwrap(), span_id, sampled: true };
-    let site = Site::Inline { name: "work", target: "model", level: tracing_core::Level::INFO };
-    let mut fields = FieldBuf::new();
-    fields.push(Key::Name("n"), ValueRef::U64(n));
-    let head = SpanHead {
-        context,
-        parent: None,
-        start: Time::Unix(n),
-        duration_nano: n,
-        kind: SpanKind::Internal,
-        status: StatusRef::Unset,
-        name: None,
-        site,
-        cut: 0,
-        trace_state: "",
-        links: Links::default(),
-    };
-    (head, fields)
-}
+use crate::model::ValueRef;
 
 fn balances(buffers: &Buffers, state: &State) {
     let ledger = buffers.ledger(state);
@@ -48,10 +26,7 @@ fn what_two_threads_write_is_read_once_whole_and_in_order() {
                 thread::spawn(move || {
                     let mut writer = buffers.writer();
                     for n in 0..12 {
-                        let (head, fields) = head(first + n);
-                        let texts = head.texts();
-                        let record = Encoded::span(&head, fields.size(), &texts);
-                        writer.push(Signal::Spans, &record, fields.words());
+                        push_span(&mut writer, first + n);
                         if n % 4 == 0 {
                             writer.sampled_out(Signal::Spans);
                         }

@@ -3,9 +3,8 @@ use std::time::Duration;
 
 use super::buffer::Buffers;
 use super::ledger::{Reason, State};
+use super::sample::push_span;
 use crate::exporters::Signal;
-use crate::model::record::{Encoded, FieldBuf, Links, Site, SpanHead, Time};
-use crate::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 
 const HOURS: Duration = Duration::from_hours(9);
 
@@ -15,24 +14,7 @@ fn full_soon(patience: Duration) -> Arc<Buffers> {
 }
 
 fn record(buffers: &Arc<Buffers>, many: u64) {
-    for n in 1..=many {
-        let head = SpanHead {
-            context: SpanContext { trace_id: TraceId::MIN, span_id: SpanId::new(n).unwrap(), sampled: true },
-            parent: None,
-            start: Time::Unix(n),
-            duration_nano: n,
-            kind: SpanKind::Internal,
-            status: StatusRef::Unset,
-            name: None,
-            site: Site::Inline { name: "work", target: "test", level: tracing_core::Level::INFO },
-            cut: 0,
-            trace_state: "",
-            links: Links::default(),
-        };
-        let (fields, texts) = (FieldBuf::new(), head.texts());
-        let record = Encoded::span(&head, fields.size(), &texts);
-        buffers.with_writer(|writer| writer.push(Signal::Spans, &record, fields.words()));
-    }
+    (1..=many).for_each(|n| buffers.with_writer(|writer| push_span(writer, n)));
 }
 
 fn dropped(buffers: &Buffers) -> u64 {

@@ -113,21 +113,21 @@ fn first(head_words: usize, texts: &[u8], field_words: usize, [flags, kind, stat
 impl SpanHead<'_> {
     /// What is seldom there.
     pub fn texts(&self) -> Vec<u8> {
-        let texts = &mut Vec::new();
+        let mut texts = Vec::new();
         if let StatusRef::Error(message) = self.status {
-            push_text(texts, message);
+            push_text(&mut texts, message);
         }
         if let Some(name) = self.name {
-            push_text(texts, name);
+            push_text(&mut texts, name);
         }
         if !self.trace_state.is_empty() {
-            push_text(texts, self.trace_state);
+            push_text(&mut texts, self.trace_state);
         }
         if !self.links.is_empty() {
-            self.links.write(texts);
+            self.links.write(&mut texts);
         }
         texts.extend(self.site.texts());
-        std::mem::take(texts)
+        texts
     }
 }
 
