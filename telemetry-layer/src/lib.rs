@@ -91,9 +91,10 @@ pub mod __private {
     pub use telemetry_core::Level;
     pub use telemetry_core::metrics::{CellKind, Site};
     pub use telemetry_core::private::{
-        Active, AnyOutcome, CallTimer, DisplayTag, End, Outcome, OutcomeCounter, OutcomeTimer, Over, Probe,
-        SpanOutcomeTimer, SpanTimer, Tag, TaggedOutcomeTimer, TextTag, announce, call, count, count_with,
-        error_type, observe, opened, record, record_point, start, type_name,
+        Active, AnyOutcome, CallTimer, DisplayTag, End, FutureOutcomeTimer, FutureTimer, Outcome,
+        OutcomeCounter, OutcomeTimer, Over, Probe, SpanOutcomeTimer, SpanTimer, Tag, TaggedOutcomeTimer,
+        TextTag, announce, call, count, count_with, error_type, observe, opened, record, record_point, start,
+        type_name,
     };
     #[cfg(feature = "macros")]
     pub use telemetry_core::{inventory, metrics::Listed};

@@ -1,5 +1,5 @@
 pub async fn fetch(&self, url: &str) -> io::Result<Vec<u8>> {
-    let mut __timer = ::telemetry_layer::__private::OutcomeTimer::start({
+    let mut __timer = ::telemetry_layer::__private::FutureOutcomeTimer::start({
         static SITES: [::telemetry_layer::__private::Site; 4] = [
             ::telemetry_layer::__private::Site::timer(
                 "function.duration",

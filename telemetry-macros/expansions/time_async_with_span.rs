@@ -1,5 +1,5 @@
 async fn fetch(url: &str) -> Vec<u8> {
-    let __timer = ::telemetry_layer::__private::SpanTimer::start({
+    let __timer = ::telemetry_layer::__private::FutureTimer::start({
         static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::timer(
             "function.duration",
             &[

@@ -126,6 +126,7 @@ impl<'a> Guarded<'a> {
         let Self { kind, args, p, metric: (name, own_tags), .. } = self;
         let (tags, is_tagged) = (dynamic_tags(&args.common), has_dynamic_tags(&args.common));
         let (timer, outcome_timer) = match self.span {
+            _ if self.flow != Flow::Sync => (quote!(FutureTimer), quote!(FutureOutcomeTimer)),
             Some(_) => (quote!(SpanTimer), quote!(SpanOutcomeTimer)),
             None => (quote!(CallTimer), quote!(OutcomeTimer)),
         };

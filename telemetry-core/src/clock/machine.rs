@@ -48,26 +48,26 @@ pub(super) fn announced() -> Option<u64> {
         #[cfg(target_arch = "x86_64")]
         began => trusted().map(|counter| counter.nanos(began)),
         #[cfg(not(target_arch = "x86_64"))]
-        _ => None,
+        began => Some(began),
     }
 }
 
 #[inline]
 pub(super) fn nanos() -> u64 {
     #[cfg(target_arch = "x86_64")]
-    if let Some(trusted) = trusted() {
-        return trusted.nanos(counter());
-    }
-    by_instant()
+    return trusted().map_or_else(by_instant, |trusted| trusted.nanos(counter()));
+    #[cfg(not(target_arch = "x86_64"))]
+    counter()
 }
 
-/// The counter as it is, for those who know from [`counter_seconds`] that it can be trusted; elsewhere 0.
+/// The counter as it is, for those who know from [`counter_seconds`] that it can be trusted. Other machines than x86-64
+/// count the nanoseconds of `Instant`.
 #[inline]
 pub(crate) fn read_counter() -> u64 {
     #[cfg(target_arch = "x86_64")]
     return counter::read();
     #[cfg(not(target_arch = "x86_64"))]
-    0
+    by_instant()
 }
 
 /// The same, but held where it is.
@@ -84,7 +84,7 @@ pub(crate) fn counter_seconds() -> Option<f64> {
     #[cfg(target_arch = "x86_64")]
     return trusted().map(|counter| counter.scale as f64 / (1u64 << 32) as f64 / 1e9);
     #[cfg(not(target_arch = "x86_64"))]
-    None
+    Some(1e-9)
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -31,6 +31,9 @@ pub(super) fn register(core: &Arc<Core>) {
 
 /// The collector of that number, if it is still there.
 pub(crate) fn by_number(number: u64) -> Option<Arc<Core>> {
+    if let Some(current) = get().filter(|core| core.number() == number) {
+        return Some(current);
+    }
     let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
     all.iter().find(|(n, _)| *n == number)?.1.upgrade()
 }

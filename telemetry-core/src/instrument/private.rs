@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::timer::{Running, borrowed, owned};
+use super::timer::{self, borrowed, owned, record_rare};
 use super::{CellKind, Number, Site, SiteRef, TimerGuard, current};
 use crate::clock::machine;
 use crate::collector::{Collector, Core, Sink};
+use crate::metrics::histogram::OwnHistogram;
+use crate::metrics::page::{self, Started};
 
 /// Adds to a static counter.
 #[inline]
@@ -117,12 +119,6 @@ impl Drop for End {
     }
 }
 
-/// The machine's counter; held where a span ends.
-#[inline]
-fn counter_of<const SPAN: bool>() -> u64 {
-    if SPAN { machine::counter() } else { machine::read_counter() }
-}
-
 /// Dropped when a call, its span and its timer are over: the clock runs again.
 #[derive(Debug)]
 pub struct Over;
@@ -134,23 +130,23 @@ impl Drop for Over {
     }
 }
 
-impl<const SPAN: bool> Measures for CallOf<SPAN> {
+impl<W: Way> Measures for CallOf<W> {
     #[inline]
     fn began(&self) -> Option<u64> {
-        self.running.counter()
+        self.started.counter()
     }
 }
 
-impl<const SPAN: bool> Measures for OutcomeOf<SPAN> {
+impl<W: Way> Measures for OutcomeOf<W> {
     #[inline]
     fn began(&self) -> Option<u64> {
-        self.running.counter()
+        self.started.counter()
     }
 }
 
 impl Measures for TimerGuard {
     fn began(&self) -> Option<u64> {
-        self.running.counter()
+        self.started.counter()
     }
 }
 
@@ -160,73 +156,161 @@ impl Measures for TaggedOutcomeTimer {
     }
 }
 
-pub type CallTimer = CallOf<false>;
-pub type SpanTimer = CallOf<true>;
-pub type OutcomeTimer = OutcomeOf<false>;
-pub type SpanOutcomeTimer = OutcomeOf<true>;
+/// This thread's own histogram of a site.
+#[derive(Clone, Copy, Debug)]
+pub struct Own(&'static OwnHistogram);
 
-/// Measures a call for a static site, without tags known only now. With a span it ends when that ends.
-#[derive(Debug)]
-pub struct CallOf<const SPAN: bool> {
-    site: &'static Site,
-    running: Running,
-}
-
-impl<const SPAN: bool> CallOf<SPAN> {
+impl Own {
     #[inline]
-    pub fn start(site: &'static Site) -> Self {
-        Self { site, running: Running::start(site, None) }
+    fn of(site: &Site) -> Self {
+        Self(page::histogram(site))
+    }
+
+    fn of_late(site: &Site) -> Self {
+        Self::of(site)
     }
 }
 
-impl<const SPAN: bool> Drop for CallOf<SPAN> {
+/// What a timer knows from the start of where its time will go, and how it reads the clock at its end.
+pub trait Way: Copy {
+    fn of(site: &Site) -> Self;
+    /// This thread's own histogram of a site, which may be the likely one.
+    fn histogram(self, site: &Site, is_likely: bool) -> Own;
+    fn read() -> u64;
+}
+
+/// Of a call that ends on the thread on which it began. Its histogram is looked up before the clock is read: what comes
+/// before that is not measured, and reading waits for it. With a span it ends when that ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Sync<const SPAN: bool>(Own);
+
+impl<const SPAN: bool> Way for Sync<SPAN> {
+    #[inline]
+    fn of(site: &Site) -> Self {
+        Self(Own::of(site))
+    }
+
+    #[inline]
+    fn histogram(self, site: &Site, is_likely: bool) -> Own {
+        if is_likely { self.0 } else { Own::of_late(site) }
+    }
+
+    #[inline]
+    fn read() -> u64 {
+        if SPAN { machine::counter() } else { machine::read_counter() }
+    }
+}
+
+/// Of a future, which holds no more than it has to.
+#[derive(Clone, Copy, Debug)]
+pub struct Async;
+
+impl Way for Async {
+    #[inline]
+    fn of(_: &Site) -> Self {
+        Self
+    }
+
+    #[inline]
+    fn histogram(self, site: &Site, _: bool) -> Own {
+        Own::of_late(site)
+    }
+
+    #[inline]
+    fn read() -> u64 {
+        machine::read_counter()
+    }
+}
+
+pub type CallTimer = CallOf<Sync<false>>;
+pub type SpanTimer = CallOf<Sync<true>>;
+pub type FutureTimer = CallOf<Async>;
+pub type OutcomeTimer = OutcomeOf<Sync<false>>;
+pub type SpanOutcomeTimer = OutcomeOf<Sync<true>>;
+pub type FutureOutcomeTimer = OutcomeOf<Async>;
+
+/// Measures a call for a static site, without tags known only now.
+#[derive(Debug)]
+pub struct CallOf<W: Way> {
+    site: &'static Site,
+    started: Started,
+    way: W,
+}
+
+impl<W: Way> CallOf<W> {
+    #[inline]
+    pub fn start(site: &'static Site) -> Self {
+        let way = W::of(site);
+        Self { site, way, started: timer::start(None) }
+    }
+}
+
+impl<W: Way> Drop for CallOf<W> {
     #[inline]
     fn drop(&mut self) {
-        self.running.stop(self.site, &[], counter_of::<SPAN>);
+        let Self { site, started, way } = *self;
+        if !started.is_for_nobody() {
+            let own = way.histogram(site, true).0;
+            timer::record(started, own, site, W::read());
+        }
     }
 }
 
 /// Measures a call, with a series for each outcome, in the order of [`Outcome`].
 #[derive(Debug)]
-pub struct OutcomeOf<const SPAN: bool> {
-    running: Running,
+pub struct OutcomeOf<W: Way> {
     sites: &'static [Site; 4],
+    /// For nobody once it has ended.
+    started: Started,
+    way: W,
 }
 
-impl<const SPAN: bool> OutcomeOf<SPAN> {
+impl<W: Way> OutcomeOf<W> {
     #[inline]
     pub fn start(sites: &'static [Site; 4]) -> Self {
-        Self { running: Running::start(&sites[0], None), sites }
+        let way = W::of(&sites[0]);
+        Self { sites, way, started: timer::start(None) }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "what began is not in memory then")]
+    #[inline(always)]
     pub fn end(&mut self, outcome: Outcome) {
-        self.running.stop(&self.sites[outcome as usize], &[], counter_of::<SPAN>);
+        let Self { sites, started, way } = *self;
+        self.started = Started::FOR_NOBODY;
+        if !started.is_for_nobody() {
+            let site = &sites[outcome as usize];
+            let own = way.histogram(site, outcome == Outcome::Ok).0;
+            timer::record(started, own, site, W::read());
+        }
     }
 
     /// The same with the kind of error, if it is one.
     #[inline]
     pub fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
         match error_type {
-            None => self.end(outcome),
-            Some(kind) => {
-                let (site, tags) = (&self.sites[outcome as usize], [(ERROR_TYPE.to_owned(), kind)]);
-                self.running.stop(site, &tags, counter_of::<SPAN>);
+            Some(kind) if !self.started.is_for_nobody() => {
+                let started = std::mem::replace(&mut self.started, Started::FOR_NOBODY);
+                let tags = [(ERROR_TYPE.to_owned(), kind)];
+                record_rare(started, &self.sites[outcome as usize], &tags, W::read());
             }
+            _ => self.end(outcome),
         }
     }
 }
 
-impl<const SPAN: bool> Drop for OutcomeOf<SPAN> {
+impl<W: Way> Drop for OutcomeOf<W> {
     #[inline]
     fn drop(&mut self) {
-        if !matches!(self.running, Running::Not) {
-            self.end(unfinished());
+        #[cold]
+        fn end<W: Way>(timer: &mut OutcomeOf<W>) {
+            timer.end(unfinished());
+        }
+        if !self.started.is_for_nobody() {
+            end(self);
         }
     }
 }
 
-#[cold]
 fn unfinished() -> Outcome {
     if std::thread::panicking() { Outcome::Panic } else { Outcome::Cancelled }
 }

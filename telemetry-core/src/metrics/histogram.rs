@@ -185,8 +185,6 @@ fn finish(value: &mut HistogramValue, sum: f64, min: f64, max: f64) {
 /// shared histogram.
 #[derive(Debug)]
 pub(crate) struct OwnHistogram {
-    /// The address of its page, and its number there.
-    place: (usize, usize),
     /// The [`place`] of the first bucket. Beyond [`EMPTY`] it is none, and no value is less than a window above it: there
     /// are chosen bounds whose number it is less [`CHOSEN`], no value came yet, or nobody said which buckets it has.
     base: AtomicUsize,
@@ -208,11 +206,15 @@ const CHOSEN: usize = EMPTY + 1;
 const UNSET: usize = usize::MAX / 2;
 const _: () = assert!(MOST_BOUNDS < WINDOW, "there is a bucket beyond the last bound");
 
+impl Default for OwnHistogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl OwnHistogram {
-    /// One that belongs there.
-    pub(crate) const fn at(place: (usize, usize)) -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
-            place,
             base: AtomicUsize::new(UNSET),
             buckets: [const { AtomicU64::new(0) }; WINDOW],
             zero: AtomicU64::new(0),
@@ -221,12 +223,6 @@ impl OwnHistogram {
             max: AtomicU64::new(f64::NEG_INFINITY.to_bits()),
             exemplars: Mutex::new(Vec::new()),
         }
-    }
-
-    /// The address of its page, and its number there.
-    #[inline]
-    pub(crate) fn place(&self) -> (usize, usize) {
-        self.place
     }
 
     /// Prepares it for values of a series with these bounds. Before, it takes none.
@@ -239,13 +235,14 @@ impl OwnHistogram {
     /// Takes a finite value; false if it has no bucket for it.
     #[inline]
     pub(crate) fn record(&self, x: f64) -> bool {
-        if x > 0.0 {
-            let at = place(x).wrapping_sub(self.base.load(Relaxed));
-            if at < WINDOW {
-                return self.put(&self.buckets[at], at, x);
-            }
-        }
-        self.record_rare(x)
+        if x > 0.0 { self.record_positive(x) } else { self.record_rare(x) }
+    }
+
+    /// The same for a value above 0.
+    #[inline]
+    pub(crate) fn record_positive(&self, x: f64) -> bool {
+        let at = place(x).wrapping_sub(self.base.load(Relaxed));
+        if at < WINDOW { self.put(&self.buckets[at], at, x) } else { self.record_rare(x) }
     }
 
     #[cold]
@@ -273,7 +270,7 @@ impl OwnHistogram {
         let before = bucket.load(Relaxed);
         bucket.store(before.wrapping_add(1), Relaxed);
         let sum = f64::from_bits(self.sum.load(Relaxed)) + x;
-        self.sum.store(sum.clamp(f64::MIN, f64::MAX).to_bits(), Relaxed);
+        self.sum.store(sum.to_bits(), Relaxed);
         if x < f64::from_bits(self.min.load(Relaxed)) {
             self.min.store(x.to_bits(), Relaxed);
         }
@@ -304,7 +301,8 @@ impl OwnHistogram {
             }
         };
         let of = |cell: &AtomicU64| f64::from_bits(cell.load(Relaxed));
-        finish(&mut value, of(&self.sum), of(&self.min), of(&self.max));
+        let sum = of(&self.sum).clamp(f64::MIN, f64::MAX);
+        finish(&mut value, sum, of(&self.min), of(&self.max));
         value.exemplars = lock(&self.exemplars).iter().map(|(_, exemplar)| *exemplar).collect();
         value
     }
@@ -325,7 +323,7 @@ impl OwnHistogram {
 
     /// Forgets everything; nobody writes to it now.
     pub(crate) fn clear(&self) {
-        let empty = Self::at(self.place);
+        let empty = Self::new();
         self.base.store(UNSET, Relaxed);
         self.buckets.iter().chain([&self.zero, &self.sum]).for_each(|cell| cell.store(0, Relaxed));
         self.min.store(empty.min.into_inner(), Relaxed);
@@ -426,7 +424,7 @@ mod tests {
     #[test]
     fn chosen_bounds_hold_their_upper_values_on_a_thread_and_shared() {
         let bounds = Bounds::new(&[-1.0, 0.0, 2.5]).unwrap();
-        let (shared, own) = (Histogram::new(bounds), OwnHistogram::at((0, 0)));
+        let (shared, own) = (Histogram::new(bounds), OwnHistogram::new());
         own.choose(bounds);
         for x in [-5.0, -1.0, -0.5, 0.0, 1.0, 2.5, 2.6, 1e300] {
             shared.record(x, None);

@@ -10,7 +10,7 @@ mod callback;
 mod catalogue;
 mod cell;
 mod delta;
-mod histogram;
+pub(crate) mod histogram;
 mod meter;
 mod names;
 pub(crate) mod page;

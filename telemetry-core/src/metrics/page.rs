@@ -10,12 +10,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::num::NonZeroU64;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use super::histogram::OwnHistogram;
 use super::site::Site;
 use super::tagged::{Need, OwnCell, Tagged};
-use crate::clock::machine;
+use crate::clock::{Clock, Tick, machine};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, thread_local};
 
@@ -27,19 +28,53 @@ pub(crate) const CELLS: usize = if cfg!(shuttle) { 8 } else { 1024 };
 /// One thread's cells in one collector.
 pub(crate) struct Page {
     collector: AtomicU64,
-    /// Seconds a tick of the machine's counter, as bits; 0 where it does not count.
-    counter_seconds: AtomicU64,
     /// Of counters: a sum in two's complement.
     sums: [AtomicU64; CELLS],
-    histograms: OnceLock<Box<[OnceLock<Box<OwnHistogram>>; CELLS]>>,
+    histograms: OnceLock<Box<Histograms>>,
     owners: AtomicU8,
     /// The thread is gone: nothing is written any more.
     left: AtomicBool,
 }
 
+/// By the number of their site.
+type Histograms = [OnceLock<Box<OwnHistogram>>; CELLS];
+
+/// The page of a thread in its current collector, and what is needed of it at once.
+#[derive(Clone, Copy)]
+struct Hot {
+    page: Option<&'static Page>,
+    histograms: Option<&'static Histograms>,
+    collector: u64,
+    /// Where times are taken by the machine's counter.
+    timed: Option<LeaseId>,
+    /// Seconds from one number of the counter to the next.
+    counter_seconds: f64,
+}
+
+/// Which lease of a page it is: the number of the collector, and behind it that of the lease, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LeaseId(NonZeroU64);
+
+impl LeaseId {
+    const COLLECTOR: u32 = 32;
+
+    /// None of them all.
+    fn by_clock(collector: u64) -> Option<Self> {
+        NonZeroU64::new(collector << Self::COLLECTOR).map(Self)
+    }
+
+    fn is_by_clock(self) -> bool {
+        self.0.get() << Self::COLLECTOR == 0
+    }
+
+    fn collector(self) -> u64 {
+        self.0.get() >> Self::COLLECTOR
+    }
+}
+
 thread_local! {
-    /// The page of this thread in its current collector. Whoever changes the current collector clears it.
-    static HOT: Cell<Option<&'static Page>> = const { Cell::new(None) };
+    /// Whoever changes the current collector clears it.
+    static HOT: Cell<Hot> = const { Cell::new(Hot::NONE) };
     static MINE: Mine = const { Mine(RefCell::new(Vec::new())) };
 }
 
@@ -56,6 +91,7 @@ pub(crate) fn is_any() -> bool {
 struct Mine(RefCell<Vec<Lease>>);
 
 struct Lease {
+    id: LeaseId,
     page: &'static Page,
     tagged: Tagged,
     /// How many times cells had been retired when `tagged` was last swept.
@@ -64,7 +100,7 @@ struct Lease {
 
 impl Drop for Mine {
     fn drop(&mut self) {
-        let _ = HOT.try_with(|hot| hot.set(None));
+        forget_current();
         for Lease { page, tagged, .. } in self.0.take() {
             drop(tagged);
             page.left.store(true, Release);
@@ -76,7 +112,7 @@ impl Drop for Mine {
 /// Adds to this thread's own cell. False if there is none: then the shared one is to be used.
 #[inline]
 pub(crate) fn add(bound: Option<u64>, site: &Site, n: u64) -> bool {
-    let (Some(page), Some(number)) = (hot(bound), own(site)) else { return false };
+    let (Some(page), Some(number)) = (hot(bound).page, own(site)) else { return false };
     let cell = &page.sums[number];
     cell.store(cell.load(Relaxed).wrapping_add(n), Relaxed);
     true
@@ -85,8 +121,7 @@ pub(crate) fn add(bound: Option<u64>, site: &Site, n: u64) -> bool {
 /// Takes a finite value into this thread's own histogram. False if there is none, or it has no bucket for it.
 #[inline]
 pub(crate) fn record(bound: Option<u64>, site: &Site, x: f64) -> bool {
-    let histogram = hot(bound).and_then(|page| page.histogram(site));
-    histogram.is_some_and(|histogram| histogram.record(x))
+    hot(bound).histogram(site).record(x)
 }
 
 /// Hands this thread's own cell of a site with these tags to `f`. False if there is none, or `f` says so.
@@ -97,7 +132,7 @@ pub(crate) fn with_tagged(
     tags: &[(&str, &str)],
     f: impl FnOnce(&OwnCell) -> bool,
 ) -> bool {
-    let Some(page) = hot(bound) else { return false };
+    let Some(page) = hot(bound).page else { return false };
     let found = MINE.try_with(|mine| {
         // Borrowed already only where an allocator records: that value goes to the shared cell.
         let mine = mine.0.try_borrow().ok()?;
@@ -107,81 +142,93 @@ pub(crate) fn with_tagged(
     found.ok().flatten().unwrap_or(false)
 }
 
-/// Since when something runs.
+/// Since when something runs, and for whom. Two words, which stay in registers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started {
-    /// The current one then.
-    pub(crate) collector: u64,
-    /// A reading of the machine's counter.
-    pub(crate) counter: u64,
-    /// Where the time will most likely go: what is looked up before the clock is read is not measured, and reading
-    /// it waits for all that comes before.
-    likely: &'static OwnHistogram,
+    lease: LeaseId,
+    /// A reading of the machine's counter, or of the collector's clock where its lease is [`LeaseId::by_clock`].
+    at: u64,
 }
 
 impl Started {
+    pub(crate) const FOR_NOBODY: Self = Self { lease: LeaseId(NonZeroU64::MIN), at: 0 };
+
     /// Now, if the current collector of this thread measures by the machine's counter.
     #[inline]
-    pub(crate) fn now(site: &Site) -> Option<Self> {
-        static NOBODYS: OwnHistogram = OwnHistogram::at((0, 0));
-        let page = HOT.with(Cell::get)?;
-        if page.counter_seconds.load(Relaxed) == 0 {
-            return None;
+    pub(crate) fn now() -> Option<Self> {
+        let lease = HOT.with(Cell::get).timed?;
+        Some(Self { lease, at: machine::read_counter() })
+    }
+
+    /// At that tick of the clock of the collector with that number.
+    pub(crate) fn by_clock(collector: u64, tick: Tick) -> Option<Self> {
+        Some(Self { lease: LeaseId::by_clock(collector)?, at: tick.raw() })
+    }
+
+    #[inline]
+    pub(crate) fn is_for_nobody(self) -> bool {
+        self.lease == Self::FOR_NOBODY.lease
+    }
+
+    /// The number of the collector that it is for.
+    pub(crate) fn collector(self) -> u64 {
+        self.lease.collector()
+    }
+
+    /// The reading of the machine's counter with which it began.
+    #[inline]
+    pub(crate) fn counter(self) -> Option<u64> {
+        (!self.is_for_nobody() && !self.lease.is_by_clock()).then_some(self.at)
+    }
+
+    /// Takes the time from then to that reading of the machine's counter into that histogram of this thread. False if
+    /// it began elsewhere, or the histogram has no bucket.
+    #[inline]
+    pub(crate) fn record(self, histogram: &OwnHistogram, end: u64) -> bool {
+        let (hot, ticks) = (HOT.with(Cell::get), ticks(self.at, end));
+        hot.timed == Some(self.lease)
+            && ticks > 0
+            && histogram.record_positive(ticks as f64 * hot.counter_seconds)
+    }
+
+    /// The seconds from then to that reading, or by that clock.
+    pub(crate) fn seconds(self, end: u64, clock: &Clock) -> f64 {
+        if self.lease.is_by_clock() {
+            clock.now().since(Tick::from_raw(self.at)) as f64 / 1e9
+        } else {
+            // Counters of two cores may be a little apart: nothing took less than no time.
+            ticks(self.at, end).max(0) as f64 * machine::counter_seconds().unwrap_or_default()
         }
-        let (collector, likely) = (page.collector.load(Relaxed), page.histogram(site).unwrap_or(&NOBODYS));
-        Some(Self { collector, likely, counter: machine::read_counter() })
-    }
-
-    /// Takes the time from then to what `read` reads into this thread's own histogram.
-    #[expect(clippy::inline_always, reason = "what began is not in memory then")]
-    #[inline(always)]
-    pub(crate) fn stop(self, site: &Site, read: impl FnOnce() -> u64) -> Result<(), f64> {
-        stop(self.collector, self.counter, self.likely, site, read)
-    }
-
-    /// The time since then, in seconds.
-    pub(crate) fn seconds(&self) -> f64 {
-        seconds_of(ticks_since(self.counter, machine::counter()))
     }
 }
 
-/// [`Started::stop`], with what it is made of in registers.
 #[inline]
-fn stop(
-    collector: u64,
-    start: u64,
-    likely: &'static OwnHistogram,
-    site: &Site,
-    read: impl FnOnce() -> u64,
-) -> Result<(), f64> {
-    let page = hot(Some(collector));
-    let histogram = page.and_then(|page| {
-        let is_likely = likely.place() == (page.address(), site.known_number());
-        if is_likely { Some(likely) } else { page.histogram(site) }
-    });
-    let ticks = ticks_since(start, read());
-    let (Some(page), Some(histogram)) = (page, histogram) else { return Err(seconds_of(ticks)) };
-    let seconds = ticks * f64::from_bits(page.counter_seconds.load(Relaxed));
-    if histogram.record(seconds) { Ok(()) } else { Err(seconds) }
+fn ticks(start: u64, end: u64) -> i64 {
+    end.wrapping_sub(start).cast_signed()
 }
 
-/// Counters of two cores may be a little apart: nothing took less than no time.
+/// This thread's own histogram of that site; where there is none, one that takes nothing.
 #[inline]
-fn ticks_since(start: u64, end: u64) -> f64 {
-    end.wrapping_sub(start).cast_signed().max(0) as f64
-}
-
-fn seconds_of(ticks: f64) -> f64 {
-    ticks * machine::counter_seconds().unwrap_or_default()
+pub(crate) fn histogram(site: &Site) -> &'static OwnHistogram {
+    HOT.with(Cell::get).histogram(site)
 }
 
 /// The page of this thread in the collector that a handle is bound to, or in the current one.
 #[inline]
-fn hot(bound: Option<u64>) -> Option<&'static Page> {
-    let page = HOT.with(Cell::get)?;
-    match bound {
-        Some(collector) if page.collector.load(Relaxed) != collector => None,
-        _ => Some(page),
+fn hot(bound: Option<u64>) -> Hot {
+    let hot = HOT.with(Cell::get);
+    if bound.is_none_or(|collector| hot.collector == collector) { hot } else { Hot::NONE }
+}
+
+impl Hot {
+    const NONE: Self = Self { page: None, histograms: None, collector: 0, timed: None, counter_seconds: 0.0 };
+
+    /// The histogram of that site; where there is none, one that takes nothing.
+    #[inline]
+    fn histogram(&self, site: &Site) -> &'static OwnHistogram {
+        static NOBODYS: OwnHistogram = OwnHistogram::new();
+        let own = || self.histograms?[own(site)?].get();
+        own().map_or(&NOBODYS, |histogram| histogram)
     }
 }
 
@@ -194,12 +241,12 @@ fn own(site: &Site) -> Option<usize> {
 
 /// The collector for which this thread records.
 pub(super) fn current_collector() -> Option<u64> {
-    hot(None).map(|page| page.collector.load(Relaxed))
+    Some(hot(None)).filter(|hot| hot.page.is_some()).map(|hot| hot.collector)
 }
 
 /// The current collector of this thread has changed.
 pub(crate) fn forget_current() {
-    let _ = HOT.try_with(|hot| hot.set(None));
+    let _ = HOT.try_with(|hot| hot.set(Hot::NONE));
 }
 
 /// All pages of one collector.
@@ -211,6 +258,8 @@ pub(crate) struct Pages {
     bytes: AtomicUsize,
     max_bytes: usize,
     retired: AtomicUsize,
+    /// The last one's.
+    lease_id: AtomicU64,
 }
 
 impl Pages {
@@ -223,6 +272,7 @@ impl Pages {
             bytes: AtomicUsize::new(0),
             max_bytes,
             retired: AtomicUsize::new(0),
+            lease_id: AtomicU64::new(collector << LeaseId::COLLECTOR),
         }
     }
 
@@ -234,11 +284,11 @@ impl Pages {
     /// the histogram of that site, where they are missing. Whatever can't be had stays missing.
     #[cold]
     pub(crate) fn attach(&self, site: &Site, need: Need) {
-        let page = MINE.try_with(|mine| {
+        let lease = MINE.try_with(|mine| {
             let mut mine = mine.0.try_borrow_mut().ok()?;
             let known = mine.iter().find(|lease| lease.page.collector.load(Relaxed) == self.collector);
             if let Some(lease) = known {
-                return Some(lease.page);
+                return Some((lease.id, lease.page));
             }
             // Collectors that are gone have released their pages: this thread is the last owner.
             mine.retain(|lease| {
@@ -249,11 +299,11 @@ impl Pages {
                 !alone
             });
             let page = self.lease()?;
-            mine.push(Lease { page, tagged: Tagged::default(), swept: self.retired.load(Relaxed) });
-            Some(page)
+            let id = LeaseId(NonZeroU64::MIN.saturating_add(self.lease_id.fetch_add(1, Relaxed)));
+            mine.push(Lease { id, page, tagged: Tagged::default(), swept: self.retired.load(Relaxed) });
+            Some((id, page))
         });
-        let Ok(Some(page)) = page else { return };
-        let _ = HOT.try_with(|hot| hot.set(Some(page)));
+        let Ok(Some((id, page))) = lease else { return };
         if let (Need::Histogram(bounds), Some(number)) = (need, own(site)) {
             let dir = page.histograms.get();
             let missing = dir.is_none_or(|all| all[number].get().is_none());
@@ -261,16 +311,24 @@ impl Pages {
                 + if dir.is_none() { CELLS * size_of::<OnceLock<Box<()>>>() } else { 0 };
             if !missing || self.take(size) {
                 let all = page.histograms.get_or_init(|| Box::new([const { OnceLock::new() }; CELLS]));
-                let place = (page.address(), number);
-                all[number].get_or_init(|| Box::new(OwnHistogram::at(place))).choose(bounds);
+                all[number].get_or_init(Box::default).choose(bounds);
             }
         }
+        let counter_seconds = machine::counter_seconds().filter(|_| self.machine_clock);
+        let hot = Hot {
+            page: Some(page),
+            histograms: page.histograms.get().map(|all| &**all),
+            collector: self.collector,
+            timed: counter_seconds.map(|_| id),
+            counter_seconds: counter_seconds.unwrap_or_default(),
+        };
+        let _ = HOT.try_with(|current| current.set(hot));
     }
 
     /// A cell of this thread's own for a site with these tags, which the series is given to read; none without
     /// a page in this collector, or without memory.
     pub(crate) fn keep_tagged(&self, site: &Site, tags: &[(&str, &str)], need: Need) -> Option<Arc<OwnCell>> {
-        let (number, page) = (site.number()?, hot(Some(self.collector))?);
+        let (number, page) = (site.number()?, hot(Some(self.collector)).page?);
         let kept = MINE.try_with(|mine| {
             let mut mine = mine.0.try_borrow_mut().ok()?;
             let lease = mine.iter_mut().find(|lease| std::ptr::eq(lease.page, page))?;
@@ -336,8 +394,6 @@ impl Pages {
         }
         let page = free().pop().unwrap_or_else(|| Box::leak(Box::default()));
         page.collector.store(self.collector, Relaxed);
-        let seconds = machine::counter_seconds().filter(|_| self.machine_clock).unwrap_or_default();
-        page.counter_seconds.store(seconds.to_bits(), Relaxed);
         page.left.store(false, Relaxed);
         page.owners.store(2, Release);
         self.leased().push(page);
@@ -372,7 +428,6 @@ impl Default for Page {
     fn default() -> Self {
         Self {
             collector: AtomicU64::new(0),
-            counter_seconds: AtomicU64::new(0),
             sums: [const { AtomicU64::new(0) }; CELLS],
             histograms: OnceLock::new(),
             owners: AtomicU8::new(0),
@@ -388,18 +443,6 @@ impl std::fmt::Debug for Page {
 }
 
 impl Page {
-    /// The histogram of that site.
-    #[inline]
-    fn histogram(&self, site: &Site) -> Option<&OwnHistogram> {
-        self.histograms.get()?[own(site)?].get().map(|histogram| &**histogram)
-    }
-
-    /// Tells one page from another.
-    #[inline]
-    fn address(&self) -> usize {
-        std::ptr::from_ref(self).addr()
-    }
-
     /// The sums that are not 0, by the number of their site.
     pub(crate) fn sums(&self) -> impl Iterator<Item = (usize, u64)> {
         self.sums.iter().map(|cell| cell.load(Relaxed)).enumerate().filter(|(_, sum)| *sum != 0)

@@ -37,7 +37,7 @@ impl OwnCell {
         let histogram = match need {
             Need::Sum => None,
             Need::Histogram(bounds) => {
-                let histogram = Box::new(OwnHistogram::at((0, 0)));
+                let histogram: Box<OwnHistogram> = Box::default();
                 histogram.choose(bounds);
                 Some(histogram)
             }
