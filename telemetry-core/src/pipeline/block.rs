@@ -3,6 +3,7 @@
 //! The writer alone stores words and then says how many there are; the reader looks no further. Neither waits for the
 //! other.
 
+use super::prefetch;
 use crate::model::record::{Chunk, Encoded, SitePtr, Words};
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,6 +14,7 @@ pub(super) struct Block {
     words: Box<[AtomicU64]>,
     /// The call sites of those records that have one, in their order.
     sites: Box<[SitePtr]>,
+    prefetches: bool,
     /// Written by the writer.
     written: AtomicU64,
     /// Written by the reader.
@@ -31,6 +33,8 @@ const ITEM_BITS: u32 = 20;
 const ITEMS: u64 = (1 << ITEM_BITS) - 1;
 /// No record has fewer words.
 const LEAST_RECORD: usize = 6;
+/// So far ahead of what is written cache lines are asked for.
+const AHEAD: usize = 32;
 
 impl Mark {
     fn of(packed: u64) -> Self {
@@ -53,6 +57,7 @@ impl Block {
         Self {
             words: (0..words).map(|_| AtomicU64::new(0)).collect(),
             sites: (0..words / LEAST_RECORD).map(|_| SitePtr::default()).collect(),
+            prefetches: prefetch::is_supported(),
             written: AtomicU64::new(0),
             read: AtomicU64::new(0),
         }
@@ -82,6 +87,10 @@ impl Block {
                 place.store(word, Relaxed);
             }
         });
+        if self.prefetches {
+            prefetch::to_write(self.words.get(end + AHEAD..end + AHEAD + record.words()));
+            prefetch::to_write(self.sites.get(mark.sites + AHEAD..=mark.sites + AHEAD));
+        }
         mark.words = end;
         mark.items += 1;
         if let Some(site) = record.site {

@@ -10,6 +10,7 @@ pub(crate) mod backoff;
 mod block;
 pub(crate) mod buffer;
 pub(crate) mod ledger;
+mod prefetch;
 pub(crate) mod queue;
 pub(crate) mod worker;
 
