@@ -96,7 +96,7 @@ pub mod __private {
         TextTag, announce, call, count, count_with, error_type, observe, opened, record, record_point, start,
         type_name,
     };
-    #[cfg(feature = "macros")]
+    #[cfg(all(feature = "macros", not(target_os = "linux")))]
     pub use telemetry_core::{inventory, metrics::Listed};
     use tracing::callsite::{Callsite, Identifier};
     use tracing::field::FieldSet;

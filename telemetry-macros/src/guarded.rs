@@ -6,8 +6,8 @@ use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound};
 
 use crate::args::{AttributeArgs, Common, ErrorType, Kind};
 use crate::expand::{
-    dynamic_tags, has_dynamic_tags, in_scope, local, metric, nameable, one_site, open_span, private, site,
-    site_of, site_value,
+    dynamic_tags, has_dynamic_tags, in_scope, listed, local, metric, nameable, one_site, open_span, private,
+    site, site_of, site_value,
 };
 use crate::function::Function;
 
@@ -135,11 +135,9 @@ impl<'a> Guarded<'a> {
                 let with_outcome = [&own_tags[..], &[("outcome", quote!(#outcome))]].concat();
                 site_value(*kind, name, &args.common, &with_outcome)
             });
-            let sites = quote!({
-                static SITES: [#p::Site; 4] = [#(#sites),*];
-                #p::inventory::submit! { #p::Listed::all(&SITES, #is_tagged) }
-                &SITES
-            });
+            let sites = quote!(static SITES: [#p::Site; 4] = [#(#sites),*];);
+            let sites = listed(&args.common, &sites, &quote!(&SITES));
+            let sites = quote!({ #sites &SITES });
             if *kind == Kind::Count {
                 let value = args.value.as_ref().map_or_else(|| quote!(1), |value| quote!(#value));
                 quote!(#p::OutcomeCounter::start(#sites, #tags, #value))

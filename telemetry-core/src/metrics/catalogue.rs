@@ -6,25 +6,60 @@ use super::site::{Site, SiteTags};
 use super::table::Table;
 use crate::model::Kind;
 
-/// The sites of one attribute or macro; the linker brings all of them together.
-#[derive(Debug)]
-pub struct Listed {
-    sites: &'static [Site],
-    /// They have tags that are known only when they are recorded.
-    is_tagged_later: bool,
-}
+#[cfg(not(target_os = "linux"))]
+pub use by_inventory::Listed;
+#[cfg(not(target_os = "linux"))]
+use by_inventory::sites;
+#[cfg(target_os = "linux")]
+use by_section::sites;
 
-inventory::collect!(Listed);
+/// The linker puts the sites of all attributes and macros into one section, one after the other, and says where that
+/// begins and ends.
+#[cfg(target_os = "linux")]
+mod by_section {
+    use super::Site;
 
-impl Listed {
-    /// That site.
-    pub const fn one(site: &'static Site, is_tagged_later: bool) -> Self {
-        Self::all(std::slice::from_ref(site), is_tagged_later)
+    #[allow(unsafe_code)]
+    mod section {
+        use super::Site;
+
+        unsafe extern "Rust" {
+            #[link_name = "__start_telemetry_sites_0"]
+            pub(super) static START: Site;
+            #[link_name = "__stop_telemetry_sites_0"]
+            pub(super) static STOP: Site;
+        }
+
+        /// So that there is one where nothing is measured.
+        #[used]
+        #[unsafe(link_section = "telemetry_sites_0")]
+        static NONE: [Site; 0] = [];
     }
 
-    /// These sites.
-    pub const fn all(sites: &'static [Site], is_tagged_later: bool) -> Self {
-        Self { sites, is_tagged_later }
+    #[allow(unsafe_code)]
+    pub(super) fn sites() -> impl Iterator<Item = &'static Site> {
+        let (start, stop) = (&raw const section::START, &raw const section::STOP);
+        let many = (stop.addr() - start.addr()) / size_of::<Site>();
+        // SAFETY: nothing but sites is put into that section (the name is that of this layout of theirs), and with
+        // sections of a chosen name compilers and linkers leave no room between statics beyond what their type needs:
+        // what distributed slices everywhere are built on.
+        unsafe { std::slice::from_raw_parts(start, many) }.iter()
+    }
+}
+
+/// Where other formats of programs have other ways, `inventory` knows them.
+#[cfg(not(target_os = "linux"))]
+mod by_inventory {
+    use super::Site;
+
+    /// The sites of one attribute or macro.
+    #[derive(Debug)]
+    pub struct Listed(pub &'static [Site]);
+
+    inventory::collect!(Listed);
+
+    pub(super) fn sites() -> impl Iterator<Item = &'static Site> {
+        inventory::iter::<Listed>.into_iter().flat_map(|listed| listed.0)
     }
 }
 
@@ -33,7 +68,6 @@ impl Listed {
 #[derive(Clone, Copy, Debug)]
 pub struct StaticMetric {
     site: &'static Site,
-    is_tagged_later: bool,
 }
 
 impl StaticMetric {
@@ -72,7 +106,7 @@ impl StaticMetric {
 
     /// Whether it has tags beside these, whose values are known only when it is recorded.
     pub fn is_tagged_later(&self) -> bool {
-        self.is_tagged_later
+        self.site.is_tagged_later
     }
 
     /// The source file that feeds it, as the compiler was told to find it.
@@ -92,12 +126,7 @@ impl StaticMetric {
 /// Handles made from code ([`counter`](crate::counter) and the like) are not among them: nobody knows of one before it is
 /// made.
 pub fn catalogue() -> Vec<StaticMetric> {
-    let listed = inventory::iter::<Listed>.into_iter();
-    let mut all: Vec<StaticMetric> = listed
-        .flat_map(|Listed { sites, is_tagged_later }| {
-            sites.iter().map(|site| StaticMetric { site, is_tagged_later: *is_tagged_later })
-        })
-        .collect();
+    let mut all: Vec<StaticMetric> = sites().map(|site| StaticMetric { site }).collect();
     all.sort_by_key(|metric| (metric.name(), metric.tags(), metric.file(), metric.line()));
     all
 }
@@ -106,7 +135,7 @@ impl Table {
     /// Makes the series of all static counters and histograms whose tags are known: they stand at 0 from now on.
     pub(crate) fn begin_static(&self) {
         for metric in catalogue() {
-            if !metric.is_tagged_later && metric.kind() != Kind::Gauge {
+            if !metric.is_tagged_later() && metric.kind() != Kind::Gauge {
                 self.begin(metric.site);
             }
         }

@@ -24,7 +24,7 @@ mod tagged;
 mod task;
 mod view;
 
-#[cfg(feature = "catalogue")]
+#[cfg(all(feature = "catalogue", not(target_os = "linux")))]
 #[doc(hidden)]
 pub use catalogue::Listed;
 #[cfg(feature = "catalogue")]

@@ -60,6 +60,8 @@ pub struct Site {
     pub(crate) bounds: &'static [f64],
     /// Of a timer: its measurements are seen while they run.
     pub(crate) is_long_task: bool,
+    /// It has tags that are known only when it is recorded.
+    pub(super) is_tagged_later: bool,
     /// Where it stands in the source; empty where nobody knows.
     pub(super) file: &'static str,
     pub(super) line: u32,
@@ -93,6 +95,7 @@ impl Site {
             tags: SiteTags::Static(tags),
             bounds: &[],
             is_long_task: false,
+            is_tagged_later: false,
             file: "",
             line: 0,
             number: AtomicU32::new(0),
@@ -114,6 +117,12 @@ impl Site {
     #[track_caller]
     pub const fn timer(name: &'static str, tags: &'static [(&'static str, &'static str)]) -> Self {
         Self::here(CellKind::Histogram, name, tags).unit("s")
+    }
+
+    /// The same with more tags, which are known only when it is recorded.
+    pub const fn tagged_later(mut self) -> Self {
+        self.is_tagged_later = true;
+        self
     }
 
     /// For a handle.
@@ -262,9 +271,24 @@ impl Site {
 
     /// The same, to be changed.
     pub(crate) fn copy(&self) -> Self {
-        let &Self { kind, unit, description, level, bounds, is_long_task, file, line, .. } = self;
+        let &Self {
+            kind, unit, description, level, bounds, is_long_task, is_tagged_later, file, line, ..
+        } = self;
         let (name, tags, number) = (self.name.clone(), self.tags.clone(), AtomicU32::new(0));
-        Self { kind, name, unit, description, level, tags, bounds, is_long_task, file, line, number }
+        Self {
+            kind,
+            name,
+            unit,
+            description,
+            level,
+            tags,
+            bounds,
+            is_long_task,
+            is_tagged_later,
+            file,
+            line,
+            number,
+        }
     }
 
     pub(crate) fn add_tag(&mut self, key: Text, value: Text) -> Result<(), TagsError> {
