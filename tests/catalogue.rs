@@ -41,7 +41,10 @@ fn named(name: &str) -> Vec<StaticMetric> {
 fn every_static_metric_is_listed_before_its_first_use() {
     let [order] = named("cat.orders")[..] else { panic!("{:?}", named("cat.orders")) };
     assert_eq!((order.kind(), order.unit(), order.description()), (Kind::Counter, "{order}", "Orders taken"));
-    assert_eq!((order.tags(), order.level()), (&[("till", "1")][..], Some(telemetry_layer::Level::INFO)));
+    assert_eq!(
+        (&order.tags()[..], order.level()),
+        (&[("till", "1")][..], Some(telemetry_layer::Level::INFO))
+    );
     assert!(order.file().ends_with("catalogue.rs") && order.line() > 10, "{order:?}");
 
     let outcomes: Vec<_> = named("cat.pay").iter().map(|metric| metric.tags()[0].1).collect();

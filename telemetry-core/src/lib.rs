@@ -45,9 +45,6 @@ pub use instrument::{
     Counter, Gauge, Histogram, Meter, Timer, TimerGuard, UpDownCounter, With, counter, gauge, histogram,
     meter, timer, up_down_counter,
 };
-#[cfg(all(feature = "catalogue", not(target_os = "linux")))]
-#[doc(hidden)]
-pub use inventory;
 pub use pipeline::Ledger;
 #[doc(hidden)]
 pub use pipeline::Writer;

@@ -86,64 +86,148 @@ pub mod prelude {
 }
 
 /// For what the macros expand to. Nothing here is for users, and all of it may change.
+#[cfg(feature = "macros")]
 #[doc(hidden)]
 pub mod __private {
+    use std::pin::Pin;
+    use std::task::{Context as TaskContext, Poll};
     pub use telemetry_core::Level;
+    #[cfg(not(target_os = "linux"))]
+    pub use telemetry_core::list;
     pub use telemetry_core::metrics::{CellKind, Site};
     pub use telemetry_core::private::{
-        Active, AnyOutcome, CallTimer, DisplayTag, End, FutureOutcomeTimer, FutureTimer, Outcome,
-        OutcomeCounter, OutcomeTimer, Over, Probe, SpanOutcomeTimer, SpanTimer, Tag, TaggedOutcomeTimer,
-        TextTag, announce, call, count, count_with, error_type, observe, opened, record, record_point, start,
-        type_name,
+        Active, AnyOutcome, CallTimer, DisplayTag, FutureOutcomeTimer, FutureTimer, Outcome, OutcomeCounter,
+        OutcomeTimer, Probe, SpanOutcomeTimer, SpanTimer, Tag, TaggedOutcomeTimer, TextTag, call, count,
+        count_with, error_type, observe, record, record_point, start, type_name,
     };
-    #[cfg(all(feature = "macros", not(target_os = "linux")))]
-    pub use telemetry_core::{inventory, metrics::Listed};
-    use tracing::callsite::{Callsite, Identifier};
+    use telemetry_core::private::{End, Measures, Over, announce, opened};
+    use tracing::callsite::{DefaultCallsite, Identifier};
     use tracing::field::FieldSet;
+    use tracing::instrument::Instrumented;
     use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
     use tracing::metadata::Kind;
+    use tracing::span::EnteredSpan;
+    use tracing::{Metadata, Span};
 
     pub use tracing;
-    pub use tracing::callsite::DefaultCallsite;
-    pub use tracing::{Instrument, Metadata};
+    pub use tracing::Instrument;
 
-    /// Of a span whose fields have no value when it opens.
-    #[track_caller]
-    pub const fn span_metadata(
-        name: &'static str,
-        target: &'static str,
-        level: Level,
-        fields: &'static [&'static str],
-        site: &'static dyn Callsite,
-    ) -> Metadata<'static> {
-        let place = std::panic::Location::caller();
-        let (fields, line) = (FieldSet::new(fields, Identifier(site)), Some(place.line()));
-        Metadata::new(name, target, level, Some(place.file()), line, Some(target), fields, Kind::SPAN)
+    /// Where spans begin whose fields have no value yet. What `span!` would become costs the compiler twice as much.
+    #[derive(Debug)]
+    pub struct SpanSite {
+        metadata: Metadata<'static>,
+        callsite: DefaultCallsite,
     }
 
-    /// Opens such a span, if anybody wants it.
-    #[inline]
-    pub fn open(site: &'static DefaultCallsite) -> tracing::Span {
-        let metadata = site.metadata();
-        if *metadata.level() <= STATIC_MAX_LEVEL && *metadata.level() <= LevelFilter::current() {
-            let interest = site.interest();
-            let is_wanted = || tracing::dispatcher::get_default(|subscriber| subscriber.enabled(metadata));
-            if interest.is_always() || (interest.is_sometimes() && is_wanted()) {
-                return tracing::Span::new(metadata, &metadata.fields().value_set(&[]));
-            }
+    impl SpanSite {
+        /// To be kept where `site` says.
+        #[track_caller]
+        pub const fn new(
+            site: &'static Self,
+            name: &'static str,
+            target: &'static str,
+            level: Level,
+            fields: &'static [&'static str],
+        ) -> Self {
+            let place = std::panic::Location::caller();
+            let (file, line) = (Some(place.file()), Some(place.line()));
+            let fields = FieldSet::new(fields, Identifier(&site.callsite));
+            let metadata = Metadata::new(name, target, level, file, line, Some(target), fields, Kind::SPAN);
+            Self { metadata, callsite: DefaultCallsite::new(&site.metadata) }
         }
-        tracing::Span::none()
+
+        /// Opens a span, if anybody wants it.
+        pub fn open(&'static self) -> Span {
+            let metadata = &self.metadata;
+            if *metadata.level() <= STATIC_MAX_LEVEL && *metadata.level() <= LevelFilter::current() {
+                let interest = self.callsite.interest();
+                let is_wanted =
+                    || tracing::dispatcher::get_default(|subscriber| subscriber.enabled(metadata));
+                if interest.is_always() || (interest.is_sometimes() && is_wanted()) {
+                    return Span::new(metadata, &metadata.fields().value_set(&[]));
+                }
+            }
+            Span::none()
+        }
+    }
+
+    /// Says when the span began that is opened next: with its timer.
+    #[inline]
+    pub fn announced<T: Measures>(timer: T) -> T {
+        announce(&timer);
+        timer
+    }
+
+    /// That span.
+    #[inline]
+    pub fn begun(span: Span) -> Span {
+        opened();
+        span
+    }
+
+    /// A call that runs in a span on one thread. Both end with one reading of the clock, which runs again when this is
+    /// gone.
+    #[derive(Debug)]
+    pub struct Spanned<T> {
+        end: End,
+        span: EnteredSpan,
+        pub timer: T,
+        _over: Over,
+    }
+
+    impl<T: Measures> Spanned<T> {
+        #[inline]
+        pub fn new(timer: T, span: Span) -> Self {
+            let span = span.entered();
+            Self { end: End::of(&timer), span, timer, _over: Over }
+        }
+
+        pub fn span(&self) -> &Span {
+            &self.span
+        }
+
+        /// It has returned with that outcome; what follows takes no part in its time.
+        #[inline]
+        pub fn returned(&mut self, outcome: Outcome) {
+            set_status(&self.span, outcome);
+            self.end.now();
+        }
+    }
+
+    pin_project_lite::pin_project! {
+        /// A future in a span, which it hands out at its end.
+        #[derive(Debug)]
+        pub struct WithSpan<F> {
+            #[pin]
+            future: Instrumented<F>,
+        }
+    }
+
+    impl<F> WithSpan<F> {
+        #[inline]
+        pub fn new(future: F, span: Span) -> Self {
+            Self { future: future.instrument(span) }
+        }
+    }
+
+    impl<F: Future> Future for WithSpan<F> {
+        type Output = (F::Output, Span);
+
+        fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
+            let mut future = self.project().future;
+            future.as_mut().poll(context).map(|output| (output, future.span().clone()))
+        }
     }
 
     /// Gives the span of a call that returned an error that error.
-    pub fn record_error<T, E: std::fmt::Display>(span: &tracing::Span, result: &Result<T, E>) {
+    pub fn record_error<T, E: std::fmt::Display>(span: &Span, result: &Result<T, E>) {
         if let Err(error) = result {
             span.record("error", tracing::field::display(error));
         }
     }
 
     /// Gives the span of a call that returned an error the status error.
-    pub fn set_status(span: &tracing::Span, outcome: Outcome) {
+    pub fn set_status(span: &Span, outcome: Outcome) {
         if outcome == Outcome::Error {
             span.record("otel.status_code", "error");
         }

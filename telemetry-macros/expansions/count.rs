@@ -2,19 +2,20 @@ fn work() {
     {
         ::telemetry_layer::__private::count(
             {
-                static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::here(
+                #[cfg_attr(
+                    target_os = "linux",
+                    used,
+                    unsafe(link_section = "telemetry_sites_0")
+                )]
+                static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::function(
                     ::telemetry_layer::__private::CellKind::Counter,
                     "function.calls",
-                    &[
-                        (
-                            "code.function.name",
-                            ::core::concat!(::core::module_path!(), "::", "work"),
-                        ),
-                    ],
+                    ::core::module_path!(),
+                    "work",
+                    &[],
                 );
-                ::telemetry_layer::__private::inventory::submit! {
-                    ::telemetry_layer::__private::Listed::one(& SITE, false)
-                }
+                #[cfg(not(target_os = "linux"))]
+                ::telemetry_layer::__private::list!(::core::slice::from_ref(& SITE));
                 &SITE
             },
             1,

@@ -1,50 +1,20 @@
 pub async fn fetch(&self, url: &str) -> io::Result<Vec<u8>> {
     let mut __timer = ::telemetry_layer::__private::FutureOutcomeTimer::start({
-        static SITES: [::telemetry_layer::__private::Site; 4] = [
-            ::telemetry_layer::__private::Site::timer(
+        #[cfg_attr(
+            target_os = "linux",
+            used,
+            unsafe(link_section = "telemetry_sites_0")
+        )]
+        static SITES: [::telemetry_layer::__private::Site; 4] = ::telemetry_layer::__private::Site::function(
+                ::telemetry_layer::__private::CellKind::Histogram,
                 "function.duration",
-                &[
-                    (
-                        "code.function.name",
-                        ::core::concat!(::core::module_path!(), "::", "fetch"),
-                    ),
-                    ("outcome", "ok"),
-                ],
-            ),
-            ::telemetry_layer::__private::Site::timer(
-                "function.duration",
-                &[
-                    (
-                        "code.function.name",
-                        ::core::concat!(::core::module_path!(), "::", "fetch"),
-                    ),
-                    ("outcome", "error"),
-                ],
-            ),
-            ::telemetry_layer::__private::Site::timer(
-                "function.duration",
-                &[
-                    (
-                        "code.function.name",
-                        ::core::concat!(::core::module_path!(), "::", "fetch"),
-                    ),
-                    ("outcome", "panic"),
-                ],
-            ),
-            ::telemetry_layer::__private::Site::timer(
-                "function.duration",
-                &[
-                    (
-                        "code.function.name",
-                        ::core::concat!(::core::module_path!(), "::", "fetch"),
-                    ),
-                    ("outcome", "cancelled"),
-                ],
-            ),
-        ];
-        ::telemetry_layer::__private::inventory::submit! {
-            ::telemetry_layer::__private::Listed::all(& SITES, false)
-        }
+                ::core::module_path!(),
+                "fetch",
+                &[],
+            )
+            .outcomes();
+        #[cfg(not(target_os = "linux"))]
+        ::telemetry_layer::__private::list!(& SITES);
         &SITES
     });
     let __result = async move {

@@ -1,17 +1,19 @@
 fn hot(n: u64) -> u64 {
     let __timer = ::telemetry_layer::__private::CallTimer::start({
-        static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::timer(
+        #[cfg_attr(
+            target_os = "linux",
+            used,
+            unsafe(link_section = "telemetry_sites_0")
+        )]
+        static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::function(
+            ::telemetry_layer::__private::CellKind::Histogram,
             "function.duration",
-            &[
-                (
-                    "code.function.name",
-                    ::core::concat!(::core::module_path!(), "::", "hot"),
-                ),
-            ],
+            ::core::module_path!(),
+            "hot",
+            &[],
         );
-        ::telemetry_layer::__private::inventory::submit! {
-            ::telemetry_layer::__private::Listed::one(& SITE, false)
-        }
+        #[cfg(not(target_os = "linux"))]
+        ::telemetry_layer::__private::list!(::core::slice::from_ref(& SITE));
         &SITE
     });
     #[allow(unused_braces)] { n + 1 }

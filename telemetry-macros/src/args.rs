@@ -23,6 +23,16 @@ impl Kind {
         if self == Self::Time { "function.duration" } else { "function.calls" }
     }
 
+    /// Where its values go; a timer's name says that.
+    pub(crate) fn cell(self) -> Option<&'static str> {
+        match self {
+            Self::Count => Some("Counter"),
+            Self::Time => None,
+            Self::Histogram => Some("Histogram"),
+            Self::Gauge | Self::Record => Some("Gauge"),
+        }
+    }
+
     fn has_buckets(self) -> bool {
         matches!(self, Self::Time | Self::Histogram)
     }

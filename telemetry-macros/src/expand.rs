@@ -27,7 +27,7 @@ pub(crate) fn local(name: &str) -> Ident {
 pub(crate) fn call(kind: Kind, args: &CallArgs) -> TokenStream {
     let p = private(&args.common);
     let name = &args.name;
-    let site = site(kind, &quote!(#name), &args.common, &[]);
+    let site = site(kind, &Metric::Named(name), &args.common);
     let tags = dynamic_tags(&args.common);
     let run = match (kind, &args.value) {
         (Kind::Time, _) => quote!(#p::start(#site, #tags)),
@@ -48,8 +48,8 @@ pub(crate) fn attribute(kind: Kind, args: &AttributeArgs, function: &Function) -
 }
 
 fn count(args: &AttributeArgs, function: &Function) -> TokenStream {
-    let (name, own_tags) = metric(Kind::Count.unnamed(), args, function);
-    let site = site(Kind::Count, &name, &args.common, &own_tags);
+    let metric = Metric::of(Kind::Count.unnamed(), args, function);
+    let site = site(Kind::Count, &metric, &args.common);
     let add = add(&args.common, &site, args.value.as_ref());
     let body = function.last();
     let imports = imports(&args.common);
@@ -99,13 +99,10 @@ pub(crate) fn open_span(args: &AttributeArgs, function: &Function) -> TokenStrea
             target: ::core::module_path!(), #p::Level::#level, #name, #(#own,)* #fields
         ));
     }
-    // What `span!` would become costs the compiler twice as much.
     quote!({
-        static META: #p::Metadata<'static> = #p::span_metadata(
-            #name, ::core::module_path!(), #p::Level::#level, &[#(#own),*], &SPAN
-        );
-        static SPAN: #p::DefaultCallsite = #p::DefaultCallsite::new(&META);
-        #p::open(&SPAN)
+        static SPAN: #p::SpanSite =
+            #p::SpanSite::new(&SPAN, #name, ::core::module_path!(), #p::Level::#level, &[#(#own),*]);
+        SPAN.open()
     })
 }
 
@@ -114,29 +111,27 @@ fn function_name(function: &Function) -> LitStr {
     LitStr::new(&syn::ext::IdentExt::unraw(name).to_string(), name.span())
 }
 
-/// The metric's name, and the tags it has because nobody named it.
-pub(crate) fn metric(
-    unnamed: &str,
-    args: &AttributeArgs,
-    function: &Function,
-) -> (TokenStream, Vec<(&'static str, TokenStream)>) {
-    if let Some(name) = &args.name {
-        return (quote!(#name), Vec::new());
+/// What a metric is called.
+pub(crate) enum Metric<'a> {
+    Named(&'a LitStr),
+    /// It is that of all functions, each with a tag of its own: the last part of its path.
+    OfFunction(&'static str, LitStr),
+}
+
+impl<'a> Metric<'a> {
+    pub(crate) fn of(unnamed: &'static str, args: &'a AttributeArgs, function: &Function) -> Self {
+        if let Some(name) = &args.name {
+            return Self::Named(name);
+        }
+        let own = function_name(function);
+        let of_type = args.of_type.as_ref().map(|name| format!("{}::", name.value())).unwrap_or_default();
+        Self::OfFunction(unnamed, LitStr::new(&format!("{of_type}{}", own.value()), own.span()))
     }
-    let own = function_name(function);
-    let of_type = args.of_type.as_ref().map(|name| quote!(#name, "::",));
-    let path = quote_spanned!(own.span()=> ::core::concat!(::core::module_path!(), "::", #of_type #own));
-    (quote!(#unnamed), vec![("code.function.name", path)])
 }
 
 /// A reference to a site in a `static` that no expression of the user can see.
-pub(crate) fn site(
-    kind: Kind,
-    name: &TokenStream,
-    common: &Common,
-    own: &[(&str, TokenStream)],
-) -> TokenStream {
-    one_site(common, &site_value(kind, name, common, own))
+pub(crate) fn site(kind: Kind, metric: &Metric<'_>, common: &Common) -> TokenStream {
+    one_site(common, &site_value(kind.cell(), metric, common))
 }
 
 pub(crate) fn one_site(common: &Common, value: &TokenStream) -> TokenStream {
@@ -153,48 +148,34 @@ pub(crate) fn listed(common: &Common, site: &TokenStream, sites: &TokenStream) -
         #[cfg_attr(target_os = "linux", used, unsafe(link_section = "telemetry_sites_0"))]
         #site
         #[cfg(not(target_os = "linux"))]
-        #p::inventory::submit! { #p::Listed(#sites) }
+        #p::list!(#sites);
     }
 }
 
-pub(crate) fn site_value(
-    kind: Kind,
-    name: &TokenStream,
-    common: &Common,
-    own: &[(&str, TokenStream)],
-) -> TokenStream {
-    let cell = match kind {
-        Kind::Count => Some(quote!(Counter)),
-        // Its unit is the second.
-        Kind::Time => None,
-        Kind::Histogram => Some(quote!(Histogram)),
-        Kind::Gauge | Kind::Record => Some(quote!(Gauge)),
-    };
-    site_of(cell.as_ref(), name, common, own)
-}
-
-pub(crate) fn site_of(
-    cell: Option<&TokenStream>,
-    name: &TokenStream,
-    common: &Common,
-    own: &[(&str, TokenStream)],
-) -> TokenStream {
+/// A site; a timer where it is for no certain kind of cell.
+pub(crate) fn site_value(cell: Option<&str>, metric: &Metric<'_>, common: &Common) -> TokenStream {
     let p = private(common);
     let unit = common.unit.as_ref().filter(|_| cell.is_some()).map(|unit| quote!(.unit(#unit)));
     let description = common.description.as_ref().map(|text| quote!(.description(#text)));
     let buckets = common.buckets.as_ref().map(|bounds| quote!(.buckets(&#bounds)));
     let level = common.level.as_ref().map(|level| quote!(.level(#p::Level::#level)));
-    let own = own.iter().map(|(key, value)| quote!((#key, #value)));
-    let literal = common.tags.iter().filter_map(|tag| {
+    let later = has_dynamic_tags(common).then(|| quote!(.tagged_later()));
+    let tags = common.tags.iter().filter_map(|tag| {
         let (key, value) = (&tag.key, tag.literal()?);
         Some(quote!((#key, #value)))
     });
-    let tags = own.chain(literal);
-    let later = has_dynamic_tags(common).then(|| quote!(.tagged_later()));
-    let site = if let Some(cell) = cell {
-        quote!(here(#p::CellKind::#cell, #name, &[#(#tags),*]))
-    } else {
-        quote!(timer(#name, &[#(#tags),*]))
+    let tags = quote!(&[#(#tags),*]);
+    let kind = |cell: &str| Ident::new(cell, Span::call_site());
+    let site = match (metric, cell) {
+        (Metric::Named(name), None) => quote!(timer(#name, #tags)),
+        (Metric::Named(name), Some(cell)) => {
+            let kind = kind(cell);
+            quote!(here(#p::CellKind::#kind, #name, #tags))
+        }
+        (Metric::OfFunction(metric, name), cell) => {
+            let kind = kind(cell.unwrap_or("Histogram"));
+            quote!(function(#p::CellKind::#kind, #metric, ::core::module_path!(), #name, #tags))
+        }
     };
     quote!(#p::Site::#site #level #description #buckets #unit #later)
 }

@@ -2,16 +2,14 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound};
+use syn::{GenericArgument, LitStr, PathArguments, ReturnType, Type, TypeParamBound};
 
 use crate::args::{AttributeArgs, Common, ErrorType, Kind};
 use crate::expand::{
-    dynamic_tags, has_dynamic_tags, in_scope, listed, local, metric, nameable, one_site, open_span, private,
-    site, site_of, site_value,
+    Metric, dynamic_tags, has_dynamic_tags, in_scope, listed, local, nameable, one_site, open_span, private,
+    site, site_value,
 };
 use crate::function::Function;
-
-const OUTCOMES: [&str; 4] = ["ok", "error", "panic", "cancelled"];
 
 pub(crate) struct Guarded<'a> {
     kind: Kind,
@@ -22,8 +20,7 @@ pub(crate) struct Guarded<'a> {
     p: TokenStream,
     /// What opens its span, if it has one.
     span: Option<TokenStream>,
-    /// The metric's name, and the tags it has because nobody named it.
-    metric: (TokenStream, Vec<(&'static str, TokenStream)>),
+    metric: Metric<'a>,
     names: Names,
 }
 
@@ -43,7 +40,6 @@ struct Names {
     active: Ident,
     timer: Ident,
     span: Ident,
-    end: Ident,
     future: Ident,
     result: Ident,
     outcome: Ident,
@@ -55,7 +51,6 @@ impl<'a> Guarded<'a> {
             active: local("__active"),
             timer: local("__timer"),
             span: local("__span"),
-            end: local("__end"),
             future: local("__future"),
             result: local("__result"),
             outcome: local("__outcome"),
@@ -67,20 +62,19 @@ impl<'a> Guarded<'a> {
             flow: Flow::of(function),
             p: private(&args.common),
             span: (kind == Kind::Time && !args.no_span).then(|| open_span(args, function)),
-            metric: metric(kind.unnamed(), args, function),
+            metric: Metric::of(kind.unnamed(), args, function),
             names,
         }
     }
 
     pub(crate) fn expand(&self) -> TokenStream {
         let Names { active, timer, span, future, .. } = &self.names;
-        let (begin, start, open, run) = (self.active(), self.start(), self.open(), self.run());
+        let (begin, start, run) = (self.active(), self.start(), self.run());
         let mutable = self.args.outcome.then(|| quote!(mut));
         let Flow::Future { boxed } = self.flow else {
-            let over = self.over();
-            return self.function.with_body(quote!(#begin #over let #mutable #timer = #start; #open #run));
+            return self.function.with_body(quote!(#begin let #mutable #timer = #start; #run));
         };
-        let call = self.call();
+        let (open, call) = (self.open().map(|open| quote!(let #span = #open;)), self.call());
         let kept = begin.is_some().then(|| quote!(let #active = #active;));
         let opened = open.is_some().then(|| quote!(let #span = #span;));
         let whole = quote!(async move { #kept let #mutable #timer = #timer; #opened #run });
@@ -93,37 +87,28 @@ impl<'a> Guarded<'a> {
         self.args.outcome || (self.args.err.is_some() && self.span.is_some())
     }
 
-    /// Whether span and timer end with one reading of the clock.
-    fn ends_together(&self) -> bool {
-        self.span.is_some() && self.flow == Flow::Sync
-    }
-
-    /// A future holds its span once, unless it is asked after its end.
-    fn moves_span(&self) -> bool {
-        self.flow == Flow::Async && !self.looks()
-    }
-
     /// How many run now.
     fn active(&self) -> Option<TokenStream> {
         if !self.args.active {
             return None;
         }
-        let (Self { p, args, .. }, (_, tags)) = (self, &self.metric);
-        let name = args
-            .name
-            .as_ref()
-            .map_or("function.active".to_owned(), |name| format!("{}.active", name.value()));
-        let tags = if args.name.is_some() { &[][..] } else { tags };
+        let Self { p, args, .. } = self;
+        let named =
+            args.name.as_ref().map(|name| LitStr::new(&format!("{}.active", name.value()), name.span()));
+        let metric = match (&self.metric, &named) {
+            (Metric::OfFunction(_, function), _) => Metric::OfFunction("function.active", function.clone()),
+            (Metric::Named(name), named) => Metric::Named(named.as_ref().unwrap_or(name)),
+        };
         let common =
             Common { level: args.common.level.clone(), path: args.common.path.clone(), ..Common::default() };
-        let site = one_site(&common, &site_of(Some(&quote!(UpDownCounter)), &quote!(#name), &common, tags));
+        let site = one_site(&common, &site_value(Some("UpDownCounter"), &metric, &common));
         let guard = &self.names.active;
         Some(quote!(let #guard = #p::Active::start(#site);))
     }
 
-    /// The timer or the counter.
+    /// The timer or the counter; with its span, where both end together.
     fn start(&self) -> TokenStream {
-        let Self { kind, args, p, metric: (name, own_tags), .. } = self;
+        let Self { kind, args, p, metric, .. } = self;
         let (tags, is_tagged) = (dynamic_tags(&args.common), has_dynamic_tags(&args.common));
         let (timer, outcome_timer) = match self.span {
             _ if self.flow != Flow::Sync => (quote!(FutureTimer), quote!(FutureOutcomeTimer)),
@@ -131,11 +116,8 @@ impl<'a> Guarded<'a> {
             None => (quote!(CallTimer), quote!(OutcomeTimer)),
         };
         let start = if args.outcome {
-            let sites = OUTCOMES.map(|outcome| {
-                let with_outcome = [&own_tags[..], &[("outcome", quote!(#outcome))]].concat();
-                site_value(*kind, name, &args.common, &with_outcome)
-            });
-            let sites = quote!(static SITES: [#p::Site; 4] = [#(#sites),*];);
+            let sites = site_value(kind.cell(), metric, &args.common);
+            let sites = quote!(static SITES: [#p::Site; 4] = #sites.outcomes(););
             let sites = listed(&args.common, &sites, &quote!(&SITES));
             let sites = quote!({ #sites &SITES });
             if *kind == Kind::Count {
@@ -147,85 +129,87 @@ impl<'a> Guarded<'a> {
                 quote!(#p::#outcome_timer::start(#sites))
             }
         } else {
-            let site = site(Kind::Time, name, &args.common, own_tags);
+            let site = site(Kind::Time, metric, &args.common);
             if is_tagged { quote!(#p::start(#site, #tags)) } else { quote!(#p::#timer::start(#site)) }
         };
-        in_scope(&args.common, &start)
+        let start = in_scope(&args.common, &start);
+        match &self.span {
+            None => start,
+            Some(open) if self.flow == Flow::Sync => quote!(#p::Spanned::new(#p::announced(#start), #open)),
+            Some(_) => quote!(#p::announced(#start)),
+        }
     }
 
-    /// The span, where it is not opened on the way into its future.
+    /// Opens the span of a future.
     fn open(&self) -> Option<TokenStream> {
-        let Self { p, names: Names { timer, span, end, .. }, .. } = self;
-        let open = self.span.as_ref().filter(|_| !self.moves_span())?;
-        let opened = if self.ends_together() {
-            quote!(let #span = #open.entered(); let #end = #p::End::of(&#timer);)
-        } else {
-            quote!(let #span = #open; #p::opened();)
-        };
-        Some(quote!(#p::announce(&#timer); #opened))
-    }
-
-    /// What lets the clock run again after its timer has stopped: in front of that, to be dropped behind it.
-    fn over(&self) -> Option<TokenStream> {
-        let (p, over) = (&self.p, local("__over"));
-        self.ends_together().then(|| quote!(let #over = #p::Over;))
+        let (p, span) = (&self.p, self.span.as_ref()?);
+        Some(quote!(#p::begun(#span)))
     }
 
     /// The call, and what is said of its end.
     fn run(&self) -> TokenStream {
-        let Self { p, names: Names { timer, span, future, .. }, .. } = self;
-        let future = match self.flow {
-            Flow::Sync => None,
-            Flow::Async => Some(self.future()),
-            Flow::Future { .. } => Some(quote!(#future)),
-        };
-        let body = self.function.last();
-        let run = match (future, &self.span) {
-            (None, _) if self.looks() => self.call(),
-            (None, _) => quote!(#body),
-            (Some(future), None) => quote!(#future.await),
-            (Some(future), Some(open)) if self.moves_span() => {
-                let opened = quote!({ #p::announce(&#timer); let #span = #open; #p::opened(); #span });
-                quote!(#p::Instrument::instrument(#future, #opened).await)
+        let Self { p, names: Names { span, future, result, .. }, .. } = self;
+        let (looks, body) = (self.looks(), self.function.last());
+        let (future, open) = match self.flow {
+            Flow::Sync if looks => {
+                let (call, error, ended) = (self.call(), self.error(), self.ended());
+                return quote!(let #result = #call; #error #ended #result);
             }
-            (Some(future), Some(_)) => {
-                quote!(#p::Instrument::instrument(#future, ::core::clone::Clone::clone(&#span)).await)
-            }
+            // A guard is all that it takes.
+            Flow::Sync => return body,
+            Flow::Async if !looks && self.span.is_none() => return body,
+            Flow::Async => (self.future(), self.open()),
+            Flow::Future { .. } => (quote!(#future), self.span.is_some().then(|| quote!(#span))),
         };
-        if !self.looks() {
-            return run;
+        let (error, ended) = (self.error(), self.ended());
+        match open {
+            None if looks => quote!(let #result = #future.await; #error #ended #result),
+            None => quote!(#future.await),
+            Some(open) if looks => {
+                quote!(let (#result, #span) = #p::WithSpan::new(#future, #open).await; #error #ended #result)
+            }
+            Some(open) => quote!(#p::Instrument::instrument(#future, #open).await),
         }
-        let (result, error, ended) = (&self.names.result, self.error(), self.ended());
-        quote!(let #result = #run; #error #ended #result)
+    }
+
+    /// The span, where the result is looked at.
+    fn opened(&self) -> TokenStream {
+        let Names { timer, span, .. } = &self.names;
+        if self.flow == Flow::Sync { quote!(#timer.span()) } else { quote!(&#span) }
     }
 
     /// Gives the span its error.
     fn error(&self) -> Option<TokenStream> {
         let (p, err) = (&self.p, self.args.err.as_ref().filter(|_| self.span.is_some())?);
-        let (span, result) = (at(&self.names.span, err), at(&self.names.result, err));
-        Some(quote_spanned!(err.span()=> #p::record_error(&#span, &#result);))
+        let (span, result) = (self.opened(), at(&self.names.result, err));
+        Some(quote_spanned!(err.span()=> #p::record_error(#span, &#result);))
     }
 
     /// Says how it ended.
     fn ended(&self) -> Option<TokenStream> {
-        let Self { p, args, names: Names { timer, span, end, result, outcome, .. }, .. } = self;
-        let status = self.span.is_some().then(|| quote!(#p::set_status(&#span, #outcome);));
-        let over = self.ends_together().then(|| quote!(::core::mem::drop(#end);));
+        let Self { p, args, names: Names { timer, span, result, outcome, .. }, .. } = self;
+        if !args.outcome {
+            return None;
+        }
+        let is_spanned = self.span.is_some() && self.flow == Flow::Sync;
+        let returned = match self.span {
+            Some(_) if is_spanned => Some(quote!(#timer.returned(#outcome);)),
+            Some(_) => Some(quote!(#p::set_status(&#span, #outcome);)),
+            None => None,
+        };
+        let timer = if is_spanned { quote!(#timer.timer) } else { quote!(#timer) };
         let stop = match &args.error_type {
-            None => quote!(#over #timer.end(#outcome);),
+            None => quote!(#returned #timer.end(#outcome);),
             Some(ErrorType { key, of }) => {
                 let (kind, result) = (local("__kind"), at(result, key));
                 let of = of.as_ref().map_or_else(|| quote!(#p::type_name), |of| quote!(#of));
                 let find = quote_spanned!(key.span()=> let #kind = #p::error_type(&#result, #of););
-                quote!(#find #over #timer.end_with(#outcome, #kind);)
+                quote!(#find #returned #timer.end_with(#outcome, #kind);)
             }
         };
-        args.outcome.then(|| {
-            quote! {
-                let #outcome = { use #p::AnyOutcome as _; #p::Probe(&#result).outcome() };
-                #status
-                #stop
-            }
+        Some(quote! {
+            let #outcome = { use #p::AnyOutcome as _; #p::Probe(&#result).outcome() };
+            #stop
         })
     }
 

@@ -108,14 +108,20 @@ impl End {
         opened();
         Self(timer.began().is_some())
     }
+
+    /// It ends now, if it has not before.
+    #[inline]
+    pub fn now(&mut self) {
+        if std::mem::take(&mut self.0) {
+            machine::hold();
+        }
+    }
 }
 
 impl Drop for End {
     #[inline]
     fn drop(&mut self) {
-        if self.0 {
-            machine::hold();
-        }
+        self.now();
     }
 }
 

@@ -2,14 +2,14 @@
 
 use tracing_core::Level;
 
-use super::site::{Site, SiteTags};
+use super::site::Site;
 use super::table::Table;
 use crate::model::Kind;
 
 #[cfg(not(target_os = "linux"))]
-pub use by_inventory::Listed;
-#[cfg(not(target_os = "linux"))]
 use by_inventory::sites;
+#[cfg(not(target_os = "linux"))]
+pub use by_inventory::{Listed, inventory};
 #[cfg(target_os = "linux")]
 use by_section::sites;
 
@@ -56,7 +56,18 @@ mod by_inventory {
     #[derive(Debug)]
     pub struct Listed(pub &'static [Site]);
 
+    pub use inventory;
+
     inventory::collect!(Listed);
+
+    /// Lists sites.
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! list {
+        ($sites:expr) => {
+            $crate::metrics::inventory::submit! { $crate::metrics::Listed($sites) }
+        };
+    }
 
     pub(super) fn sites() -> impl Iterator<Item = &'static Site> {
         inventory::iter::<Listed>.into_iter().flat_map(|listed| listed.0)
@@ -97,11 +108,10 @@ impl StaticMetric {
     }
 
     /// Tags whose values are known without running it.
-    pub fn tags(&self) -> &'static [(&'static str, &'static str)] {
-        match &self.site.tags {
-            SiteTags::Static(tags) => tags,
-            SiteTags::Owned(_) => &[],
-        }
+    pub fn tags(&self) -> Vec<(&'static str, &'static str)> {
+        let mut tags = Vec::new();
+        self.site.each_tag(|key, value| tags.push((key, value)));
+        tags
     }
 
     /// Whether it has tags beside these, whose values are known only when it is recorded.
@@ -127,7 +137,7 @@ impl StaticMetric {
 /// made.
 pub fn catalogue() -> Vec<StaticMetric> {
     let mut all: Vec<StaticMetric> = sites().map(|site| StaticMetric { site }).collect();
-    all.sort_by_key(|metric| (metric.name(), metric.tags(), metric.file(), metric.line()));
+    all.sort_by_cached_key(|metric| (metric.name(), metric.tags(), metric.file(), metric.line()));
     all
 }
 
@@ -139,5 +149,32 @@ impl Table {
                 self.begin(metric.site);
             }
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::super::site::CellKind;
+    use super::*;
+
+    #[used]
+    #[allow(unsafe_code)]
+    #[unsafe(link_section = "telemetry_sites_0")]
+    static ONE: Site = Site::here(CellKind::Counter, "listed.one", &[("k", "v")]);
+
+    #[used]
+    #[allow(unsafe_code)]
+    #[unsafe(link_section = "telemetry_sites_0")]
+    static FOUR: [Site; 4] = Site::function(CellKind::Histogram, "listed.four", "a::b", "f", &[]).outcomes();
+
+    #[test]
+    fn what_stands_in_the_section_is_listed_as_it_is() {
+        let all = catalogue();
+        let found: Vec<_> = all.iter().map(|metric| (metric.name(), metric.tags())).collect();
+        let four = ["cancelled", "error", "ok", "panic"];
+        let four = four
+            .map(|outcome| ("listed.four", vec![("code.function.name", "a::b::f"), ("outcome", outcome)]));
+        assert_eq!(found, [&four[..], &[("listed.one", vec![("k", "v")])]].concat());
+        assert!(std::ptr::eq(all[4].site, &raw const ONE) && std::ptr::eq(all[2].site, &raw const FOUR[0]));
     }
 }

@@ -26,7 +26,7 @@ mod view;
 
 #[cfg(all(feature = "catalogue", not(target_os = "linux")))]
 #[doc(hidden)]
-pub use catalogue::Listed;
+pub use catalogue::{Listed, inventory};
 #[cfg(feature = "catalogue")]
 pub use catalogue::{StaticMetric, catalogue};
 pub(crate) use delta::Baseline;

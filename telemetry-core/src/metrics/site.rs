@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 use tracing_core::Level;
 
 use super::bounds::Bounds;
@@ -55,7 +55,11 @@ pub struct Site {
     pub(crate) unit: &'static str,
     pub(crate) description: &'static str,
     pub(crate) level: Option<Level>,
-    pub(crate) tags: SiteTags,
+    /// The function whose calls it measures, where nobody named the metric.
+    function: Option<FunctionPath>,
+    /// How those of its calls ended that it measures; empty for all.
+    outcome: &'static str,
+    tags: SiteTags,
     /// Upper bounds of a histogram's buckets; without, they are exponential.
     pub(crate) bounds: &'static [f64],
     /// Of a timer: its measurements are seen while they run.
@@ -69,11 +73,27 @@ pub struct Site {
     number: AtomicU32,
 }
 
+/// Put together when it is first read, at no cost to the compiler.
 #[derive(Clone, Debug)]
-pub(crate) enum SiteTags {
+struct FunctionPath {
+    module: &'static str,
+    name: &'static str,
+    path: OnceLock<Box<str>>,
+}
+
+impl FunctionPath {
+    fn path(&self) -> &str {
+        self.path.get_or_init(|| format!("{}::{}", self.module, self.name).into())
+    }
+}
+
+#[derive(Clone, Debug)]
+enum SiteTags {
     Static(&'static [(&'static str, &'static str)]),
     Owned(Tags),
 }
+
+const FUNCTION: &str = "code.function.name";
 
 /// The number of sites that are found by number; those after them are found by name.
 pub(crate) const MAX_NUMBER: u32 = 1 << 16;
@@ -92,6 +112,8 @@ impl Site {
             unit: "",
             description: "",
             level: None,
+            function: None,
+            outcome: "",
             tags: SiteTags::Static(tags),
             bounds: &[],
             is_long_task: false,
@@ -116,7 +138,82 @@ impl Site {
     /// The same for a histogram of seconds.
     #[track_caller]
     pub const fn timer(name: &'static str, tags: &'static [(&'static str, &'static str)]) -> Self {
-        Self::here(CellKind::Histogram, name, tags).unit("s")
+        let place = std::panic::Location::caller();
+        Self::new(CellKind::Histogram, name, tags).unit("s").at(place.file(), place.line())
+    }
+
+    /// For calls of a function.
+    #[track_caller]
+    pub const fn function(
+        kind: CellKind,
+        metric: &'static str,
+        module: &'static str,
+        name: &'static str,
+        tags: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        // As a whole: this is what the compiler runs most often.
+        let place = std::panic::Location::caller();
+        Self {
+            kind,
+            name: Text::Borrowed(metric),
+            unit: if matches!(kind, CellKind::Histogram) { "s" } else { "" },
+            description: "",
+            level: None,
+            function: Some(FunctionPath { module, name, path: OnceLock::new() }),
+            outcome: "",
+            tags: SiteTags::Static(tags),
+            bounds: &[],
+            is_long_task: false,
+            is_tagged_later: false,
+            file: place.file(),
+            line: place.line(),
+            number: AtomicU32::new(0),
+        }
+    }
+
+    /// One for each way in which a call can end.
+    pub const fn outcomes(self) -> [Self; 4] {
+        let all = [self.ended("ok"), self.ended("error"), self.ended("panic"), self.ended("cancelled")];
+        // Nothing in a static has to be dropped.
+        std::mem::forget(self);
+        all
+    }
+
+    const fn ended(&self, outcome: &'static str) -> Self {
+        let &Self {
+            kind, unit, description, level, bounds, is_long_task, is_tagged_later, file, line, ..
+        } = self;
+        let name = match &self.name {
+            Text::Borrowed(name) => Text::Borrowed(*name),
+            Text::Owned(_) => panic!("it is no static"),
+        };
+        let tags = match &self.tags {
+            SiteTags::Static(tags) => SiteTags::Static(tags),
+            SiteTags::Owned(_) => panic!("it is no static"),
+        };
+        let function = match &self.function {
+            Some(FunctionPath { module, name, .. }) => {
+                Some(FunctionPath { module, name, path: OnceLock::new() })
+            }
+            None => None,
+        };
+        let number = AtomicU32::new(0);
+        Self {
+            kind,
+            name,
+            unit,
+            description,
+            level,
+            function,
+            outcome,
+            tags,
+            bounds,
+            is_long_task,
+            is_tagged_later,
+            file,
+            line,
+            number,
+        }
     }
 
     /// The same with more tags, which are known only when it is recorded.
@@ -195,12 +292,16 @@ impl Site {
     /// Whether it is one of many functions that share a metric: the buckets of one are not those of others.
     pub(crate) fn is_function(&self) -> bool {
         let mut is_function = false;
-        self.each_tag(|key, _| is_function |= key == "code.function.name");
+        self.each_tag(|key, _| is_function |= key == FUNCTION);
         is_function
     }
 
     /// Its own tags.
     pub(crate) fn each_tag<'a>(&'a self, mut f: impl FnMut(&'a str, &'a str)) {
+        self.function.iter().for_each(|function| f(FUNCTION, function.path()));
+        if !self.outcome.is_empty() {
+            f("outcome", self.outcome);
+        }
         match &self.tags {
             SiteTags::Static(tags) => tags.iter().for_each(|(k, v)| f(k, v)),
             SiteTags::Owned(tags) => tags.iter().for_each(|(k, v)| f(k, v)),
@@ -271,23 +372,23 @@ impl Site {
 
     /// The same, to be changed.
     pub(crate) fn copy(&self) -> Self {
-        let &Self {
-            kind, unit, description, level, bounds, is_long_task, is_tagged_later, file, line, ..
-        } = self;
-        let (name, tags, number) = (self.name.clone(), self.tags.clone(), AtomicU32::new(0));
+        let &Self { kind, unit, description, level, outcome, bounds, is_long_task, is_tagged_later, .. } =
+            self;
         Self {
             kind,
-            name,
+            name: self.name.clone(),
             unit,
             description,
             level,
-            tags,
+            function: self.function.clone(),
+            outcome,
+            tags: self.tags.clone(),
             bounds,
             is_long_task,
             is_tagged_later,
-            file,
-            line,
-            number,
+            file: self.file,
+            line: self.line,
+            number: AtomicU32::new(0),
         }
     }
 
@@ -295,7 +396,7 @@ impl Site {
         let mut all = Tags::new();
         self.each_tag(|k, v| drop(all.insert(k.to_owned(), v.to_owned())));
         all.insert(key, value)?;
-        self.tags = SiteTags::Owned(all);
+        (self.function, self.outcome, self.tags) = (None, "", SiteTags::Owned(all));
         Ok(())
     }
 }
