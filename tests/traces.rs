@@ -377,6 +377,39 @@ fn open_spans_are_listed_oldest_first() {
 }
 
 #[test]
+fn a_span_says_how_long_threads_were_in_it_where_that_is_wanted() {
+    let clock = ManualClock::new(0);
+    let (collector, memory) = collector(|b| b.clock(Clock::manual(&clock)));
+    let layer = TelemetryLayer::new(&collector).with_busy_times();
+    let pass = |nanos| clock.advance(Duration::from_nanos(nanos));
+    tracing::subscriber::with_default(registry().with(layer), || {
+        let span = info_span!("work", n = 1);
+        pass(1);
+        // Entered again it is entered once; others in between take nothing from it.
+        span.in_scope(|| (pass(10), span.in_scope(|| pass(20)), info_span!("inner").in_scope(|| pass(30))));
+        pass(2);
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            span.in_scope(|| (pass(100), panic!("in it")));
+        }))
+        .unwrap_err();
+        pass(4);
+        drop((span, info_span!("never entered")));
+    });
+    assert!(collector.shutdown(SOON).is_complete());
+    let kept = memory.kept();
+    let times = |name: &str| {
+        let span = kept.span(name);
+        let of =
+            |key: &str| span.fields.iter().find(|(k, _)| k == key).map(|(_, value)| value.clone()).unwrap();
+        (of("busy_ns"), of("idle_ns"), span.fields.len())
+    };
+    assert_eq!(times("work"), (Value::U64(160), Value::U64(7), 3));
+    assert_eq!(times("inner"), (Value::U64(30), Value::U64(0), 2));
+    assert_eq!(times("never entered"), (Value::U64(0), Value::U64(0), 2));
+    assert!(matches!(kept.span("work").status, Status::Error(_)));
+}
+
+#[test]
 fn a_span_that_is_open_for_long_says_so() {
     let clock = ManualClock::new(0);
     let (collector, memory) = collector(|b| b.clock(Clock::manual(&clock)));

@@ -4,13 +4,13 @@
 //! record when it closes; an event is written at once. What is not sampled, or made by telemetry itself, is
 //! counted and not written. Nothing here blocks, and no code of the user runs under a lock.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use telemetry_core::clock::{Held, Tick, held};
-use telemetry_core::model::record::{Encoded, EventHead, Links, Site, SpanHead, Time};
-use telemetry_core::model::{SpanContext, SpanKind, StatusRef, Text};
+use telemetry_core::model::record::{Encoded, EventHead, Key, Links, Site, SpanHead, Time};
+use telemetry_core::model::{SpanContext, SpanKind, StatusRef, Text, ValueRef};
 use telemetry_core::thread::{is_suppressed, look_for_spans, new_ids};
 use telemetry_core::{Collector, Signal, Sink, Writer};
 use tracing::span::{Attributes, Id, Record};
@@ -78,6 +78,8 @@ pub(crate) struct Inner {
     plans: OnceLock<Option<Plans>>,
     /// Where the subscriber's Registry is, which tells it from others; 0 where nobody knows.
     registry: AtomicUsize,
+    /// Spans are told how long threads were in them.
+    times_busy: AtomicBool,
     /// Gone when the layer is.
     alive: Arc<()>,
 }
@@ -94,6 +96,7 @@ impl TelemetryLayer {
             rules: Mutex::default(),
             plans: OnceLock::new(),
             registry: AtomicUsize::new(0),
+            times_busy: AtomicBool::new(false),
             alive: Arc::default(),
         });
         context::register(&inner);
@@ -115,6 +118,14 @@ impl TelemetryLayer {
     /// The same without the fields whose names are like one of these.
     pub fn drop_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
         self.plan(|rules| rules.dropped.extend(patterns.into_iter().map(Into::into)))
+    }
+
+    /// The same, with the fields `busy_ns` and `idle_ns` on each span that is kept: the nanoseconds in which threads were
+    /// in it, counted once for each of them, and what is left of its duration. Entering and leaving a span then read the
+    /// clock.
+    pub fn with_busy_times(self) -> Self {
+        self.inner.times_busy.store(true, Relaxed);
+        self
     }
 
     /// Shows the spans that are open now, after the layer has gone into a subscriber.
@@ -347,14 +358,20 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
         let id = id.into_u64();
         if let Some(slot) = self.inner.store.find(id) {
-            self.inner.local(|local| local.enter(id, slot));
+            let times = self.inner.times_busy.load(Relaxed) && slot.is_sampled();
+            let since = times.then(|| self.inner.sink.clock().now());
+            self.inner.local(|local| local.enter(id, slot, since));
         }
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        let left_by_panic = self.inner.local(|local| local.exit(id.into_u64())).flatten();
-        if let Some(slot) = left_by_panic {
-            slot.change(id.into_u64(), |late| {
+        let left = self.inner.local(|local| local.exit(id.into_u64())).flatten();
+        let Some(left) = left else { return };
+        if let Some(since) = left.since {
+            left.slot.add_busy(self.inner.sink.clock().now().since(since));
+        }
+        if left.by_panic {
+            left.slot.change(id.into_u64(), |late| {
                 late.has_panicked = true;
                 late.fail("panicked".to_owned());
             });
@@ -439,6 +456,9 @@ impl Inner {
         if let Some(late) = slot.take_late() {
             return self.finish_late(slot, &head, &late);
         }
+        if self.times_busy.load(Relaxed) {
+            return self.finish_late(slot, &head, &Late::default());
+        }
         let (size, words) = slot.words();
         let record = Encoded::span(&head, size, &[]);
         self.write(|writer| writer.push(Signal::Spans, &record, words));
@@ -456,7 +476,16 @@ impl Inner {
             ..*head
         };
         let (texts, (size, words)) = (head.texts(), slot.words());
-        if let Some(fields) = &late.fields {
+        if self.times_busy.load(Relaxed) {
+            with_fields(|fields| {
+                slot.read_fields(Some(late), fields);
+                let busy = slot.busy();
+                fields.push(Key::Name("busy_ns"), ValueRef::U64(busy));
+                fields.push(Key::Name("idle_ns"), ValueRef::U64(head.duration_nano.saturating_sub(busy)));
+                let record = Encoded::span(&head, fields.size(), &texts);
+                self.write(|writer| writer.push(Signal::Spans, &record, fields.words()));
+            });
+        } else if let Some(fields) = &late.fields {
             let record = Encoded::span(&head, fields.size(), &texts);
             self.write(|writer| writer.push(Signal::Spans, &record, fields.words()));
         } else {

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
-use telemetry_core::clock::held;
+use telemetry_core::clock::{Tick, held};
 use telemetry_core::model::{SpanContext, SpanId, TraceId};
 use telemetry_core::{Sink, Writer};
 
@@ -20,6 +20,16 @@ struct Entered {
     again: bool,
     /// Whether the thread was panicking already.
     panicking: bool,
+    /// Since when, where that is measured.
+    since: Option<Tick>,
+}
+
+/// A span that the thread has left.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) slot: &'static Slot,
+    pub(crate) by_panic: bool,
+    pub(crate) since: Option<Tick>,
 }
 
 #[derive(Debug)]
@@ -97,18 +107,20 @@ impl Local {
     }
 
     #[inline]
-    pub(crate) fn enter(&mut self, id: u64, slot: &'static Slot) {
+    pub(crate) fn enter(&mut self, id: u64, slot: &'static Slot, since: Option<Tick>) {
         if self.stack.len() < DEEPEST {
             let again = self.stack.iter().any(|entered| entered.id == id);
-            self.stack.push(Entered { id, slot, again, panicking: std::thread::panicking() });
+            let since = since.filter(|_| !again);
+            self.stack.push(Entered { id, slot, again, panicking: std::thread::panicking(), since });
         }
     }
 
-    /// Leaves the span, wherever it stands. Gives its slot if a panic is what leaves it.
+    /// Leaves the span, wherever it stands. Nothing if there is nothing to do about that.
     #[inline]
-    pub(crate) fn exit(&mut self, id: u64) -> Option<&'static Slot> {
+    pub(crate) fn exit(&mut self, id: u64) -> Option<Left> {
         let at = self.stack.iter().rposition(|entered| entered.id == id)?;
-        let left = self.stack.remove(at);
-        (!left.panicking && std::thread::panicking()).then_some(left.slot)
+        let Entered { slot, panicking, since, .. } = self.stack.remove(at);
+        let by_panic = !panicking && std::thread::panicking();
+        (by_panic || since.is_some()).then_some(Left { slot, by_panic, since })
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Slot {
     flags: AtomicU64,
     /// How many of `words` are used, and above that how many fields were cut.
     fields: AtomicU64,
+    /// Nanoseconds in which threads were in it, where that is measured.
+    busy: AtomicU64,
     site: SitePtr,
     /// Somebody may know the trace and the ids by now.
     is_used: AtomicBool,
@@ -108,6 +110,7 @@ impl Slot {
         self.parent.store(span.parent.map_or(0, SpanId::get), Relaxed);
         self.start.store(span.start.raw(), Relaxed);
         self.fields.store(0, Relaxed);
+        self.busy.store(0, Relaxed);
         self.site.set(span.site);
         self.is_used.store(false, Relaxed);
         let sampled = if span.context.sampled { SAMPLED } else { 0 };
@@ -251,7 +254,7 @@ impl Slot {
         self.read_fields(self.lock().as_deref(), fields);
     }
 
-    fn read_fields(&self, late: Option<&Late>, fields: &mut FieldBuf) {
+    pub(crate) fn read_fields(&self, late: Option<&Late>, fields: &mut FieldBuf) {
         if let Some(spilled) = late.and_then(|late| late.fields.as_ref()) {
             fields.clone_from(spilled);
         } else {
@@ -289,6 +292,14 @@ impl Slot {
             Some(late) if late.code == Some(Code::Error) => Outcome::Error,
             _ => Outcome::Ok,
         }
+    }
+
+    pub(crate) fn add_busy(&self, nanos: u64) {
+        self.busy.fetch_add(nanos, Relaxed);
+    }
+
+    pub(crate) fn busy(&self) -> u64 {
+        self.busy.load(Relaxed)
     }
 
     /// Whether it will be exported.
