@@ -389,7 +389,10 @@ fn a_span_says_how_long_threads_were_in_it_where_that_is_wanted() {
         span.in_scope(|| (pass(10), span.in_scope(|| pass(20)), info_span!("inner").in_scope(|| pass(30))));
         pass(2);
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            span.in_scope(|| (pass(100), panic!("in it")));
+            span.in_scope(|| {
+                pass(100);
+                panic!("in it");
+            });
         }))
         .unwrap_err();
         pass(4);
