@@ -124,8 +124,8 @@ pub mod __private {
         #[track_caller]
         pub const fn new(
             site: &'static Self,
-            name: &'static str,
             target: &'static str,
+            name: &'static str,
             level: Level,
             fields: &'static [&'static str],
         ) -> Self {
@@ -134,6 +134,18 @@ pub mod __private {
             let fields = FieldSet::new(fields, Identifier(&site.callsite));
             let metadata = Metadata::new(name, target, level, file, line, Some(target), fields, Kind::SPAN);
             Self { metadata, callsite: DefaultCallsite::new(&site.metadata) }
+        }
+
+        /// Of a function that is timed.
+        #[track_caller]
+        pub const fn timed(site: &'static Self, target: &'static str, name: &'static str) -> Self {
+            Self::new(site, target, name, Level::INFO, &["telemetry.timed"])
+        }
+
+        /// The same, of which it is said how it ended.
+        #[track_caller]
+        pub const fn with_outcome(site: &'static Self, target: &'static str, name: &'static str) -> Self {
+            Self::new(site, target, name, Level::INFO, &["telemetry.timed", "otel.status_code"])
         }
 
         /// Opens a span, if anybody wants it.
@@ -192,6 +204,37 @@ pub mod __private {
             set_status(&self.span, outcome);
             self.end.now();
         }
+    }
+
+    pin_project_lite::pin_project! {
+        /// A future in a span, and what measures it.
+        #[derive(Debug)]
+        pub struct InSpan<F, T> {
+            #[pin]
+            future: Instrumented<F>,
+            timer: T,
+        }
+    }
+
+    impl<F, T> InSpan<F, T> {
+        #[inline]
+        pub fn new(timer: T, span: Span, future: F) -> Self {
+            Self { future: future.instrument(begun(span)), timer }
+        }
+    }
+
+    impl<F: Future, T> Future for InSpan<F, T> {
+        type Output = F::Output;
+
+        fn poll(self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Self::Output> {
+            self.project().future.poll(context)
+        }
+    }
+
+    /// Tells the compiler a type, where nothing ever comes.
+    #[cold]
+    pub fn never<T>() -> T {
+        unreachable!("it stands behind `if false`")
     }
 
     pin_project_lite::pin_project! {

@@ -7,12 +7,9 @@ fn work() {
                     used,
                     unsafe(link_section = "telemetry_sites_0")
                 )]
-                static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::function(
-                    ::telemetry_layer::__private::CellKind::Counter,
-                    "function.calls",
+                static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::counted(
                     ::core::module_path!(),
                     "work",
-                    &[],
                 );
                 #[cfg(not(target_os = "linux"))]
                 ::telemetry_layer::__private::list!(::core::slice::from_ref(& SITE));

@@ -7,12 +7,9 @@ fn work() {
                     used,
                     unsafe(link_section = "telemetry_sites_0")
                 )]
-                static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::function(
-                    ::telemetry_layer::__private::CellKind::Histogram,
-                    "function.duration",
+                static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::timed(
                     ::core::module_path!(),
                     "work",
-                    &[],
                 );
                 #[cfg(not(target_os = "linux"))]
                 ::telemetry_layer::__private::list!(::core::slice::from_ref(& SITE));
@@ -20,12 +17,10 @@ fn work() {
             }),
         ),
         {
-            static SPAN: ::telemetry_layer::__private::SpanSite = ::telemetry_layer::__private::SpanSite::new(
+            static SPAN: ::telemetry_layer::__private::SpanSite = ::telemetry_layer::__private::SpanSite::timed(
                 &SPAN,
-                "work",
                 ::core::module_path!(),
-                ::telemetry_layer::__private::Level::INFO,
-                &["telemetry.timed"],
+                "work",
             );
             SPAN.open()
         },

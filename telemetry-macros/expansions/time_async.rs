@@ -5,12 +5,9 @@ pub async fn fetch(&self, url: &str) -> io::Result<Vec<u8>> {
             used,
             unsafe(link_section = "telemetry_sites_0")
         )]
-        static SITES: [::telemetry_layer::__private::Site; 4] = ::telemetry_layer::__private::Site::function(
-                ::telemetry_layer::__private::CellKind::Histogram,
-                "function.duration",
+        static SITES: [::telemetry_layer::__private::Site; 4] = ::telemetry_layer::__private::Site::timed(
                 ::core::module_path!(),
                 "fetch",
-                &[],
             )
             .outcomes();
         #[cfg(not(target_os = "linux"))]
@@ -18,10 +15,8 @@ pub async fn fetch(&self, url: &str) -> io::Result<Vec<u8>> {
         &SITES
     });
     let __result = async move {
-        #[allow(unreachable_code, clippy::all, clippy::pedantic)]
         if false {
-            let __never: io::Result<Vec<u8>> = loop {};
-            return __never;
+            return ::telemetry_layer::__private::never::<io::Result<Vec<u8>>>();
         }
         #[allow(unused_braces)] { self.get(url).await }
     }

@@ -5,12 +5,9 @@ fn hot(n: u64) -> u64 {
             used,
             unsafe(link_section = "telemetry_sites_0")
         )]
-        static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::function(
-            ::telemetry_layer::__private::CellKind::Histogram,
-            "function.duration",
+        static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::timed(
             ::core::module_path!(),
             "hot",
-            &[],
         );
         #[cfg(not(target_os = "linux"))]
         ::telemetry_layer::__private::list!(::core::slice::from_ref(& SITE));

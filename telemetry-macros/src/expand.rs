@@ -48,7 +48,7 @@ pub(crate) fn attribute(kind: Kind, args: &AttributeArgs, function: &Function) -
 }
 
 fn count(args: &AttributeArgs, function: &Function) -> TokenStream {
-    let metric = Metric::of(Kind::Count.unnamed(), args, function);
+    let metric = Metric::of(args, function);
     let site = site(Kind::Count, &metric, &args.common);
     let add = add(&args.common, &site, args.value.as_ref());
     let body = function.last();
@@ -99,9 +99,13 @@ pub(crate) fn open_span(args: &AttributeArgs, function: &Function) -> TokenStrea
             target: ::core::module_path!(), #p::Level::#level, #name, #(#own,)* #fields
         ));
     }
+    let site = match (&args.common.level, args.outcome, &args.err) {
+        (None, false, None) => quote!(timed(&SPAN, ::core::module_path!(), #name)),
+        (None, true, None) => quote!(with_outcome(&SPAN, ::core::module_path!(), #name)),
+        _ => quote!(new(&SPAN, ::core::module_path!(), #name, #p::Level::#level, &[#(#own),*])),
+    };
     quote!({
-        static SPAN: #p::SpanSite =
-            #p::SpanSite::new(&SPAN, #name, ::core::module_path!(), #p::Level::#level, &[#(#own),*]);
+        static SPAN: #p::SpanSite = #p::SpanSite::#site;
         SPAN.open()
     })
 }
@@ -114,18 +118,18 @@ fn function_name(function: &Function) -> LitStr {
 /// What a metric is called.
 pub(crate) enum Metric<'a> {
     Named(&'a LitStr),
-    /// It is that of all functions, each with a tag of its own: the last part of its path.
-    OfFunction(&'static str, LitStr),
+    /// As that of all functions, each with a tag of its own: this is the last part of its path.
+    OfFunction(LitStr),
 }
 
 impl<'a> Metric<'a> {
-    pub(crate) fn of(unnamed: &'static str, args: &'a AttributeArgs, function: &Function) -> Self {
+    pub(crate) fn of(args: &'a AttributeArgs, function: &Function) -> Self {
         if let Some(name) = &args.name {
             return Self::Named(name);
         }
         let own = function_name(function);
         let of_type = args.of_type.as_ref().map(|name| format!("{}::", name.value())).unwrap_or_default();
-        Self::OfFunction(unnamed, LitStr::new(&format!("{of_type}{}", own.value()), own.span()))
+        Self::OfFunction(LitStr::new(&format!("{of_type}{}", own.value()), own.span()))
     }
 }
 
@@ -164,17 +168,21 @@ pub(crate) fn site_value(cell: Option<&str>, metric: &Metric<'_>, common: &Commo
         let (key, value) = (&tag.key, tag.literal()?);
         Some(quote!((#key, #value)))
     });
-    let tags = quote!(&[#(#tags),*]);
-    let kind = |cell: &str| Ident::new(cell, Span::call_site());
+    let tags: Vec<_> = tags.collect();
     let site = match (metric, cell) {
-        (Metric::Named(name), None) => quote!(timer(#name, #tags)),
+        (Metric::Named(name), None) => quote!(timer(#name, &[#(#tags),*])),
         (Metric::Named(name), Some(cell)) => {
-            let kind = kind(cell);
-            quote!(here(#p::CellKind::#kind, #name, #tags))
+            let kind = Ident::new(cell, Span::call_site());
+            quote!(here(#p::CellKind::#kind, #name, &[#(#tags),*]))
         }
-        (Metric::OfFunction(metric, name), cell) => {
-            let kind = kind(cell.unwrap_or("Histogram"));
-            quote!(function(#p::CellKind::#kind, #metric, ::core::module_path!(), #name, #tags))
+        (Metric::OfFunction(name), cell) => {
+            let constructor = match cell {
+                None => quote!(timed),
+                Some("UpDownCounter") => quote!(active),
+                Some(_) => quote!(counted),
+            };
+            let tags = (!tags.is_empty()).then(|| quote!(.tags(&[#(#tags),*])));
+            quote!(#constructor(::core::module_path!(), #name) #tags)
         }
     };
     quote!(#p::Site::#site #level #description #buckets #unit #later)

@@ -62,14 +62,19 @@ impl<'a> Guarded<'a> {
             flow: Flow::of(function),
             p: private(&args.common),
             span: (kind == Kind::Time && !args.no_span).then(|| open_span(args, function)),
-            metric: Metric::of(kind.unnamed(), args, function),
+            metric: Metric::of(args, function),
             names,
         }
     }
 
     pub(crate) fn expand(&self) -> TokenStream {
         let Names { active, timer, span, future, .. } = &self.names;
-        let (begin, start, run) = (self.active(), self.start(), self.run());
+        let (begin, start) = (self.active(), self.start());
+        if let Some(open) = self.span.as_ref().filter(|_| self.flow == Flow::Async && !self.looks()) {
+            let (p, future) = (&self.p, self.future());
+            return self.function.with_body(quote!(#begin #p::InSpan::new(#start, #open, #future).await));
+        }
+        let run = self.run();
         let mutable = self.args.outcome.then(|| quote!(mut));
         let Flow::Future { boxed } = self.flow else {
             return self.function.with_body(quote!(#begin let #mutable #timer = #start; #run));
@@ -96,7 +101,7 @@ impl<'a> Guarded<'a> {
         let named =
             args.name.as_ref().map(|name| LitStr::new(&format!("{}.active", name.value()), name.span()));
         let metric = match (&self.metric, &named) {
-            (Metric::OfFunction(_, function), _) => Metric::OfFunction("function.active", function.clone()),
+            (Metric::OfFunction(function), _) => Metric::OfFunction(function.clone()),
             (Metric::Named(name), named) => Metric::Named(named.as_ref().unwrap_or(name)),
         };
         let common =
@@ -168,6 +173,7 @@ impl<'a> Guarded<'a> {
             Some(open) if looks => {
                 quote!(let (#result, #span) = #p::WithSpan::new(#future, #open).await; #error #ended #result)
             }
+            // Of a function that returns a future.
             Some(open) => quote!(#p::Instrument::instrument(#future, #open).await),
         }
     }
@@ -232,16 +238,8 @@ impl<'a> Guarded<'a> {
             ReturnType::Default => Some(quote!(())),
             ReturnType::Type(_, ty) => nameable(ty).map(|ty| quote!(#ty)),
         };
-        let hint = hint.map(|ty| {
-            let never = local("__never");
-            quote! {
-                #[allow(unreachable_code, clippy::all, clippy::pedantic)]
-                if false {
-                    let #never: #ty = loop {};
-                    return #never;
-                }
-            }
-        });
+        let p = &self.p;
+        let hint = hint.map(|ty| quote!(if false { return #p::never::<#ty>(); }));
         quote!(async move { #hint #body })
     }
 }

@@ -165,15 +165,16 @@ mod tests {
     #[used]
     #[allow(unsafe_code)]
     #[unsafe(link_section = "telemetry_sites_0")]
-    static FOUR: [Site; 4] = Site::function(CellKind::Histogram, "listed.four", "a::b", "f", &[]).outcomes();
+    static FOUR: [Site; 4] = Site::timed("a::b", "f").outcomes();
 
     #[test]
     fn what_stands_in_the_section_is_listed_as_it_is() {
         let all = catalogue();
         let found: Vec<_> = all.iter().map(|metric| (metric.name(), metric.tags())).collect();
         let four = ["cancelled", "error", "ok", "panic"];
-        let four = four
-            .map(|outcome| ("listed.four", vec![("code.function.name", "a::b::f"), ("outcome", outcome)]));
+        let four = four.map(|outcome| {
+            ("function.duration", vec![("code.function.name", "a::b::f"), ("outcome", outcome)])
+        });
         assert_eq!(found, [&four[..], &[("listed.one", vec![("k", "v")])]].concat());
         assert!(std::ptr::eq(all[4].site, &raw const ONE) && std::ptr::eq(all[2].site, &raw const FOUR[0]));
     }

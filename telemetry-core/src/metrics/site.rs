@@ -142,26 +142,23 @@ impl Site {
         Self::new(CellKind::Histogram, name, tags).unit("s").at(place.file(), place.line())
     }
 
-    /// For calls of a function.
+    /// For the calls of a function: as a whole and with few arguments, because that is what compilers are given most.
     #[track_caller]
-    pub const fn function(
-        kind: CellKind,
-        metric: &'static str,
+    const fn function(
+        (kind, metric, unit): (CellKind, &'static str, &'static str),
         module: &'static str,
         name: &'static str,
-        tags: &'static [(&'static str, &'static str)],
     ) -> Self {
-        // As a whole: this is what the compiler runs most often.
         let place = std::panic::Location::caller();
         Self {
             kind,
             name: Text::Borrowed(metric),
-            unit: if matches!(kind, CellKind::Histogram) { "s" } else { "" },
+            unit,
             description: "",
             level: None,
             function: Some(FunctionPath { module, name, path: OnceLock::new() }),
             outcome: "",
-            tags: SiteTags::Static(tags),
+            tags: SiteTags::Static(&[]),
             bounds: &[],
             is_long_task: false,
             is_tagged_later: false,
@@ -169,6 +166,32 @@ impl Site {
             line: place.line(),
             number: AtomicU32::new(0),
         }
+    }
+
+    /// How long a function takes.
+    #[track_caller]
+    pub const fn timed(module: &'static str, name: &'static str) -> Self {
+        Self::function((CellKind::Histogram, "function.duration", "s"), module, name)
+    }
+
+    /// How often it is called.
+    #[track_caller]
+    pub const fn counted(module: &'static str, name: &'static str) -> Self {
+        Self::function((CellKind::Counter, "function.calls", ""), module, name)
+    }
+
+    /// How many of its calls run.
+    #[track_caller]
+    pub const fn active(module: &'static str, name: &'static str) -> Self {
+        Self::function((CellKind::UpDownCounter, "function.active", ""), module, name)
+    }
+
+    /// The same with these tags and no others.
+    pub const fn tags(mut self, tags: &'static [(&'static str, &'static str)]) -> Self {
+        if let SiteTags::Static(own) = &mut self.tags {
+            *own = tags;
+        }
+        self
     }
 
     /// One for each way in which a call can end.
