@@ -152,3 +152,27 @@ fn short_with_outcome() -> impl Sized { 7 }
 fn bodies_of_one_line_stay_quiet() {
     assert_eq!((run(short()), size_of_val(&short_with_outcome())), (7, 4));
 }
+
+#[time_me(name = "moved", fields(%text), tags(len = text.len()))]
+async fn moved(text: String) -> usize {
+    Once::default().await;
+    text.len()
+}
+
+#[time_me(name = "moved", outcome, err, fields(%text))]
+async fn moved_and_looked_at(text: String) -> Result<usize, String> {
+    Once::default().await;
+    Err(text)
+}
+
+#[test]
+fn fields_are_read_before_the_arguments_go_into_the_future() {
+    let kept = recorded(|_| {
+        assert_eq!(run(moved("four".to_owned())), 4);
+        assert_eq!(run(moved_and_looked_at("five!".to_owned())), Err("five!".to_owned()));
+    });
+    let spans = kept.spans.iter().filter(|span| span.name == "moved");
+    let texts: Vec<_> =
+        spans.map(|span| span.fields.iter().find(|(k, _)| k == "text").unwrap().1.clone()).collect();
+    assert_eq!(texts, ["four".into(), "five!".into()]);
+}

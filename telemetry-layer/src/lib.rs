@@ -248,7 +248,7 @@ pub mod __private {
 
     impl<F> WithSpan<F> {
         #[inline]
-        pub fn new(future: F, span: Span) -> Self {
+        pub fn new(span: Span, future: F) -> Self {
             Self { future: future.instrument(span) }
         }
     }

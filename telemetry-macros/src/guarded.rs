@@ -171,7 +171,7 @@ impl<'a> Guarded<'a> {
             None if looks => quote!(let #result = #future.await; #error #ended #result),
             None => quote!(#future.await),
             Some(open) if looks => {
-                quote!(let (#result, #span) = #p::WithSpan::new(#future, #open).await; #error #ended #result)
+                quote!(let (#result, #span) = #p::WithSpan::new(#open, #future).await; #error #ended #result)
             }
             // Of a function that returns a future.
             Some(open) => quote!(#p::Instrument::instrument(#future, #open).await),
