@@ -358,8 +358,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
         let id = id.into_u64();
         if let Some(slot) = self.inner.store.find(id) {
-            let times = self.inner.times_busy.load(Relaxed) && slot.is_sampled();
-            let since = times.then(|| self.inner.sink.clock().now());
+            let since = self.inner.times_busy.load(Relaxed).then(|| self.inner.sink.clock().now());
             self.inner.local(|local| local.enter(id, slot, since));
         }
     }
@@ -368,7 +367,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let left = self.inner.local(|local| local.exit(id.into_u64())).flatten();
         let Some(left) = left else { return };
         if let Some(since) = left.since {
-            left.slot.add_busy(self.inner.sink.clock().now().since(since));
+            left.slot.add_busy(id.into_u64(), since, self.inner.sink.clock().now());
         }
         if left.by_panic {
             left.slot.change(id.into_u64(), |late| {

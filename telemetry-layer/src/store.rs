@@ -208,6 +208,7 @@ impl Slot {
         let flags = self.flags.load(Relaxed) & !DECIDED_HERE;
         if context.sampled && flags & (SAMPLED | MEASURED) == 0 {
             self.start.store(now.raw(), Relaxed);
+            self.busy.store(0, Relaxed);
             let lost = self.site.get().map_or(0, |site| site.fields().len());
             self.fields.store((lost as u64) << 32, Relaxed);
         }
@@ -294,8 +295,11 @@ impl Slot {
         }
     }
 
-    pub(crate) fn add_busy(&self, nanos: u64) {
-        self.busy.fetch_add(nanos, Relaxed);
+    /// A thread was in it between these ticks, if the span with that id is still here.
+    pub(crate) fn add_busy(&self, id: u64, since: Tick, until: Tick) {
+        if self.id() == id {
+            self.busy.fetch_add(until.since(since.max(self.start())), Relaxed);
+        }
     }
 
     pub(crate) fn busy(&self) -> u64 {

@@ -131,7 +131,8 @@ impl StaticMetric {
 }
 
 /// Every metric that an attribute or a macro feeds anywhere in the program, also in the crates it is made of, whether it
-/// was used already or not: sorted by name, tags and place.
+/// was used already or not: sorted by name, tags and place. On Linux those of
+/// the executable or shared object that this crate is linked into, so not those of Rust `dylib`s beside it.
 ///
 /// Handles made from code ([`counter`](crate::counter) and the like) are not among them: nobody knows of one before it is
 /// made.

@@ -83,7 +83,12 @@ struct FunctionPath {
 
 impl FunctionPath {
     fn path(&self) -> &str {
-        self.path.get_or_init(|| format!("{}::{}", self.module, self.name).into())
+        if self.path.get().is_none() {
+            // Put together outside: an allocator may be what is measured.
+            let path = format!("{}::{}", self.module, self.name).into();
+            let _ = self.path.set(path);
+        }
+        self.path.get().map_or("", |path| path)
     }
 }
 
