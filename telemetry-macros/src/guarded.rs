@@ -197,13 +197,11 @@ impl<'a> Guarded<'a> {
         if !args.outcome {
             return None;
         }
-        let is_spanned = self.span.is_some() && self.flow == Flow::Sync;
-        let returned = match self.span {
-            Some(_) if is_spanned => Some(quote!(#timer.returned(#outcome);)),
-            Some(_) => Some(quote!(#p::set_status(&#span, #outcome);)),
-            None => None,
+        let (returned, timer) = match (&self.span, self.flow) {
+            (None, _) => (None, quote!(#timer)),
+            (Some(_), Flow::Sync) => (Some(quote!(#timer.returned(#outcome);)), quote!(#timer.timer)),
+            (Some(_), _) => (Some(quote!(#p::set_status(&#span, #outcome);)), quote!(#timer)),
         };
-        let timer = if is_spanned { quote!(#timer.timer) } else { quote!(#timer) };
         let stop = match &args.error_type {
             None => quote!(#returned #timer.end(#outcome);),
             Some(ErrorType { key, of }) => {

@@ -172,6 +172,7 @@ impl Own {
         Self(page::histogram(site))
     }
 
+    /// The same, where it is seldom asked for: not a part of each annotated function.
     fn of_late(site: &Site) -> Self {
         Self::of(site)
     }

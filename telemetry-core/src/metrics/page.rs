@@ -241,7 +241,8 @@ fn own(site: &Site) -> Option<usize> {
 
 /// The collector for which this thread records.
 pub(super) fn current_collector() -> Option<u64> {
-    Some(hot(None)).filter(|hot| hot.page.is_some()).map(|hot| hot.collector)
+    let hot = hot(None);
+    hot.page.map(|_| hot.collector)
 }
 
 /// The current collector of this thread has changed.

@@ -111,13 +111,22 @@ impl Site {
         name: &'static str,
         tags: &'static [(&'static str, &'static str)],
     ) -> Self {
+        Self::of(kind, name, None, tags)
+    }
+
+    const fn of(
+        kind: CellKind,
+        name: &'static str,
+        function: Option<FunctionPath>,
+        tags: &'static [(&'static str, &'static str)],
+    ) -> Self {
         Self {
             kind,
             name: Text::Borrowed(name),
             unit: "",
             description: "",
             level: None,
-            function: None,
+            function,
             outcome: "",
             tags: SiteTags::Static(tags),
             bounds: &[],
@@ -143,52 +152,38 @@ impl Site {
     /// The same for a histogram of seconds.
     #[track_caller]
     pub const fn timer(name: &'static str, tags: &'static [(&'static str, &'static str)]) -> Self {
-        let place = std::panic::Location::caller();
-        Self::new(CellKind::Histogram, name, tags).unit("s").at(place.file(), place.line())
+        Self::here(CellKind::Histogram, name, tags).unit("s")
     }
 
-    /// For the calls of a function: as a whole and with few arguments, because that is what compilers are given most.
+    /// For the calls of a function.
     #[track_caller]
     const fn function(
-        (kind, metric, unit): (CellKind, &'static str, &'static str),
+        kind: CellKind,
+        metric: &'static str,
         module: &'static str,
         name: &'static str,
     ) -> Self {
         let place = std::panic::Location::caller();
-        Self {
-            kind,
-            name: Text::Borrowed(metric),
-            unit,
-            description: "",
-            level: None,
-            function: Some(FunctionPath { module, name, path: OnceLock::new() }),
-            outcome: "",
-            tags: SiteTags::Static(&[]),
-            bounds: &[],
-            is_long_task: false,
-            is_tagged_later: false,
-            file: place.file(),
-            line: place.line(),
-            number: AtomicU32::new(0),
-        }
+        let function = FunctionPath { module, name, path: OnceLock::new() };
+        Self::of(kind, metric, Some(function), &[]).at(place.file(), place.line())
     }
 
     /// How long a function takes.
     #[track_caller]
     pub const fn timed(module: &'static str, name: &'static str) -> Self {
-        Self::function((CellKind::Histogram, "function.duration", "s"), module, name)
+        Self::function(CellKind::Histogram, "function.duration", module, name).unit("s")
     }
 
     /// How often it is called.
     #[track_caller]
     pub const fn counted(module: &'static str, name: &'static str) -> Self {
-        Self::function((CellKind::Counter, "function.calls", ""), module, name)
+        Self::function(CellKind::Counter, "function.calls", module, name)
     }
 
     /// How many of its calls run.
     #[track_caller]
     pub const fn active(module: &'static str, name: &'static str) -> Self {
-        Self::function((CellKind::UpDownCounter, "function.active", ""), module, name)
+        Self::function(CellKind::UpDownCounter, "function.active", module, name)
     }
 
     /// The same with these tags and no others.
@@ -208,16 +203,8 @@ impl Site {
     }
 
     const fn ended(&self, outcome: &'static str) -> Self {
-        let &Self {
-            kind, unit, description, level, bounds, is_long_task, is_tagged_later, file, line, ..
-        } = self;
-        let name = match &self.name {
-            Text::Borrowed(name) => Text::Borrowed(*name),
-            Text::Owned(_) => panic!("it is no static"),
-        };
-        let tags = match &self.tags {
-            SiteTags::Static(tags) => SiteTags::Static(tags),
-            SiteTags::Owned(_) => panic!("it is no static"),
+        let (Text::Borrowed(name), SiteTags::Static(tags)) = (&self.name, &self.tags) else {
+            panic!("it is no static")
         };
         let function = match &self.function {
             Some(FunctionPath { module, name, .. }) => {
@@ -225,7 +212,15 @@ impl Site {
             }
             None => None,
         };
-        let number = AtomicU32::new(0);
+        let mut ended = self.like(Text::Borrowed(name), function, SiteTags::Static(tags));
+        ended.outcome = outcome;
+        ended
+    }
+
+    /// The same but for these and its number.
+    const fn like(&self, name: Text, function: Option<FunctionPath>, tags: SiteTags) -> Self {
+        let &Self { kind, unit, description, level, outcome, bounds, is_long_task, is_tagged_later, .. } =
+            self;
         Self {
             kind,
             name,
@@ -238,9 +233,9 @@ impl Site {
             bounds,
             is_long_task,
             is_tagged_later,
-            file,
-            line,
-            number,
+            file: self.file,
+            line: self.line,
+            number: AtomicU32::new(0),
         }
     }
 
@@ -400,24 +395,7 @@ impl Site {
 
     /// The same, to be changed.
     pub(crate) fn copy(&self) -> Self {
-        let &Self { kind, unit, description, level, outcome, bounds, is_long_task, is_tagged_later, .. } =
-            self;
-        Self {
-            kind,
-            name: self.name.clone(),
-            unit,
-            description,
-            level,
-            function: self.function.clone(),
-            outcome,
-            tags: self.tags.clone(),
-            bounds,
-            is_long_task,
-            is_tagged_later,
-            file: self.file,
-            line: self.line,
-            number: AtomicU32::new(0),
-        }
+        self.like(self.name.clone(), self.function.clone(), self.tags.clone())
     }
 
     pub(crate) fn add_tag(&mut self, key: Text, value: Text) -> Result<(), TagsError> {

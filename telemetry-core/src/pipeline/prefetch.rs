@@ -23,8 +23,8 @@ pub(super) fn is_supported() -> bool {
 /// Asks for the lines in which these places are. Nobody waits for them. Only where [`is_supported`].
 #[inline]
 pub(super) fn to_write<T>(places: Option<&[T]>) {
-    let each = (LINE / size_of::<T>().clamp(1, LINE)).max(1);
-    places.into_iter().flatten().step_by(each).for_each(ask);
+    let in_a_line = LINE / size_of::<T>().clamp(1, LINE);
+    places.into_iter().flatten().step_by(in_a_line).for_each(ask);
 }
 
 #[inline]
