@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use telemetry_core::clock::{Held, Tick, held};
-use telemetry_core::model::record::{Encoded, EventHead, Key, Links, Site, SpanHead, Time};
+use telemetry_core::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
 use telemetry_core::model::{SpanContext, SpanKind, StatusRef, Text, ValueRef};
 use telemetry_core::thread::{is_suppressed, look_for_spans, new_ids};
 use telemetry_core::{Collector, Signal, Sink, Writer};
@@ -21,10 +21,13 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::context::{self, Propagated};
 use crate::local::{self, Local};
 use crate::open_spans::OpenSpans;
-use crate::plan::{Measured, Plan, Plans, Rules, SpanMetrics, is_timed};
+use crate::plan::{self, Measured, Plan, Plans, Rules, SpanMetrics};
 use crate::store::{Late, Opening, Slot, Store};
-use crate::visit::{Recorder, Special, has_special, with_fields};
+use crate::visit::Recorder;
 use crate::{heartbeat, log_record, metric_fields};
+
+/// Fields of an event that need more words take memory of their own.
+const EVENT_WORDS: usize = 32;
 
 /// Turns spans and events into telemetry of the collector it was made with.
 ///
@@ -74,8 +77,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     /// What is to be done beyond keeping spans and events; looked at when the first one comes.
     rules: Mutex<Rules>,
-    /// None where nothing is.
-    plans: OnceLock<Option<Plans>>,
+    plans: OnceLock<Plans>,
     /// Where the subscriber's Registry is, which tells it from others; 0 where nobody knows.
     registry: AtomicUsize,
     /// Spans are told how long threads were in them.
@@ -241,10 +243,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             (SpanContext { trace_id: new_trace, span_id, sampled }, None)
         };
         let plan = inner.plan(site);
-        let measured = plan.and_then(|plan| plan.metrics.as_ref());
+        let measured = plan.metrics.as_ref();
         // When a span that nobody keeps began is nobody's business.
         let is_kept = context.sampled || measured.is_some();
-        let start = if is_kept { inner.start_of(site) } else { Tick::default() };
+        let start = if is_kept { inner.start_of(plan) } else { Tick::default() };
         let Some(slot) =
             inner.store.open(id.into_u64(), &Opening { context, parent, start, site, decided_here })
         else {
@@ -253,20 +255,17 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         if propagated.is_some() {
             slot.propagate(propagated);
         }
-        if is_kept && !attributes.is_empty() {
-            let actions = plan.map_or(&[][..], |plan| &plan.actions);
-            with_fields(|fields| {
-                if !has_special(site) {
-                    attributes.record(&mut Recorder { fields, special: None, actions });
-                    return slot.set_fields(fields);
-                }
-                let mut special = Special::default();
-                attributes.record(&mut Recorder { fields, special: Some(&mut special), actions });
-                slot.set_fields(fields);
+        if is_kept {
+            let mut fields = slot.place();
+            if plan.changes_fields() {
+                let special = plan.record(|recorder| attributes.record(recorder), &mut fields);
                 if special.is_some() {
                     slot.change(id.into_u64(), |late| late.apply(special));
                 }
-            });
+            } else {
+                attributes.record(&mut Recorder { fields: &mut fields, rules: None });
+            }
+            slot.set_fields(&fields);
         }
         if let Some(measured) = measured {
             slot.set_measured();
@@ -280,17 +279,15 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         if !inner.looks(None) || !slot.is_watched() {
             return;
         }
-        let actions = slot.site().and_then(|site| inner.plan(site)).map_or(&[][..], |plan| &plan.actions);
-        with_fields(|fields| {
-            let mut special = Special::default();
-            values.record(&mut Recorder { fields, special: Some(&mut special), actions });
-            if !fields.is_empty() || fields.cut() > 0 {
-                slot.update(fields);
-            }
-            if special.is_some() {
-                slot.change(id.into_u64(), |late| late.apply(special));
-            }
-        });
+        let Some(site) = slot.site() else { return };
+        let mut fields = FieldBuf::new();
+        let special = inner.plan(site).record(|recorder| values.record(recorder), &mut fields);
+        if !fields.is_empty() || fields.cut() > 0 {
+            slot.update(&fields);
+        }
+        if special.is_some() {
+            slot.change(id.into_u64(), |late| late.apply(special));
+        }
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, _: Context<'_, S>) {
@@ -312,11 +309,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let now = inner.sink.clock().now();
         let site = event.metadata();
         let keeps = inner.sink.sampler().keeps_event(context.map(|c| c.trace_id), site, || now);
+        let plan = inner.plan(site);
         let may_fail = *site.level() == Level::ERROR;
         if !keeps {
             inner.write(|writer| writer.sampled_out(Signal::Events));
             if !may_fail {
-                return inner.measure(event);
+                return inner.measure(event, plan);
             }
         }
         let head = EventHead {
@@ -327,32 +325,27 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             site: Site::Static(site),
             cut: 0,
         };
-        let mut error = None;
-        let actions = inner.plan(site).map_or(&[][..], |plan| &plan.actions);
-        with_fields(|fields| {
-            if log_record::is_log(site) {
-                let target = log_record::take(event, fields);
-                let site = Site::Inline { name: "", target: &target, level: *site.level() };
-                if keeps {
-                    let (head, texts) = (EventHead { site, ..head }, site.texts());
-                    let record = Encoded::event(&head, fields.size(), &texts);
-                    inner.write(|writer| writer.push(Signal::Events, &record, fields.words()));
-                }
-                return;
-            }
-            event.record(&mut Recorder { fields, special: None, actions });
-            if may_fail {
-                error = fields.text_of("error", site);
-            }
-            if keeps {
-                let record = Encoded::event(&head, fields.size(), &[]);
-                inner.write(|writer| writer.push(Signal::Events, &record, fields.words()));
-            }
-        });
-        if let (Some(text), Some((id, slot))) = (error, span.filter(|(_, slot)| slot.is_watched())) {
+        let place = [const { AtomicU64::new(0) }; EVENT_WORDS];
+        let mut fields = FieldBuf::at(&place);
+        if plan.is_log {
+            return inner.write_log(event, keeps.then_some(&head), fields);
+        }
+        if plan.changes_fields() {
+            plan.record(|recorder| event.record(recorder), &mut fields);
+        } else {
+            event.record(&mut Recorder { fields: &mut fields, rules: None });
+        }
+        if keeps {
+            let record = Encoded::event(&head, fields.size(), &[]);
+            inner.write(|writer| writer.push(Signal::Events, &record, fields.words()));
+        }
+        if may_fail
+            && let Some((id, slot)) = span.filter(|(_, slot)| slot.is_watched())
+            && let Some(text) = fields.text_of("error", site)
+        {
             slot.change(id, |late| late.fail(text));
         }
-        inner.measure(event);
+        inner.measure(event, plan);
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
@@ -400,25 +393,22 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
 impl Inner {
     /// When a span that opens now began: with the timer of its function, if it has one.
     #[inline]
-    fn start_of(&self, site: &'static Metadata<'static>) -> Tick {
+    fn start_of(&self, plan: &Plan) -> Tick {
         let clock = self.sink.clock();
-        let announced = clock.announced().filter(|_| is_timed(site));
+        let announced = if plan.is_timed { clock.announced() } else { None };
         announced.unwrap_or_else(|| clock.now())
     }
 
-    /// What is done with that call site beyond the usual.
+    /// What is done with that call site.
     #[inline]
-    fn plan(&self, site: &'static Metadata<'static>) -> Option<&'static Plan> {
-        let plans = self.plans.get_or_init(|| {
-            let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-            (!rules.is_empty()).then(|| Plans::new(rules.clone()))
-        });
-        plans.as_ref().map(|plans| plans.of(self.number, site))
+    fn plan(&self, site: &'static Metadata<'static>) -> &'static Plan {
+        let rules = || self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        plan::of(self.number, site, || self.plans.get_or_init(|| Plans::new(rules())))
     }
 
     #[cold]
     fn measure_span(&self, slot: &Slot) {
-        let measured = slot.site().and_then(|site| self.plan(site)?.metrics.as_ref());
+        let measured = slot.site().and_then(|site| self.plan(site).metrics.as_ref());
         let Some(measured) = measured else { return };
         let seconds = self.sink.clock().now().since(slot.start()) as f64 / 1e9;
         let outcome = slot.outcome();
@@ -426,10 +416,22 @@ impl Inner {
     }
 
     /// Takes the measurements of an event.
-    fn measure(&self, event: &Event<'_>) {
-        if metric_fields::has_metrics(event.metadata()) {
-            let actions = self.plan(event.metadata()).map_or(&[][..], |plan| &plan.actions);
-            metric_fields::measure(event, &self.sink, actions);
+    #[inline]
+    fn measure(&self, event: &Event<'_>, plan: &Plan) {
+        if plan.has_metrics {
+            metric_fields::measure(event, &self.sink, &plan.actions);
+        }
+    }
+
+    /// Writes what stands for a record of `log`, which says itself where it was made.
+    #[cold]
+    fn write_log(&self, event: &Event<'_>, head: Option<&EventHead<'_>>, mut fields: FieldBuf<'_>) {
+        let target = log_record::take(event, &mut fields);
+        let site = Site::Inline { name: "", target: &target, level: *event.metadata().level() };
+        if let Some(head) = head {
+            let (head, texts) = (EventHead { site, ..*head }, site.texts());
+            let record = Encoded::event(&head, fields.size(), &texts);
+            self.write(|writer| writer.push(Signal::Events, &record, fields.words()));
         }
     }
 
@@ -476,14 +478,11 @@ impl Inner {
         };
         let (texts, (size, words)) = (head.texts(), slot.words());
         if self.times_busy.load(Relaxed) {
-            with_fields(|fields| {
-                slot.read_fields(Some(late), fields);
-                let busy = slot.busy();
-                fields.push(Key::Name("busy_ns"), ValueRef::U64(busy));
-                fields.push(Key::Name("idle_ns"), ValueRef::U64(head.duration_nano.saturating_sub(busy)));
-                let record = Encoded::span(&head, fields.size(), &texts);
-                self.write(|writer| writer.push(Signal::Spans, &record, fields.words()));
-            });
+            let (mut fields, busy) = (slot.read_fields(Some(late)), slot.busy());
+            fields.push(Key::Name("busy_ns"), ValueRef::U64(busy));
+            fields.push(Key::Name("idle_ns"), ValueRef::U64(head.duration_nano.saturating_sub(busy)));
+            let record = Encoded::span(&head, fields.size(), &texts);
+            self.write(|writer| writer.push(Signal::Spans, &record, fields.words()));
         } else if let Some(fields) = &late.fields {
             let record = Encoded::span(&head, fields.size(), &texts);
             self.write(|writer| writer.push(Signal::Spans, &record, fields.words()));
@@ -497,11 +496,9 @@ impl Inner {
 /// Runs `f`, which runs no code of the user, with the tags that the fields of a span are.
 fn with_tags(measured: &Measured, slot: &Slot, f: impl Fn(&[(&str, &str)])) {
     let Some(site) = slot.site().filter(|_| !measured.tags.is_empty()) else { return f(&[]) };
-    with_fields(|fields| {
-        slot.fields_into(fields);
-        let value = |key: &&'static str| Some((*key, fields.value_of(key, site)?));
-        let tags: Vec<(&str, String)> = measured.tags.iter().filter_map(value).collect();
-        let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        f(&tags);
-    });
+    let fields = slot.all_fields();
+    let value = |key: &&'static str| Some((*key, fields.value_of(key, site)?));
+    let tags: Vec<(&str, String)> = measured.tags.iter().filter_map(value).collect();
+    let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    f(&tags);
 }

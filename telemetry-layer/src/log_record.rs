@@ -9,25 +9,24 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
 /// Whether an event stands for a record of `log`.
-#[inline]
 pub(crate) fn is_log(site: &'static Metadata<'static>) -> bool {
     site.target() == "log" && site.fields().field("log.target").is_some()
 }
 
 /// Writes the fields of such an event, and says what its target is. File and line keep the names that OpenTelemetry
 /// gives them.
-pub(crate) fn take(event: &Event<'_>, fields: &mut FieldBuf) -> String {
+pub(crate) fn take(event: &Event<'_>, fields: &mut FieldBuf<'_>) -> String {
     let mut taker = Taker { fields, target: String::new() };
     event.record(&mut taker);
     taker.target
 }
 
-struct Taker<'a> {
-    fields: &'a mut FieldBuf,
+struct Taker<'a, 'b> {
+    fields: &'a mut FieldBuf<'b>,
     target: String,
 }
 
-impl Taker<'_> {
+impl Taker<'_, '_> {
     fn put(&mut self, field: &Field, value: ValueRef<'_>) {
         match field.name() {
             "log.target" => self.target = value.to_string(),
@@ -39,7 +38,7 @@ impl Taker<'_> {
     }
 }
 
-impl Visit for Taker<'_> {
+impl Visit for Taker<'_, '_> {
     fn record_i64(&mut self, field: &Field, value: i64) {
         self.put(field, ValueRef::I64(value));
     }

@@ -77,7 +77,7 @@ fn what_two_threads_record_later_is_all_there() {
     check(|| {
         let store = Arc::new(Store::new());
         let slot = store.open(id(1), &opening(1)).unwrap();
-        let mut first = FieldBuf::new();
+        let mut first = slot.place();
         first.push(Key::Index(0), ValueRef::U64(1));
         slot.set_fields(&first);
         let record = |index: usize| {
@@ -90,11 +90,10 @@ fn what_two_threads_record_later_is_all_there() {
             })
         };
         let threads = [record(1), record(2)];
-        let mut seen = FieldBuf::new();
-        slot.fields_into(&mut seen);
+        let seen = slot.all_fields();
         assert!(!seen.is_empty());
         threads.into_iter().for_each(|thread| thread.join().unwrap());
-        slot.fields_into(&mut seen);
+        let seen = slot.all_fields();
         let mut values = seen.to_values(SITE.metadata());
         values.sort_by(|a, b| a.0.cmp(&b.0));
         let names: Vec<&str> = values.iter().map(|(name, _)| &**name).collect();

@@ -5,7 +5,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use telemetry_core::Level;
-use telemetry_core::model::record::FieldBuf;
 use telemetry_core::model::{SpanContext, SpanId, Text, Value};
 
 use crate::layer::Inner;
@@ -49,8 +48,7 @@ impl OpenSpans {
         let now = layer.sink.clock().now();
         let mut all = Vec::new();
         layer.store.each(|slot| {
-            let (id, mut fields) = (slot.id(), FieldBuf::new());
-            slot.fields_into(&mut fields);
+            let (id, fields) = (slot.id(), slot.all_fields());
             let (site, start, parent_span_id) = (slot.site(), slot.start(), slot.parent());
             // Only if it was the same span all the time.
             fence(Acquire);

@@ -6,9 +6,14 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
 use telemetry_core::Level;
+use telemetry_core::model::record::FieldBuf;
 use telemetry_core::model::{Text, fits};
 use telemetry_core::private::SpanSites;
 use tracing::Metadata;
+
+use crate::log_record::is_log;
+use crate::metric_fields::has_metrics;
+use crate::visit::{FieldRules, Recorder, Special, is_special};
 
 /// Metrics of spans, counted before sampling: `function.duration` with the tag `outcome` (`ok`, `error`, `panic`), whose
 /// count is that of the calls, and `function.active`, both tagged `code.function.name`, which is the span's target and
@@ -80,7 +85,7 @@ impl SpanMetrics {
 const TIMED: &str = "telemetry.timed";
 
 /// Whether its spans are those of `#[time_me]`.
-pub(crate) fn is_timed(site: &Metadata<'_>) -> bool {
+fn is_timed(site: &Metadata<'_>) -> bool {
     site.fields().iter().next().is_some_and(|field| field.name() == TIMED)
 }
 
@@ -92,12 +97,42 @@ pub(crate) enum Action {
     Drop,
 }
 
-/// What is done with one call site.
-#[derive(Debug)]
+/// What is done with one call site, and what there is to know of it.
+#[derive(Debug, Default)]
 pub(crate) struct Plan {
     /// By the field's place; empty where all are kept.
     pub(crate) actions: Box<[Action]>,
+    /// Of spans that are measured.
     pub(crate) metrics: Option<Measured>,
+    /// Some fields of its spans say something else.
+    pub(crate) has_special: bool,
+    /// Its spans are those of `#[time_me]`.
+    pub(crate) is_timed: bool,
+    /// Its events carry measurements.
+    pub(crate) has_metrics: bool,
+    /// Its events stand for records of `log`.
+    pub(crate) is_log: bool,
+}
+
+impl Plan {
+    /// Whether some fields are not recorded as they are.
+    #[inline]
+    pub(crate) fn changes_fields(&self) -> bool {
+        self.has_special || !self.actions.is_empty()
+    }
+
+    /// Records fields as planned, and says what the special ones of a span say.
+    #[cold]
+    pub(crate) fn record(
+        &self,
+        visit: impl FnOnce(&mut Recorder<'_, '_>),
+        fields: &mut FieldBuf<'_>,
+    ) -> Special {
+        let mut special = Special::default();
+        let takes = self.has_special.then_some(&mut special);
+        visit(&mut Recorder { fields, rules: Some(FieldRules { special: takes, actions: &self.actions }) });
+        special
+    }
 }
 
 /// How a span is measured.
@@ -116,12 +151,6 @@ pub(crate) struct Rules {
     pub(crate) metrics: Option<SpanMetrics>,
 }
 
-impl Rules {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.redacted.is_empty() && self.dropped.is_empty() && self.metrics.is_none()
-    }
-}
-
 /// All plans of one layer.
 #[derive(Debug)]
 pub(crate) struct Plans {
@@ -130,30 +159,36 @@ pub(crate) struct Plans {
     known: RwLock<HashMap<usize, &'static Plan>>,
 }
 
+/// The plan for that call site; `plans` are those of the layer with that number.
+#[inline]
+pub(crate) fn of<'a>(
+    layer: u64,
+    site: &'static Metadata<'static>,
+    plans: impl FnOnce() -> &'a Plans,
+) -> &'static Plan {
+    type Known = Cell<Option<(u64, usize, &'static Plan)>>;
+    const PLACES: usize = 64;
+    thread_local! {
+        /// What was asked for lately.
+        static LATELY: [Known; PLACES] = const { [const { Cell::new(None) }; PLACES] };
+    }
+    let address = std::ptr::from_ref(site).addr();
+    let place = (address >> 5) % PLACES;
+    let lately = LATELY.try_with(|lately| lately[place].get()).ok().flatten();
+    if let Some((_, _, plan)) = lately.filter(|(of, known, _)| (*of, *known) == (layer, address)) {
+        return plan;
+    }
+    let plan = plans().look_up(address, site);
+    let _ = LATELY.try_with(|lately| lately[place].set(Some((layer, address, plan))));
+    plan
+}
+
 impl Plans {
     pub(crate) fn new(rules: Rules) -> Self {
         Self { rules, known: RwLock::default() }
     }
 
-    /// For spans and events of that call site; `layer` is the number of the layer that asks.
-    pub(crate) fn of(&self, layer: u64, site: &'static Metadata<'static>) -> &'static Plan {
-        type Known = Cell<Option<(u64, usize, &'static Plan)>>;
-        const PLACES: usize = 64;
-        thread_local! {
-            /// What was asked for lately.
-            static LATELY: [Known; PLACES] = const { [const { Cell::new(None) }; PLACES] };
-        }
-        let address = std::ptr::from_ref(site).addr();
-        let place = (address >> 5) % PLACES;
-        let lately = LATELY.try_with(|lately| lately[place].get()).ok().flatten();
-        if let Some((_, _, plan)) = lately.filter(|(of, known, _)| (*of, *known) == (layer, address)) {
-            return plan;
-        }
-        let plan = self.look_up(address, site);
-        let _ = LATELY.try_with(|lately| lately[place].set(Some((layer, address, plan))));
-        plan
-    }
-
+    #[cold]
     fn look_up(&self, address: usize, site: &'static Metadata<'static>) -> &'static Plan {
         if let Some(plan) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&address) {
             return plan;
@@ -183,6 +218,13 @@ impl Plans {
         };
         let metrics =
             self.rules.metrics.as_ref().filter(|metrics| site.is_span() && metrics.takes(site)).map(measured);
-        Plan { actions, metrics }
+        Plan {
+            actions,
+            metrics,
+            has_special: site.is_span() && site.fields().iter().any(|field| is_special(field.name())),
+            is_timed: is_timed(site),
+            has_metrics: site.is_event() && has_metrics(site),
+            is_log: site.is_event() && is_log(site),
+        }
     }
 }

@@ -49,17 +49,6 @@ pub(crate) struct Slot {
     late: Mutex<Option<Box<Late>>>,
 }
 
-/// Fields in a slot.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SlotWords<'a>(&'a [AtomicU64]);
-
-impl Words for SlotWords<'_> {
-    #[inline]
-    fn each(self, mut put: impl FnMut(u64)) {
-        self.0.iter().for_each(|word| put(word.load(Relaxed)));
-    }
-}
-
 /// What most spans don't have.
 #[derive(Debug, Default)]
 pub(crate) struct Late {
@@ -72,7 +61,7 @@ pub(crate) struct Late {
     pub(crate) links: Vec<SpanContext>,
     pub(crate) propagated: Option<Arc<Propagated>>,
     /// All fields, where they are too large for the slot.
-    pub(crate) fields: Option<FieldBuf>,
+    pub(crate) fields: Option<FieldBuf<'static>>,
 }
 
 /// Fields of so many words fit into a slot.
@@ -118,28 +107,32 @@ impl Slot {
         self.id.store(id, Release);
     }
 
-    /// Sets all fields. Nobody else does so at the same time.
+    /// Where the fields of a span that opens are written. Nobody looks there before [`Slot::set_fields`].
     #[inline]
-    pub(crate) fn set_fields(&self, fields: &FieldBuf) {
-        if fields.size().0 > WORDS {
-            return self.change(self.id(), |late| late.fields = Some(fields.clone()));
+    pub(crate) fn place(&self) -> FieldBuf<'_> {
+        FieldBuf::at(&self.words)
+    }
+
+    /// These are the fields: they were written there, or did not fit.
+    #[inline]
+    pub(crate) fn set_fields(&self, fields: &FieldBuf<'_>) {
+        if fields.is_elsewhere() {
+            return self.change(self.id(), |late| late.fields = Some(fields.to_owned()));
         }
-        self.put_words(fields);
+        self.set_size(fields.size());
     }
 
     #[inline]
-    fn put_words(&self, fields: &FieldBuf) {
-        let (words, cut) = fields.size();
-        self.words.iter().zip(fields.words()).for_each(|(place, word)| place.store(*word, Relaxed));
+    fn set_size(&self, (words, cut): FieldSize) {
         self.fields.store(u64::from(cut) << 32 | words as u64, Release);
     }
 
     /// The fields, where they are in the slot.
     #[inline]
-    pub(crate) fn words(&self) -> (FieldSize, SlotWords<'_>) {
+    pub(crate) fn words(&self) -> (FieldSize, &[AtomicU64]) {
         let packed = self.fields.load(Acquire);
         let words = (packed as u32 as usize).min(WORDS);
-        ((words, (packed >> 32) as u32), SlotWords(&self.words[..words]))
+        ((words, (packed >> 32) as u32), &self.words[..words])
     }
 
     /// Where the span with that id stands, if it is still the one that is here.
@@ -235,32 +228,35 @@ impl Slot {
     }
 
     /// Fields that were recorded after the start: of a name that is there already the later value wins.
-    pub(crate) fn update(&self, later: &FieldBuf) {
+    pub(crate) fn update(&self, later: &FieldBuf<'_>) {
         let Some(site) = self.site.get() else { return };
         let mut late = self.lock();
-        let mut fields = FieldBuf::new();
-        self.read_fields(late.as_deref(), &mut fields);
+        let mut fields = self.read_fields(late.as_deref());
         fields.update(later, site);
         if fields.size().0 > WORDS {
             self.flags.store(self.flags.load(Relaxed) | LATE, Relaxed);
             late.get_or_insert_default().fields = Some(fields);
         } else {
-            self.put_words(&fields);
+            let mut places = self.words.iter();
+            fields
+                .words()
+                .each(|word| places.next().into_iter().for_each(|place| place.store(word, Relaxed)));
+            self.set_size(fields.size());
             late.iter_mut().for_each(|late| late.fields = None);
         }
     }
 
     /// All fields now.
-    pub(crate) fn fields_into(&self, fields: &mut FieldBuf) {
-        self.read_fields(self.lock().as_deref(), fields);
+    pub(crate) fn all_fields(&self) -> FieldBuf<'static> {
+        self.read_fields(self.lock().as_deref())
     }
 
-    pub(crate) fn read_fields(&self, late: Option<&Late>, fields: &mut FieldBuf) {
-        if let Some(spilled) = late.and_then(|late| late.fields.as_ref()) {
-            fields.clone_from(spilled);
+    pub(crate) fn read_fields(&self, late: Option<&Late>) -> FieldBuf<'static> {
+        if let Some(elsewhere) = late.and_then(|late| late.fields.as_ref()) {
+            elsewhere.to_owned()
         } else {
             let ((_, cut), words) = self.words();
-            fields.set_words(words, cut);
+            FieldBuf::of(words, cut)
         }
     }
 

@@ -213,13 +213,13 @@ impl Collector {
     }
 }
 
-fn buffer(fields: &[(Text, Value)]) -> FieldBuf {
+fn buffer(fields: &[(Text, Value)]) -> FieldBuf<'static> {
     let mut buffer = FieldBuf::new();
     push_all(&mut buffer, fields);
     buffer
 }
 
-fn push_all(buffer: &mut FieldBuf, fields: &[(Text, Value)]) {
+fn push_all(buffer: &mut FieldBuf<'_>, fields: &[(Text, Value)]) {
     for (name, value) in fields {
         buffer.push(Key::Name(name), value.as_ref());
     }

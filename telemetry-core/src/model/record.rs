@@ -24,7 +24,7 @@ use super::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 
 pub use chunk::Chunk;
 pub use encode::{Encoded, FieldSize, Words};
-pub use fields::{FieldBuf, Fields, Key, capped};
+pub use fields::{FieldBuf, FieldWords, Fields, Key, capped};
 pub use links::Links;
 pub use site_ptr::SitePtr;
 

@@ -31,16 +31,16 @@ impl Chunk {
     }
 
     /// Adds a finished span.
-    pub fn push_span(&mut self, head: &SpanHead<'_>, fields: &FieldBuf) {
+    pub fn push_span(&mut self, head: &SpanHead<'_>, fields: &FieldBuf<'_>) {
         self.push(&Encoded::span(head, fields.size(), &head.texts()), fields);
     }
 
     /// Adds an event.
-    pub fn push_event(&mut self, head: &EventHead<'_>, fields: &FieldBuf) {
+    pub fn push_event(&mut self, head: &EventHead<'_>, fields: &FieldBuf<'_>) {
         self.push(&Encoded::event(head, fields.size(), &head.site.texts()), fields);
     }
 
-    fn push<const HEAD: usize>(&mut self, record: &Encoded<'_, HEAD>, fields: &FieldBuf) {
+    fn push<const HEAD: usize>(&mut self, record: &Encoded<'_, HEAD>, fields: &FieldBuf<'_>) {
         let mut put = |word: u64| self.bytes.extend_from_slice(&word.to_le_bytes());
         record.head.iter().for_each(|word| put(*word));
         record.each_other_word(fields.words(), put);

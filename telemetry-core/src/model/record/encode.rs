@@ -8,6 +8,7 @@ use tracing_core::{Level, Metadata};
 use super::cursor::{Cursor, push_text};
 use super::{EventHead, EventRecord, Fields, Links, Site, SpanHead, SpanRecord, Time};
 use crate::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const SAMPLED: u8 = 1;
 const UNIX: u8 = 1 << 1;
@@ -166,6 +167,13 @@ impl Words for &[u64] {
     #[inline]
     fn each(self, put: impl FnMut(u64)) {
         self.iter().copied().for_each(put);
+    }
+}
+
+impl Words for &[AtomicU64] {
+    #[inline]
+    fn each(self, mut put: impl FnMut(u64)) {
+        self.iter().for_each(|word| put(word.load(Relaxed)));
     }
 }
 

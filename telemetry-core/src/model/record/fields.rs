@@ -6,11 +6,18 @@ use super::cursor::Cursor;
 use super::encode::{FieldSize, Words};
 use super::{MAX_FIELDS, MAX_TEXT};
 use crate::model::{Text, Value, ValueRef};
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Fields on their way into a record, each in words of 64 bits.
-#[derive(Clone, Debug, Default)]
-pub struct FieldBuf {
-    pub(super) words: Vec<u64>,
+/// Fields on their way into a record, each in words of 64 bits: in a place that was made for them, and in memory of
+/// their own when they don't fit there.
+#[derive(Debug, Default)]
+pub struct FieldBuf<'a> {
+    /// Empty once they did not fit.
+    place: &'a [AtomicU64],
+    /// All words, where they are not in their place.
+    own: Vec<u64>,
+    /// How many words.
+    len: usize,
     cut: u32,
 }
 
@@ -45,50 +52,58 @@ fn head(key: u8, tag: u8, len: usize, first: u64) -> u64 {
 /// Bytes of a text that stand in its first word.
 const IN_HEAD: usize = 4;
 
-impl FieldBuf {
-    /// No fields.
+impl FieldBuf<'static> {
+    /// No fields, and no place for them.
     pub const fn new() -> Self {
-        Self { words: Vec::new(), cut: 0 }
+        Self::at(&[])
     }
+}
 
-    /// Forgets all fields, keeps the memory.
-    pub fn clear(&mut self) {
-        self.words.clear();
-        self.cut = 0;
+impl<'a> FieldBuf<'a> {
+    /// No fields, which go to that place. Nobody else writes there meanwhile.
+    #[inline]
+    pub const fn at(place: &'a [AtomicU64]) -> Self {
+        Self { place, own: Vec::new(), len: 0, cut: 0 }
     }
 
     /// The fields as they are written.
     #[inline]
-    pub fn words(&self) -> &[u64] {
-        &self.words
+    pub fn words(&self) -> FieldWords<'_> {
+        FieldWords { place: self.place.get(..self.len).unwrap_or_default(), own: &self.own }
     }
 
     /// How many words the fields take, and how many of them were cut.
     #[inline]
     pub fn size(&self) -> FieldSize {
-        (self.words.len(), self.cut)
+        (self.len, self.cut)
     }
 
-    /// Takes fields over, of which so many were cut.
-    pub fn set_words(&mut self, words: impl Words, cut: u32) {
-        self.words.clear();
-        words.each(|word| self.words.push(word));
-        self.cut = cut;
+    /// Whether they did not fit into their place.
+    #[inline]
+    pub fn is_elsewhere(&self) -> bool {
+        !self.own.is_empty()
+    }
+
+    /// Fields that were written, of which so many were cut.
+    pub fn of(words: impl Words, cut: u32) -> FieldBuf<'static> {
+        let mut own = Vec::new();
+        words.each(|word| own.push(word));
+        FieldBuf { place: &[], len: own.len(), own, cut }
+    }
+
+    /// The same fields in memory of their own.
+    pub fn to_owned(&self) -> FieldBuf<'static> {
+        FieldBuf::of(self.words(), self.cut)
     }
 
     /// Whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
+        self.len == 0
     }
 
     /// How many fields did not fit.
     pub fn cut(&self) -> u32 {
         self.cut
-    }
-
-    /// Bytes held, for whoever keeps a buffer for later.
-    pub fn capacity(&self) -> usize {
-        self.words.capacity() * 8
     }
 
     /// Adds a field. A long text is cut at a character; a field beyond [`MAX_FIELDS`], or the 256th of its call
@@ -99,80 +114,132 @@ impl FieldBuf {
     )]
     #[inline(always)]
     pub fn push(&mut self, key: Key<'_>, value: ValueRef<'_>) {
-        let start = self.words.len();
+        let start = self.len;
         let Some(key) = self.push_key(key) else { return };
         match value {
-            ValueRef::U64(v) => self.words.extend_from_slice(&[head(key, U64, 0, 0), v]),
-            ValueRef::I64(v) => self.words.extend_from_slice(&[head(key, I64, 0, 0), v.cast_unsigned()]),
-            ValueRef::F64(v) => self.words.extend_from_slice(&[head(key, F64, 0, 0), v.to_bits()]),
-            ValueRef::Bool(v) => self.words.push(head(key, BOOL, 0, u64::from(v))),
-            ValueRef::Str(v) if v.len() <= MAX_TEXT => self.push_text(key, STR, v),
-            ValueRef::Str(v) => self.push_text(key, STR_CUT, &v[..v.floor_char_boundary(MAX_TEXT)]),
+            ValueRef::U64(v) => self.put([head(key, U64, 0, 0), v]),
+            ValueRef::I64(v) => self.put([head(key, I64, 0, 0), v.cast_unsigned()]),
+            ValueRef::F64(v) => self.put([head(key, F64, 0, 0), v.to_bits()]),
+            ValueRef::Bool(v) => self.put([head(key, BOOL, 0, u64::from(v))]),
+            ValueRef::Str(v) if v.len() <= MAX_TEXT => self.put_text(head(key, STR, v.len(), 0), v),
+            ValueRef::Str(v) => {
+                let v = &v[..v.floor_char_boundary(MAX_TEXT)];
+                self.put_text(head(key, STR_CUT, v.len(), 0), v);
+            }
         }
         self.keep(start);
     }
 
     /// Adds a field as `Debug` or `Display` prints it, without a copy of the text in between.
     pub fn push_fmt(&mut self, key: Key<'_>, text: std::fmt::Arguments<'_>) {
-        let start = self.words.len();
+        let start = self.len;
         let Some(key) = self.push_key(key) else { return };
-        let (at, mut len) = (self.words.len(), 0);
-        self.words.push(0);
-        let mut put = |part: &str| {
-            for bytes in part.as_bytes().chunks(8) {
-                self.append(IN_HEAD + len, bytes);
-                len += bytes.len();
-            }
-        };
-        let is_cut = write_capped(&mut put, text);
-        let tag = if is_cut { STR_CUT } else { STR };
-        self.words[at] |= head(key, tag, len, 0);
+        let at = self.len;
+        let mut len = 0;
+        let is_cut = write_capped(&mut |part| self.append(&mut len, part), text);
+        if len == 0 {
+            self.put([0]);
+        }
+        self.or(at, head(key, if is_cut { STR_CUT } else { STR }, len, 0));
         self.keep(start);
     }
 
-    /// Adds at most eight bytes to a text which has so many by now, counted from its first word.
-    fn append(&mut self, before: usize, bytes: &[u8]) {
-        let (word, used) = (word(bytes), before % 8);
-        match self.words.last_mut() {
-            Some(last) if used > 0 => {
-                *last |= word << (8 * used);
-                if used + bytes.len() > 8 {
-                    self.words.push(word >> (64 - 8 * used));
-                }
+    /// Adds to a text that has so many bytes by now.
+    #[inline]
+    fn append(&mut self, len: &mut usize, part: &str) {
+        if *len == 0 && !part.is_empty() {
+            self.put_text(0, part);
+        } else {
+            for bytes in part.as_bytes().chunks(8) {
+                self.append_few(IN_HEAD + *len, bytes);
+                *len += bytes.len();
             }
-            _ => self.words.push(word),
+            return;
+        }
+        *len += part.len();
+    }
+
+    /// Adds at most eight bytes to a text which has so many by now, counted from its first word.
+    fn append_few(&mut self, before: usize, bytes: &[u8]) {
+        let (word, used) = (word(bytes), before % 8);
+        if used == 0 {
+            return self.put([word]);
+        }
+        self.or(self.len - 1, word << (8 * used));
+        if used + bytes.len() > 8 {
+            self.put([word >> (64 - 8 * used)]);
         }
     }
 
+    /// Adds words.
     #[inline]
-    fn push_text(&mut self, key: u8, tag: u8, text: &str) {
+    fn put<const N: usize>(&mut self, words: [u64; N]) {
+        match self.place.get(self.len..).and_then(|rest| rest.first_chunk::<N>()) {
+            Some(place) => place.iter().zip(words).for_each(|(place, word)| place.store(word, Relaxed)),
+            None => self.own().extend(words),
+        }
+        self.len += N;
+    }
+
+    /// Adds a text behind the four bytes that `head` has.
+    #[inline]
+    fn put_text(&mut self, head: u64, text: &str) {
         let (first, rest) = text.as_bytes().split_at(text.len().min(IN_HEAD));
-        self.words.reserve(1 + rest.len().div_ceil(8));
-        self.words.push(head(key, tag, text.len(), word(first)));
-        let (whole, last) = rest.as_chunks::<8>();
-        whole.iter().for_each(|bytes| self.words.push(u64::from_le_bytes(*bytes)));
-        if !last.is_empty() {
-            self.words.push(word(last));
+        let (head, many) = (head | word(first) << 32, 1 + rest.len().div_ceil(8));
+        match self.place.get(self.len..self.len + many) {
+            Some([first, places @ ..]) => {
+                first.store(head, Relaxed);
+                places
+                    .iter()
+                    .zip(rest.chunks(8))
+                    .for_each(|(place, bytes)| place.store(word(bytes), Relaxed));
+            }
+            _ => {
+                let own = self.own();
+                own.push(head);
+                own.extend(rest.chunks(8).map(word));
+            }
+        }
+        self.len += many;
+    }
+
+    /// The words in memory of their own, where they are from now on.
+    #[cold]
+    fn own(&mut self) -> &mut Vec<u64> {
+        let before = std::mem::take(&mut self.place);
+        if self.own.is_empty() {
+            self.own.reserve(2 * self.len);
+            self.own.extend(before.iter().take(self.len).map(|word| word.load(Relaxed)));
+        }
+        &mut self.own
+    }
+
+    /// Sets bits of a word.
+    #[inline]
+    fn or(&mut self, at: usize, bits: u64) {
+        match self.place.get(at) {
+            Some(place) => place.store(place.load(Relaxed) | bits, Relaxed),
+            None => self.own.iter_mut().skip(at).take(1).for_each(|word| *word |= bits),
         }
     }
 
     /// Adds what was recorded later: of a key that stands here already, the later value wins.
-    pub fn update(&mut self, later: &FieldBuf, site: &'static Metadata<'static>) {
-        let mut kept = FieldBuf { words: Vec::with_capacity(self.words.len()), cut: self.cut + later.cut };
+    pub fn update(&mut self, later: &FieldBuf<'_>, site: &'static Metadata<'static>) {
+        let mut kept = FieldBuf { cut: self.cut + later.cut, ..FieldBuf::new() };
         let (own, later) = (self.bytes(), later.bytes());
         let (own, later) = (RawFields::new(&own, site), RawFields::new(&later, site));
         for (key, _, raw) in own.clone() {
             if later.clone().all(|(k, ..)| k != key) {
-                raw.each(|word| kept.words.push(word));
+                raw.each(|word| kept.put([word]));
             }
         }
         for (key, _, raw) in later {
-            let start = kept.words.len();
-            raw.each(|word| kept.words.push(word));
+            let start = kept.len;
+            raw.each(|word| kept.put([word]));
             if !kept.keep(start) {
                 // Better the value that was there than none.
                 let before = own.clone().find(|(k, ..)| *k == key);
-                before.into_iter().for_each(|(_, _, raw)| raw.each(|word| kept.words.push(word)));
+                before.into_iter().for_each(|(_, _, raw)| raw.each(|word| kept.put([word])));
             }
         }
         *self = kept;
@@ -204,7 +271,9 @@ impl FieldBuf {
 
     /// The fields as they are read.
     pub(super) fn bytes(&self) -> Vec<u8> {
-        self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        let mut bytes = Vec::with_capacity(self.len * 8);
+        self.words().each(|word| bytes.extend(word.to_le_bytes()));
+        bytes
     }
 
     /// The key of the value that comes next; none where it can't be kept.
@@ -217,7 +286,8 @@ impl FieldBuf {
                 None
             }
             Key::Name(name) => {
-                self.push_text(NAMED, NAME, &name[..name.floor_char_boundary(MAX_TEXT)]);
+                let name = &name[..name.floor_char_boundary(MAX_TEXT)];
+                self.put_text(head(NAMED, NAME, name.len(), 0), name);
                 Some(NAMED)
             }
         }
@@ -225,12 +295,28 @@ impl FieldBuf {
 
     #[inline]
     fn keep(&mut self, start: usize) -> bool {
-        let fits = self.words.len() <= MAX_FIELDS / 8;
+        let fits = self.len <= MAX_FIELDS / 8;
         if !fits {
-            self.words.truncate(start);
+            self.own().truncate(start);
+            self.len = start;
             self.cut += 1;
         }
         fits
+    }
+}
+
+/// The words of fields, wherever they are.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldWords<'a> {
+    place: &'a [AtomicU64],
+    own: &'a [u64],
+}
+
+impl Words for FieldWords<'_> {
+    #[inline]
+    fn each(self, mut put: impl FnMut(u64)) {
+        self.place.each(&mut put);
+        self.own.each(put);
     }
 }
 
