@@ -56,14 +56,24 @@ pub(crate) struct FieldRules<'a> {
 pub(crate) const REDACTED: &str = "[redacted]";
 
 impl Recorder<'_, '_> {
-    #[inline]
+    #[expect(clippy::inline_always, reason = "what the value is, callers know")]
+    #[inline(always)]
     fn put(&mut self, field: &Field, value: ValueRef<'_>) {
-        if self.rules.is_none() || self.keeps(field, &value) {
+        if self.rules.is_none() {
+            self.fields.push(Key::Index(field.index()), value);
+        } else {
+            self.put_by_rules(field, value);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put_by_rules(&mut self, field: &Field, value: ValueRef<'_>) {
+        if self.keeps(field, &value) {
             self.fields.push(Key::Index(field.index()), value);
         }
     }
 
-    #[inline]
     fn put_fmt(&mut self, field: &Field, text: fmt::Arguments<'_>) {
         if self.rules.is_none() || self.keeps(field, &text) {
             self.fields.push_fmt(Key::Index(field.index()), text);

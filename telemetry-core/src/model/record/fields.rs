@@ -14,10 +14,10 @@ use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct FieldBuf<'a> {
     /// Empty once they did not fit.
     place: &'a [AtomicU64],
+    /// What is left of it.
+    room: &'a [AtomicU64],
     /// All words, where they are not in their place.
     own: Vec<u64>,
-    /// How many words.
-    len: usize,
     cut: u32,
 }
 
@@ -49,6 +49,64 @@ fn head(key: u8, tag: u8, len: usize, first: u64) -> u64 {
     u64::from(key) | u64::from(tag) << 8 | (len as u64 & 0xffff) << 16 | first << 32
 }
 
+/// What is written of a value.
+#[derive(Clone, Copy)]
+enum Coded<'a> {
+    One([u64; 1]),
+    Two([u64; 2]),
+    /// The first four bytes of the text are still missing from its first word.
+    Text(u64, &'a str),
+}
+
+impl Coded<'_> {
+    #[inline]
+    fn words(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Two(_) => 2,
+            Self::Text(_, text) => 1 + text.len().saturating_sub(IN_HEAD).div_ceil(8),
+        }
+    }
+}
+
+/// A value behind that key. A long text is cut.
+#[expect(clippy::inline_always, reason = "what the value is, callers know")]
+#[inline(always)]
+fn coded(key: u8, value: ValueRef<'_>) -> Coded<'_> {
+    match value {
+        ValueRef::Bool(v) => Coded::One([head(key, BOOL, 0, u64::from(v))]),
+        ValueRef::U64(v) => Coded::Two([head(key, U64, 0, 0), v]),
+        ValueRef::I64(v) => Coded::Two([head(key, I64, 0, 0), v.cast_unsigned()]),
+        ValueRef::F64(v) => Coded::Two([head(key, F64, 0, 0), v.to_bits()]),
+        ValueRef::Str(v) if v.len() <= MAX_TEXT => Coded::Text(head(key, STR, v.len(), 0), v),
+        ValueRef::Str(v) => {
+            let v = &v[..v.floor_char_boundary(MAX_TEXT)];
+            Coded::Text(head(key, STR_CUT, v.len(), 0), v)
+        }
+    }
+}
+
+/// The words of a text, of which the first one holds what `head` says and the first four bytes.
+#[inline]
+fn text_words(head: u64, text: &str, mut put: impl FnMut(u64)) {
+    let text = text.as_bytes();
+    let Some((first, rest)) = text.split_first_chunk::<IN_HEAD>() else {
+        return put(head | word(text) << 32);
+    };
+    put(head | u64::from(u32::from_le_bytes(*first)) << 32);
+    let (whole, last) = rest.as_chunks::<8>();
+    whole.iter().for_each(|bytes| put(u64::from_le_bytes(*bytes)));
+    if !last.is_empty() {
+        // With what stands before, which is shifted out again.
+        let (low, shift) = match (text.last_chunk::<8>(), text.last_chunk::<4>()) {
+            (Some(bytes), _) => (u64::from_le_bytes(*bytes), 8),
+            (None, Some(bytes)) => (u64::from(u32::from_le_bytes(*bytes)), 4),
+            (None, None) => (0, 8),
+        };
+        put(low >> (8 * (shift - last.len().min(shift))));
+    }
+}
+
 /// Bytes of a text that stand in its first word.
 const IN_HEAD: usize = 4;
 
@@ -63,19 +121,24 @@ impl<'a> FieldBuf<'a> {
     /// No fields, which go to that place. Nobody else writes there meanwhile.
     #[inline]
     pub const fn at(place: &'a [AtomicU64]) -> Self {
-        Self { place, own: Vec::new(), len: 0, cut: 0 }
+        Self { place, room: place, own: Vec::new(), cut: 0 }
     }
 
     /// The fields as they are written.
     #[inline]
     pub fn words(&self) -> FieldWords<'_> {
-        FieldWords { place: self.place.get(..self.len).unwrap_or_default(), own: &self.own }
+        FieldWords { place: &self.place[..self.place.len() - self.room.len()], own: &self.own }
     }
 
     /// How many words the fields take, and how many of them were cut.
     #[inline]
     pub fn size(&self) -> FieldSize {
-        (self.len, self.cut)
+        (self.len(), self.cut)
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.place.len() - self.room.len() + self.own.len()
     }
 
     /// Whether they did not fit into their place.
@@ -88,7 +151,7 @@ impl<'a> FieldBuf<'a> {
     pub fn of(words: impl Words, cut: u32) -> FieldBuf<'static> {
         let mut own = Vec::new();
         words.each(|word| own.push(word));
-        FieldBuf { place: &[], len: own.len(), own, cut }
+        FieldBuf { own, cut, ..FieldBuf::new() }
     }
 
     /// The same fields in memory of their own.
@@ -98,7 +161,7 @@ impl<'a> FieldBuf<'a> {
 
     /// Whether nothing was recorded.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// How many fields did not fit.
@@ -114,31 +177,31 @@ impl<'a> FieldBuf<'a> {
     )]
     #[inline(always)]
     pub fn push(&mut self, key: Key<'_>, value: ValueRef<'_>) {
-        let start = self.len;
-        let Some(key) = self.push_key(key) else { return };
-        match value {
-            ValueRef::U64(v) => self.put([head(key, U64, 0, 0), v]),
-            ValueRef::I64(v) => self.put([head(key, I64, 0, 0), v.cast_unsigned()]),
-            ValueRef::F64(v) => self.put([head(key, F64, 0, 0), v.to_bits()]),
-            ValueRef::Bool(v) => self.put([head(key, BOOL, 0, u64::from(v))]),
-            ValueRef::Str(v) if v.len() <= MAX_TEXT => self.put_text(head(key, STR, v.len(), 0), v),
-            ValueRef::Str(v) => {
-                let v = &v[..v.floor_char_boundary(MAX_TEXT)];
-                self.put_text(head(key, STR_CUT, v.len(), 0), v);
-            }
+        match key {
+            Key::Index(index @ 0..255) if self.put_in_place(coded(index as u8, value)) => {}
+            _ => self.push_elsewhere(key, value),
         }
-        self.keep(start);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_elsewhere(&mut self, key: Key<'_>, value: ValueRef<'_>) {
+        let start = self.len();
+        if let Some(key) = self.push_key(key) {
+            self.put(coded(key, value));
+            self.keep(start);
+        }
     }
 
     /// Adds a field as `Debug` or `Display` prints it, without a copy of the text in between.
     pub fn push_fmt(&mut self, key: Key<'_>, text: std::fmt::Arguments<'_>) {
-        let start = self.len;
+        let start = self.len();
         let Some(key) = self.push_key(key) else { return };
-        let at = self.len;
+        let at = self.len();
         let mut len = 0;
         let is_cut = write_capped(&mut |part| self.append(&mut len, part), text);
         if len == 0 {
-            self.put([0]);
+            self.put(Coded::One([0]));
         }
         self.or(at, head(key, if is_cut { STR_CUT } else { STR }, len, 0));
         self.keep(start);
@@ -148,69 +211,81 @@ impl<'a> FieldBuf<'a> {
     #[inline]
     fn append(&mut self, len: &mut usize, part: &str) {
         if *len == 0 && !part.is_empty() {
-            self.put_text(0, part);
-        } else {
-            for bytes in part.as_bytes().chunks(8) {
-                self.append_few(IN_HEAD + *len, bytes);
-                *len += bytes.len();
-            }
+            self.put(Coded::Text(0, part));
+            *len = part.len();
             return;
         }
-        *len += part.len();
+        for bytes in part.as_bytes().chunks(8) {
+            self.append_few(IN_HEAD + *len, bytes);
+            *len += bytes.len();
+        }
     }
 
     /// Adds at most eight bytes to a text which has so many by now, counted from its first word.
     fn append_few(&mut self, before: usize, bytes: &[u8]) {
         let (word, used) = (word(bytes), before % 8);
         if used == 0 {
-            return self.put([word]);
+            return self.put(Coded::One([word]));
         }
-        self.or(self.len - 1, word << (8 * used));
+        self.or(self.len() - 1, word << (8 * used));
         if used + bytes.len() > 8 {
-            self.put([word >> (64 - 8 * used)]);
+            self.put(Coded::One([word >> (64 - 8 * used)]));
         }
     }
 
-    /// Adds words.
     #[inline]
-    fn put<const N: usize>(&mut self, words: [u64; N]) {
-        match self.place.get(self.len..).and_then(|rest| rest.first_chunk::<N>()) {
-            Some(place) => place.iter().zip(words).for_each(|(place, word)| place.store(word, Relaxed)),
-            None => self.own().extend(words),
+    fn put(&mut self, value: Coded<'_>) {
+        if !self.put_in_place(value) {
+            self.put_elsewhere(value);
         }
-        self.len += N;
     }
 
-    /// Adds a text behind the four bytes that `head` has.
-    #[inline]
-    fn put_text(&mut self, head: u64, text: &str) {
-        let (first, rest) = text.as_bytes().split_at(text.len().min(IN_HEAD));
-        let (head, many) = (head | word(first) << 32, 1 + rest.len().div_ceil(8));
-        match self.place.get(self.len..self.len + many) {
-            Some([first, places @ ..]) => {
-                first.store(head, Relaxed);
-                places
-                    .iter()
-                    .zip(rest.chunks(8))
-                    .for_each(|(place, bytes)| place.store(word(bytes), Relaxed));
-            }
-            _ => {
-                let own = self.own();
-                own.push(head);
-                own.extend(rest.chunks(8).map(word));
+    /// False where there is no room.
+    #[expect(clippy::inline_always, reason = "what the value is, callers know")]
+    #[inline(always)]
+    fn put_in_place(&mut self, value: Coded<'_>) -> bool {
+        match value {
+            Coded::One(words) => self.put_words(words),
+            Coded::Two(words) => self.put_words(words),
+            Coded::Text(head, text) => {
+                let Some((room, left)) = self.room.split_at_checked(value.words()) else { return false };
+                let mut places = room.iter();
+                text_words(head, text, |word| {
+                    if let Some(place) = places.next() {
+                        place.store(word, Relaxed);
+                    }
+                });
+                self.room = left;
+                true
             }
         }
-        self.len += many;
+    }
+
+    #[inline]
+    fn put_words<const N: usize>(&mut self, words: [u64; N]) -> bool {
+        let Some((room, left)) = self.room.split_first_chunk::<N>() else { return false };
+        room.iter().zip(words).for_each(|(place, word)| place.store(word, Relaxed));
+        self.room = left;
+        true
+    }
+
+    #[cold]
+    fn put_elsewhere(&mut self, value: Coded<'_>) {
+        let own = self.own();
+        match value {
+            Coded::One(words) => own.extend(words),
+            Coded::Two(words) => own.extend(words),
+            Coded::Text(head, text) => text_words(head, text, |word| own.push(word)),
+        }
     }
 
     /// The words in memory of their own, where they are from now on.
-    #[cold]
     fn own(&mut self) -> &mut Vec<u64> {
-        let before = std::mem::take(&mut self.place);
-        if self.own.is_empty() {
-            self.own.reserve(2 * self.len);
-            self.own.extend(before.iter().take(self.len).map(|word| word.load(Relaxed)));
-        }
+        let len = self.place.len() - self.room.len();
+        let place = std::mem::take(&mut self.place);
+        self.room = &[];
+        self.own.reserve(2 * len);
+        self.own.extend(place[..len].iter().map(|word| word.load(Relaxed)));
         &mut self.own
     }
 
@@ -230,16 +305,16 @@ impl<'a> FieldBuf<'a> {
         let (own, later) = (RawFields::new(&own, site), RawFields::new(&later, site));
         for (key, _, raw) in own.clone() {
             if later.clone().all(|(k, ..)| k != key) {
-                raw.each(|word| kept.put([word]));
+                raw.each(|word| kept.put(Coded::One([word])));
             }
         }
         for (key, _, raw) in later {
-            let start = kept.len;
-            raw.each(|word| kept.put([word]));
+            let start = kept.len();
+            raw.each(|word| kept.put(Coded::One([word])));
             if !kept.keep(start) {
                 // Better the value that was there than none.
                 let before = own.clone().find(|(k, ..)| *k == key);
-                before.into_iter().for_each(|(_, _, raw)| raw.each(|word| kept.put([word])));
+                before.into_iter().for_each(|(_, _, raw)| raw.each(|word| kept.put(Coded::One([word]))));
             }
         }
         *self = kept;
@@ -271,7 +346,7 @@ impl<'a> FieldBuf<'a> {
 
     /// The fields as they are read.
     pub(super) fn bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.len * 8);
+        let mut bytes = Vec::with_capacity(self.len() * 8);
         self.words().each(|word| bytes.extend(word.to_le_bytes()));
         bytes
     }
@@ -287,7 +362,7 @@ impl<'a> FieldBuf<'a> {
             }
             Key::Name(name) => {
                 let name = &name[..name.floor_char_boundary(MAX_TEXT)];
-                self.put_text(head(NAMED, NAME, name.len(), 0), name);
+                self.put(Coded::Text(head(NAMED, NAME, name.len(), 0), name));
                 Some(NAMED)
             }
         }
@@ -295,10 +370,9 @@ impl<'a> FieldBuf<'a> {
 
     #[inline]
     fn keep(&mut self, start: usize) -> bool {
-        let fits = self.len <= MAX_FIELDS / 8;
+        let fits = self.len() <= MAX_FIELDS / 8;
         if !fits {
             self.own().truncate(start);
-            self.len = start;
             self.cut += 1;
         }
         fits
