@@ -65,6 +65,7 @@ impl Clock {
     }
 
     /// Now, in ticks.
+    #[inline]
     pub fn now(&self) -> Tick {
         match &self.source {
             Source::System => Tick(machine::nanos()),

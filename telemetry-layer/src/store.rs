@@ -237,10 +237,7 @@ impl Slot {
             self.flags.store(self.flags.load(Relaxed) | LATE, Relaxed);
             late.get_or_insert_default().fields = Some(fields);
         } else {
-            let mut places = self.words.iter();
-            fields
-                .words()
-                .each(|word| places.next().into_iter().for_each(|place| place.store(word, Relaxed)));
+            fields.words().write(&self.words);
             self.set_size(fields.size());
             late.iter_mut().for_each(|late| late.fields = None);
         }

@@ -35,6 +35,8 @@ const ITEMS: u64 = (1 << ITEM_BITS) - 1;
 const LEAST_RECORD: usize = 6;
 /// So far ahead of what is written cache lines are asked for.
 const AHEAD: usize = 32;
+/// Words in a cache line.
+const LINE: usize = 8;
 
 impl Mark {
     fn of(packed: u64) -> Self {
@@ -77,22 +79,19 @@ impl Block {
     #[inline]
     pub(super) fn push<const HEAD: usize>(&self, record: &Encoded<'_, HEAD>, fields: impl Words) -> bool {
         let mut mark = Mark::of(self.written.load(Relaxed));
-        let end = mark.words + record.words();
-        let Some(room) = self.words.get(mark.words..end) else { return false };
-        let (head, rest) = room.split_at(HEAD.min(room.len()));
-        head.iter().zip(&record.head).for_each(|(place, word)| place.store(*word, Relaxed));
-        let mut rest = rest.iter();
-        record.each_other_word(fields, |word| {
-            if let Some(place) = rest.next() {
-                place.store(word, Relaxed);
-            }
-        });
-        if self.prefetches {
-            prefetch::to_write(self.words.get(end + AHEAD..end + AHEAD + record.words()));
-            prefetch::to_write(self.sites.get(mark.sites + AHEAD..=mark.sites + AHEAD));
-        }
-        mark.words = end;
+        let words = record.words();
+        let room = self.words.get(mark.words..).and_then(|room| room.get(..words));
+        let Some((head, rest)) = room.and_then(|room| room.split_first_chunk::<HEAD>()) else { return false };
+        head.iter().zip(record.head).for_each(|(place, word)| place.store(word, Relaxed));
+        record.write_rest(fields, rest);
+        mark.words += words;
         mark.items += 1;
+        if self.prefetches {
+            // As many lines as most records take.
+            prefetch::to_write(self.words.get(mark.words + AHEAD));
+            prefetch::to_write(self.words.get(mark.words + AHEAD + LINE));
+            prefetch::to_write(self.sites.get(mark.sites + AHEAD));
+        }
         if let Some(site) = record.site {
             self.sites[mark.sites].set(site);
             mark.sites += 1;

@@ -5,8 +5,6 @@
 
 use std::sync::OnceLock;
 
-const LINE: usize = 64;
-
 /// Whether this machine can be asked. The bit "`PREFETCHW`" in the manuals of both makers: leaf `8000_0001h`, `ECX` bit 8.
 pub(super) fn is_supported() -> bool {
     static SUPPORTED: OnceLock<bool> = OnceLock::new();
@@ -20,16 +18,11 @@ pub(super) fn is_supported() -> bool {
     *SUPPORTED.get_or_init(find)
 }
 
-/// Asks for the lines in which these places are. Nobody waits for them. Only where [`is_supported`].
-#[inline]
-pub(super) fn to_write<T>(places: Option<&[T]>) {
-    let in_a_line = LINE / size_of::<T>().clamp(1, LINE);
-    places.into_iter().flatten().step_by(in_a_line).for_each(ask);
-}
-
+/// Asks for the line in which that place is. Nobody waits for it. Only where [`is_supported`].
 #[inline]
 #[allow(unsafe_code)]
-fn ask<T>(place: &T) {
+pub(super) fn to_write<T>(place: Option<&T>) {
+    let Some(place) = place else { return };
     let place = std::ptr::from_ref(place);
     // SAFETY: a hint that changes no memory and can't fault, which this machine knows.
     #[cfg(all(target_arch = "x86_64", not(miri)))]

@@ -90,15 +90,26 @@ impl<const HEAD: usize> Encoded<'_, HEAD> {
     /// How many words it takes.
     #[inline]
     pub fn words(&self) -> usize {
-        HEAD + self.texts.len().div_ceil(8) + self.field_words
+        HEAD + self.text_words() + self.field_words
     }
 
-    /// What comes after the head; the words of its fields are given.
     #[inline]
-    pub fn each_other_word(&self, fields: impl Words, mut put: impl FnMut(u64)) {
+    fn text_words(&self) -> usize {
+        if self.texts.is_empty() { 0 } else { self.texts.len().div_ceil(8) }
+    }
+
+    /// Writes what comes after the head; the words of its fields are given.
+    #[inline]
+    pub fn write_rest(&self, fields: impl Words, places: &[AtomicU64]) {
+        fields.write(&places[self.text_words().min(places.len())..]);
         if !self.texts.is_empty() {
-            self.texts.each(&mut put);
+            self.texts.write(places);
         }
+    }
+
+    /// The same, one word after the other.
+    pub fn each_other_word(&self, fields: impl Words, mut put: impl FnMut(u64)) {
+        self.texts.each(&mut put);
         fields.each(put);
     }
 }
@@ -161,6 +172,12 @@ fn meta(site: &Site<'_>) -> Option<&'static Metadata<'static>> {
 pub trait Words: Copy {
     /// Each of them, in their order.
     fn each(self, put: impl FnMut(u64));
+
+    /// Writes them to these places, as many as there are of both.
+    fn write(self, places: &[AtomicU64]) {
+        let mut places = places.iter();
+        self.each(|word| places.next().into_iter().for_each(|place| place.store(word, Relaxed)));
+    }
 }
 
 impl Words for &[u64] {
@@ -175,6 +192,11 @@ impl Words for &[AtomicU64] {
     fn each(self, mut put: impl FnMut(u64)) {
         self.iter().for_each(|word| put(word.load(Relaxed)));
     }
+
+    #[inline]
+    fn write(self, places: &[AtomicU64]) {
+        places.iter().zip(self).for_each(|(place, word)| place.store(word.load(Relaxed), Relaxed));
+    }
 }
 
 impl Words for &[u8] {
@@ -183,7 +205,6 @@ impl Words for &[u8] {
         let (whole, rest) = self.as_chunks::<8>();
         whole.iter().for_each(|word| put(u64::from_le_bytes(*word)));
         if !rest.is_empty() {
-            // Byte by byte: it is too little to be copied by a call.
             put(rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
     }

@@ -392,6 +392,11 @@ impl Words for FieldWords<'_> {
         self.place.each(&mut put);
         self.own.each(put);
     }
+
+    #[inline]
+    fn write(self, places: &[AtomicU64]) {
+        if self.own.is_empty() { self.place.write(places) } else { self.own.write(places) }
+    }
 }
 
 /// At most eight bytes as a word; what is missing is 0.
