@@ -336,8 +336,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             event.record(&mut Recorder { fields: &mut fields, rules: None });
         }
         if keeps {
-            let record = Encoded::event(&head, fields.size(), &[]);
-            inner.write(|writer| writer.push(Signal::Events, &record, fields.words()));
+            let record = Encoded::event(&EventHead { cut: fields.cut(), ..head }, fields.words());
+            inner.write(|writer| writer.push(Signal::Events, &record));
         }
         if may_fail
             && let Some((id, slot)) = span.filter(|(_, slot)| slot.is_watched())
@@ -429,9 +429,9 @@ impl Inner {
         let target = log_record::take(event, &mut fields);
         let site = Site::Inline { name: "", target: &target, level: *event.metadata().level() };
         if let Some(head) = head {
-            let (head, texts) = (EventHead { site, ..*head }, site.texts());
-            let record = Encoded::event(&head, fields.size(), &texts);
-            self.write(|writer| writer.push(Signal::Events, &record, fields.words()));
+            let (head, texts) = (EventHead { site, cut: fields.cut(), ..*head }, site.texts());
+            let record = Encoded::event(&head, (&*texts, fields.words()));
+            self.write(|writer| writer.push(Signal::Events, &record));
         }
     }
 
@@ -441,6 +441,7 @@ impl Inner {
         let (Some(context), Some(site)) = (slot.context(id), slot.site()) else { return };
         let start = slot.start();
         let duration_nano = self.sink.clock().now().since(start);
+        let (words, cut) = slot.words();
         let head = SpanHead {
             context,
             parent: slot.parent(),
@@ -450,7 +451,7 @@ impl Inner {
             status: StatusRef::Unset,
             name: None,
             site: Site::Static(site),
-            cut: 0,
+            cut,
             trace_state: "",
             links: Links::default(),
         };
@@ -460,36 +461,31 @@ impl Inner {
         if self.times_busy.load(Relaxed) {
             return self.finish_late(slot, &head, &Late::default());
         }
-        let (size, words) = slot.words();
-        let record = Encoded::span(&head, size, &[]);
-        self.write(|writer| writer.push(Signal::Spans, &record, words));
+        let record = Encoded::span(&head, words);
+        self.write(|writer| writer.push(Signal::Spans, &record));
     }
 
     /// The same with what most spans don't have.
     #[cold]
     fn finish_late(&self, slot: &Slot, head: &SpanHead<'_>, late: &Late) {
+        let mut fields = slot.read_fields(Some(late));
+        if self.times_busy.load(Relaxed) {
+            let busy = slot.busy();
+            fields.push(Key::Name("busy_ns"), ValueRef::U64(busy));
+            fields.push(Key::Name("idle_ns"), ValueRef::U64(head.duration_nano.saturating_sub(busy)));
+        }
         let head = SpanHead {
             kind: late.kind,
             status: late.status(),
             name: late.name.as_deref(),
+            cut: fields.cut(),
             trace_state: late.propagated.as_deref().map_or("", |propagated| &propagated.trace_state),
             links: Links::new(&late.links),
             ..*head
         };
-        let (texts, (size, words)) = (head.texts(), slot.words());
-        if self.times_busy.load(Relaxed) {
-            let (mut fields, busy) = (slot.read_fields(Some(late)), slot.busy());
-            fields.push(Key::Name("busy_ns"), ValueRef::U64(busy));
-            fields.push(Key::Name("idle_ns"), ValueRef::U64(head.duration_nano.saturating_sub(busy)));
-            let record = Encoded::span(&head, fields.size(), &texts);
-            self.write(|writer| writer.push(Signal::Spans, &record, fields.words()));
-        } else if let Some(fields) = &late.fields {
-            let record = Encoded::span(&head, fields.size(), &texts);
-            self.write(|writer| writer.push(Signal::Spans, &record, fields.words()));
-        } else {
-            let record = Encoded::span(&head, size, &texts);
-            self.write(|writer| writer.push(Signal::Spans, &record, words));
-        }
+        let texts = head.texts();
+        let record = Encoded::span(&head, (&*texts, fields.words()));
+        self.write(|writer| writer.push(Signal::Spans, &record));
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::fence;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use telemetry_core::clock::Tick;
-use telemetry_core::model::record::{FieldBuf, FieldSize, Links, SitePtr, Words};
+use telemetry_core::model::record::{FieldBuf, Links, SitePtr, Words};
 use telemetry_core::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 use telemetry_core::private::Outcome;
 use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -119,20 +119,20 @@ impl Slot {
         if fields.is_elsewhere() {
             return self.change(self.id(), |late| late.fields = Some(fields.to_owned()));
         }
-        self.set_size(fields.size());
+        self.set_size(fields);
     }
 
     #[inline]
-    fn set_size(&self, (words, cut): FieldSize) {
-        self.fields.store(u64::from(cut) << 32 | words as u64, Release);
+    fn set_size(&self, fields: &FieldBuf<'_>) {
+        self.fields.store(u64::from(fields.cut()) << 32 | fields.words().len() as u64, Release);
     }
 
-    /// The fields, where they are in the slot.
+    /// The fields, where they are in the slot, and how many were cut.
     #[inline]
-    pub(crate) fn words(&self) -> (FieldSize, &[AtomicU64]) {
+    pub(crate) fn words(&self) -> (&[AtomicU64], u32) {
         let packed = self.fields.load(Acquire);
         let words = (packed as u32 as usize).min(WORDS);
-        ((words, (packed >> 32) as u32), &self.words[..words])
+        (&self.words[..words], (packed >> 32) as u32)
     }
 
     /// Where the span with that id stands, if it is still the one that is here.
@@ -233,12 +233,12 @@ impl Slot {
         let mut late = self.lock();
         let mut fields = self.read_fields(late.as_deref());
         fields.update(later, site);
-        if fields.size().0 > WORDS {
+        if fields.words().len() > WORDS {
             self.flags.store(self.flags.load(Relaxed) | LATE, Relaxed);
             late.get_or_insert_default().fields = Some(fields);
         } else {
             fields.words().write(&self.words);
-            self.set_size(fields.size());
+            self.set_size(&fields);
             late.iter_mut().for_each(|late| late.fields = None);
         }
     }
@@ -252,7 +252,7 @@ impl Slot {
         if let Some(elsewhere) = late.and_then(|late| late.fields.as_ref()) {
             elsewhere.to_owned()
         } else {
-            let ((_, cut), words) = self.words();
+            let (words, cut) = self.words();
             FieldBuf::of(words, cut)
         }
     }

@@ -155,8 +155,8 @@ impl Collector {
         };
         let fields = buffer(&span.fields);
         let texts = head.texts();
-        let record = Encoded::span(&head, fields.size(), &texts);
-        self.core.buffers.with_writer(|writer| writer.push(Signal::Spans, &record, fields.words()));
+        let record = Encoded::span(&head, (&*texts, fields.words()));
+        self.core.buffers.with_writer(|writer| writer.push(Signal::Spans, &record));
     }
 
     /// Takes a finished event as it is.
@@ -176,8 +176,8 @@ impl Collector {
         fields.push(Key::Name("message"), crate::model::ValueRef::Str(&event.message));
         push_all(&mut fields, &event.fields);
         let texts = head.site.texts();
-        let record = Encoded::event(&head, fields.size(), &texts);
-        self.core.buffers.with_writer(|writer| writer.push(Signal::Events, &record, fields.words()));
+        let record = Encoded::event(&head, (&*texts, fields.words()));
+        self.core.buffers.with_writer(|writer| writer.push(Signal::Events, &record));
     }
 
     /// Where every item is at this moment.

@@ -23,7 +23,7 @@ use tracing_core::{Level, Metadata};
 use super::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 
 pub use chunk::Chunk;
-pub use encode::{Encoded, FieldSize, Words};
+pub use encode::{Encoded, Words};
 pub use fields::{FieldBuf, FieldWords, Fields, Key, capped};
 pub use links::Links;
 pub use site_ptr::SitePtr;

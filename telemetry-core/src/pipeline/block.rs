@@ -77,13 +77,13 @@ impl Block {
 
     /// Adds a record; false if there is no room. Only one thread ever calls this.
     #[inline]
-    pub(super) fn push<const HEAD: usize>(&self, record: &Encoded<'_, HEAD>, fields: impl Words) -> bool {
+    pub(super) fn push<const HEAD: usize>(&self, record: &Encoded<impl Words, HEAD>) -> bool {
         let mut mark = Mark::of(self.written.load(Relaxed));
         let words = record.words();
         let room = self.words.get(mark.words..).and_then(|room| room.get(..words));
         let Some((head, rest)) = room.and_then(|room| room.split_first_chunk::<HEAD>()) else { return false };
         head.iter().zip(record.head).for_each(|(place, word)| place.store(word, Relaxed));
-        record.write_rest(fields, rest);
+        record.rest.write(rest);
         mark.words += words;
         mark.items += 1;
         if self.prefetches {

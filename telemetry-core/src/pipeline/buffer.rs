@@ -406,18 +406,13 @@ impl Writer {
 
     /// Adds a finished record.
     #[inline]
-    pub fn push<const HEAD: usize>(
-        &mut self,
-        signal: Signal,
-        record: &Encoded<'_, HEAD>,
-        fields: impl Words,
-    ) {
+    pub fn push<const HEAD: usize>(&mut self, signal: Signal, record: &Encoded<impl Words, HEAD>) {
         if self.buffers.closed.load(Relaxed) {
             return self.push_late(signal);
         }
         let block = self.blocks[signal as usize].as_ref();
-        if !block.is_some_and(|block| block.push(record, fields)) {
-            return self.push_to_next(signal, record, fields);
+        if !block.is_some_and(|block| block.push(record)) {
+            return self.push_to_next(signal, record);
         }
         self.count();
     }
@@ -439,17 +434,12 @@ impl Writer {
 
     /// Begins its block anew if all of it was read, else leases the next one.
     #[cold]
-    fn push_to_next<const HEAD: usize>(
-        &mut self,
-        signal: Signal,
-        record: &Encoded<'_, HEAD>,
-        fields: impl Words,
-    ) {
+    fn push_to_next<const HEAD: usize>(&mut self, signal: Signal, record: &Encoded<impl Words, HEAD>) {
         let i = signal as usize;
         let mut taken = lock(&self.thread.taken);
         if let Some(block) = self.blocks[i].as_ref().filter(|block| block.unread() == 0) {
             block.clear();
-            if block.push(record, fields) {
+            if block.push(record) {
                 drop(taken);
                 return self.count();
             }
@@ -466,7 +456,7 @@ impl Writer {
         let Some(block) = leased else {
             return increase(&self.thread.counts[i].buffer_full);
         };
-        block.push(record, fields);
+        block.push(record);
         let block = Arc::new(block);
         taken.blocks[i].push(Arc::clone(&block));
         drop(taken);

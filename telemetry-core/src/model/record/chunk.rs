@@ -3,7 +3,7 @@
 use tracing_core::Metadata;
 
 use super::cursor::Cursor;
-use super::encode::Encoded;
+use super::encode::{Encoded, Words};
 use super::{EventHead, EventRecord, FieldBuf, SpanHead, SpanRecord};
 
 /// Finished records of one signal, one behind the other.
@@ -32,18 +32,18 @@ impl Chunk {
 
     /// Adds a finished span.
     pub fn push_span(&mut self, head: &SpanHead<'_>, fields: &FieldBuf<'_>) {
-        self.push(&Encoded::span(head, fields.size(), &head.texts()), fields);
+        self.push(&Encoded::span(head, (&*head.texts(), fields.words())));
     }
 
     /// Adds an event.
     pub fn push_event(&mut self, head: &EventHead<'_>, fields: &FieldBuf<'_>) {
-        self.push(&Encoded::event(head, fields.size(), &head.site.texts()), fields);
+        self.push(&Encoded::event(head, (&*head.site.texts(), fields.words())));
     }
 
-    fn push<const HEAD: usize>(&mut self, record: &Encoded<'_, HEAD>, fields: &FieldBuf<'_>) {
+    fn push<const HEAD: usize>(&mut self, record: &Encoded<impl Words, HEAD>) {
         let mut put = |word: u64| self.bytes.extend_from_slice(&word.to_le_bytes());
         record.head.iter().for_each(|word| put(*word));
-        record.each_other_word(fields.words(), put);
+        record.rest.each(put);
         self.sites.extend(record.site);
         self.items += 1;
     }

@@ -22,24 +22,21 @@ const ERROR: u8 = 2;
 const SPAN_WORDS: usize = 8;
 const EVENT_WORDS: usize = 6;
 
-/// A record that is ready to be written, but for its fields.
-#[derive(Debug)]
-pub struct Encoded<'a, const HEAD: usize> {
+/// A record that is ready to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoded<W, const HEAD: usize> {
     /// What it begins with.
     pub head: [u64; HEAD],
-    texts: &'a [u8],
-    field_words: usize,
+    /// What follows.
+    pub rest: W,
     /// The call site, which is kept beside the bytes.
     pub site: Option<&'static Metadata<'static>>,
 }
 
-/// How many words fields take, and how many of them were cut.
-pub type FieldSize = (usize, u32);
-
-impl<'a> Encoded<'a, SPAN_WORDS> {
-    /// A finished span with what [`SpanHead::texts`] says.
+impl<W: Words> Encoded<W, SPAN_WORDS> {
+    /// A finished span with its fields; before them comes what [`SpanHead::texts`] says, if anything.
     #[inline]
-    pub fn span(head: &SpanHead<'_>, (field_words, cut): FieldSize, texts: &'a [u8]) -> Self {
+    pub fn span(head: &SpanHead<'_>, rest: W) -> Self {
         let status = match head.status {
             StatusRef::Unset => 0,
             StatusRef::Ok => 1,
@@ -54,72 +51,51 @@ impl<'a> Encoded<'a, SPAN_WORDS> {
             | inline(&head.site);
         let trace = head.context.trace_id.get();
         let words = [
-            first(SPAN_WORDS, texts, field_words, [flags, head.kind as u8, status]),
+            first(SPAN_WORDS + rest.len(), [flags, head.kind as u8, status]),
             (trace >> 64) as u64,
             trace as u64,
             head.context.span_id.get(),
             head.parent.map_or(0, SpanId::get),
             start,
             head.duration_nano,
-            u64::from(head.cut.saturating_add(cut)),
+            u64::from(head.cut),
         ];
-        Self { head: words, texts, field_words, site: meta(&head.site) }
+        Self { head: words, rest, site: meta(&head.site) }
     }
 }
 
-impl<'a> Encoded<'a, EVENT_WORDS> {
-    /// An event with what [`Site::texts`] says.
+impl<W: Words> Encoded<W, EVENT_WORDS> {
+    /// An event with its fields; before them comes what [`Site::texts`] says, if anything.
     #[inline]
-    pub fn event(head: &EventHead<'_>, (field_words, cut): FieldSize, texts: &'a [u8]) -> Self {
+    pub fn event(head: &EventHead<'_>, rest: W) -> Self {
         let (time_flag, time) = time(head.time);
         let flags = time_flag | if head.sampled { SAMPLED } else { 0 } | inline(&head.site);
         let trace = head.trace_id.map_or(0, TraceId::get);
         let words = [
-            first(EVENT_WORDS, texts, field_words, [flags, 0, 0]),
+            first(EVENT_WORDS + rest.len(), [flags, 0, 0]),
             (trace >> 64) as u64,
             trace as u64,
             head.span_id.map_or(0, SpanId::get),
             time,
-            u64::from(head.cut.saturating_add(cut)),
+            u64::from(head.cut),
         ];
-        Self { head: words, texts, field_words, site: meta(&head.site) }
+        Self { head: words, rest, site: meta(&head.site) }
     }
 }
 
-impl<const HEAD: usize> Encoded<'_, HEAD> {
+impl<W: Words, const HEAD: usize> Encoded<W, HEAD> {
     /// How many words it takes.
     #[inline]
     pub fn words(&self) -> usize {
-        HEAD + self.text_words() + self.field_words
-    }
-
-    #[inline]
-    fn text_words(&self) -> usize {
-        if self.texts.is_empty() { 0 } else { self.texts.len().div_ceil(8) }
-    }
-
-    /// Writes what comes after the head; the words of its fields are given.
-    #[inline]
-    pub fn write_rest(&self, fields: impl Words, places: &[AtomicU64]) {
-        fields.write(&places[self.text_words().min(places.len())..]);
-        if !self.texts.is_empty() {
-            self.texts.write(places);
-        }
-    }
-
-    /// The same, one word after the other.
-    pub fn each_other_word(&self, fields: impl Words, mut put: impl FnMut(u64)) {
-        self.texts.each(&mut put);
-        fields.each(put);
+        HEAD + self.rest.len()
     }
 }
 
 /// The word that every record begins with.
 #[inline]
-fn first(head_words: usize, texts: &[u8], field_words: usize, [flags, kind, status]: [u8; 3]) -> u64 {
-    let bytes = (head_words + texts.len().div_ceil(8) + field_words) * 8;
-    let len = u32::try_from(bytes).unwrap_or(u32::MAX);
-    u64::from(len) | u64::from(flags) << 32 | u64::from(kind) << 40 | u64::from(status) << 48
+fn first(words: usize, [flags, kind, status]: [u8; 3]) -> u64 {
+    let bytes = words as u64 * 8;
+    bytes.min(u64::from(u32::MAX)) | u64::from(flags) << 32 | u64::from(kind) << 40 | u64::from(status) << 48
 }
 
 impl SpanHead<'_> {
@@ -168,8 +144,11 @@ fn meta(site: &Site<'_>) -> Option<&'static Metadata<'static>> {
     }
 }
 
-/// Bytes in words of 64 bits; the last one is filled with zeros.
+/// What can be written as words of 64 bits.
 pub trait Words: Copy {
+    /// How many.
+    fn len(self) -> usize;
+
     /// Each of them, in their order.
     fn each(self, put: impl FnMut(u64));
 
@@ -181,13 +160,21 @@ pub trait Words: Copy {
 }
 
 impl Words for &[u64] {
-    #[inline]
+    fn len(self) -> usize {
+        self.len()
+    }
+
     fn each(self, put: impl FnMut(u64)) {
         self.iter().copied().for_each(put);
     }
 }
 
 impl Words for &[AtomicU64] {
+    #[inline]
+    fn len(self) -> usize {
+        self.len()
+    }
+
     #[inline]
     fn each(self, mut put: impl FnMut(u64)) {
         self.iter().for_each(|word| put(word.load(Relaxed)));
@@ -199,14 +186,30 @@ impl Words for &[AtomicU64] {
     }
 }
 
+/// Bytes, of which the last word is filled with zeros.
 impl Words for &[u8] {
-    #[inline]
+    fn len(self) -> usize {
+        self.len().div_ceil(8)
+    }
+
     fn each(self, mut put: impl FnMut(u64)) {
         let (whole, rest) = self.as_chunks::<8>();
         whole.iter().for_each(|word| put(u64::from_le_bytes(*word)));
         if !rest.is_empty() {
             put(rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
+    }
+}
+
+/// One behind the other.
+impl<A: Words, B: Words> Words for (A, B) {
+    fn len(self) -> usize {
+        self.0.len() + self.1.len()
+    }
+
+    fn each(self, mut put: impl FnMut(u64)) {
+        self.0.each(&mut put);
+        self.1.each(put);
     }
 }
 

@@ -3,7 +3,7 @@
 use tracing_core::Metadata;
 
 use super::cursor::Cursor;
-use super::encode::{FieldSize, Words};
+use super::encode::Words;
 use super::{MAX_FIELDS, MAX_TEXT};
 use crate::model::{Text, Value, ValueRef};
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -130,12 +130,6 @@ impl<'a> FieldBuf<'a> {
         FieldWords { place: &self.place[..self.place.len() - self.room.len()], own: &self.own }
     }
 
-    /// How many words the fields take, and how many of them were cut.
-    #[inline]
-    pub fn size(&self) -> FieldSize {
-        (self.len(), self.cut)
-    }
-
     #[inline]
     fn len(&self) -> usize {
         self.place.len() - self.room.len() + self.own.len()
@@ -165,6 +159,7 @@ impl<'a> FieldBuf<'a> {
     }
 
     /// How many fields did not fit.
+    #[inline]
     pub fn cut(&self) -> u32 {
         self.cut
     }
@@ -387,6 +382,11 @@ pub struct FieldWords<'a> {
 }
 
 impl Words for FieldWords<'_> {
+    #[inline]
+    fn len(self) -> usize {
+        self.place.len() + self.own.len()
+    }
+
     #[inline]
     fn each(self, mut put: impl FnMut(u64)) {
         self.place.each(&mut put);
