@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use telemetry_core::clock::{Held, Tick, held};
+use telemetry_core::clock::{Held, Tick};
 use telemetry_core::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
 use telemetry_core::model::{SpanContext, SpanKind, StatusRef, Text, ValueRef};
 use telemetry_core::thread::{is_suppressed, look_for_spans, new_ids};
@@ -200,10 +200,15 @@ impl Inner {
     /// Explicit parent, else the current span, else none. An explicit parent that this layer does not know,
     /// because a filter hides it, leaves a root.
     #[inline]
-    fn parent(&self, explicit: Option<&Id>, contextual: bool) -> Option<(u64, &'static Slot)> {
+    fn parent(
+        &self,
+        explicit: Option<&Id>,
+        contextual: bool,
+        current: impl FnOnce() -> Option<(u64, &'static Slot)>,
+    ) -> Option<(u64, &'static Slot)> {
         match explicit {
             Some(id) => Some((id.into_u64(), self.store.find(id.into_u64())?)),
-            None if contextual => self.local(|local| local.current()).flatten(),
+            None if contextual => current(),
             None => None,
         }
     }
@@ -222,40 +227,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         if !inner.looks(Some(Signal::Spans)) {
             return;
         }
-        let parent = inner.parent(attributes.parent(), attributes.is_contextual());
-        let (new_trace, span_id) = new_ids();
-        let site = attributes.metadata();
-        let known = parent.and_then(|(id, slot)| Some((slot.hand_out(id)?, slot)));
-        let now = || inner.sink.clock().now();
-        let mut propagated = None;
-        let mut decided_here = true;
-        let (context, parent) = if let Some((parent, slot)) = known {
-            propagated = slot.propagated();
-            decided_here = slot.is_decided_here();
-            (SpanContext { span_id, ..parent }, Some(parent.span_id))
-        } else if let Some(remote) = context::remote_parent() {
-            propagated = Propagated::of(&remote);
-            decided_here = false;
-            let sampled = inner.sink.sampler().keeps_remote(remote.span, site, now);
-            (SpanContext { trace_id: remote.span.trace_id, span_id, sampled }, Some(remote.span.span_id))
-        } else {
-            let sampled = inner.sink.sampler().keeps(new_trace, site, now);
-            (SpanContext { trace_id: new_trace, span_id, sampled }, None)
-        };
-        let plan = inner.plan(site);
-        let measured = plan.metrics.as_ref();
-        // When a span that nobody keeps began is nobody's business.
-        let is_kept = context.sampled || measured.is_some();
-        let start = if is_kept { inner.start_of(plan) } else { Tick::default() };
-        let Some(slot) =
-            inner.store.open(id.into_u64(), &Opening { context, parent, start, site, decided_here })
-        else {
+        let plan = inner.plan(attributes.metadata());
+        let begin = |local: Option<&mut Local>| inner.begin(local, attributes, id.into_u64(), plan);
+        let begun = inner.local(|local| begin(Some(local))).unwrap_or_else(|| begin(None));
+        let Some(slot) = begun else {
             return inner.write(|writer| writer.dropped(Signal::Spans));
         };
-        if propagated.is_some() {
-            slot.propagate(propagated);
-        }
-        if is_kept {
+        if slot.is_watched() {
             let mut fields = slot.place();
             if plan.changes_fields() {
                 let special = plan.record(|recorder| attributes.record(recorder), &mut fields);
@@ -267,8 +245,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             }
             slot.set_fields(&fields);
         }
-        if let Some(measured) = measured {
-            slot.set_measured();
+        if let Some(measured) = &plan.metrics {
             measured.sites.begin(&inner.sink);
         }
     }
@@ -304,7 +281,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         if !inner.looks(Some(Signal::Events)) {
             return;
         }
-        let span = inner.parent(event.parent(), event.is_contextual());
+        let current = || inner.local(|local| local.current()).flatten();
+        let span = inner.parent(event.parent(), event.is_contextual(), current);
         let context = span.and_then(|(id, slot)| slot.hand_out(id));
         let now = inner.sink.clock().now();
         let site = event.metadata();
@@ -349,11 +327,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        let id = id.into_u64();
-        if let Some(slot) = self.inner.store.find(id) {
-            let since = self.inner.times_busy.load(Relaxed).then(|| self.inner.sink.clock().now());
-            self.inner.local(|local| local.enter(id, slot, since));
-        }
+        let (inner, id) = (&*self.inner, id.into_u64());
+        inner.local(|local| {
+            if let Some(slot) = local.find(&inner.store, id) {
+                let since = inner.times_busy.load(Relaxed).then(|| inner.sink.clock().now());
+                local.enter(id, slot, since);
+            }
+        });
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
@@ -372,31 +352,95 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
         let (inner, id) = (&*self.inner, id.into_u64());
-        let Some(slot) = inner.store.find(id) else { return };
-        let _held = slot.is_measured().then(Held::now);
-        let held = held();
-        if held != 0 {
-            inner.local(|local| local.closed = slot.context(id).map(|context| (held, context)));
+        let measured = inner.local(|local| {
+            let slot = local.find(&inner.store, id)?;
+            local.closes(id, slot);
+            if slot.is_measured() {
+                return Some(slot);
+            }
+            inner.close(id, slot, &mut local.writer);
+            None
+        });
+        // A thread that is ending has nothing of its own any more.
+        if let Some(slot) = measured.unwrap_or_else(|| inner.store.find(id)) {
+            inner.close_measured(id, slot);
         }
-        if slot.is_measured() {
-            inner.measure_span(slot);
-        }
-        if slot.is_sampled() {
-            inner.finish(id, slot);
-        } else {
-            inner.write(|writer| writer.sampled_out(Signal::Spans));
-        }
-        inner.store.close(id, slot);
     }
 }
 
 impl Inner {
+    /// Takes down a span that opens now; its fields come later. None where there is no memory for it.
+    #[inline]
+    fn begin(
+        &self,
+        mut local: Option<&mut Local>,
+        attributes: &Attributes<'_>,
+        id: u64,
+        plan: &Plan,
+    ) -> Option<&'static Slot> {
+        let current = || local.as_deref().and_then(Local::current);
+        let parent = self.parent(attributes.parent(), attributes.is_contextual(), current);
+        let (new_trace, span_id) = new_ids();
+        let site = attributes.metadata();
+        let now = || self.sink.clock().now();
+        let mut propagated = None;
+        let mut decided_here = true;
+        let (context, parent) =
+            if let Some((parent, slot)) = parent.and_then(|(id, slot)| Some((slot.hand_out(id)?, slot))) {
+                propagated = slot.propagated();
+                decided_here = slot.is_decided_here();
+                (SpanContext { span_id, ..parent }, Some(parent.span_id))
+            } else if let Some(remote) = context::remote_parent() {
+                propagated = Propagated::of(&remote);
+                decided_here = false;
+                let sampled = self.sink.sampler().keeps_remote(remote.span, site, now);
+                (SpanContext { trace_id: remote.span.trace_id, span_id, sampled }, Some(remote.span.span_id))
+            } else {
+                let sampled = self.sink.sampler().keeps(new_trace, site, now);
+                (SpanContext { trace_id: new_trace, span_id, sampled }, None)
+            };
+        let measured = plan.metrics.is_some();
+        // When a span that nobody keeps began is nobody's business.
+        let start = if context.sampled || measured { self.start_of(plan) } else { Tick::default() };
+        let slot = self.store.open(id, &Opening { context, parent, start, site, decided_here, measured })?;
+        if propagated.is_some() {
+            slot.propagate(propagated);
+        }
+        if let Some(local) = &mut local {
+            local.opened(id, slot);
+        }
+        Some(slot)
+    }
+
     /// When a span that opens now began: with the timer of its function, if it has one.
     #[inline]
     fn start_of(&self, plan: &Plan) -> Tick {
         let clock = self.sink.clock();
         let announced = if plan.is_timed { clock.announced() } else { None };
         announced.unwrap_or_else(|| clock.now())
+    }
+
+    /// A span ends: it is written, if it is kept, and forgotten.
+    #[inline]
+    fn close(&self, id: u64, slot: &'static Slot, writer: &mut Writer) {
+        if slot.is_sampled() {
+            self.finish(id, slot, writer);
+        } else {
+            writer.sampled_out(Signal::Spans);
+        }
+        self.store.close(id, slot);
+    }
+
+    /// The same for a span that is measured, or where the thread is ending.
+    #[cold]
+    fn close_measured(&self, id: u64, slot: &'static Slot) {
+        if slot.is_measured() {
+            let _held = Held::now();
+            self.local(|local| local.closes(id, slot));
+            self.measure_span(slot);
+            return self.write(|writer| self.close(id, slot, writer));
+        }
+        self.write(|writer| self.close(id, slot, writer));
     }
 
     /// What is done with that call site.
@@ -437,7 +481,7 @@ impl Inner {
 
     /// Writes a span that ends now.
     #[inline]
-    fn finish(&self, id: u64, slot: &'static Slot) {
+    fn finish(&self, id: u64, slot: &'static Slot, writer: &mut Writer) {
         let (Some(context), Some(site)) = (slot.context(id), slot.site()) else { return };
         let start = slot.start();
         let duration_nano = self.sink.clock().now().since(start);
@@ -456,18 +500,17 @@ impl Inner {
             links: Links::default(),
         };
         if let Some(late) = slot.take_late() {
-            return self.finish_late(slot, &head, &late);
+            return self.finish_late(slot, &head, &late, writer);
         }
         if self.times_busy.load(Relaxed) {
-            return self.finish_late(slot, &head, &Late::default());
+            return self.finish_late(slot, &head, &Late::default(), writer);
         }
-        let record = Encoded::span(&head, words);
-        self.write(|writer| writer.push(Signal::Spans, &record));
+        writer.push(Signal::Spans, &Encoded::span(&head, words));
     }
 
     /// The same with what most spans don't have.
     #[cold]
-    fn finish_late(&self, slot: &Slot, head: &SpanHead<'_>, late: &Late) {
+    fn finish_late(&self, slot: &Slot, head: &SpanHead<'_>, late: &Late, writer: &mut Writer) {
         let mut fields = slot.read_fields(Some(late));
         if self.times_busy.load(Relaxed) {
             let busy = slot.busy();
@@ -484,8 +527,7 @@ impl Inner {
             ..*head
         };
         let texts = head.texts();
-        let record = Encoded::span(&head, (&*texts, fields.words()));
-        self.write(|writer| writer.push(Signal::Spans, &record));
+        writer.push(Signal::Spans, &Encoded::span(&head, (&*texts, fields.words())));
     }
 }
 

@@ -9,7 +9,7 @@ use telemetry_core::clock::{Tick, held};
 use telemetry_core::model::{SpanContext, SpanId, TraceId};
 use telemetry_core::{Sink, Writer};
 
-use crate::store::Slot;
+use crate::store::{Slot, Store};
 
 /// A span that the thread has entered.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +40,10 @@ pub(crate) struct Local {
     /// That the layer feeds.
     collector: u64,
     stack: Vec<Entered>,
+    /// The span that was opened or left last: most are entered or closed next.
+    last: Option<(u64, &'static Slot)>,
     /// The span that closed last with a held clock, and where that stood.
-    pub(crate) closed: Option<(u64, SpanContext)>,
+    closed: Option<(u64, SpanContext)>,
     pub(crate) writer: Writer,
 }
 
@@ -78,7 +80,7 @@ fn first(locals: &mut Vec<Local>, layer: u64, alive: &Arc<()>, sink: &Sink) -> u
     locals.retain(|local| local.alive.strong_count() > 0);
     let (collector, writer) = (sink.number(), sink.writer());
     let alive = Arc::downgrade(alive);
-    locals.push(Local { layer, alive, collector, stack: Vec::new(), closed: None, writer });
+    locals.push(Local { layer, alive, collector, stack: Vec::new(), last: None, closed: None, writer });
     locals.len() - 1
 }
 
@@ -97,6 +99,30 @@ impl Local {
         let closed = self.closed.filter(|(at, _)| *at == held()).map(|(_, context)| context);
         let context = closed.or_else(current)?;
         context.sampled.then_some((context.trace_id, context.span_id))
+    }
+
+    /// The open span with that id.
+    #[inline]
+    pub(crate) fn find(&self, store: &Store, id: u64) -> Option<&'static Slot> {
+        match self.last {
+            Some((last, slot)) if last == id && slot.id() == id => Some(slot),
+            _ => store.find(id),
+        }
+    }
+
+    /// A span that this thread will soon look for.
+    #[inline]
+    pub(crate) fn opened(&mut self, id: u64, slot: &'static Slot) {
+        self.last = slot.has_place().then_some((id, slot));
+    }
+
+    /// A span closes: what ends with the same reading of the clock belongs to it.
+    #[inline]
+    pub(crate) fn closes(&mut self, id: u64, slot: &Slot) {
+        let held = held();
+        if held != 0 {
+            self.closed = slot.context(id).map(|context| (held, context));
+        }
     }
 
     /// The span that the thread is in.
@@ -120,6 +146,7 @@ impl Local {
     pub(crate) fn exit(&mut self, id: u64) -> Option<Left> {
         let at = self.stack.iter().rposition(|entered| entered.id == id)?;
         let Entered { slot, panicking, since, .. } = self.stack.remove(at);
+        self.opened(id, slot);
         let by_panic = !panicking && std::thread::panicking();
         (by_panic || since.is_some()).then_some(Left { slot, by_panic, since })
     }

@@ -37,6 +37,7 @@ fn opening(n: u64) -> Opening {
         start: Tick::default(),
         site: SITE.metadata(),
         decided_here: true,
+        measured: false,
     }
 }
 

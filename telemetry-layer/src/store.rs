@@ -84,6 +84,7 @@ pub(crate) struct Opening {
     pub(crate) start: Tick,
     pub(crate) site: &'static Metadata<'static>,
     pub(crate) decided_here: bool,
+    pub(crate) measured: bool,
 }
 
 impl Slot {
@@ -102,9 +103,16 @@ impl Slot {
         self.busy.store(0, Relaxed);
         self.site.set(span.site);
         self.is_used.store(false, Relaxed);
-        let sampled = if span.context.sampled { SAMPLED } else { 0 };
-        self.flags.store(sampled | if span.decided_here { DECIDED_HERE } else { 0 }, Relaxed);
+        let flag = |is: bool, flag| if is { flag } else { 0 };
+        let flags = flag(span.context.sampled, SAMPLED) | flag(span.measured, MEASURED);
+        self.flags.store(flags | flag(span.decided_here, DECIDED_HERE), Relaxed);
         self.id.store(id, Release);
+    }
+
+    /// Whether ids lead to it for ever.
+    #[inline]
+    pub(crate) fn has_place(&self) -> bool {
+        !self.is_apart.load(Relaxed)
     }
 
     /// Where the fields of a span that opens are written. Nobody looks there before [`Slot::set_fields`].
@@ -260,10 +268,6 @@ impl Slot {
     #[inline]
     pub(crate) fn is_decided_here(&self) -> bool {
         self.flags.load(Relaxed) & DECIDED_HERE != 0
-    }
-
-    pub(crate) fn set_measured(&self) {
-        self.flags.store(self.flags.load(Relaxed) | MEASURED, Relaxed);
     }
 
     #[inline]
