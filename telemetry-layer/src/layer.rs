@@ -243,7 +243,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             } else {
                 attributes.record(&mut Recorder { fields: &mut fields, rules: None });
             }
-            slot.set_fields(&fields);
+            // The clock last: what comes before and what comes after do not wait for each other then.
+            slot.begin(inner.start_of(plan), &fields);
         }
         if let Some(measured) = &plan.metrics {
             measured.sites.begin(&inner.sink);
@@ -284,9 +285,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let current = || inner.local(|local| local.current()).flatten();
         let span = inner.parent(event.parent(), event.is_contextual(), current);
         let context = span.and_then(|(id, slot)| slot.hand_out(id));
-        let now = inner.sink.clock().now();
-        let site = event.metadata();
-        let keeps = inner.sink.sampler().keeps_event(context.map(|c| c.trace_id), site, || now);
+        let (clock, site) = (inner.sink.clock(), event.metadata());
+        let keeps = inner.sink.sampler().keeps_event(context.map(|c| c.trace_id), site, || clock.now());
         let plan = inner.plan(site);
         let may_fail = *site.level() == Level::ERROR;
         if !keeps {
@@ -299,7 +299,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             trace_id: context.map(|c| c.trace_id),
             span_id: context.map(|c| c.span_id),
             sampled: context.is_some_and(|c| c.sampled),
-            time: Time::Tick(now.raw()),
+            time: Time::Tick(clock.now().raw()),
             site: Site::Static(site),
             cut: 0,
         };
@@ -400,9 +400,7 @@ impl Inner {
                 (SpanContext { trace_id: new_trace, span_id, sampled }, None)
             };
         let measured = plan.metrics.is_some();
-        // When a span that nobody keeps began is nobody's business.
-        let start = if context.sampled || measured { self.start_of(plan) } else { Tick::default() };
-        let slot = self.store.open(id, &Opening { context, parent, start, site, decided_here, measured })?;
+        let slot = self.store.open(id, &Opening { context, parent, site, decided_here, measured })?;
         if propagated.is_some() {
             slot.propagate(propagated);
         }

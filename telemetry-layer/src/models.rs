@@ -34,7 +34,6 @@ fn opening(n: u64) -> Opening {
     Opening {
         context: context(n),
         parent: None,
-        start: Tick::default(),
         site: SITE.metadata(),
         decided_here: true,
         measured: false,
@@ -80,7 +79,7 @@ fn what_two_threads_record_later_is_all_there() {
         let slot = store.open(id(1), &opening(1)).unwrap();
         let mut first = slot.place();
         first.push(Key::Index(0), ValueRef::U64(1));
-        slot.set_fields(&first);
+        slot.begin(Tick::default(), &first);
         let record = |index: usize| {
             let store = Arc::clone(&store);
             thread::spawn(move || {

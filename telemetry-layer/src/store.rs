@@ -67,6 +67,9 @@ pub(crate) struct Late {
 /// Fields of so many words fit into a slot.
 const WORDS: usize = 20;
 
+/// The start of a span that has not begun: later than any other.
+const NOT_YET: u64 = u64::MAX;
+
 const SAMPLED: u64 = 1;
 /// There is something in `late`.
 const LATE: u64 = 1 << 1;
@@ -81,7 +84,6 @@ const DECIDED_HERE: u64 = 1 << 4;
 pub(crate) struct Opening {
     pub(crate) context: SpanContext,
     pub(crate) parent: Option<SpanId>,
-    pub(crate) start: Tick,
     pub(crate) site: &'static Metadata<'static>,
     pub(crate) decided_here: bool,
     pub(crate) measured: bool,
@@ -98,7 +100,7 @@ impl Slot {
         self.trace[1].store(trace as u64, Relaxed);
         self.span.store(span.context.span_id.get(), Relaxed);
         self.parent.store(span.parent.map_or(0, SpanId::get), Relaxed);
-        self.start.store(span.start.raw(), Relaxed);
+        self.start.store(NOT_YET, Relaxed);
         self.fields.store(0, Relaxed);
         self.busy.store(0, Relaxed);
         self.site.set(span.site);
@@ -115,15 +117,16 @@ impl Slot {
         !self.is_apart.load(Relaxed)
     }
 
-    /// Where the fields of a span that opens are written. Nobody looks there before [`Slot::set_fields`].
+    /// Where the fields of a span that opens are written. Nobody looks there before [`Slot::begin`].
     #[inline]
     pub(crate) fn place(&self) -> FieldBuf<'_> {
         FieldBuf::at(&self.words)
     }
 
-    /// These are the fields: they were written there, or did not fit.
+    /// The span begins with these fields, which were written there, or did not fit.
     #[inline]
-    pub(crate) fn set_fields(&self, fields: &FieldBuf<'_>) {
+    pub(crate) fn begin(&self, start: Tick, fields: &FieldBuf<'_>) {
+        self.start.store(start.raw(), Relaxed);
         if fields.is_elsewhere() {
             return self.change(self.id(), |late| late.fields = Some(fields.to_owned()));
         }
