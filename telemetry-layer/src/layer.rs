@@ -23,11 +23,8 @@ use crate::local::{self, Local};
 use crate::open_spans::OpenSpans;
 use crate::plan::{self, Measured, Plan, Plans, Rules, SpanMetrics};
 use crate::store::{Late, Opening, Slot, Store};
-use crate::visit::Recorder;
+use crate::visit::{Recorder, with_fields};
 use crate::{heartbeat, log_record, metric_fields};
-
-/// Fields of an event that need more words take memory of their own.
-const EVENT_WORDS: usize = 32;
 
 /// Turns spans and events into telemetry of the collector it was made with.
 ///
@@ -164,18 +161,24 @@ impl Inner {
     }
 
     /// Whether to look at what is going on; counts it where the reason is that telemetry looks away.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call costs more than all of it")]
+    #[inline(always)]
     fn looks(&self, signal: Option<Signal>) -> bool {
         if !self.sink.is_enabled() {
             return false;
         }
         if is_suppressed() {
-            if let Some(signal) = signal {
-                self.write(|writer| writer.suppressed(signal));
-            }
+            self.looks_away(signal);
             return false;
         }
         true
+    }
+
+    #[cold]
+    fn looks_away(&self, signal: Option<Signal>) {
+        if let Some(signal) = signal {
+            self.write(|writer| writer.suppressed(signal));
+        }
     }
 
     #[inline]
@@ -303,24 +306,25 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             site: Site::Static(site),
             cut: 0,
         };
-        let place = [const { AtomicU64::new(0) }; EVENT_WORDS];
-        let mut fields = FieldBuf::at(&place);
-        if plan.is_log {
-            return inner.write_log(event, keeps.then_some(&head), fields);
-        }
-        if plan.changes_fields() {
-            plan.record(|recorder| event.record(recorder), &mut fields);
-        } else {
-            event.record(&mut Recorder { fields: &mut fields, rules: None });
-        }
-        if keeps {
-            let record = Encoded::event(&EventHead { cut: fields.cut(), ..head }, fields.words());
-            inner.write(|writer| writer.push(Signal::Events, &record));
-        }
-        if may_fail
-            && let Some((id, slot)) = span.filter(|(_, slot)| slot.is_watched())
-            && let Some(text) = fields.text_of("error", site)
-        {
+        let mut error = None;
+        with_fields(|mut fields| {
+            if plan.is_log {
+                return inner.write_log(event, keeps.then_some(&head), fields);
+            }
+            if plan.changes_fields() {
+                plan.record(|recorder| event.record(recorder), &mut fields);
+            } else {
+                event.record(&mut Recorder { fields: &mut fields, rules: None });
+            }
+            if keeps {
+                let record = Encoded::event(&EventHead { cut: fields.cut(), ..head }, fields.words());
+                inner.write(|writer| writer.push(Signal::Events, &record));
+            }
+            if may_fail {
+                error = fields.text_of("error", site);
+            }
+        });
+        if let (Some(text), Some((id, slot))) = (error, span.filter(|(_, slot)| slot.is_watched())) {
             slot.change(id, |late| late.fail(text));
         }
         inner.measure(event, plan);

@@ -47,9 +47,16 @@ pub(crate) struct Local {
     pub(crate) writer: Writer,
 }
 
+/// What a thread has of each layer that was used on it.
+#[derive(Debug)]
+struct Locals {
+    /// Of the one that was used first: mostly there is no other.
+    first: Option<Local>,
+    others: Vec<Local>,
+}
+
 thread_local! {
-    /// Of each layer that was used on this thread.
-    static LOCALS: RefCell<Vec<Local>> = const { RefCell::new(Vec::new()) };
+    static LOCALS: RefCell<Locals> = const { RefCell::new(Locals { first: None, others: Vec::new() }) };
 }
 
 /// A thread is in at most that many spans at once, as far as this layer looks.
@@ -64,31 +71,51 @@ pub(crate) fn with<R>(
     sink: &Sink,
     f: impl FnOnce(&mut Local) -> R,
 ) -> Option<R> {
-    let run = |locals: &RefCell<Vec<Local>>| {
+    let run = |locals: &RefCell<Locals>| {
         // Borrowed already only where an allocator makes spans.
         let mut locals = locals.try_borrow_mut().ok()?;
-        let known = locals.iter().position(|local| local.layer == layer);
-        let at = known.unwrap_or_else(|| first(&mut locals, layer, alive, sink));
-        locals.get_mut(at).map(f)
+        let Locals { first, others } = &mut *locals;
+        Some(match first {
+            Some(first) if first.layer == layer => f(first),
+            _ => f(other(first, others, layer, alive, sink)),
+        })
     };
     LOCALS.try_with(run).ok().flatten()
 }
 
-/// Where it is from now on.
 #[cold]
-fn first(locals: &mut Vec<Local>, layer: u64, alive: &Arc<()>, sink: &Sink) -> usize {
-    locals.retain(|local| local.alive.strong_count() > 0);
-    let (collector, writer) = (sink.number(), sink.writer());
-    let alive = Arc::downgrade(alive);
-    locals.push(Local { layer, alive, collector, stack: Vec::new(), last: None, closed: None, writer });
-    locals.len() - 1
+fn other<'a>(
+    first: &'a mut Option<Local>,
+    others: &'a mut Vec<Local>,
+    layer: u64,
+    alive: &Arc<()>,
+    sink: &Sink,
+) -> &'a mut Local {
+    let make = || {
+        let (collector, writer) = (sink.number(), sink.writer());
+        let alive = Arc::downgrade(alive);
+        Local { layer, alive, collector, stack: Vec::new(), last: None, closed: None, writer }
+    };
+    let known = others.iter().position(|local| local.layer == layer);
+    if let Some(at) = known {
+        return &mut others[at];
+    }
+    // Those of layers that are gone go with them.
+    others.retain(|local| local.alive.strong_count() > 0);
+    if first.as_ref().is_none_or(|local| local.alive.strong_count() == 0) {
+        return first.insert(make());
+    }
+    let at = others.len();
+    others.push(make());
+    &mut others[at]
 }
 
 /// The span of a kept trace that this thread is in, of a layer that feeds that collector.
 pub(crate) fn kept_span(collector: u64) -> Option<(TraceId, SpanId)> {
-    let find = |locals: &RefCell<Vec<Local>>| {
+    let find = |locals: &RefCell<Locals>| {
         let locals = locals.try_borrow().ok()?;
-        locals.iter().filter(|local| local.collector == collector).find_map(Local::kept)
+        let all = locals.first.iter().chain(&locals.others);
+        all.filter(|local| local.collector == collector).find_map(Local::kept)
     };
     LOCALS.try_with(find).ok().flatten()
 }

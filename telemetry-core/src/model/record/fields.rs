@@ -194,7 +194,7 @@ impl<'a> FieldBuf<'a> {
         let Some(key) = self.push_key(key) else { return };
         let at = self.len();
         let mut len = 0;
-        let is_cut = write_capped(&mut |part| self.append(&mut len, part), text);
+        let is_cut = write_capped(|part| self.append(&mut len, part), text);
         if len == 0 {
             self.put(Coded::One([0]));
         }
@@ -411,27 +411,30 @@ fn word(bytes: &[u8]) -> u64 {
     }
 }
 
-struct Capped<'a> {
-    put: &'a mut dyn FnMut(&str),
+struct Capped<F> {
+    put: F,
     left: usize,
     is_cut: bool,
 }
 
-impl std::fmt::Write for Capped<'_> {
+impl<F: FnMut(&str)> std::fmt::Write for Capped<F> {
+    #[inline]
     fn write_str(&mut self, s: &str) -> std::fmt::Result {
-        if self.is_cut {
-            return Ok(());
+        if s.len() <= self.left {
+            self.left -= s.len();
+            (self.put)(s);
+        } else if !self.is_cut {
+            self.is_cut = true;
+            (self.put)(&s[..s.floor_char_boundary(self.left)]);
+            self.left = 0;
         }
-        let kept = &s[..s.floor_char_boundary(self.left)];
-        (self.put)(kept);
-        self.left -= kept.len();
-        self.is_cut = kept.len() < s.len();
         Ok(())
     }
 }
 
 /// Hands out the parts of a text, of which [`MAX_TEXT`] are kept, and says whether there was more.
-fn write_capped(put: &mut dyn FnMut(&str), text: std::fmt::Arguments<'_>) -> bool {
+#[inline]
+fn write_capped(put: impl FnMut(&str), text: std::fmt::Arguments<'_>) -> bool {
     let mut capped = Capped { put, left: MAX_TEXT, is_cut: false };
     // An error of the user's own `Debug` leaves what it had printed by then.
     let _ = std::fmt::write(&mut capped, text);
@@ -514,6 +517,6 @@ impl<'a> Iterator for RawFields<'a> {
 /// A text as it is kept: at most [`MAX_TEXT`] of it.
 pub fn capped(text: std::fmt::Arguments<'_>) -> String {
     let mut kept = String::new();
-    write_capped(&mut |part| kept.push_str(part), text);
+    write_capped(|part| kept.push_str(part), text);
     kept
 }
