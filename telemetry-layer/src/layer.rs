@@ -318,7 +318,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             }
             if keeps {
                 let record = Encoded::event(&EventHead { cut: fields.cut(), ..head }, fields.words());
-                inner.write(|writer| writer.push(Signal::Events, &record));
+                inner.write(|writer| writer.push(Signal::Events, record));
             }
             if may_fail {
                 error = fields.text_of("error", site);
@@ -477,7 +477,7 @@ impl Inner {
         if let Some(head) = head {
             let (head, texts) = (EventHead { site, cut: fields.cut(), ..*head }, site.texts());
             let record = Encoded::event(&head, (&*texts, fields.words()));
-            self.write(|writer| writer.push(Signal::Events, &record));
+            self.write(|writer| writer.push(Signal::Events, record));
         }
     }
 
@@ -507,7 +507,7 @@ impl Inner {
         if self.times_busy.load(Relaxed) {
             return self.finish_late(slot, &head, &Late::default(), writer);
         }
-        writer.push(Signal::Spans, &Encoded::span(&head, words));
+        writer.push(Signal::Spans, Encoded::span(&head, words));
     }
 
     /// The same with what most spans don't have.
@@ -529,7 +529,7 @@ impl Inner {
             ..*head
         };
         let texts = head.texts();
-        writer.push(Signal::Spans, &Encoded::span(&head, (&*texts, fields.words())));
+        writer.push(Signal::Spans, Encoded::span(&head, (&*texts, fields.words())));
     }
 }
 

@@ -156,7 +156,7 @@ impl Collector {
         let fields = buffer(&span.fields);
         let texts = head.texts();
         let record = Encoded::span(&head, (&*texts, fields.words()));
-        self.core.buffers.with_writer(|writer| writer.push(Signal::Spans, &record));
+        self.core.buffers.with_writer(|writer| writer.push(Signal::Spans, record));
     }
 
     /// Takes a finished event as it is.
@@ -177,7 +177,7 @@ impl Collector {
         push_all(&mut fields, &event.fields);
         let texts = head.site.texts();
         let record = Encoded::event(&head, (&*texts, fields.words()));
-        self.core.buffers.with_writer(|writer| writer.push(Signal::Events, &record));
+        self.core.buffers.with_writer(|writer| writer.push(Signal::Events, record));
     }
 
     /// Where every item is at this moment.

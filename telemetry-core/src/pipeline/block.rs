@@ -76,7 +76,8 @@ impl Block {
     }
 
     /// Adds a record; false if there is no room. Only one thread ever calls this.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "what the record is, callers know")]
+    #[inline(always)]
     pub(super) fn push<const HEAD: usize>(&self, record: &Encoded<impl Words, HEAD>) -> bool {
         let mut mark = Mark::of(self.written.load(Relaxed));
         let words = record.words();

@@ -406,13 +406,13 @@ impl Writer {
 
     /// Adds a finished record.
     #[inline]
-    pub fn push<const HEAD: usize>(&mut self, signal: Signal, record: &Encoded<impl Words, HEAD>) {
+    pub fn push<const HEAD: usize>(&mut self, signal: Signal, record: Encoded<impl Words, HEAD>) {
         if self.buffers.closed.load(Relaxed) {
             return self.push_late(signal);
         }
         let block = self.blocks[signal as usize].as_ref();
-        if !block.is_some_and(|block| block.push(record)) {
-            return self.push_to_next(signal, record);
+        if !block.is_some_and(|block| block.push(&record)) {
+            return self.push_to_next(signal, &record.clone());
         }
         self.count();
     }

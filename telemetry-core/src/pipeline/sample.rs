@@ -25,5 +25,5 @@ pub(super) fn push_span(writer: &mut Writer, n: u64) {
         links: Links::default(),
     };
     let texts = head.texts();
-    writer.push(Signal::Spans, &Encoded::span(&head, (&*texts, fields.words())));
+    writer.push(Signal::Spans, Encoded::span(&head, (&*texts, fields.words())));
 }
