@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use telemetry_core::clock::{Held, Tick};
 use telemetry_core::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
-use telemetry_core::model::{SpanContext, SpanKind, StatusRef, Text, ValueRef};
+use telemetry_core::model::{SpanContext, Text, ValueRef};
 use telemetry_core::thread::{is_suppressed, look_for_spans, new_ids};
 use telemetry_core::{Collector, Signal, Sink, Writer};
 use tracing::span::{Attributes, Id, Record};
@@ -22,7 +22,7 @@ use crate::context::{self, Propagated};
 use crate::local::{self, Local};
 use crate::open_spans::OpenSpans;
 use crate::plan::{self, Measured, Plan, Plans, Rules, SpanMetrics};
-use crate::store::{Late, Opening, Slot, Store};
+use crate::store::{Opening, Slot, Store};
 use crate::visit::{Recorder, with_fields};
 use crate::{heartbeat, log_record, metric_fields};
 
@@ -484,36 +484,22 @@ impl Inner {
     /// Writes a span that ends now.
     #[inline]
     fn finish(&self, id: u64, slot: &'static Slot, writer: &mut Writer) {
-        let (Some(context), Some(site)) = (slot.context(id), slot.site()) else { return };
-        let start = slot.start();
-        let duration_nano = self.sink.clock().now().since(start);
+        let end = self.sink.clock().now();
+        if slot.is_late() || self.times_busy.load(Relaxed) {
+            return self.finish_late(id, slot, end, writer);
+        }
         let (words, cut) = slot.words();
-        let head = SpanHead {
-            context,
-            parent: slot.parent(),
-            start: Time::Tick(start.raw()),
-            duration_nano,
-            kind: SpanKind::Internal,
-            status: StatusRef::Unset,
-            name: None,
-            site: Site::Static(site),
-            cut,
-            trace_state: "",
-            links: Links::default(),
-        };
-        if let Some(late) = slot.take_late() {
-            return self.finish_late(slot, &head, &late, writer);
+        if let Some(head) = slot.head(id, end) {
+            writer.push(Signal::Spans, Encoded::span(&SpanHead { cut, ..head }, words));
         }
-        if self.times_busy.load(Relaxed) {
-            return self.finish_late(slot, &head, &Late::default(), writer);
-        }
-        writer.push(Signal::Spans, Encoded::span(&head, words));
     }
 
     /// The same with what most spans don't have.
     #[cold]
-    fn finish_late(&self, slot: &Slot, head: &SpanHead<'_>, late: &Late, writer: &mut Writer) {
-        let mut fields = slot.read_fields(Some(late));
+    fn finish_late(&self, id: u64, slot: &Slot, end: Tick, writer: &mut Writer) {
+        let Some(head) = slot.head(id, end) else { return };
+        let late = slot.take_late().unwrap_or_default();
+        let mut fields = slot.read_fields(Some(&late));
         if self.times_busy.load(Relaxed) {
             let busy = slot.busy();
             fields.push(Key::Name("busy_ns"), ValueRef::U64(busy));
@@ -526,7 +512,7 @@ impl Inner {
             cut: fields.cut(),
             trace_state: late.propagated.as_deref().map_or("", |propagated| &propagated.trace_state),
             links: Links::new(&late.links),
-            ..*head
+            ..head
         };
         let texts = head.texts();
         writer.push(Signal::Spans, Encoded::span(&head, (&*texts, fields.words())));

@@ -172,7 +172,9 @@ impl Local {
     #[inline]
     pub(crate) fn exit(&mut self, id: u64) -> Option<Left> {
         let at = self.stack.iter().rposition(|entered| entered.id == id)?;
-        let Entered { slot, panicking, since, .. } = self.stack.remove(at);
+        // Mostly it is the last one.
+        let left = if at + 1 == self.stack.len() { self.stack.pop()? } else { self.stack.remove(at) };
+        let Entered { slot, panicking, since, .. } = left;
         self.opened(id, slot);
         let by_panic = !panicking && std::thread::panicking();
         (by_panic || since.is_some()).then_some(Left { slot, by_panic, since })

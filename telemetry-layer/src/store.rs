@@ -12,7 +12,7 @@ use std::sync::atomic::fence;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use telemetry_core::clock::Tick;
-use telemetry_core::model::record::{FieldBuf, Links, SitePtr, Words};
+use telemetry_core::model::record::{FieldBuf, Links, Site, SitePtr, SpanHead, Time, Words};
 use telemetry_core::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 use telemetry_core::private::Outcome;
 use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -285,7 +285,7 @@ impl Slot {
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
-        if self.flags.load(Relaxed) & LATE == 0 {
+        if !self.is_late() {
             return Outcome::Ok;
         }
         match self.lock().as_deref() {
@@ -316,17 +316,41 @@ impl Slot {
         SpanId::new(self.parent.load(Relaxed))
     }
 
-    /// What most spans don't have, of one that ends.
+    /// Whether it has what most spans don't have.
     #[inline]
+    pub(crate) fn is_late(&self) -> bool {
+        self.flags.load(Relaxed) & LATE != 0
+    }
+
+    /// What most spans don't have, of one that ends.
     pub(crate) fn take_late(&self) -> Option<Box<Late>> {
-        if self.flags.load(Relaxed) & LATE == 0 { None } else { self.lock().take() }
+        self.lock().take()
+    }
+
+    /// What its record begins with, if the span with that id is still here and ends now.
+    #[inline]
+    pub(crate) fn head(&self, id: u64, end: Tick) -> Option<SpanHead<'static>> {
+        let (start, context) = (self.start(), self.context(id)?);
+        Some(SpanHead {
+            context,
+            parent: self.parent(),
+            start: Time::Tick(start.raw()),
+            duration_nano: end.since(start),
+            kind: SpanKind::Internal,
+            status: StatusRef::Unset,
+            name: None,
+            site: Site::Static(self.site()?),
+            cut: 0,
+            trace_state: "",
+            links: Links::default(),
+        })
     }
 
     /// Its span has ended: the slot serves another one.
     #[inline]
     fn free(&self) {
         self.id.store(0, Release);
-        if self.flags.load(Relaxed) & LATE != 0 {
+        if self.is_late() {
             *self.lock() = None;
         }
     }
