@@ -23,8 +23,11 @@ use crate::local::{self, Local};
 use crate::open_spans::OpenSpans;
 use crate::plan::{self, Measured, Plan, Plans, Rules, SpanMetrics};
 use crate::store::{Opening, Slot, Store};
-use crate::visit::{Recorder, with_fields};
+use crate::visit::Recorder;
 use crate::{heartbeat, log_record, metric_fields};
+
+/// Fields of an event that need more words take memory of their own.
+const EVENT_WORDS: usize = 32;
 
 /// Turns spans and events into telemetry of the collector it was made with.
 ///
@@ -186,18 +189,13 @@ impl Inner {
         local::with(self.number, &self.alive, &self.sink, f)
     }
 
-    /// Runs `f`, which runs no code of the user, with this thread's writer.
+    /// Runs `f`, which runs no code of the user, with this thread's writer; with another one where the thread has nothing
+    /// of its own any more.
     #[inline]
-    fn write(&self, f: impl Fn(&mut Writer)) {
-        if self.local(|local| f(&mut local.writer)).is_none() {
-            self.write_elsewhere(&f);
+    fn write(&self, f: impl FnOnce(&mut Writer) + Clone) {
+        if self.local(|local| f.clone()(&mut local.writer)).is_none() {
+            self.sink.with_writer(f);
         }
-    }
-
-    /// The same where this thread has nothing of its own any more.
-    #[cold]
-    fn write_elsewhere(&self, f: &dyn Fn(&mut Writer)) {
-        self.sink.with_writer(f);
     }
 
     /// Explicit parent, else the current span, else none. An explicit parent that this layer does not know,
@@ -238,7 +236,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         };
         if slot.is_watched() {
             let mut fields = slot.place();
-            if plan.changes_fields() {
+            if !plan.is_plain {
                 let special = plan.record(|recorder| attributes.record(recorder), &mut fields);
                 if special.is_some() {
                     slot.change(id.into_u64(), |late| late.apply(special));
@@ -291,13 +289,6 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let (clock, site) = (inner.sink.clock(), event.metadata());
         let keeps = inner.sink.sampler().keeps_event(context.map(|c| c.trace_id), site, || clock.now());
         let plan = inner.plan(site);
-        let may_fail = *site.level() == Level::ERROR;
-        if !keeps {
-            inner.write(|writer| writer.sampled_out(Signal::Events));
-            if !may_fail {
-                return inner.measure(event, plan);
-            }
-        }
         let head = EventHead {
             trace_id: context.map(|c| c.trace_id),
             span_id: context.map(|c| c.span_id),
@@ -306,28 +297,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             site: Site::Static(site),
             cut: 0,
         };
-        let mut error = None;
-        with_fields(|mut fields| {
-            if plan.is_log {
-                return inner.write_log(event, keeps.then_some(&head), fields);
-            }
-            if plan.changes_fields() {
-                plan.record(|recorder| event.record(recorder), &mut fields);
-            } else {
-                event.record(&mut Recorder { fields: &mut fields, rules: None });
-            }
-            if keeps {
-                let record = Encoded::event(&EventHead { cut: fields.cut(), ..head }, fields.words());
-                inner.write(|writer| writer.push(Signal::Events, record));
-            }
-            if may_fail {
-                error = fields.text_of("error", site);
-            }
-        });
-        if let (Some(text), Some((id, slot))) = (error, span.filter(|(_, slot)| slot.is_watched())) {
-            slot.change(id, |late| late.fail(text));
+        if !keeps || !plan.is_plain {
+            return inner.event_by_plan(event, plan, keeps.then_some(head), span);
         }
-        inner.measure(event, plan);
+        let place = [const { AtomicU64::new(0) }; EVENT_WORDS];
+        let mut fields = FieldBuf::at(&place);
+        event.record(&mut Recorder { fields: &mut fields, rules: None });
+        let record = Encoded::event(&EventHead { cut: fields.cut(), ..head }, fields.words());
+        inner.write(move |writer| writer.push(Signal::Events, record));
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
@@ -461,23 +438,44 @@ impl Inner {
         with_tags(measured, slot, |tags| measured.sites.end(&self.sink, tags, outcome, seconds));
     }
 
-    /// Takes the measurements of an event.
-    #[inline]
-    fn measure(&self, event: &Event<'_>, plan: &Plan) {
+    /// An event that is not just kept as it is; its head, if it is kept, and the span that it fell in.
+    #[cold]
+    fn event_by_plan(
+        &self,
+        event: &Event<'_>,
+        plan: &Plan,
+        head: Option<EventHead<'_>>,
+        span: Option<(u64, &'static Slot)>,
+    ) {
+        if head.is_none() {
+            self.write(|writer| writer.sampled_out(Signal::Events));
+        }
+        let may_fail = *event.metadata().level() == Level::ERROR;
+        let mut fields = FieldBuf::new();
+        if plan.is_log {
+            if let Some(head) = head {
+                let target = log_record::take(event, &mut fields);
+                let site = Site::Inline { name: "", target: &target, level: *event.metadata().level() };
+                let texts = site.texts();
+                let head = EventHead { site, cut: fields.cut(), ..head };
+                let record = Encoded::event(&head, (&*texts, fields.words()));
+                self.write(|writer| writer.push(Signal::Events, record));
+            }
+        } else if head.is_some() || may_fail {
+            plan.record(|recorder| event.record(recorder), &mut fields);
+            if let Some(head) = head {
+                let record = Encoded::event(&EventHead { cut: fields.cut(), ..head }, fields.words());
+                self.write(|writer| writer.push(Signal::Events, record));
+            }
+            if may_fail
+                && let Some((id, slot)) = span.filter(|(_, slot)| slot.is_watched())
+                && let Some(text) = fields.text_of("error", event.metadata())
+            {
+                slot.change(id, |late| late.fail(text));
+            }
+        }
         if plan.has_metrics {
             metric_fields::measure(event, &self.sink, &plan.actions);
-        }
-    }
-
-    /// Writes what stands for a record of `log`, which says itself where it was made.
-    #[cold]
-    fn write_log(&self, event: &Event<'_>, head: Option<&EventHead<'_>>, mut fields: FieldBuf<'_>) {
-        let target = log_record::take(event, &mut fields);
-        let site = Site::Inline { name: "", target: &target, level: *event.metadata().level() };
-        if let Some(head) = head {
-            let (head, texts) = (EventHead { site, cut: fields.cut(), ..*head }, site.texts());
-            let record = Encoded::event(&head, (&*texts, fields.words()));
-            self.write(|writer| writer.push(Signal::Events, record));
         }
     }
 

@@ -112,15 +112,11 @@ pub(crate) struct Plan {
     pub(crate) has_metrics: bool,
     /// Its events stand for records of `log`.
     pub(crate) is_log: bool,
+    /// Its fields are recorded as they are, and an event of it is nothing but an event.
+    pub(crate) is_plain: bool,
 }
 
 impl Plan {
-    /// Whether some fields are not recorded as they are.
-    #[inline]
-    pub(crate) fn changes_fields(&self) -> bool {
-        self.has_special || !self.actions.is_empty()
-    }
-
     /// Records fields as planned, and says what the special ones of a span say.
     #[cold]
     pub(crate) fn record(
@@ -218,13 +214,18 @@ impl Plans {
         };
         let metrics =
             self.rules.metrics.as_ref().filter(|metrics| site.is_span() && metrics.takes(site)).map(measured);
-        Plan {
+        let mut plan = Plan {
             actions,
             metrics,
             has_special: site.is_span() && site.fields().iter().any(|field| is_special(field.name())),
             is_timed: is_timed(site),
             has_metrics: site.is_event() && has_metrics(site),
             is_log: site.is_event() && is_log(site),
-        }
+            is_plain: false,
+        };
+        let says_more = plan.has_special || plan.has_metrics || plan.is_log;
+        let may_fail = site.is_event() && *site.level() == Level::ERROR;
+        plan.is_plain = plan.actions.is_empty() && !says_more && !may_fail;
+        plan
     }
 }

@@ -1,12 +1,10 @@
 //! Takes the fields of a span or an event down as bytes.
 
-use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 
 use telemetry_core::model::record::{FieldBuf, Key, capped};
 use telemetry_core::model::{SpanKind, ValueRef};
-use telemetry_core::sync::atomic::AtomicU64;
 use tracing::field::{Field, Visit};
 
 use crate::plan::Action;
@@ -183,33 +181,5 @@ impl Visit for Recorder<'_, '_> {
     #[inline]
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.put_fmt(field, format_args!("{value:?}"));
-    }
-}
-
-/// Runs `f` with no fields yet, which have a place on this thread. What `f` runs may record in its turn: then they
-/// have none.
-#[inline]
-pub(crate) fn with_fields(f: impl FnOnce(FieldBuf<'_>)) {
-    /// Room for the fields of most events.
-    const WORDS: usize = 64;
-    thread_local! {
-        static PLACE: ([AtomicU64; WORDS], Cell<bool>) =
-            const { ([const { AtomicU64::new(0) }; WORDS], Cell::new(false)) };
-    }
-    struct Taken<'a>(&'a Cell<bool>);
-    impl Drop for Taken<'_> {
-        fn drop(&mut self) {
-            self.0.set(false);
-        }
-    }
-    let mut f = Some(f);
-    let _ = PLACE.try_with(|(place, is_taken)| {
-        if let Some(f) = f.take_if(|_| !is_taken.replace(true)) {
-            let _taken = Taken(is_taken);
-            f(FieldBuf::at(place));
-        }
-    });
-    if let Some(f) = f {
-        f(FieldBuf::new());
     }
 }
