@@ -191,7 +191,7 @@ impl Inner {
 
     /// Runs `f`, which runs no code of the user, with this thread's writer; with another one where the thread has nothing
     /// of its own any more.
-    #[inline]
+    #[cold]
     fn write(&self, f: impl FnOnce(&mut Writer) + Clone) {
         if self.local(|local| f.clone()(&mut local.writer)).is_none() {
             self.sink.with_writer(f);
@@ -304,7 +304,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let mut fields = FieldBuf::at(&place);
         event.record(&mut Recorder { fields: &mut fields, rules: None });
         let record = Encoded::event(&EventHead { cut: fields.cut(), ..head }, fields.words());
-        inner.write(move |writer| writer.push(Signal::Events, record));
+        if inner.local(|local| local.writer.push(Signal::Events, record)).is_none() {
+            inner.write(|writer| writer.push(Signal::Events, record));
+        }
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {

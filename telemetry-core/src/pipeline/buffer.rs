@@ -405,7 +405,8 @@ impl Writer {
     }
 
     /// Adds a finished record.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "what the record is, callers know")]
+    #[inline(always)]
     pub fn push<const HEAD: usize>(&mut self, signal: Signal, record: Encoded<impl Words, HEAD>) {
         if self.buffers.closed.load(Relaxed) {
             return self.push_late(signal);
