@@ -229,8 +229,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             return;
         }
         let plan = inner.plan(attributes.metadata());
-        let begin = |local: Option<&mut Local>| inner.begin(local, attributes, id.into_u64(), plan);
-        let begun = inner.local(|local| begin(Some(local))).unwrap_or_else(|| begin(None));
+        let begun = inner
+            .local(|local| inner.begin(Some(local), attributes, id.into_u64(), plan))
+            .unwrap_or_else(|| inner.begin_alone(attributes, id.into_u64(), plan));
         let Some(slot) = begun else {
             return inner.write(|writer| writer.dropped(Signal::Spans));
         };
@@ -352,8 +353,15 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
 }
 
 impl Inner {
+    /// The same as [`Inner::begin`] where the thread has nothing of its own any more.
+    #[cold]
+    fn begin_alone(&self, attributes: &Attributes<'_>, id: u64, plan: &Plan) -> Option<&'static Slot> {
+        self.begin(None, attributes, id, plan)
+    }
+
     /// Takes down a span that opens now; its fields come later. None where there is no memory for it.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "called in one place where it matters")]
+    #[inline(always)]
     fn begin(
         &self,
         mut local: Option<&mut Local>,

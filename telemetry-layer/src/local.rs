@@ -75,10 +75,11 @@ pub(crate) fn with<R>(
         // Borrowed already only where an allocator makes spans.
         let mut locals = locals.try_borrow_mut().ok()?;
         let Locals { first, others } = &mut *locals;
-        Some(match first {
-            Some(first) if first.layer == layer => f(first),
-            _ => f(other(first, others, layer, alive, sink)),
-        })
+        let local = match first {
+            Some(first) if first.layer == layer => first,
+            _ => other(first, others, layer, alive, sink),
+        };
+        Some(f(local))
     };
     LOCALS.try_with(run).ok().flatten()
 }

@@ -34,7 +34,7 @@ const ITEMS: u64 = (1 << ITEM_BITS) - 1;
 /// No record has fewer words.
 const LEAST_RECORD: usize = 6;
 /// So far ahead of what is written cache lines are asked for.
-const AHEAD: usize = 32;
+const AHEAD: usize = 16;
 /// Words in a cache line.
 const LINE: usize = 8;
 
