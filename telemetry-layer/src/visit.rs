@@ -58,7 +58,7 @@ pub(crate) const REDACTED: &str = "[redacted]";
 impl Recorder<'_, '_> {
     #[expect(clippy::inline_always, reason = "what the value is, callers know")]
     #[inline(always)]
-    fn put(&mut self, field: &Field, value: ValueRef<'_>) {
+    fn put<'v>(&mut self, field: &Field, value: impl Into<ValueRef<'v>> + Copy) {
         if self.rules.is_none() {
             self.fields.push(Key::Index(field.index()), value);
         } else {
@@ -67,9 +67,8 @@ impl Recorder<'_, '_> {
     }
 
     #[cold]
-    #[inline(never)]
-    fn put_by_rules(&mut self, field: &Field, value: ValueRef<'_>) {
-        if self.keeps(field, &value) {
+    fn put_by_rules<'v>(&mut self, field: &Field, value: impl Into<ValueRef<'v>> + Copy) {
+        if self.keeps(field, &value.into()) {
             self.fields.push(Key::Index(field.index()), value);
         }
     }
@@ -137,41 +136,41 @@ impl Special {
 impl Visit for Recorder<'_, '_> {
     #[inline]
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, ValueRef::Bool(value));
+        self.put(field, value);
     }
 
     #[inline]
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, ValueRef::U64(value));
+        self.put(field, value);
     }
 
     #[inline]
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, ValueRef::I64(value));
+        self.put(field, value);
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
         match u64::try_from(value) {
-            Ok(value) => self.put(field, ValueRef::U64(value)),
-            Err(_) => self.put(field, ValueRef::Str(&value.to_string())),
+            Ok(value) => self.put(field, value),
+            Err(_) => self.put(field, value.to_string().as_str()),
         }
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
         match i64::try_from(value) {
-            Ok(value) => self.put(field, ValueRef::I64(value)),
-            Err(_) => self.put(field, ValueRef::Str(&value.to_string())),
+            Ok(value) => self.put(field, value),
+            Err(_) => self.put(field, value.to_string().as_str()),
         }
     }
 
     #[inline]
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, ValueRef::F64(value));
+        self.put(field, value);
     }
 
     #[inline]
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, ValueRef::Str(value));
+        self.put(field, value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {

@@ -68,6 +68,21 @@ impl Value {
     }
 }
 
+macro_rules! from {
+    ($($type:ty => $kind:ident),*) => {
+        $(
+            impl<'a> From<$type> for ValueRef<'a> {
+                #[inline]
+                fn from(value: $type) -> Self {
+                    Self::$kind(value)
+                }
+            }
+        )*
+    };
+}
+
+from!(bool => Bool, u64 => U64, i64 => I64, f64 => F64, &'a str => Str);
+
 impl fmt::Display for ValueRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

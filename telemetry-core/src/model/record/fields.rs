@@ -43,10 +43,10 @@ const STR_CUT: u8 = 5;
 /// Not a value but the name of the next one.
 const NAME: u8 = 6;
 
-/// The word that a value begins with: key, tag, the length of a text, and the first four bytes of what follows.
+/// The word that a value begins with: key, tag, the length of a text, and a boolean.
 #[inline]
-fn head(key: u8, tag: u8, len: usize, first: u64) -> u64 {
-    u64::from(key) | u64::from(tag) << 8 | (len as u64 & 0xffff) << 16 | first << 32
+fn head(key: u8, tag: u8, len: usize, is: bool) -> u64 {
+    u64::from(key) | u64::from(tag) << 8 | (len as u64 & 0xffff) << 16 | u64::from(is) << 32
 }
 
 /// What is written of a value.
@@ -54,7 +54,7 @@ fn head(key: u8, tag: u8, len: usize, first: u64) -> u64 {
 enum Coded<'a> {
     One([u64; 1]),
     Two([u64; 2]),
-    /// The first four bytes of the text are still missing from its first word.
+    /// The first word, and a text.
     Text(u64, &'a str),
 }
 
@@ -64,7 +64,7 @@ impl Coded<'_> {
         match self {
             Self::One(_) => 1,
             Self::Two(_) => 2,
-            Self::Text(_, text) => 1 + text.len().saturating_sub(IN_HEAD).div_ceil(8),
+            Self::Text(_, text) => 1 + text.len().div_ceil(8),
         }
     }
 }
@@ -74,41 +74,32 @@ impl Coded<'_> {
 #[inline(always)]
 fn coded(key: u8, value: ValueRef<'_>) -> Coded<'_> {
     match value {
-        ValueRef::Bool(v) => Coded::One([head(key, BOOL, 0, u64::from(v))]),
-        ValueRef::U64(v) => Coded::Two([head(key, U64, 0, 0), v]),
-        ValueRef::I64(v) => Coded::Two([head(key, I64, 0, 0), v.cast_unsigned()]),
-        ValueRef::F64(v) => Coded::Two([head(key, F64, 0, 0), v.to_bits()]),
-        ValueRef::Str(v) if v.len() <= MAX_TEXT => Coded::Text(head(key, STR, v.len(), 0), v),
+        ValueRef::Bool(v) => Coded::One([head(key, BOOL, 0, v)]),
+        ValueRef::U64(v) => Coded::Two([head(key, U64, 0, false), v]),
+        ValueRef::I64(v) => Coded::Two([head(key, I64, 0, false), v.cast_unsigned()]),
+        ValueRef::F64(v) => Coded::Two([head(key, F64, 0, false), v.to_bits()]),
+        ValueRef::Str(v) if v.len() <= MAX_TEXT => Coded::Text(head(key, STR, v.len(), false), v),
         ValueRef::Str(v) => {
             let v = &v[..v.floor_char_boundary(MAX_TEXT)];
-            Coded::Text(head(key, STR_CUT, v.len(), 0), v)
+            Coded::Text(head(key, STR_CUT, v.len(), false), v)
         }
     }
 }
 
-/// The words of a text, of which the first one holds what `head` says and the first four bytes.
+/// The words of a text; the last one is filled with zeros.
 #[inline]
-fn text_words(head: u64, text: &str, mut put: impl FnMut(u64)) {
-    let text = text.as_bytes();
-    let Some((first, rest)) = text.split_first_chunk::<IN_HEAD>() else {
-        return put(head | word(text) << 32);
-    };
-    put(head | u64::from(u32::from_le_bytes(*first)) << 32);
-    let (whole, last) = rest.as_chunks::<8>();
-    whole.iter().for_each(|bytes| put(u64::from_le_bytes(*bytes)));
-    if !last.is_empty() {
+fn text_words(text: &[u8], mut put: impl FnMut(u64)) {
+    let mut rest = text;
+    while let Some((first, more)) = rest.split_first_chunk() {
+        put(u64::from_le_bytes(*first));
+        rest = more;
+    }
+    if !rest.is_empty() {
         // With what stands before, which is shifted out again.
-        let (low, shift) = match (text.last_chunk::<8>(), text.last_chunk::<4>()) {
-            (Some(bytes), _) => (u64::from_le_bytes(*bytes), 8),
-            (None, Some(bytes)) => (u64::from(u32::from_le_bytes(*bytes)), 4),
-            (None, None) => (0, 8),
-        };
-        put(low >> (8 * (shift - last.len().min(shift))));
+        let with_more = text.last_chunk().map(|bytes| u64::from_le_bytes(*bytes) >> (64 - 8 * rest.len()));
+        put(with_more.unwrap_or_else(|| word(rest)));
     }
 }
-
-/// Bytes of a text that stand in its first word.
-const IN_HEAD: usize = 4;
 
 impl FieldBuf<'static> {
     /// No fields, and no place for them.
@@ -171,16 +162,21 @@ impl<'a> FieldBuf<'a> {
         reason = "what the value is, callers know: a fifth of the instructions, counted"
     )]
     #[inline(always)]
-    pub fn push(&mut self, key: Key<'_>, value: ValueRef<'_>) {
+    pub fn push<'v>(&mut self, key: Key<'_>, value: impl Into<ValueRef<'v>> + Copy) {
         match key {
-            Key::Index(index @ 0..255) if self.put_in_place(coded(index as u8, value)) => {}
-            _ => self.push_elsewhere(key, value),
+            Key::Index(index @ 0..255) if self.put_in_place(coded(index as u8, value.into())) => {}
+            Key::Index(index) => self.push_elsewhere(index, value),
+            Key::Name(_) => self.push_anywhere(key, value.into()),
         }
     }
 
+    /// The value as it came: it is in a register, and only for this it would have to be in memory.
     #[cold]
-    #[inline(never)]
-    fn push_elsewhere(&mut self, key: Key<'_>, value: ValueRef<'_>) {
+    fn push_elsewhere<'v>(&mut self, index: usize, value: impl Into<ValueRef<'v>>) {
+        self.push_anywhere(Key::Index(index), value.into());
+    }
+
+    fn push_anywhere(&mut self, key: Key<'_>, value: ValueRef<'_>) {
         let start = self.len();
         if let Some(key) = self.push_key(key) {
             self.put(coded(key, value));
@@ -193,39 +189,23 @@ impl<'a> FieldBuf<'a> {
         let start = self.len();
         let Some(key) = self.push_key(key) else { return };
         let at = self.len();
+        self.put(Coded::One([0]));
         let mut len = 0;
-        let is_cut = write_capped(|part| self.append(&mut len, part), text);
-        if len == 0 {
-            self.put(Coded::One([0]));
-        }
-        self.or(at, head(key, if is_cut { STR_CUT } else { STR }, len, 0));
+        let is_cut = write_capped(|part| self.append(&mut len, part.as_bytes()), text);
+        self.set(at, |_| head(key, if is_cut { STR_CUT } else { STR }, len, false));
         self.keep(start);
     }
 
     /// Adds to a text that has so many bytes by now.
     #[inline]
-    fn append(&mut self, len: &mut usize, part: &str) {
-        if *len == 0 && !part.is_empty() {
-            self.put(Coded::Text(0, part));
-            *len = part.len();
-            return;
+    fn append(&mut self, len: &mut usize, part: &[u8]) {
+        let used = *len % 8;
+        *len += part.len();
+        let (first, rest) = part.split_at(if used == 0 { 0 } else { part.len().min(8 - used) });
+        if !first.is_empty() {
+            self.set(self.len() - 1, |last| last | word(first) << (8 * used));
         }
-        for bytes in part.as_bytes().chunks(8) {
-            self.append_few(IN_HEAD + *len, bytes);
-            *len += bytes.len();
-        }
-    }
-
-    /// Adds at most eight bytes to a text which has so many by now, counted from its first word.
-    fn append_few(&mut self, before: usize, bytes: &[u8]) {
-        let (word, used) = (word(bytes), before % 8);
-        if used == 0 {
-            return self.put(Coded::One([word]));
-        }
-        self.or(self.len() - 1, word << (8 * used));
-        if used + bytes.len() > 8 {
-            self.put(Coded::One([word >> (64 - 8 * used)]));
-        }
+        text_words(rest, |word| self.put(Coded::One([word])));
     }
 
     #[inline]
@@ -245,11 +225,9 @@ impl<'a> FieldBuf<'a> {
             Coded::Text(head, text) => {
                 let Some((room, left)) = self.room.split_at_checked(value.words()) else { return false };
                 let mut places = room.iter();
-                text_words(head, text, |word| {
-                    if let Some(place) = places.next() {
-                        place.store(word, Relaxed);
-                    }
-                });
+                let mut put = |word| places.next().into_iter().for_each(|place| place.store(word, Relaxed));
+                put(head);
+                text_words(text.as_bytes(), put);
                 self.room = left;
                 true
             }
@@ -270,7 +248,10 @@ impl<'a> FieldBuf<'a> {
         match value {
             Coded::One(words) => own.extend(words),
             Coded::Two(words) => own.extend(words),
-            Coded::Text(head, text) => text_words(head, text, |word| own.push(word)),
+            Coded::Text(head, text) => {
+                own.push(head);
+                text_words(text.as_bytes(), |word| own.push(word));
+            }
         }
     }
 
@@ -284,12 +265,13 @@ impl<'a> FieldBuf<'a> {
         &mut self.own
     }
 
-    /// Sets bits of a word.
+    /// Changes a word.
     #[inline]
-    fn or(&mut self, at: usize, bits: u64) {
-        match self.place.get(at) {
-            Some(place) => place.store(place.load(Relaxed) | bits, Relaxed),
-            None => self.own.iter_mut().skip(at).take(1).for_each(|word| *word |= bits),
+    fn set(&mut self, at: usize, change: impl FnOnce(u64) -> u64) {
+        if let Some(place) = self.place.get(at) {
+            place.store(change(place.load(Relaxed)), Relaxed);
+        } else if let Some(word) = self.own.get_mut(at) {
+            *word = change(*word);
         }
     }
 
@@ -357,7 +339,7 @@ impl<'a> FieldBuf<'a> {
             }
             Key::Name(name) => {
                 let name = &name[..name.floor_char_boundary(MAX_TEXT)];
-                self.put(Coded::Text(head(NAMED, NAME, name.len(), 0), name));
+                self.put(Coded::Text(head(NAMED, NAME, name.len(), false), name));
                 Some(NAMED)
             }
         }
@@ -466,16 +448,17 @@ impl<'a> RawFields<'a> {
         Self { bytes: Cursor(bytes), site: Some(site) }
     }
 
-    /// The text after the first bytes of its first word.
+    /// A text of so many bytes.
     fn text(&mut self, len: usize) -> &'a str {
         let text = self.bytes.bytes(len);
-        self.bytes.bytes((IN_HEAD + len).next_multiple_of(8) - IN_HEAD - len);
+        self.bytes.bytes(len.next_multiple_of(8) - len);
         std::str::from_utf8(text).unwrap_or_default()
     }
 
-    fn head(&mut self) -> (u8, u8, usize) {
-        let [key, tag, low, high] = self.bytes.take();
-        (key, tag, usize::from(u16::from_le_bytes([low, high])))
+    /// Key, tag, the length of a text, and a boolean.
+    fn head(&mut self) -> (u8, u8, usize, bool) {
+        let [key, tag, low, high, first, ..] = self.bytes.take::<8>();
+        (key, tag, usize::from(u16::from_le_bytes([low, high])), first != 0)
     }
 }
 
@@ -488,11 +471,11 @@ impl<'a> Iterator for RawFields<'a> {
         if start.is_empty() {
             return None;
         }
-        let (mut index, mut tag, mut len) = self.head();
+        let (mut index, mut tag, mut len, mut is) = self.head();
         let mut name = "";
         if tag == NAME {
             name = self.text(len);
-            (index, tag, len) = self.head();
+            (index, tag, len, is) = self.head();
         }
         if index != NAMED {
             let field = self.site.and_then(|meta| meta.fields().iter().nth(usize::from(index)));
@@ -500,15 +483,10 @@ impl<'a> Iterator for RawFields<'a> {
         }
         let value = match tag {
             STR | STR_CUT => ValueRef::Str(self.text(len)),
-            _ => {
-                let first = self.bytes.u32();
-                match tag {
-                    U64 => ValueRef::U64(self.bytes.u64()),
-                    I64 => ValueRef::I64(self.bytes.u64().cast_signed()),
-                    F64 => ValueRef::F64(f64::from_bits(self.bytes.u64())),
-                    _ => ValueRef::Bool(first != 0),
-                }
-            }
+            U64 => ValueRef::U64(self.bytes.u64()),
+            I64 => ValueRef::I64(self.bytes.u64().cast_signed()),
+            F64 => ValueRef::F64(f64::from_bits(self.bytes.u64())),
+            _ => ValueRef::Bool(is),
         };
         Some((name, value, &start[..start.len() - self.bytes.0.len()]))
     }
