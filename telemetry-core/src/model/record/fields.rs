@@ -90,6 +90,11 @@ fn coded(key: u8, value: ValueRef<'_>) -> Coded<'_> {
 #[inline]
 fn text_words(text: &[u8], mut put: impl FnMut(u64)) {
     let mut rest = text;
+    // Apart from the others, of which most texts have none.
+    if let Some((first, more)) = rest.split_first_chunk() {
+        put(u64::from_le_bytes(*first));
+        rest = more;
+    }
     while let Some((first, more)) = rest.split_first_chunk() {
         put(u64::from_le_bytes(*first));
         rest = more;
