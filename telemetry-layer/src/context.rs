@@ -156,10 +156,15 @@ pub fn with_remote_parent<R>(parent: Option<TraceContext>, f: impl FnOnce() -> R
     f()
 }
 
-/// The remote parent of a span that has none here.
+/// Whether a span that has no parent here has one elsewhere.
 #[inline]
+pub(crate) fn has_remote_parent() -> bool {
+    HAS_REMOTE.get()
+}
+
+/// That parent.
 pub(crate) fn remote_parent() -> Option<TraceContext> {
-    if HAS_REMOTE.get() { REMOTE.try_with(|remote| remote.borrow().clone()).ok().flatten() } else { None }
+    REMOTE.try_with(|remote| remote.borrow().clone()).ok().flatten()
 }
 
 /// All layers that there are: for those that another layer wraps and hides.

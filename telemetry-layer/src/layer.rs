@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use telemetry_core::clock::{Held, Tick};
 use telemetry_core::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
-use telemetry_core::model::{SpanContext, Text, ValueRef};
+use telemetry_core::model::{SpanContext, SpanId, Text, TraceId, ValueRef};
 use telemetry_core::thread::{is_suppressed, look_for_spans, new_ids};
 use telemetry_core::{Collector, Signal, Sink, Writer};
 use tracing::span::{Attributes, Id, Record};
@@ -371,34 +371,46 @@ impl Inner {
     ) -> Option<&'static Slot> {
         let current = || local.as_deref().and_then(Local::current);
         let parent = self.parent(attributes.parent(), attributes.is_contextual(), current);
+        let known = parent.and_then(|(id, slot)| Some((slot.hand_out(id)?, slot)));
+        let is_remote = known.is_none() && context::has_remote_parent();
         let (new_trace, span_id) = new_ids();
-        let site = attributes.metadata();
-        let now = || self.sink.clock().now();
-        let mut propagated = None;
-        let mut decided_here = true;
-        let (context, parent) =
-            if let Some((parent, slot)) = parent.and_then(|(id, slot)| Some((slot.hand_out(id)?, slot))) {
-                propagated = slot.propagated();
-                decided_here = slot.is_decided_here();
-                (SpanContext { span_id, ..parent }, Some(parent.span_id))
-            } else if let Some(remote) = context::remote_parent() {
-                propagated = Propagated::of(&remote);
-                decided_here = false;
-                let sampled = self.sink.sampler().keeps_remote(remote.span, site, now);
-                (SpanContext { trace_id: remote.span.trace_id, span_id, sampled }, Some(remote.span.span_id))
-            } else {
-                let sampled = self.sink.sampler().keeps(new_trace, site, now);
-                (SpanContext { trace_id: new_trace, span_id, sampled }, None)
-            };
-        let measured = plan.metrics.is_some();
+        let (site, measured) = (attributes.metadata(), plan.metrics.is_some());
+        let (context, parent, decided_here) = match known {
+            Some((parent, slot)) => {
+                (SpanContext { span_id, ..parent }, Some(parent.span_id), slot.is_decided_here())
+            }
+            None if is_remote => self.below_remote(new_trace, span_id, site),
+            None => {
+                let sampled = self.sink.sampler().keeps(new_trace, site, || self.sink.clock().now());
+                (SpanContext { trace_id: new_trace, span_id, sampled }, None, true)
+            }
+        };
         let slot = self.store.open(id, &Opening { context, parent, site, decided_here, measured })?;
-        if propagated.is_some() {
-            slot.propagate(propagated);
+        if is_remote || known.is_some_and(|(_, slot)| slot.propagates()) {
+            slot.propagate(match known {
+                Some((_, parent)) => parent.propagated(),
+                None => context::remote_parent().as_ref().and_then(Propagated::of),
+            });
         }
         if let Some(local) = &mut local {
             local.opened(id, slot);
         }
         Some(slot)
+    }
+
+    /// Where a span stands whose parent is elsewhere.
+    #[cold]
+    fn below_remote(
+        &self,
+        new_trace: TraceId,
+        span_id: SpanId,
+        site: &'static Metadata<'static>,
+    ) -> (SpanContext, Option<SpanId>, bool) {
+        let parent = context::remote_parent().map(|remote| remote.span);
+        let now = || self.sink.clock().now();
+        let sampled = parent.is_some_and(|parent| self.sink.sampler().keeps_remote(parent, site, now));
+        let trace_id = parent.map_or(new_trace, |parent| parent.trace_id);
+        (SpanContext { trace_id, span_id, sampled }, parent.map(|parent| parent.span_id), false)
     }
 
     /// When a span that opens now began: with the timer of its function, if it has one.

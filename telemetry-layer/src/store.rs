@@ -183,19 +183,21 @@ impl Slot {
         Tick::from_raw(self.start.load(Relaxed))
     }
 
-    /// What children are told, and other programs.
+    /// Whether there is something that children are told.
     #[inline]
-    pub(crate) fn propagated(&self) -> Option<Arc<Propagated>> {
-        if self.flags.load(Relaxed) & PROPAGATES == 0 {
-            None
-        } else {
-            self.lock().as_ref()?.propagated.clone()
-        }
+    pub(crate) fn propagates(&self) -> bool {
+        self.flags.load(Relaxed) & PROPAGATES != 0
     }
 
+    /// What children are told, and other programs.
+    pub(crate) fn propagated(&self) -> Option<Arc<Propagated>> {
+        if self.propagates() { self.lock().as_ref()?.propagated.clone() } else { None }
+    }
+
+    #[cold]
     pub(crate) fn propagate(&self, propagated: Option<Arc<Propagated>>) {
         let flag = if propagated.is_some() { PROPAGATES } else { 0 };
-        if propagated.is_some() || self.flags.load(Relaxed) & PROPAGATES != 0 {
+        if propagated.is_some() || self.propagates() {
             self.change(self.id(), |late| late.propagated = propagated);
             let _late = self.lock();
             self.flags.store(self.flags.load(Relaxed) & !PROPAGATES | flag, Relaxed);
