@@ -27,7 +27,7 @@ use crate::visit::Recorder;
 use crate::{heartbeat, log_record, metric_fields};
 
 /// Fields of an event that need more words take memory of their own.
-const EVENT_WORDS: usize = 32;
+const EVENT_WORDS: usize = 24;
 
 /// Turns spans and events into telemetry of the collector it was made with.
 ///

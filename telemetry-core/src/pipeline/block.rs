@@ -79,25 +79,24 @@ impl Block {
     #[expect(clippy::inline_always, reason = "what the record is, callers know")]
     #[inline(always)]
     pub(super) fn push<const HEAD: usize>(&self, record: &Encoded<impl Words, HEAD>) -> bool {
-        let mut mark = Mark::of(self.written.load(Relaxed));
-        let words = record.words();
+        let written = self.written.load(Relaxed);
+        let (mark, words) = (Mark::of(written), record.words());
         let room = self.words.get(mark.words..).and_then(|room| room.get(..words));
         let Some((head, rest)) = room.and_then(|room| room.split_first_chunk::<HEAD>()) else { return false };
         head.iter().zip(record.head).for_each(|(place, word)| place.store(word, Relaxed));
         record.rest.write(rest);
-        mark.words += words;
-        mark.items += 1;
         if self.prefetches {
             // As many lines as most records take.
-            prefetch::to_write(self.words.get(mark.words + AHEAD));
-            prefetch::to_write(self.words.get(mark.words + AHEAD + LINE));
+            let end = mark.words + words;
+            prefetch::to_write(self.words.get(end + AHEAD));
+            prefetch::to_write(self.words.get(end + AHEAD + LINE));
             prefetch::to_write(self.sites.get(mark.sites + AHEAD));
         }
         if let Some(site) = record.site {
             self.sites[mark.sites].set(site);
-            mark.sites += 1;
         }
-        self.written.store(mark.packed(), Release);
+        let more = Mark { words, items: 1, sites: usize::from(record.site.is_some()) };
+        self.written.store(written + more.packed(), Release);
         true
     }
 
