@@ -504,20 +504,20 @@ impl Inner {
     /// Writes a span that ends now.
     #[inline]
     fn finish(&self, id: u64, slot: &'static Slot, writer: &mut Writer) {
-        let end = self.sink.clock().now();
         if slot.is_late() || self.times_busy.load(Relaxed) {
-            return self.finish_late(id, slot, end, writer);
+            return self.finish_late(id, slot, writer);
         }
-        let (words, cut) = slot.words();
-        if let Some(head) = slot.head(id, end) {
-            writer.push(Signal::Spans, Encoded::span(&SpanHead { cut, ..head }, words));
+        let ((words, cut), start, clock) = (slot.words(), slot.start(), self.sink.clock());
+        if let Some(head) = slot.head(id, start) {
+            let record = Encoded::span(&SpanHead { cut, ..head }, words);
+            writer.push_with(Signal::Spans, record, |record| record.end(clock.now().since(start)));
         }
     }
 
     /// The same with what most spans don't have.
     #[cold]
-    fn finish_late(&self, id: u64, slot: &Slot, end: Tick, writer: &mut Writer) {
-        let Some(head) = slot.head(id, end) else { return };
+    fn finish_late(&self, id: u64, slot: &Slot, writer: &mut Writer) {
+        let Some(head) = slot.head(id, self.sink.clock().now()) else { return };
         let late = slot.take_late().unwrap_or_default();
         let mut fields = slot.read_fields(Some(&late));
         if self.times_busy.load(Relaxed) {

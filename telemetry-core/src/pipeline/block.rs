@@ -75,15 +75,19 @@ impl Block {
         self.size() + size_of_val(&*self.sites)
     }
 
-    /// Adds a record; false if there is no room. Only one thread ever calls this.
+    /// Adds a record, which `last` completes when all but its head is written; false if there is no room. Only one thread
+    /// ever calls this.
     #[expect(clippy::inline_always, reason = "what the record is, callers know")]
     #[inline(always)]
-    pub(super) fn push<const HEAD: usize>(&self, record: &Encoded<impl Words, HEAD>) -> bool {
+    pub(super) fn push<W: Words, const HEAD: usize>(
+        &self,
+        mut record: Encoded<W, HEAD>,
+        last: impl FnOnce(&mut Encoded<W, HEAD>),
+    ) -> bool {
         let written = self.written.load(Relaxed);
         let (mark, words) = (Mark::of(written), record.words());
         let room = self.words.get(mark.words..).and_then(|room| room.get(..words));
         let Some((head, rest)) = room.and_then(|room| room.split_first_chunk::<HEAD>()) else { return false };
-        head.iter().zip(record.head).for_each(|(place, word)| place.store(word, Relaxed));
         record.rest.write(rest);
         if self.prefetches {
             // As many lines as most records take.
@@ -95,6 +99,8 @@ impl Block {
         if let Some(site) = record.site {
             self.sites[mark.sites].set(site);
         }
+        last(&mut record);
+        head.iter().zip(record.head).for_each(|(place, word)| place.store(word, Relaxed));
         let more = Mark { words, items: 1, sites: usize::from(record.site.is_some()) };
         self.written.store(written + more.packed(), Release);
         true

@@ -405,15 +405,27 @@ impl Writer {
     }
 
     /// Adds a finished record.
+    pub fn push<const HEAD: usize>(&mut self, signal: Signal, record: Encoded<impl Words, HEAD>) {
+        self.push_with(signal, record, |_| ());
+    }
+
+    /// The same with a record that `last` completes: when the clock is read last, what comes before and what comes after
+    /// do not wait for each other.
     #[expect(clippy::inline_always, reason = "what the record is, callers know")]
     #[inline(always)]
-    pub fn push<const HEAD: usize>(&mut self, signal: Signal, record: Encoded<impl Words, HEAD>) {
+    pub fn push_with<W: Words, const HEAD: usize>(
+        &mut self,
+        signal: Signal,
+        mut record: Encoded<W, HEAD>,
+        last: impl FnOnce(&mut Encoded<W, HEAD>) + Copy,
+    ) {
         if self.buffers.closed.load(Relaxed) {
             return self.push_late(signal);
         }
         let block = self.blocks[signal as usize].as_ref();
-        if !block.is_some_and(|block| block.push(&record)) {
-            return self.push_to_next(signal, &record.clone());
+        if !block.is_some_and(|block| block.push(record, last)) {
+            last(&mut record);
+            return self.push_to_next(signal, &record);
         }
         self.count();
     }
@@ -440,7 +452,7 @@ impl Writer {
         let mut taken = lock(&self.thread.taken);
         if let Some(block) = self.blocks[i].as_ref().filter(|block| block.unread() == 0) {
             block.clear();
-            if block.push(record) {
+            if block.push(*record, |_| ()) {
                 drop(taken);
                 return self.count();
             }
@@ -457,7 +469,7 @@ impl Writer {
         let Some(block) = leased else {
             return increase(&self.thread.counts[i].buffer_full);
         };
-        block.push(record);
+        block.push(*record, |_| ());
         let block = Arc::new(block);
         taken.blocks[i].push(Arc::clone(&block));
         drop(taken);
