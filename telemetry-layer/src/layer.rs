@@ -284,29 +284,23 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         if !inner.looks(Some(Signal::Events)) {
             return;
         }
-        let current = || inner.local(|local| local.current()).flatten();
-        let span = inner.parent(event.parent(), event.is_contextual(), current);
-        let context = span.and_then(|(id, slot)| slot.hand_out(id));
-        let (clock, site) = (inner.sink.clock(), event.metadata());
-        let keeps = inner.sink.sampler().keeps_event(context.map(|c| c.trace_id), site, || clock.now());
+        let (site, clock) = (event.metadata(), inner.sink.clock());
         let plan = inner.plan(site);
-        let head = EventHead {
-            trace_id: context.map(|c| c.trace_id),
-            span_id: context.map(|c| c.span_id),
-            sampled: context.is_some_and(|c| c.sampled),
-            time: Time::Tick(clock.now().raw()),
-            site: Site::Static(site),
-            cut: 0,
-        };
-        if !keeps || !plan.is_plain {
-            return inner.event_by_plan(event, plan, keeps.then_some(head), span);
+        if !plan.is_plain || !inner.sink.sampler().keeps_all_events() {
+            return inner.event_by_plan(event, plan);
         }
+        let now = clock.now();
         let place = [const { AtomicU64::new(0) }; EVENT_WORDS];
         let mut fields = FieldBuf::at(&place);
         event.record(&mut Recorder { fields: &mut fields, rules: None });
-        let record = Encoded::event(&EventHead { cut: fields.cut(), ..head }, fields.words());
-        if inner.local(|local| local.writer.push(Signal::Events, record)).is_none() {
-            inner.write(|writer| writer.push(Signal::Events, record));
+        let written = inner.local(|local| {
+            let span = inner.parent(event.parent(), event.is_contextual(), || local.current());
+            let context = span.and_then(|(id, slot)| slot.hand_out(id));
+            let head = event_head(context, site, now, &fields);
+            local.writer.push(Signal::Events, Encoded::event(&head, fields.words()));
+        });
+        if written.is_none() {
+            inner.event_by_plan(event, plan);
         }
     }
 
@@ -460,38 +454,38 @@ impl Inner {
         with_tags(measured, slot, |tags| measured.sites.end(&self.sink, tags, outcome, seconds));
     }
 
-    /// An event that is not just kept as it is; its head, if it is kept, and the span that it fell in.
+    /// An event that may be more than one that is kept as it is.
     #[cold]
-    fn event_by_plan(
-        &self,
-        event: &Event<'_>,
-        plan: &Plan,
-        head: Option<EventHead<'_>>,
-        span: Option<(u64, &'static Slot)>,
-    ) {
-        if head.is_none() {
+    fn event_by_plan(&self, event: &Event<'_>, plan: &Plan) {
+        let (site, clock) = (event.metadata(), self.sink.clock());
+        let current = || self.local(|local| local.current()).flatten();
+        let span = self.parent(event.parent(), event.is_contextual(), current);
+        let context = span.and_then(|(id, slot)| slot.hand_out(id));
+        let now = clock.now();
+        let keeps = self.sink.sampler().keeps_event(context.map(|span| span.trace_id), site, || now);
+        if !keeps {
             self.write(|writer| writer.sampled_out(Signal::Events));
         }
-        let may_fail = *event.metadata().level() == Level::ERROR;
+        let may_fail = *site.level() == Level::ERROR;
         let mut fields = FieldBuf::new();
         if plan.is_log {
-            if let Some(head) = head {
+            if keeps {
                 let target = log_record::take(event, &mut fields);
-                let site = Site::Inline { name: "", target: &target, level: *event.metadata().level() };
+                let head = event_head(context, site, now, &fields);
+                let site = Site::Inline { name: "", target: &target, level: *site.level() };
                 let texts = site.texts();
-                let head = EventHead { site, cut: fields.cut(), ..head };
-                let record = Encoded::event(&head, (&*texts, fields.words()));
+                let record = Encoded::event(&EventHead { site, ..head }, (&*texts, fields.words()));
                 self.write(|writer| writer.push(Signal::Events, record));
             }
-        } else if head.is_some() || may_fail {
+        } else if keeps || may_fail {
             plan.record(|recorder| event.record(recorder), &mut fields);
-            if let Some(head) = head {
-                let record = Encoded::event(&EventHead { cut: fields.cut(), ..head }, fields.words());
+            if keeps {
+                let record = Encoded::event(&event_head(context, site, now, &fields), fields.words());
                 self.write(|writer| writer.push(Signal::Events, record));
             }
             if may_fail
                 && let Some((id, slot)) = span.filter(|(_, slot)| slot.is_watched())
-                && let Some(text) = fields.text_of("error", event.metadata())
+                && let Some(text) = fields.text_of("error", site)
             {
                 slot.change(id, |late| late.fail(text));
             }
@@ -536,6 +530,24 @@ impl Inner {
         };
         let texts = head.texts();
         writer.push(Signal::Spans, Encoded::span(&head, (&*texts, fields.words())));
+    }
+}
+
+/// What the record of an event in that span begins with.
+#[inline]
+fn event_head<'a>(
+    span: Option<SpanContext>,
+    site: &'static Metadata<'static>,
+    now: Tick,
+    fields: &FieldBuf<'_>,
+) -> EventHead<'a> {
+    EventHead {
+        trace_id: span.map(|span| span.trace_id),
+        span_id: span.map(|span| span.span_id),
+        sampled: span.is_some_and(|span| span.sampled),
+        time: Time::Tick(now.raw()),
+        site: Site::Static(site),
+        cut: fields.cut(),
     }
 }
 

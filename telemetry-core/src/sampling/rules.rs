@@ -127,8 +127,13 @@ impl Sampler {
         self.head.keeps(trace)
     }
 
-    /// Whether an event of that call site is kept.
+    /// Whether no event is left out.
     #[inline]
+    pub fn keeps_all_events(&self) -> bool {
+        self.rules.is_none()
+    }
+
+    /// Whether an event of that call site is kept.
     pub fn keeps_event(
         &self,
         trace: Option<TraceId>,

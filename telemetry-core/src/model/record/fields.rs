@@ -106,6 +106,12 @@ fn text_words(text: &[u8], mut put: impl FnMut(u64)) {
     }
 }
 
+#[inline]
+fn write_text(places: &[AtomicU64], text: &[u8]) {
+    let mut places = places.iter();
+    text_words(text, |word| places.next().into_iter().for_each(|place| place.store(word, Relaxed)));
+}
+
 impl FieldBuf<'static> {
     /// No fields, and no place for them.
     pub const fn new() -> Self {
@@ -192,7 +198,13 @@ impl<'a> FieldBuf<'a> {
     /// Adds a field as `Debug` or `Display` prints it, without a copy of the text in between.
     pub fn push_fmt(&mut self, key: Key<'_>, text: std::fmt::Arguments<'_>) {
         let start = self.len();
-        let Some(key) = self.push_key(key) else { return };
+        let key = match key {
+            Key::Index(index @ 0..255) => index as u8,
+            key => match self.push_key(key) {
+                Some(key) => key,
+                None => return,
+            },
+        };
         let at = self.len();
         self.put(Coded::One([0]));
         let mut len = 0;
@@ -204,6 +216,16 @@ impl<'a> FieldBuf<'a> {
     /// Adds to a text that has so many bytes by now.
     #[inline]
     fn append(&mut self, len: &mut usize, part: &[u8]) {
+        // Mostly there is one part.
+        if *len == 0 && self.put_text(part) {
+            *len = part.len();
+        } else {
+            self.append_more(len, part);
+        }
+    }
+
+    #[inline(never)]
+    fn append_more(&mut self, len: &mut usize, part: &[u8]) {
         let used = *len % 8;
         *len += part.len();
         let (first, rest) = part.split_at(if used == 0 { 0 } else { part.len().min(8 - used) });
@@ -229,14 +251,22 @@ impl<'a> FieldBuf<'a> {
             Coded::Two(words) => self.put_words(words),
             Coded::Text(head, text) => {
                 let Some((room, left)) = self.room.split_at_checked(value.words()) else { return false };
-                let mut places = room.iter();
-                let mut put = |word| places.next().into_iter().for_each(|place| place.store(word, Relaxed));
-                put(head);
-                text_words(text.as_bytes(), put);
+                if let [first, places @ ..] = room {
+                    first.store(head, Relaxed);
+                    write_text(places, text.as_bytes());
+                }
                 self.room = left;
                 true
             }
         }
+    }
+
+    #[inline]
+    fn put_text(&mut self, text: &[u8]) -> bool {
+        let Some((room, left)) = self.room.split_at_checked(text.len().div_ceil(8)) else { return false };
+        write_text(room, text);
+        self.room = left;
+        true
     }
 
     #[inline]
