@@ -21,7 +21,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::context::{self, Propagated};
 use crate::local::{self, Local};
 use crate::open_spans::OpenSpans;
-use crate::plan::{self, Measured, Plan, Plans, Rules, SpanMetrics};
+use crate::plan::{self, Events, Measured, Plan, Plans, Rules, SpanMetrics};
 use crate::store::{Opening, Slot, Store};
 use crate::visit::Recorder;
 use crate::{heartbeat, log_record, metric_fields};
@@ -237,13 +237,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         };
         if slot.is_watched() {
             let mut fields = slot.place();
-            if !plan.is_plain {
+            if plan.is_plain {
+                attributes.record(&mut Recorder { fields: &mut fields, rules: None });
+            } else {
                 let special = plan.record(|recorder| attributes.record(recorder), &mut fields);
                 if special.is_some() {
                     slot.change(id.into_u64(), |late| late.apply(special));
                 }
-            } else {
-                attributes.record(&mut Recorder { fields: &mut fields, rules: None });
             }
             // The clock last: what comes before and what comes after do not wait for each other then.
             slot.begin(inner.start_of(plan), &fields);
@@ -468,7 +468,7 @@ impl Inner {
         }
         let may_fail = *site.level() == Level::ERROR;
         let mut fields = FieldBuf::new();
-        if plan.is_log {
+        if plan.events == Events::Log {
             if keeps {
                 let target = log_record::take(event, &mut fields);
                 let head = event_head(context, site, now, &fields);
@@ -490,7 +490,7 @@ impl Inner {
                 slot.change(id, |late| late.fail(text));
             }
         }
-        if plan.has_metrics {
+        if plan.events == Events::Metrics {
             metric_fields::measure(event, &self.sink, &plan.actions);
         }
     }

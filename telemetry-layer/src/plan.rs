@@ -108,10 +108,8 @@ pub(crate) struct Plan {
     pub(crate) has_special: bool,
     /// Its spans are those of `#[time_me]`.
     pub(crate) is_timed: bool,
-    /// Its events carry measurements.
-    pub(crate) has_metrics: bool,
-    /// Its events stand for records of `log`.
-    pub(crate) is_log: bool,
+    /// What its events are besides.
+    pub(crate) events: Events,
     /// Its fields are recorded as they are, and an event of it is nothing but an event.
     pub(crate) is_plain: bool,
 }
@@ -129,6 +127,18 @@ impl Plan {
         visit(&mut Recorder { fields, rules: Some(FieldRules { special: takes, actions: &self.actions }) });
         special
     }
+}
+
+/// What events of a call site are besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Events {
+    /// Nothing.
+    #[default]
+    Usual,
+    /// They carry measurements.
+    Metrics,
+    /// They stand for records of `log`.
+    Log,
 }
 
 /// How a span is measured.
@@ -214,18 +224,17 @@ impl Plans {
         };
         let metrics =
             self.rules.metrics.as_ref().filter(|metrics| site.is_span() && metrics.takes(site)).map(measured);
-        let mut plan = Plan {
-            actions,
-            metrics,
-            has_special: site.is_span() && site.fields().iter().any(|field| is_special(field.name())),
-            is_timed: is_timed(site),
-            has_metrics: site.is_event() && has_metrics(site),
-            is_log: site.is_event() && is_log(site),
-            is_plain: false,
+        let events = if is_log(site) {
+            Events::Log
+        } else if site.is_event() && has_metrics(site) {
+            Events::Metrics
+        } else {
+            Events::Usual
         };
-        let says_more = plan.has_special || plan.has_metrics || plan.is_log;
+        let has_special = site.is_span() && site.fields().iter().any(|field| is_special(field.name()));
         let may_fail = site.is_event() && *site.level() == Level::ERROR;
-        plan.is_plain = plan.actions.is_empty() && !says_more && !may_fail;
-        plan
+        let says_more = has_special || may_fail || events != Events::Usual;
+        let is_plain = actions.is_empty() && !says_more;
+        Plan { actions, metrics, has_special, is_timed: is_timed(site), events, is_plain }
     }
 }

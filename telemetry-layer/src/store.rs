@@ -135,7 +135,7 @@ impl Slot {
 
     #[inline]
     fn set_size(&self, fields: &FieldBuf<'_>) {
-        self.fields.store(u64::from(fields.cut()) << 32 | fields.words().len() as u64, Release);
+        self.fields.store(u64::from(fields.cut()) << 32 | fields.words().count() as u64, Release);
     }
 
     /// The fields, where they are in the slot, and how many were cut.
@@ -246,7 +246,7 @@ impl Slot {
         let mut late = self.lock();
         let mut fields = self.read_fields(late.as_deref());
         fields.update(later, site);
-        if fields.words().len() > WORDS {
+        if fields.words().count() > WORDS {
             self.flags.store(self.flags.load(Relaxed) | LATE, Relaxed);
             late.get_or_insert_default().fields = Some(fields);
         } else {

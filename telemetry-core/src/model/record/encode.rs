@@ -51,7 +51,7 @@ impl<W: Words> Encoded<W, SPAN_WORDS> {
             | inline(&head.site);
         let trace = head.context.trace_id.get();
         let words = [
-            first(SPAN_WORDS + rest.len(), [flags, head.kind as u8, status]),
+            first(SPAN_WORDS + rest.count(), [flags, head.kind as u8, status]),
             (trace >> 64) as u64,
             trace as u64,
             head.context.span_id.get(),
@@ -88,7 +88,7 @@ impl<W: Words> Encoded<W, EVENT_WORDS> {
         let flags = time_flag | if head.sampled { SAMPLED } else { 0 } | inline(&head.site);
         let trace = head.trace_id.map_or(0, TraceId::get);
         let words = [
-            first(EVENT_WORDS + rest.len(), [flags, 0, 0]),
+            first(EVENT_WORDS + rest.count(), [flags, 0, 0]),
             (trace >> 64) as u64,
             trace as u64,
             head.span_id.map_or(0, SpanId::get),
@@ -103,7 +103,7 @@ impl<W: Words, const HEAD: usize> Encoded<W, HEAD> {
     /// How many words it takes.
     #[inline]
     pub fn words(&self) -> usize {
-        HEAD + self.rest.len()
+        HEAD + self.rest.count()
     }
 }
 
@@ -163,7 +163,7 @@ fn meta(site: &Site<'_>) -> Option<&'static Metadata<'static>> {
 /// What can be written as words of 64 bits.
 pub trait Words: Copy {
     /// How many.
-    fn len(self) -> usize;
+    fn count(self) -> usize;
 
     /// Each of them, in their order.
     fn each(self, put: impl FnMut(u64));
@@ -176,7 +176,7 @@ pub trait Words: Copy {
 }
 
 impl Words for &[u64] {
-    fn len(self) -> usize {
+    fn count(self) -> usize {
         self.len()
     }
 
@@ -187,7 +187,7 @@ impl Words for &[u64] {
 
 impl Words for &[AtomicU64] {
     #[inline]
-    fn len(self) -> usize {
+    fn count(self) -> usize {
         self.len()
     }
 
@@ -204,7 +204,7 @@ impl Words for &[AtomicU64] {
 
 /// Bytes, of which the last word is filled with zeros.
 impl Words for &[u8] {
-    fn len(self) -> usize {
+    fn count(self) -> usize {
         self.len().div_ceil(8)
     }
 
@@ -219,8 +219,8 @@ impl Words for &[u8] {
 
 /// One behind the other.
 impl<A: Words, B: Words> Words for (A, B) {
-    fn len(self) -> usize {
-        self.0.len() + self.1.len()
+    fn count(self) -> usize {
+        self.0.count() + self.1.count()
     }
 
     fn each(self, mut put: impl FnMut(u64)) {

@@ -400,7 +400,7 @@ pub struct FieldWords<'a> {
 
 impl Words for FieldWords<'_> {
     #[inline]
-    fn len(self) -> usize {
+    fn count(self) -> usize {
         self.place.len() + self.own.len()
     }
 

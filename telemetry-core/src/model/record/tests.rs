@@ -99,7 +99,7 @@ fn long_texts_are_cut_at_a_character_and_many_fields_are_counted() {
         buf.push(Key::Name("a"), ValueRef::Str(&long));
         buf.push_fmt(Key::Name("b"), format_args!("x{long}"));
     }
-    assert!(buf.cut() > 0 && buf.words().len() * 8 <= MAX_FIELDS);
+    assert!(buf.cut() > 0 && buf.words().count() * 8 <= MAX_FIELDS);
     let bytes = buf.bytes();
     let fields = Fields { bytes: &bytes, site: None };
     for (_, value) in fields.iter() {
