@@ -82,6 +82,8 @@ pub(crate) struct Inner {
     registry: AtomicUsize,
     /// Spans are told how long threads were in them.
     times_busy: AtomicBool,
+    /// Some spans are measured, kept or not.
+    measures_spans: AtomicBool,
     /// Gone when the layer is.
     alive: Arc<()>,
 }
@@ -99,6 +101,7 @@ impl TelemetryLayer {
             plans: OnceLock::new(),
             registry: AtomicUsize::new(0),
             times_busy: AtomicBool::new(false),
+            measures_spans: AtomicBool::new(false),
             alive: Arc::default(),
         });
         context::register(&inner);
@@ -108,6 +111,7 @@ impl TelemetryLayer {
 
     /// The same, measuring spans.
     pub fn with_span_metrics(self, metrics: SpanMetrics) -> Self {
+        self.inner.measures_spans.store(true, Relaxed);
         self.plan(|rules| rules.metrics = Some(metrics))
     }
 
@@ -228,26 +232,26 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         if !inner.looks(Some(Signal::Spans)) {
             return;
         }
-        let plan = inner.plan(attributes.metadata());
         let begun = inner
-            .local(|local| inner.begin(Some(local), attributes, id.into_u64(), plan))
-            .unwrap_or_else(|| inner.begin_alone(attributes, id.into_u64(), plan));
+            .local(|local| inner.begin(Some(local), attributes, id.into_u64()))
+            .unwrap_or_else(|| inner.begin_alone(attributes, id.into_u64()));
         let Some(slot) = begun else {
             return inner.write(|writer| writer.dropped(Signal::Spans));
         };
-        if slot.is_watched() {
-            let mut fields = slot.place();
-            if plan.is_plain {
-                attributes.record(&mut Recorder { fields: &mut fields, rules: None });
-            } else {
-                let special = plan.record(|recorder| attributes.record(recorder), &mut fields);
-                if special.is_some() {
-                    slot.change(id.into_u64(), |late| late.apply(special));
-                }
-            }
-            // The clock last: what comes before and what comes after do not wait for each other then.
-            slot.begin(inner.start_of(plan), &fields);
+        if !slot.is_watched() {
+            return;
         }
+        let (mut fields, plan) = (slot.place(), inner.plan(attributes.metadata()));
+        if plan.is_plain {
+            attributes.record(&mut Recorder { fields: &mut fields, rules: None });
+        } else {
+            let special = plan.record(|recorder| attributes.record(recorder), &mut fields);
+            if special.is_some() {
+                slot.change(id.into_u64(), |late| late.apply(special));
+            }
+        }
+        // The clock last: what comes before and what comes after do not wait for each other then.
+        slot.begin(inner.start_of(plan), &fields);
         if let Some(measured) = &plan.metrics {
             measured.sites.begin(&inner.sink);
         }
@@ -349,8 +353,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
 impl Inner {
     /// The same as [`Inner::begin`] where the thread has nothing of its own any more.
     #[cold]
-    fn begin_alone(&self, attributes: &Attributes<'_>, id: u64, plan: &Plan) -> Option<&'static Slot> {
-        self.begin(None, attributes, id, plan)
+    fn begin_alone(&self, attributes: &Attributes<'_>, id: u64) -> Option<&'static Slot> {
+        self.begin(None, attributes, id)
     }
 
     /// Takes down a span that opens now; its fields come later. None where there is no memory for it.
@@ -361,14 +365,14 @@ impl Inner {
         mut local: Option<&mut Local>,
         attributes: &Attributes<'_>,
         id: u64,
-        plan: &Plan,
     ) -> Option<&'static Slot> {
         let current = || local.as_deref().and_then(Local::current);
         let parent = self.parent(attributes.parent(), attributes.is_contextual(), current);
         let known = parent.and_then(|(id, slot)| Some((slot.hand_out(id)?, slot)));
         let is_remote = known.is_none() && context::has_remote_parent();
         let (new_trace, span_id) = new_ids();
-        let (site, measured) = (attributes.metadata(), plan.metrics.is_some());
+        let site = attributes.metadata();
+        let measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
         let (context, parent, decided_here) = match known {
             Some((parent, slot)) => {
                 (SpanContext { span_id, ..parent }, Some(parent.span_id), slot.is_decided_here())
