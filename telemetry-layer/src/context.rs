@@ -18,11 +18,13 @@ use crate::store::Slot;
 /// Where no layer of ours sees the span (it is disabled, filtered out, or closed), there is nothing to know, and nothing
 /// happens.
 pub trait SpanExt {
-    /// Makes it a child of a span elsewhere, and so a part of that trace, sampled as that is. Only before somebody else
-    /// knows the trace that it is in: before it has a child or an event, and before its context was asked for.
+    /// Makes it a child of a span elsewhere, and so a part of that trace, sampled as that is, with all spans below it. Only
+    /// before the trace that they are in is known: before one of them has an event or is linked to, a child has ended,
+    /// or somebody has asked for their context. Not while another thread opens spans below it, which may stay where
+    /// they are.
     ///
-    /// A span that was not sampled before has lost the fields it began with; they are counted in it. It is better to
-    /// open the span inside of [`with_remote_parent`], which tells first.
+    /// Spans that were not sampled before have lost the fields they began with; they are counted in them. It is better
+    /// to open the span inside of [`with_remote_parent`], which tells first.
     fn set_parent(&self, parent: &TraceContext) -> Result<(), SetParentError>;
 
     /// Adds a link to another span; a span keeps 128.
@@ -44,7 +46,7 @@ pub trait SpanExt {
 pub enum SetParentError {
     /// No layer of ours sees the span.
     NotSeen,
-    /// Its trace is known already: to a child, an event, or somebody who asked.
+    /// Its trace is known already: in an event or a link, in a child that has ended, or to somebody who asked.
     InUse,
 }
 
@@ -52,7 +54,10 @@ impl fmt::Display for SetParentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotSeen => "no TelemetryLayer sees the span: it is disabled, filtered out, or closed",
-            Self::InUse => "the trace of the span is in use already: it has a child or an event, or its context was asked for",
+            Self::InUse => {
+                "the trace of the span is in use already: it, or a span below it, has an event or a link to it, a child \
+                 of it has ended, or its context was asked for"
+            }
         })
     }
 }
@@ -62,15 +67,18 @@ impl std::error::Error for SetParentError {}
 impl SpanExt for Span {
     fn set_parent(&self, parent: &TraceContext) -> Result<(), SetParentError> {
         let set = |inner: &Inner, id, slot: &'static Slot| {
-            if slot.is_used() {
+            let Some(site) = slot.site() else { return Err(SetParentError::NotSeen) };
+            let now = inner.sink.clock().now();
+            let sampled = inner.sink.sampler().keeps_remote(parent.span, site, || now);
+            let (all, propagated) = (inner.store.below(id, slot), Propagated::of(parent));
+            if all.iter().any(|slot| slot.is_used()) {
                 return Err(SetParentError::InUse);
             }
-            let Some(own) = slot.context(id) else { return Err(SetParentError::NotSeen) };
-            let Some(site) = slot.site() else { return Err(SetParentError::NotSeen) };
-            let sampled = inner.sink.sampler().keeps_remote(parent.span, site, || inner.sink.clock().now());
-            let context = SpanContext { trace_id: parent.span.trace_id, span_id: own.span_id, sampled };
-            slot.move_to(context, parent.span.span_id, inner.sink.clock().now());
-            slot.propagate(Propagated::of(parent));
+            for below in all {
+                let above = std::ptr::eq(below, slot).then_some(parent.span.span_id);
+                below.move_to(SpanContext { sampled, ..parent.span }, above, now);
+                below.propagate(propagated.clone());
+            }
             Ok(())
         };
         let all = each_slot(self, set);

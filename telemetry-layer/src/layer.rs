@@ -337,6 +337,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let measured = inner.local(|local| {
             let slot = local.find(&inner.store, id)?;
             local.closes(id, slot);
+            if let above @ 1.. = slot.above()
+                && let Some(parent) = local.current_or(&inner.store, above)
+            {
+                parent.child_ended();
+            }
             if slot.is_measured() {
                 return Some(slot);
             }
@@ -368,13 +373,13 @@ impl Inner {
     ) -> Option<&'static Slot> {
         let current = || local.as_deref().and_then(Local::current);
         let parent = self.parent(attributes.parent(), attributes.is_contextual(), current);
-        let known = parent.and_then(|(id, slot)| Some((slot.hand_out(id)?, slot)));
+        let known = parent.and_then(|(id, slot)| Some((slot.context(id)?, id, slot)));
         let is_remote = known.is_none() && context::has_remote_parent();
         let (new_trace, span_id) = new_ids();
         let site = attributes.metadata();
         let measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
         let (context, parent, decided_here) = match known {
-            Some((parent, slot)) => {
+            Some((parent, _, slot)) => {
                 (SpanContext { span_id, ..parent }, Some(parent.span_id), slot.is_decided_here())
             }
             None if is_remote => self.below_remote(new_trace, span_id, site),
@@ -383,10 +388,12 @@ impl Inner {
                 (SpanContext { trace_id: new_trace, span_id, sampled }, None, true)
             }
         };
-        let slot = self.store.open(id, &Opening { context, parent, site, decided_here, measured })?;
-        if is_remote || known.is_some_and(|(_, slot)| slot.propagates()) {
+        let above = known.map_or(0, |(_, id, _)| id);
+        let opening = Opening { context, parent, above, site, decided_here, measured };
+        let slot = self.store.open(id, &opening)?;
+        if is_remote || known.is_some_and(|(.., slot)| slot.propagates()) {
             slot.propagate(match known {
-                Some((_, parent)) => parent.propagated(),
+                Some((.., parent)) => parent.propagated(),
                 None => context::remote_parent().as_ref().and_then(Propagated::of),
             });
         }

@@ -31,7 +31,14 @@ fn context(n: u64) -> SpanContext {
 }
 
 fn opening(n: u64) -> Opening {
-    Opening { context: context(n), parent: None, site: SITE.metadata(), decided_here: true, measured: false }
+    Opening {
+        context: context(n),
+        parent: None,
+        above: 0,
+        site: SITE.metadata(),
+        decided_here: true,
+        measured: false,
+    }
 }
 
 /// The id of a span in the first place of the first thread, after that place was used `n` times.

@@ -33,6 +33,8 @@ pub(crate) struct Slot {
     span: AtomicU64,
     /// 0 for a root.
     parent: AtomicU64,
+    /// The Registry's id of the parent, if that is here; otherwise 0.
+    above: AtomicU64,
     start: AtomicU64,
     /// [`SAMPLED`] and so on.
     flags: AtomicU64,
@@ -41,7 +43,7 @@ pub(crate) struct Slot {
     /// Nanoseconds in which threads were in it, where that is measured.
     busy: AtomicU64,
     site: SitePtr,
-    /// Somebody may know the trace and the ids by now.
+    /// Somebody may know the trace and the ids by now, or a child has ended, with the trace as it was.
     is_used: AtomicBool,
     /// It stands alone, and not where ids lead to.
     is_apart: AtomicBool,
@@ -84,6 +86,8 @@ const DECIDED_HERE: u64 = 1 << 4;
 pub(crate) struct Opening {
     pub(crate) context: SpanContext,
     pub(crate) parent: Option<SpanId>,
+    /// The Registry's id of the parent, if that is here; otherwise 0.
+    pub(crate) above: u64,
     pub(crate) site: &'static Metadata<'static>,
     pub(crate) decided_here: bool,
     pub(crate) measured: bool,
@@ -100,6 +104,7 @@ impl Slot {
         self.trace[1].store(trace as u64, Relaxed);
         self.span.store(span.context.span_id.get(), Relaxed);
         self.parent.store(span.parent.map_or(0, SpanId::get), Relaxed);
+        self.above.store(span.above, Relaxed);
         self.start.store(NOT_YET, Relaxed);
         self.fields.store(0, Relaxed);
         self.busy.store(0, Relaxed);
@@ -171,6 +176,20 @@ impl Slot {
         self.is_used.load(Relaxed)
     }
 
+    /// The Registry's id of its parent; 0 for a root.
+    #[inline]
+    pub(crate) fn above(&self) -> u64 {
+        self.above.load(Relaxed)
+    }
+
+    /// A child of it has ended.
+    #[inline]
+    pub(crate) fn child_ended(&self) {
+        if !self.is_used.load(Relaxed) {
+            self.is_used.store(true, Relaxed);
+        }
+    }
+
     pub(crate) fn id(&self) -> u64 {
         self.id.load(Acquire)
     }
@@ -204,13 +223,16 @@ impl Slot {
         }
     }
 
-    /// A parent elsewhere, and with it another trace. A span that was not sampled has no fields and begins now.
-    pub(crate) fn move_to(&self, context: SpanContext, parent: SpanId, now: Tick) {
+    /// Another trace, and another parent if one is given. A span that was not sampled has no fields and begins now.
+    pub(crate) fn move_to(&self, context: SpanContext, parent: Option<SpanId>, now: Tick) {
         let _late = self.lock();
         let trace = context.trace_id.get();
         self.trace[0].store((trace >> 64) as u64, Relaxed);
         self.trace[1].store(trace as u64, Relaxed);
-        self.parent.store(parent.get(), Relaxed);
+        if let Some(parent) = parent {
+            self.parent.store(parent.get(), Relaxed);
+            self.above.store(0, Relaxed);
+        }
         let flags = self.flags.load(Relaxed) & !DECIDED_HERE;
         if context.sampled && flags & (SAMPLED | MEASURED) == 0 {
             self.start.store(now.raw(), Relaxed);
@@ -471,6 +493,20 @@ impl Store {
         slots.filter(|slot| slot.id() != 0).for_each(&mut f);
         let others: Vec<_> = self.others().values().copied().collect();
         others.into_iter().for_each(f);
+    }
+
+    /// A span and all open ones below it.
+    pub(crate) fn below(&self, id: u64, slot: &'static Slot) -> Vec<&'static Slot> {
+        let mut open = Vec::new();
+        self.each(|slot| open.push((slot.id(), slot)));
+        let (mut ids, mut below) = (vec![id], vec![slot]);
+        while let Some(id) = ids.pop() {
+            for (child, slot) in open.iter().filter(|(_, slot)| slot.above() == id) {
+                ids.push(*child);
+                below.push(slot);
+            }
+        }
+        below
     }
 
     #[inline]
