@@ -1,5 +1,6 @@
 //! Peer benchmark. See README.md.
 
+mod allocations;
 mod budgets;
 mod case;
 mod compile;
@@ -255,12 +256,19 @@ fn main() -> ExitCode {
         }
         ["compile"] => return compile::run(compile::ROUNDS),
         ["compile", rounds] => return compile::run(rounds.parse().expect("a number of rounds")),
+        ["allocations", ref rest @ ..] => {
+            let cases: Vec<&Entry> = chosen(rest.first()).into_iter().filter(|e| e.threads == 1).collect();
+            allocations::print(&cases, |e| child(&["allocations-one", e.op, e.who]));
+        }
+        ["allocations-one", op, who] => println!("{}", allocations::one(find(op, who, "1"))),
         ["memory"] => memory::print(),
         ["memory-one", kind] => println!("{}", memory::one(kind)),
         ["report", ref files @ ..] => print!("{}", report::markdown(files)),
         _ => {
             eprintln!("usage: peers list | one OP WHO THREADS | bench ROUNDS [FILTER] | budgets GROUP [ROUNDS]");
-            eprintln!("             | compile [ROUNDS] | memory | instr [FILTER] | e2e ROUNDS | report FILE...");
+            eprintln!(
+                "             | compile [ROUNDS] | memory | allocations [FILTER] | instr [FILTER] | e2e ROUNDS | report FILE..."
+            );
             eprintln!("groups of budgets: {}", budgets::groups().join(", "));
             return ExitCode::from(2);
         }

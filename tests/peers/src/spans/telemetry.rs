@@ -39,20 +39,20 @@ fn timed() {
 }
 
 pub(super) fn add(e: &mut Entries) {
-    for (op, f, extra) in OPS {
+    for (op, f, each, extra) in OPS {
         for (who, rate, drained) in
             [("telemetry", 1.0, true), ("telemetry, undrained", 1.0, false), ("telemetry, ratio 0.01", 0.01, true)]
         {
             e.add12(op, who, move || {
                 let collector = on(rate);
                 let case = Case::new(1000, f).verify(move |ops, runs| {
-                    account(collector, Signal::Spans, ops + extra * runs, if drained { rate } else { 0.0 })
+                    account(collector, Signal::Spans, each * ops + extra * runs, if drained { rate } else { 0.0 })
                 });
                 if drained { case.settle(move || drop(collector.flush(LONG))) } else { case }
             });
         }
     }
-    e.add("event3", "telemetry", || {
+    e.add12("event3", "telemetry", || {
         let collector = on(1.0);
         Case::new(1000, event3)
             .settle(move || drop(collector.flush(LONG)))
