@@ -95,6 +95,7 @@ impl SpanExt for Span {
             if let Some(propagated) = slot.propagated() {
                 context.trace_state.clone_from(&propagated.trace_state);
                 context.baggage.clone_from(&propagated.baggage);
+                context.baggage_properties.clone_from(&propagated.baggage_properties);
             }
             if context.trace_state.is_empty() && context.span.sampled && slot.is_decided_here() {
                 context.trace_state = inner.sink.sampler().trace_state();
@@ -123,14 +124,21 @@ pub fn current_trace_context() -> Option<TraceContext> {
 pub(crate) struct Propagated {
     pub(crate) trace_state: String,
     pub(crate) baggage: Vec<(String, String)>,
+    pub(crate) baggage_properties: Vec<(String, String)>,
 }
 
 impl Propagated {
     /// None where nothing does.
     pub(crate) fn of(context: &TraceContext) -> Option<Arc<Self>> {
-        let TraceContext { trace_state, baggage, .. } = context;
+        let TraceContext { trace_state, baggage, baggage_properties, .. } = context;
         let any = !trace_state.is_empty() || !baggage.is_empty();
-        any.then(|| Arc::new(Self { trace_state: trace_state.clone(), baggage: baggage.clone() }))
+        any.then(|| {
+            Arc::new(Self {
+                trace_state: trace_state.clone(),
+                baggage: baggage.clone(),
+                baggage_properties: baggage_properties.clone(),
+            })
+        })
     }
 }
 

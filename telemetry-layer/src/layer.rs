@@ -481,7 +481,7 @@ impl Inner {
         let mut fields = FieldBuf::new();
         if plan.events == Events::Log {
             if keeps {
-                let target = log_record::take(event, &mut fields);
+                let target = log_record::take(event, &plan.actions, &mut fields);
                 let head = event_head(context, site, now, &fields);
                 let site = Site::Inline { name: "", target: &target, level: *site.level() };
                 let texts = site.texts();

@@ -8,6 +8,9 @@ use telemetry_core::model::record::{FieldBuf, Key};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
+use crate::plan::Action;
+use crate::visit::REDACTED;
+
 /// Whether an event stands for a record of `log`.
 pub(crate) fn is_log(site: &'static Metadata<'static>) -> bool {
     site.target() == "log" && site.fields().field("log.target").is_some()
@@ -15,14 +18,25 @@ pub(crate) fn is_log(site: &'static Metadata<'static>) -> bool {
 
 /// Writes the fields of such an event, and says what its target is. File and line keep the names that OpenTelemetry
 /// gives them.
-pub(crate) fn take(event: &Event<'_>, fields: &mut FieldBuf<'_>) -> String {
-    let mut taker = Taker { fields, target: String::new() };
+pub(crate) fn take(event: &Event<'_>, actions: &[Action], fields: &mut FieldBuf<'_>) -> String {
+    let mut taker = Taker { fields, actions, target: String::new() };
     event.record(&mut taker);
     taker.target
 }
 
+/// The name under which a field of such an event is kept.
+pub(crate) fn kept_name(name: &str) -> &str {
+    match name {
+        "log.file" => "code.file.path",
+        "log.line" => "code.line.number",
+        name => name,
+    }
+}
+
 struct Taker<'a, 'b> {
     fields: &'a mut FieldBuf<'b>,
+    /// What is done with each field, by its place; empty where all are kept.
+    actions: &'a [Action],
     target: String,
 }
 
@@ -31,10 +45,19 @@ impl Taker<'_, '_> {
         match field.name() {
             "log.target" => self.target = value.to_string(),
             "log.module_path" => {}
-            "log.file" => self.fields.push(Key::Name("code.file.path"), value),
-            "log.line" => self.fields.push(Key::Name("code.line.number"), value),
-            name => self.fields.push(Key::Name(name), value),
+            _ if !self.keeps(field) => {}
+            name => self.fields.push(Key::Name(kept_name(name)), value),
         }
+    }
+
+    /// Whether a field is kept as it is.
+    fn keeps(&mut self, field: &Field) -> bool {
+        match self.actions.get(field.index()) {
+            Some(Action::Drop) => return false,
+            Some(Action::Redact) => self.fields.push(Key::Name(kept_name(field.name())), REDACTED),
+            Some(Action::Keep) | None => return true,
+        }
+        false
     }
 }
 
@@ -60,6 +83,8 @@ impl Visit for Taker<'_, '_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.fields.push_fmt(Key::Name(field.name()), format_args!("{value:?}"));
+        if self.keeps(field) {
+            self.fields.push_fmt(Key::Name(kept_name(field.name())), format_args!("{value:?}"));
+        }
     }
 }

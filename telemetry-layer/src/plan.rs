@@ -11,7 +11,7 @@ use telemetry_core::model::{Text, fits};
 use telemetry_core::private::SpanSites;
 use tracing::Metadata;
 
-use crate::log_record::is_log;
+use crate::log_record::{is_log, kept_name};
 use crate::metric_fields::has_metrics;
 use crate::visit::{FieldRules, Recorder, Special, is_special};
 
@@ -210,7 +210,9 @@ impl Plans {
             (_, true) => Action::Redact,
             _ => Action::Keep,
         };
-        let mut actions: Box<[Action]> = site.fields().iter().map(|field| action(field.name())).collect();
+        let name_of = |name: &'static str| if is_log(site) { kept_name(name) } else { name };
+        let mut actions: Box<[Action]> =
+            site.fields().iter().map(|field| action(name_of(field.name()))).collect();
         if actions.iter().all(|action| *action == Action::Keep) {
             actions = Box::default();
         }

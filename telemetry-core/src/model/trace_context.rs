@@ -27,6 +27,9 @@ pub struct TraceContext {
     pub trace_state: String,
     /// Names and values that travel with the trace; at most [`Self::MAX_BAGGAGE`] bytes are sent.
     pub baggage: Vec<(String, String)>,
+    /// By the name of an entry of baggage, the properties that came behind its value (`key=value;flag`): they are sent on
+    /// as they came.
+    pub baggage_properties: Vec<(String, String)>,
 }
 
 /// The header of that name, by the names in [`TraceContext::HEADERS`].
@@ -44,7 +47,7 @@ impl TraceContext {
 
     /// Without state and baggage.
     pub fn new(span: SpanContext) -> Self {
-        Self { span, trace_state: String::new(), baggage: Vec::new() }
+        Self { span, trace_state: String::new(), baggage: Vec::new(), baggage_properties: Vec::new() }
     }
 
     /// Reads what another program sent; `get` gives the header of a name. None where `traceparent` is missing or
@@ -53,8 +56,9 @@ impl TraceContext {
         let span = parse_parent(get(TRACEPARENT)?.trim())?;
         let trace_state =
             get(TRACESTATE).map(|text| shortened(text.trim(), Self::MAX_STATE)).unwrap_or_default();
-        let baggage = get(BAGGAGE).map(parse_baggage).unwrap_or_default();
-        Some(Self { span, trace_state, baggage })
+        let mut context = Self { trace_state, ..Self::new(span) };
+        get(BAGGAGE).into_iter().for_each(|list| context.parse_baggage(list));
+        Some(context)
     }
 
     /// Gives `set` each header that another program needs.
@@ -73,6 +77,11 @@ impl TraceContext {
             list.push_str(key);
             list.push('=');
             encode(value, &mut list);
+            let properties = self.baggage_properties.iter().filter(|(name, _)| name == key);
+            for (_, properties) in properties.filter(|(_, text)| text.bytes().all(is_in_property)) {
+                list.push(';');
+                list.push_str(properties);
+            }
             if list.len() > Self::MAX_BAGGAGE {
                 list.truncate(before);
                 break;
@@ -93,11 +102,32 @@ impl TraceContext {
     pub fn with_baggage(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into();
         self.baggage.retain(|(key, _)| *key != name);
+        self.baggage_properties.retain(|(key, _)| *key != name);
         if is_token(&name) {
             self.baggage.push((name, value.into()));
         }
         self
     }
+}
+
+impl TraceContext {
+    fn parse_baggage(&mut self, list: &str) {
+        for entry in shortened(list, Self::MAX_BAGGAGE).split(',') {
+            let (pair, properties) =
+                entry.split_once(';').map_or((entry, None), |(pair, rest)| (pair, Some(rest.trim())));
+            let Some((key, value)) = pair.split_once('=') else { continue };
+            let key = key.trim();
+            if is_token(key) {
+                self.baggage.push((key.to_owned(), decode(value.trim())));
+                self.baggage_properties.extend(properties.map(|text| (key.to_owned(), text.to_owned())));
+            }
+        }
+    }
+}
+
+/// What a list of properties is made of.
+fn is_in_property(byte: u8) -> bool {
+    (byte.is_ascii_graphic() || byte == b' ' || byte == b'\t') && !b"\",\\".contains(&byte)
 }
 
 fn parse_parent(text: &str) -> Option<SpanContext> {
@@ -130,16 +160,6 @@ fn shortened(list: &str, max: usize) -> String {
         return cut.to_owned();
     }
     cut.rsplit_once(',').map_or("", |(whole, _)| whole).to_owned()
-}
-
-fn parse_baggage(text: &str) -> Vec<(String, String)> {
-    let text = shortened(text, TraceContext::MAX_BAGGAGE);
-    let entry = |part: &str| {
-        // What stands behind a semicolon are properties, which nobody here reads.
-        let (key, value) = part.split(';').next()?.split_once('=')?;
-        is_token(key.trim()).then(|| (key.trim().to_owned(), decode(value.trim())))
-    };
-    text.split(',').filter_map(entry).collect()
 }
 
 fn is_token(name: &str) -> bool {
@@ -223,6 +243,34 @@ mod tests {
             (Some("1"), Some("x y"), Some("%zz%+1"))
         );
         assert_eq!(read.baggage.len(), 3);
+    }
+
+    #[test]
+    fn properties_of_baggage_are_sent_on_as_they_came() {
+        let read = |list: &str| {
+            TraceContext::extract(|name| match name {
+                TRACEPARENT => Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+                BAGGAGE => Some(list),
+                _ => None,
+            })
+            .unwrap()
+        };
+        let sent = |context: &TraceContext| {
+            let mut sent = String::new();
+            context.inject(|name, value| {
+                if name == BAGGAGE {
+                    sent = value;
+                }
+            });
+            sent
+        };
+        let came = read("a=1; ttl=30;secret, b=2,c=3;x=\u{e9}");
+        assert_eq!(
+            (came.baggage("a"), came.baggage("b"), came.baggage("c")),
+            (Some("1"), Some("2"), Some("3"))
+        );
+        assert_eq!(sent(&came), "a=1;ttl=30;secret,b=2,c=3", "what no header may hold is left out");
+        assert_eq!(sent(&came.with_baggage("a", "5")), "b=2,c=3,a=5");
     }
 
     proptest! {
