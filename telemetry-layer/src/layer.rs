@@ -12,7 +12,7 @@ use telemetry_core::clock::{Held, Tick};
 use telemetry_core::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
 use telemetry_core::model::{SpanContext, SpanId, Text, TraceId, ValueRef};
 use telemetry_core::thread::{is_suppressed, look_for_spans, new_ids};
-use telemetry_core::{Collector, Signal, Sink, Writer};
+use telemetry_core::{Collector, Signal, Sink, Writer, sync};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
@@ -294,7 +294,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             return inner.event_by_plan(event, plan);
         }
         let now = clock.now();
-        let place = [const { AtomicU64::new(0) }; EVENT_WORDS];
+        let place = [const { sync::atomic::AtomicU64::new(0) }; EVENT_WORDS];
         let mut fields = FieldBuf::at(&place);
         event.record(&mut Recorder { fields: &mut fields, rules: None });
         let written = inner.local(|local| {
