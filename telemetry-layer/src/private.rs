@@ -1,21 +1,18 @@
 //! For what the macros expand to. Nothing here is for users, and all of it may change.
 
+use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use telemetry_core::private::{End, Measures, Over, announce, opened};
-use tracing::callsite::{DefaultCallsite, Identifier};
-use tracing::field::FieldSet;
-use tracing::instrument::Instrumented;
+use tracing::Span;
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
-use tracing::metadata::Kind;
 use tracing::span::EnteredSpan;
-use tracing::{Metadata, Span};
 
 pub use telemetry_core::Level;
 #[cfg(not(target_os = "linux"))]
 pub use telemetry_core::list;
-pub use telemetry_core::metrics::{CellKind, Site};
+pub use telemetry_core::metrics::{CellKind, Site, SpanSite};
 pub use telemetry_core::private::{
     Active, AnyOutcome, CallTimer, DisplayTag, FutureOutcomeTimer, FutureTimer, Outcome, OutcomeCounter,
     OutcomeTimer, Probe, SpanOutcomeTimer, SpanTimer, Tag, TaggedOutcomeTimer, TextTag, call, count,
@@ -24,54 +21,23 @@ pub use telemetry_core::private::{
 pub use tracing;
 pub use tracing::Instrument;
 
-/// Where spans begin whose fields have no value yet. What `span!` would become costs the compiler twice as much.
-#[derive(Debug)]
-pub struct SpanSite {
-    metadata: Metadata<'static>,
-    callsite: DefaultCallsite,
-}
-
-impl SpanSite {
-    /// To be kept where `site` says.
-    #[track_caller]
-    pub const fn new(
-        site: &'static Self,
-        target: &'static str,
-        name: &'static str,
-        level: Level,
-        fields: &'static [&'static str],
-    ) -> Self {
-        let place = std::panic::Location::caller();
-        let (file, line) = (Some(place.file()), Some(place.line()));
-        let fields = FieldSet::new(fields, Identifier(&site.callsite));
-        let metadata = Metadata::new(name, target, level, file, line, Some(target), fields, Kind::SPAN);
-        Self { metadata, callsite: DefaultCallsite::new(&site.metadata) }
-    }
-
-    /// Of a function that is timed.
-    #[track_caller]
-    pub const fn timed(site: &'static Self, target: &'static str, name: &'static str) -> Self {
-        Self::new(site, target, name, Level::INFO, &["telemetry.timed"])
-    }
-
-    /// The same, of which it is said how it ended.
-    #[track_caller]
-    pub const fn with_outcome(site: &'static Self, target: &'static str, name: &'static str) -> Self {
-        Self::new(site, target, name, Level::INFO, &["telemetry.timed", "otel.status_code"])
-    }
-
-    /// Opens a span, if anybody wants it.
-    pub fn open(&'static self) -> Span {
-        let metadata = &self.metadata;
-        if *metadata.level() <= STATIC_MAX_LEVEL && *metadata.level() <= LevelFilter::current() {
-            let interest = self.callsite.interest();
-            let is_wanted = || tracing::dispatcher::get_default(|subscriber| subscriber.enabled(metadata));
-            if interest.is_always() || (interest.is_sometimes() && is_wanted()) {
-                return Span::new(metadata, &metadata.fields().value_set(&[]));
-            }
-        }
+/// Opens a span, if anybody wants it.
+pub fn open(site: &'static SpanSite) -> Span {
+    if site.level() <= STATIC_MAX_LEVEL
+        && site.level() <= LevelFilter::current()
+        && let Some((metadata, is_certain)) = site.wanted()
+        && (is_certain || tracing::dispatcher::get_default(|subscriber| subscriber.enabled(metadata)))
+    {
+        Span::new(metadata, &metadata.fields().value_set(&[]))
+    } else {
         Span::none()
     }
+}
+
+/// Opens the span of a function whose timer has begun.
+fn open_for(timer: &impl Measures) -> Span {
+    announce(timer);
+    timer.site().and_then(Site::span).map_or_else(Span::none, open)
 }
 
 /// Says when the span began that is opened next: with its timer.
@@ -98,7 +64,24 @@ pub struct Spanned<T> {
     _over: Over,
 }
 
+/// A timer of a function, in its span.
+pub fn in_span(site: &'static Site) -> Spanned<SpanTimer> {
+    Spanned::of(SpanTimer::start(site))
+}
+
+/// The same with a series for each outcome.
+pub fn in_span_with_outcome(sites: &'static [Site; 4]) -> Spanned<SpanOutcomeTimer> {
+    Spanned::of(SpanOutcomeTimer::start(sites))
+}
+
 impl<T: Measures> Spanned<T> {
+    /// With the span of the function.
+    #[inline]
+    fn of(timer: T) -> Self {
+        let span = open_for(&timer);
+        Self::new(timer, span)
+    }
+
     #[inline]
     pub fn new(timer: T, span: Span) -> Self {
         let span = span.entered();
@@ -118,27 +101,93 @@ impl<T: Measures> Spanned<T> {
 }
 
 pin_project_lite::pin_project! {
-    /// A future in a span, and what measures it.
+    /// A future in a span, which it hands out at its end. What it holds when it is dropped before is dropped in the span
+    /// too: its fields are dropped in their order, which costs the compiler less for each future than a `Drop` of its
+    /// own.
     #[derive(Debug)]
     pub struct InSpan<F, T> {
+        entering: Entering,
         #[pin]
-        future: Instrumented<F>,
+        future: F,
+        leaving: Leaving,
         timer: T,
+    }
+}
+
+/// Enters its span when it is dropped.
+#[derive(Debug)]
+struct Entering(Span);
+
+/// Leaves that span when it is dropped, unless its future came to its end.
+#[derive(Debug)]
+struct Leaving(bool);
+
+thread_local! {
+    /// Spans of futures that are being dropped on this thread.
+    static DROPPING: RefCell<Vec<EnteredSpan>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Drop for Entering {
+    fn drop(&mut self) {
+        if !self.0.is_none() {
+            let entered = std::mem::replace(&mut self.0, Span::none()).entered();
+            // On a thread that is ending the span ends before its future.
+            let _ = DROPPING.try_with(|dropping| dropping.borrow_mut().push(entered));
+        }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if self.0 {
+            // Its end runs code of others: not while it is borrowed.
+            let entered = DROPPING.try_with(|dropping| dropping.borrow_mut().pop());
+            drop(entered);
+        }
+    }
+}
+
+impl<F> InSpan<F, FutureTimer> {
+    /// With the span of the function, and measured.
+    #[inline]
+    pub fn timed(site: &'static Site, future: F) -> Self {
+        let timer = FutureTimer::start(site);
+        let span = begun(open_for(&timer));
+        Self::with(span, future, timer)
+    }
+}
+
+impl<F> InSpan<F, ()> {
+    /// With the span of the function.
+    #[inline]
+    pub fn of(timer: &impl Measures, future: F) -> Self {
+        Self::new(begun(open_for(timer)), future)
+    }
+
+    #[inline]
+    pub fn new(span: Span, future: F) -> Self {
+        Self::with(span, future, ())
     }
 }
 
 impl<F, T> InSpan<F, T> {
     #[inline]
-    pub fn new(timer: T, span: Span, future: F) -> Self {
-        Self { future: future.instrument(begun(span)), timer }
+    fn with(span: Span, future: F, timer: T) -> Self {
+        let leaving = Leaving(!span.is_none());
+        Self { entering: Entering(span), future, leaving, timer }
     }
 }
 
 impl<F: Future, T> Future for InSpan<F, T> {
-    type Output = F::Output;
+    type Output = (F::Output, Span);
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().future.poll(context)
+        let this = self.project();
+        let entered = this.entering.0.enter();
+        let Poll::Ready(output) = this.future.poll(context) else { return Poll::Pending };
+        drop(entered);
+        this.leaving.0 = false;
+        Poll::Ready((output, std::mem::replace(&mut this.entering.0, Span::none())))
     }
 }
 
@@ -146,31 +195,6 @@ impl<F: Future, T> Future for InSpan<F, T> {
 #[cold]
 pub fn never<T>() -> T {
     unreachable!("it stands behind `if false`")
-}
-
-pin_project_lite::pin_project! {
-    /// A future in a span, which it hands out at its end.
-    #[derive(Debug)]
-    pub struct WithSpan<F> {
-        #[pin]
-        future: Instrumented<F>,
-    }
-}
-
-impl<F> WithSpan<F> {
-    #[inline]
-    pub fn new(span: Span, future: F) -> Self {
-        Self { future: future.instrument(span) }
-    }
-}
-
-impl<F: Future> Future for WithSpan<F> {
-    type Output = (F::Output, Span);
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut future = self.project().future;
-        future.as_mut().poll(context).map(|output| (output, future.span().clone()))
-    }
 }
 
 /// Gives the span of a call that returned an error that error.

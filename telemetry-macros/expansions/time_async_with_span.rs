@@ -1,28 +1,18 @@
 async fn fetch(url: &str) -> Vec<u8> {
-    ::telemetry_layer::__private::InSpan::new(
-            ::telemetry_layer::__private::announced(
-                ::telemetry_layer::__private::FutureTimer::start({
-                    #[cfg_attr(
-                        target_os = "linux",
-                        used,
-                        unsafe(link_section = "telemetry_sites_0")
-                    )]
-                    static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::timed(
-                        ::core::module_path!(),
-                        "fetch",
-                    );
-                    #[cfg(not(target_os = "linux"))]
-                    ::telemetry_layer::__private::list!(::core::slice::from_ref(& SITE));
-                    &SITE
-                }),
-            ),
+    ::telemetry_layer::__private::InSpan::timed(
             {
-                static SPAN: ::telemetry_layer::__private::SpanSite = ::telemetry_layer::__private::SpanSite::timed(
-                    &SPAN,
+                #[cfg_attr(
+                    target_os = "linux",
+                    used,
+                    unsafe(link_section = "telemetry_sites_0")
+                )]
+                static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::timed(
                     ::core::module_path!(),
                     "fetch",
                 );
-                SPAN.open()
+                #[cfg(not(target_os = "linux"))]
+                ::telemetry_layer::__private::list!(::core::slice::from_ref(& SITE));
+                &SITE
             },
             async move {
                 if false {
@@ -32,4 +22,5 @@ async fn fetch(url: &str) -> Vec<u8> {
             },
         )
         .await
+        .0
 }

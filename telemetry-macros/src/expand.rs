@@ -99,15 +99,17 @@ pub(crate) fn open_span(args: &AttributeArgs, function: &Function) -> TokenStrea
             target: ::core::module_path!(), #p::Level::#level, #name, #(#own,)* #fields
         ));
     }
-    let site = match (&args.common.level, args.outcome, &args.err) {
-        (None, false, None) => quote!(timed(&SPAN, ::core::module_path!(), #name)),
-        (None, true, None) => quote!(with_outcome(&SPAN, ::core::module_path!(), #name)),
-        _ => quote!(new(&SPAN, ::core::module_path!(), #name, #p::Level::#level, &[#(#own),*])),
-    };
     quote!({
-        static SPAN: #p::SpanSite = #p::SpanSite::#site;
-        SPAN.open()
+        static SPAN: #p::SpanSite =
+            #p::SpanSite::new(::core::module_path!(), #name, #p::Level::#level, &[#(#own),*]);
+        #p::open(&SPAN)
     })
+}
+
+/// Whether its span has nothing that the site of its timer does not know.
+pub(crate) fn has_usual_span(args: &AttributeArgs) -> bool {
+    let has_fields = args.fields.as_ref().is_some_and(|fields| !fields.is_empty());
+    args.name.is_none() && args.err.is_none() && !has_fields && !has_dynamic_tags(&args.common)
 }
 
 fn function_name(function: &Function) -> LitStr {

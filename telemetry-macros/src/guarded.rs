@@ -6,8 +6,8 @@ use syn::{GenericArgument, LitStr, PathArguments, ReturnType, Type, TypeParamBou
 
 use crate::args::{AttributeArgs, Common, ErrorType, Kind};
 use crate::expand::{
-    Metric, dynamic_tags, has_dynamic_tags, in_scope, listed, local, nameable, one_site, open_span, private,
-    site, site_value,
+    Metric, dynamic_tags, has_dynamic_tags, has_usual_span, in_scope, listed, local, nameable, one_site,
+    open_span, private, site, site_value,
 };
 use crate::function::Function;
 
@@ -69,11 +69,13 @@ impl<'a> Guarded<'a> {
 
     pub(crate) fn expand(&self) -> TokenStream {
         let Names { active, timer, span, future, .. } = &self.names;
-        let (begin, start) = (self.active(), self.start());
-        if let Some(open) = self.span.as_ref().filter(|_| self.flow == Flow::Async && !self.looks()) {
+        let begin = self.active();
+        if self.flow == Flow::Async && self.has_usual_span() && !self.looks() {
             let (p, future) = (&self.p, self.future());
-            return self.function.with_body(quote!(#begin #p::InSpan::new(#start, #open, #future).await));
+            let site = site(Kind::Time, &self.metric, &self.args.common);
+            return self.function.with_body(quote!(#begin #p::InSpan::timed(#site, #future).await.0));
         }
+        let start = self.start();
         let run = self.run();
         let mutable = self.args.outcome.then(|| quote!(mut));
         let Flow::Future { boxed } = self.flow else {
@@ -90,6 +92,12 @@ impl<'a> Guarded<'a> {
     /// Whether the result is looked at.
     fn looks(&self) -> bool {
         self.args.outcome || (self.args.err.is_some() && self.span.is_some())
+    }
+
+    /// Whether its span has nothing that the site of its timer does not know.
+    fn has_usual_span(&self) -> bool {
+        let is_known = matches!(self.flow, Flow::Sync | Flow::Async);
+        self.span.is_some() && is_known && has_usual_span(self.args)
     }
 
     /// How many run now.
@@ -116,9 +124,10 @@ impl<'a> Guarded<'a> {
         let Self { kind, args, p, metric, .. } = self;
         let (tags, is_tagged) = (dynamic_tags(&args.common), has_dynamic_tags(&args.common));
         let (timer, outcome_timer) = match self.span {
-            _ if self.flow != Flow::Sync => (quote!(FutureTimer), quote!(FutureOutcomeTimer)),
-            Some(_) => (quote!(SpanTimer), quote!(SpanOutcomeTimer)),
-            None => (quote!(CallTimer), quote!(OutcomeTimer)),
+            _ if self.flow != Flow::Sync => (quote!(FutureTimer::start), quote!(FutureOutcomeTimer::start)),
+            Some(_) if self.has_usual_span() => (quote!(in_span), quote!(in_span_with_outcome)),
+            Some(_) => (quote!(SpanTimer::start), quote!(SpanOutcomeTimer::start)),
+            None => (quote!(CallTimer::start), quote!(OutcomeTimer::start)),
         };
         let start = if args.outcome {
             let sites = site_value(kind.cell(), metric, &args.common);
@@ -131,15 +140,17 @@ impl<'a> Guarded<'a> {
             } else if is_tagged {
                 quote!(#p::TaggedOutcomeTimer::start(#sites, #tags))
             } else {
-                quote!(#p::#outcome_timer::start(#sites))
+                quote!(#p::#outcome_timer(#sites))
             }
         } else {
             let site = site(Kind::Time, metric, &args.common);
-            if is_tagged { quote!(#p::start(#site, #tags)) } else { quote!(#p::#timer::start(#site)) }
+            if is_tagged { quote!(#p::start(#site, #tags)) } else { quote!(#p::#timer(#site)) }
         };
         let start = in_scope(&args.common, &start);
         match &self.span {
             None => start,
+            // It is there already, or comes with the future.
+            Some(_) if self.has_usual_span() => start,
             Some(open) if self.flow == Flow::Sync => quote!(#p::Spanned::new(#p::announced(#start), #open)),
             Some(_) => quote!(#p::announced(#start)),
         }
@@ -153,9 +164,9 @@ impl<'a> Guarded<'a> {
 
     /// The call, and what is said of its end.
     fn run(&self) -> TokenStream {
-        let Self { p, names: Names { span, future, result, .. }, .. } = self;
+        let Self { p, names: Names { timer, span, future, result, .. }, .. } = self;
         let (looks, body) = (self.looks(), self.function.last());
-        let (future, open) = match self.flow {
+        match self.flow {
             Flow::Sync if looks => {
                 let (call, error, ended) = (self.call(), self.error(), self.ended());
                 return quote!(let #result = #call; #error #ended #result);
@@ -163,18 +174,24 @@ impl<'a> Guarded<'a> {
             // A guard is all that it takes.
             Flow::Sync => return body,
             Flow::Async if !looks && self.span.is_none() => return body,
-            Flow::Async => (self.future(), self.open()),
-            Flow::Future { .. } => (quote!(#future), self.span.is_some().then(|| quote!(#span))),
-        };
+            Flow::Async | Flow::Future { .. } => {}
+        }
+        let is_async = self.flow == Flow::Async;
+        let future = if is_async { self.future() } else { quote!(#future) };
+        let open = if is_async { self.open() } else { self.span.is_some().then(|| quote!(#span)) };
+        let in_span = open.map(|open| {
+            if self.has_usual_span() {
+                quote!(#p::InSpan::of(&#timer, #future))
+            } else {
+                quote!(#p::InSpan::new(#open, #future))
+            }
+        });
         let (error, ended) = (self.error(), self.ended());
-        match open {
+        match in_span {
             None if looks => quote!(let #result = #future.await; #error #ended #result),
             None => quote!(#future.await),
-            Some(open) if looks => {
-                quote!(let (#result, #span) = #p::WithSpan::new(#open, #future).await; #error #ended #result)
-            }
-            // Of a function that returns a future.
-            Some(open) => quote!(#p::Instrument::instrument(#future, #open).await),
+            Some(in_span) if looks => quote!(let (#result, #span) = #in_span.await; #error #ended #result),
+            Some(in_span) => quote!(#in_span.await.0),
         }
     }
 

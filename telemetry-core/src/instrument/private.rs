@@ -83,6 +83,9 @@ pub enum Outcome {
 pub trait Measures {
     /// The reading of the machine's counter with which it began, where it measures by that.
     fn began(&self) -> Option<u64>;
+
+    /// What it measures, of all its outcomes the first.
+    fn site(&self) -> Option<&'static Site>;
 }
 
 /// The span that opens next belongs to that call, and begins with the same reading of the clock.
@@ -141,6 +144,11 @@ impl<W: Way> Measures for CallOf<W> {
     fn began(&self) -> Option<u64> {
         self.started.counter()
     }
+
+    #[inline]
+    fn site(&self) -> Option<&'static Site> {
+        Some(self.site)
+    }
 }
 
 impl<W: Way> Measures for OutcomeOf<W> {
@@ -148,17 +156,30 @@ impl<W: Way> Measures for OutcomeOf<W> {
     fn began(&self) -> Option<u64> {
         self.started.counter()
     }
+
+    #[inline]
+    fn site(&self) -> Option<&'static Site> {
+        self.sites.first()
+    }
 }
 
 impl Measures for TimerGuard {
     fn began(&self) -> Option<u64> {
         self.started.counter()
     }
+
+    fn site(&self) -> Option<&'static Site> {
+        None
+    }
 }
 
 impl Measures for TaggedOutcomeTimer {
     fn began(&self) -> Option<u64> {
         self.guard.began()
+    }
+
+    fn site(&self) -> Option<&'static Site> {
+        self.sites.first()
     }
 }
 

@@ -18,6 +18,7 @@ mod reading;
 mod series;
 mod site;
 mod snapshot;
+mod span_site;
 
 mod table;
 mod tagged;
@@ -33,6 +34,7 @@ pub(crate) use delta::Baseline;
 #[doc(hidden)]
 pub use site::{CellKind, Site};
 pub use snapshot::{MetricRef, Snapshot, Source};
+pub use span_site::SpanSite;
 pub(crate) use table::{Settings, Table};
 pub(crate) use task::Task;
 pub use view::View;

@@ -6,6 +6,7 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 use tracing_core::Level;
 
 use super::bounds::Bounds;
+use super::span_site::SpanSite;
 use crate::model::{Kind, Number, Tags, TagsError, Text};
 
 /// How values of a site are kept.
@@ -79,9 +80,15 @@ struct FunctionPath {
     module: &'static str,
     name: &'static str,
     path: OnceLock<Box<str>>,
+    /// Where spans of its calls begin.
+    span: OnceLock<&'static SpanSite>,
 }
 
 impl FunctionPath {
+    const fn new(module: &'static str, name: &'static str) -> Self {
+        Self { module, name, path: OnceLock::new(), span: OnceLock::new() }
+    }
+
     fn path(&self) -> &str {
         if self.path.get().is_none() {
             // Put together outside: an allocator may be what is measured.
@@ -164,7 +171,7 @@ impl Site {
         name: &'static str,
     ) -> Self {
         let place = std::panic::Location::caller();
-        let function = FunctionPath { module, name, path: OnceLock::new() };
+        let function = FunctionPath::new(module, name);
         Self::of(kind, metric, Some(function), &[]).at(place.file(), place.line())
     }
 
@@ -207,9 +214,7 @@ impl Site {
             panic!("it is no static")
         };
         let function = match &self.function {
-            Some(FunctionPath { module, name, .. }) => {
-                Some(FunctionPath { module, name, path: OnceLock::new() })
-            }
+            Some(FunctionPath { module, name, .. }) => Some(FunctionPath::new(module, name)),
             None => None,
         };
         let mut ended = self.like(Text::Borrowed(name), function, SiteTags::Static(tags));
@@ -296,6 +301,27 @@ impl Site {
     pub(crate) fn passing(mut self) -> Self {
         self.number = AtomicU32::new(UNNUMBERED);
         self
+    }
+
+    /// Where spans of the calls begin that it measures, if it is for those of a function: with the function's name, at
+    /// its level, and with a field for their status where there is a site for each outcome.
+    #[inline]
+    pub fn span(&self) -> Option<&'static SpanSite> {
+        let function = self.function.as_ref()?;
+        function.span.get().copied().or_else(|| self.make_span(function))
+    }
+
+    #[cold]
+    fn make_span(&self, function: &FunctionPath) -> Option<&'static SpanSite> {
+        const FIELDS: &[&str] = &["telemetry.timed", "otel.status_code"];
+        let fields = if self.outcome.is_empty() { &FIELDS[..1] } else { FIELDS };
+        // Methods are measured by the name of their type too.
+        let name = function.name.rsplit("::").next().unwrap_or(function.name);
+        let level = self.level.unwrap_or(Level::INFO);
+        let site = SpanSite::at(function.module, name, level, fields, self.file, self.line);
+        // Made outside: an allocator may be what is measured.
+        let _ = function.span.set(Box::leak(Box::new(site)));
+        function.span.get().copied()
     }
 
     /// What is measured.
