@@ -20,8 +20,8 @@ use crate::store::Slot;
 pub trait SpanExt {
     /// Makes it a child of a span elsewhere, and so a part of that trace, sampled as that is, with all spans below it. Only
     /// before the trace that they are in is known: before one of them has an event or is linked to, a child has ended,
-    /// or somebody has asked for their context. Not while another thread opens spans below it, which may stay where
-    /// they are.
+    /// or somebody has asked for their context. Not while another thread opens or closes spans below it, which may
+    /// stay where they are.
     ///
     /// Spans that were not sampled before have lost the fields they began with; they are counted in them. It is better
     /// to open the span inside of [`with_remote_parent`], which tells first.
@@ -71,13 +71,13 @@ impl SpanExt for Span {
             let now = inner.sink.clock().now();
             let sampled = inner.sink.sampler().keeps_remote(parent.span, site, || now);
             let (all, propagated) = (inner.store.below(id, slot), Propagated::of(parent));
-            if all.iter().any(|slot| slot.is_used()) {
+            if all.iter().any(|(_, slot)| slot.is_used()) {
                 return Err(SetParentError::InUse);
             }
-            for below in all {
-                let above = std::ptr::eq(below, slot).then_some(parent.span.span_id);
-                below.move_to(SpanContext { sampled, ..parent.span }, above, now);
-                below.propagate(propagated.clone());
+            for (below, slot) in all {
+                let above = (below == id).then_some(parent.span.span_id);
+                slot.move_to(below, SpanContext { sampled, ..parent.span }, above, now);
+                slot.propagate(below, propagated.clone());
             }
             Ok(())
         };

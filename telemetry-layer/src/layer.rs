@@ -116,7 +116,8 @@ impl TelemetryLayer {
     }
 
     /// The same with `[redacted]` in place of the values of fields whose names are like one of these: `*` stands for any
-    /// text, `?` for one character. For spans and events.
+    /// text, `?` for one character. For spans and events; records of `log` have the fields `message`, `code.file.path` and
+    /// `code.line.number`.
     pub fn redact_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
         self.plan(|rules| rules.redacted.extend(patterns.into_iter().map(Into::into)))
     }
@@ -242,6 +243,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             return;
         }
         let (mut fields, plan) = (slot.place(), inner.plan(attributes.metadata()));
+        // With the timer of its function, if it has one: known before the code of the user runs, which may begin others.
+        let announced = if plan.is_timed { inner.sink.clock().announced() } else { None };
         if plan.is_plain {
             attributes.record(&mut Recorder { fields: &mut fields, rules: None });
         } else {
@@ -251,7 +254,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             }
         }
         // The clock last: what comes before and what comes after do not wait for each other then.
-        slot.begin(inner.start_of(plan), &fields);
+        slot.begin(announced.unwrap_or_else(|| inner.sink.clock().now()), &fields);
         if let Some(measured) = &plan.metrics {
             measured.sites.begin(&inner.sink);
         }
@@ -304,7 +307,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             local.writer.push(Signal::Events, Encoded::event(&head, fields.words()));
         });
         if written.is_none() {
-            inner.event_by_plan(event, plan);
+            let span = inner.parent(event.parent(), false, || None);
+            let context = span.and_then(|(id, slot)| slot.hand_out(id));
+            let record = Encoded::event(&event_head(context, site, now, &fields), fields.words());
+            inner.write(|writer| writer.push(Signal::Events, record));
         }
     }
 
@@ -380,6 +386,7 @@ impl Inner {
         let measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
         let (context, parent, decided_here) = match known {
             Some((parent, _, slot)) => {
+                slot.has_below();
                 (SpanContext { span_id, ..parent }, Some(parent.span_id), slot.is_decided_here())
             }
             None if is_remote => self.below_remote(new_trace, span_id, site),
@@ -392,10 +399,11 @@ impl Inner {
         let opening = Opening { context, parent, above, site, decided_here, measured };
         let slot = self.store.open(id, &opening)?;
         if is_remote || known.is_some_and(|(.., slot)| slot.propagates()) {
-            slot.propagate(match known {
+            let propagated = match known {
                 Some((.., parent)) => parent.propagated(),
                 None => context::remote_parent().as_ref().and_then(Propagated::of),
-            });
+            };
+            slot.propagate(id, propagated);
         }
         if let Some(local) = &mut local {
             local.opened(id, slot);
@@ -411,19 +419,14 @@ impl Inner {
         span_id: SpanId,
         site: &'static Metadata<'static>,
     ) -> (SpanContext, Option<SpanId>, bool) {
-        let parent = context::remote_parent().map(|remote| remote.span);
-        let now = || self.sink.clock().now();
-        let sampled = parent.is_some_and(|parent| self.sink.sampler().keeps_remote(parent, site, now));
-        let trace_id = parent.map_or(new_trace, |parent| parent.trace_id);
-        (SpanContext { trace_id, span_id, sampled }, parent.map(|parent| parent.span_id), false)
-    }
-
-    /// When a span that opens now began: with the timer of its function, if it has one.
-    #[inline]
-    fn start_of(&self, plan: &Plan) -> Tick {
-        let clock = self.sink.clock();
-        let announced = if plan.is_timed { clock.announced() } else { None };
-        announced.unwrap_or_else(|| clock.now())
+        let (sampler, now) = (self.sink.sampler(), || self.sink.clock().now());
+        let Some(parent) = context::remote_parent().map(|remote| remote.span) else {
+            // The thread is ending, and what was told it is gone.
+            let sampled = sampler.keeps(new_trace, site, now);
+            return (SpanContext { trace_id: new_trace, span_id, sampled }, None, true);
+        };
+        let sampled = sampler.keeps_remote(parent, site, now);
+        (SpanContext { trace_id: parent.trace_id, span_id, sampled }, Some(parent.span_id), false)
     }
 
     /// A span ends: it is written, if it is kept, and forgotten.
@@ -440,11 +443,13 @@ impl Inner {
     /// The same for a span that is measured, or where the thread is ending.
     #[cold]
     fn close_measured(&self, id: u64, slot: &'static Slot) {
+        if let Some(parent) = self.store.find(slot.above()) {
+            parent.child_ended();
+        }
+        let _held = slot.is_measured().then(Held::now);
         if slot.is_measured() {
-            let _held = Held::now();
             self.local(|local| local.closes(id, slot));
             self.measure_span(slot);
-            return self.write(|writer| self.close(id, slot, writer));
         }
         self.write(|writer| self.close(id, slot, writer));
     }
@@ -513,7 +518,7 @@ impl Inner {
             return self.finish_late(id, slot, writer);
         }
         let ((words, cut), start, clock) = (slot.words(), slot.start(), self.sink.clock());
-        if let Some(head) = slot.head(id, start) {
+        if let Some(head) = slot.head(id) {
             let record = Encoded::span(&SpanHead { cut, ..head }, words);
             writer.push_with(Signal::Spans, record, |record| record.end(clock.now().since(start)));
         }
@@ -522,15 +527,17 @@ impl Inner {
     /// The same with what most spans don't have.
     #[cold]
     fn finish_late(&self, id: u64, slot: &Slot, writer: &mut Writer) {
-        let Some(head) = slot.head(id, self.sink.clock().now()) else { return };
+        let Some(head) = slot.head(id) else { return };
+        let duration_nano = self.sink.clock().now().since(slot.start());
         let late = slot.take_late().unwrap_or_default();
         let mut fields = slot.read_fields(Some(&late));
         if self.times_busy.load(Relaxed) {
             let busy = slot.busy();
             fields.push(Key::Name("busy_ns"), ValueRef::U64(busy));
-            fields.push(Key::Name("idle_ns"), ValueRef::U64(head.duration_nano.saturating_sub(busy)));
+            fields.push(Key::Name("idle_ns"), ValueRef::U64(duration_nano.saturating_sub(busy)));
         }
         let head = SpanHead {
+            duration_nano,
             kind: late.kind,
             status: late.status(),
             name: late.name.as_deref(),

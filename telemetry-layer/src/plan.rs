@@ -9,6 +9,7 @@ use telemetry_core::Level;
 use telemetry_core::model::record::FieldBuf;
 use telemetry_core::model::{Text, fits};
 use telemetry_core::private::SpanSites;
+use telemetry_core::thread::suppress;
 use tracing::Metadata;
 
 use crate::log_record::{is_log, kept_name};
@@ -98,7 +99,7 @@ pub(crate) enum Action {
 }
 
 /// What is done with one call site, and what there is to know of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Plan {
     /// By the field's place; empty where all are kept.
     pub(crate) actions: Box<[Action]>,
@@ -130,10 +131,9 @@ impl Plan {
 }
 
 /// What events of a call site are besides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Events {
     /// Nothing.
-    #[default]
     Usual,
     /// They carry measurements.
     Metrics,
@@ -184,7 +184,8 @@ pub(crate) fn of<'a>(
     if let Some((_, _, plan)) = lately.filter(|(of, known, _)| (*of, *known) == (layer, address)) {
         return plan;
     }
-    let plan = plans().look_up(address, site);
+    // An allocator may record: what is asked for here is telemetry's own.
+    let plan = suppress(|| plans().look_up(address, site));
     let _ = LATELY.try_with(|lately| lately[place].set(Some((layer, address, plan))));
     plan
 }

@@ -45,6 +45,8 @@ pub(crate) struct Slot {
     site: SitePtr,
     /// Somebody may know the trace and the ids by now, or a child has ended, with the trace as it was.
     is_used: AtomicBool,
+    /// A span has begun below it.
+    is_parent: AtomicBool,
     /// It stands alone, and not where ids lead to.
     is_apart: AtomicBool,
     words: [AtomicU64; WORDS],
@@ -110,6 +112,7 @@ impl Slot {
         self.busy.store(0, Relaxed);
         self.site.set(span.site);
         self.is_used.store(false, Relaxed);
+        self.is_parent.store(false, Relaxed);
         let flag = |is: bool, flag| if is { flag } else { 0 };
         let flags = flag(span.context.sampled, SAMPLED) | flag(span.measured, MEASURED);
         self.flags.store(flags | flag(span.decided_here, DECIDED_HERE), Relaxed);
@@ -182,6 +185,14 @@ impl Slot {
         self.above.load(Relaxed)
     }
 
+    /// A span begins below it.
+    #[inline]
+    pub(crate) fn has_below(&self) {
+        if !self.is_parent.load(Relaxed) {
+            self.is_parent.store(true, Relaxed);
+        }
+    }
+
     /// A child of it has ended.
     #[inline]
     pub(crate) fn child_ended(&self) {
@@ -214,18 +225,21 @@ impl Slot {
     }
 
     #[cold]
-    pub(crate) fn propagate(&self, propagated: Option<Arc<Propagated>>) {
+    pub(crate) fn propagate(&self, id: u64, propagated: Option<Arc<Propagated>>) {
         let flag = if propagated.is_some() { PROPAGATES } else { 0 };
         if propagated.is_some() || self.propagates() {
-            self.change(self.id(), |late| late.propagated = propagated);
+            self.change(id, |late| late.propagated = propagated);
             let _late = self.lock();
             self.flags.store(self.flags.load(Relaxed) & !PROPAGATES | flag, Relaxed);
         }
     }
 
-    /// Another trace, and another parent if one is given. A span that was not sampled has no fields and begins now.
-    pub(crate) fn move_to(&self, context: SpanContext, parent: Option<SpanId>, now: Tick) {
+    /// Another trace, and another parent if one is given, if the span with that id is still here. A span that was not sampled has no fields and begins now.
+    pub(crate) fn move_to(&self, id: u64, context: SpanContext, parent: Option<SpanId>, now: Tick) {
         let _late = self.lock();
+        if self.id() != id {
+            return;
+        }
         let trace = context.trace_id.get();
         self.trace[0].store((trace >> 64) as u64, Relaxed);
         self.trace[1].store(trace as u64, Relaxed);
@@ -351,15 +365,14 @@ impl Slot {
         self.lock().take()
     }
 
-    /// What its record begins with, if the span with that id is still here and ends now.
+    /// What its record begins with but for its duration, if the span with that id is still here.
     #[inline]
-    pub(crate) fn head(&self, id: u64, end: Tick) -> Option<SpanHead<'static>> {
-        let (start, context) = (self.start(), self.context(id)?);
+    pub(crate) fn head(&self, id: u64) -> Option<SpanHead<'static>> {
         Some(SpanHead {
-            context,
+            context: self.context(id)?,
             parent: self.parent(),
-            start: Time::Tick(start.raw()),
-            duration_nano: end.since(start),
+            start: Time::Tick(self.start().raw()),
+            duration_nano: 0,
             kind: SpanKind::Internal,
             status: StatusRef::Unset,
             name: None,
@@ -495,16 +508,23 @@ impl Store {
         others.into_iter().for_each(f);
     }
 
-    /// A span and all open ones below it.
-    pub(crate) fn below(&self, id: u64, slot: &'static Slot) -> Vec<&'static Slot> {
-        let mut open = Vec::new();
-        self.each(|slot| open.push((slot.id(), slot)));
-        let (mut ids, mut below) = (vec![id], vec![slot]);
-        while let Some(id) = ids.pop() {
-            for (child, slot) in open.iter().filter(|(_, slot)| slot.above() == id) {
-                ids.push(*child);
-                below.push(slot);
+    /// A span and all open ones below it, with their ids.
+    pub(crate) fn below(&self, id: u64, slot: &'static Slot) -> Vec<(u64, &'static Slot)> {
+        let mut below = vec![(id, slot)];
+        if !slot.is_parent.load(Relaxed) {
+            return below;
+        }
+        let mut children: HashMap<u64, Vec<(u64, &'static Slot)>> = HashMap::new();
+        self.each(|slot| {
+            let (id, above) = (slot.id(), slot.above());
+            if id != 0 && above != 0 {
+                children.entry(above).or_default().push((id, slot));
             }
+        });
+        let mut at = 0;
+        while let Some((id, _)) = below.get(at) {
+            below.extend(children.remove(id).unwrap_or_default());
+            at += 1;
         }
         below
     }

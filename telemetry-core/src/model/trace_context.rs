@@ -118,7 +118,11 @@ impl TraceContext {
             let Some((key, value)) = pair.split_once('=') else { continue };
             let key = key.trim();
             if is_token(key) {
+                // Of two with the same name the later one counts.
+                self.baggage.retain(|(name, _)| name != key);
+                self.baggage_properties.retain(|(name, _)| name != key);
                 self.baggage.push((key.to_owned(), decode(value.trim())));
+                let properties = properties.filter(|text| !text.is_empty());
                 self.baggage_properties.extend(properties.map(|text| (key.to_owned(), text.to_owned())));
             }
         }
@@ -264,7 +268,7 @@ mod tests {
             });
             sent
         };
-        let came = read("a=1; ttl=30;secret, b=2,c=3;x=\u{e9}");
+        let came = read("a=0;old,a=1; ttl=30;secret, b=2;,c=3;x=\u{e9}");
         assert_eq!(
             (came.baggage("a"), came.baggage("b"), came.baggage("c")),
             (Some("1"), Some("2"), Some("3"))

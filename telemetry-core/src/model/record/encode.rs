@@ -72,14 +72,6 @@ impl<W> Encoded<W, SPAN_WORDS> {
     }
 }
 
-impl<W> Encoded<W, EVENT_WORDS> {
-    /// It happens now.
-    #[inline]
-    pub fn happen(&mut self, tick: u64) {
-        self.head[4] = tick;
-    }
-}
-
 impl<W: Words> Encoded<W, EVENT_WORDS> {
     /// An event with its fields; before them comes what [`Site::texts`] says, if anything.
     #[inline]
