@@ -1,6 +1,7 @@
 //! What a call site or a handle measures.
 
 use std::collections::HashMap;
+use std::panic::Location;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{OnceLock, PoisonError, RwLock};
 use tracing_core::Level;
@@ -118,19 +119,26 @@ impl Site {
         name: &'static str,
         tags: &'static [(&'static str, &'static str)],
     ) -> Self {
-        Self::of(kind, name, None, tags)
+        Self::made(kind, name, "", None, tags, None)
     }
 
-    const fn of(
+    /// All that differs, at once: what is changed later the compiler copies at each step.
+    const fn made(
         kind: CellKind,
         name: &'static str,
+        unit: &'static str,
         function: Option<FunctionPath>,
         tags: &'static [(&'static str, &'static str)],
+        place: Option<&'static Location<'static>>,
     ) -> Self {
+        let (file, line) = match place {
+            Some(place) => (place.file(), place.line()),
+            None => ("", 0),
+        };
         Self {
             kind,
             name: Text::Borrowed(name),
-            unit: "",
+            unit,
             description: "",
             level: None,
             function,
@@ -139,8 +147,8 @@ impl Site {
             bounds: &[],
             is_long_task: false,
             is_tagged_later: false,
-            file: "",
-            line: 0,
+            file,
+            line,
             number: AtomicU32::new(0),
         }
     }
@@ -152,45 +160,34 @@ impl Site {
         name: &'static str,
         tags: &'static [(&'static str, &'static str)],
     ) -> Self {
-        let place = std::panic::Location::caller();
-        Self::new(kind, name, tags).at(place.file(), place.line())
+        Self::made(kind, name, "", None, tags, Some(Location::caller()))
     }
 
     /// The same for a histogram of seconds.
     #[track_caller]
     pub const fn timer(name: &'static str, tags: &'static [(&'static str, &'static str)]) -> Self {
-        Self::here(CellKind::Histogram, name, tags).unit("s")
-    }
-
-    /// For the calls of a function.
-    #[track_caller]
-    const fn function(
-        kind: CellKind,
-        metric: &'static str,
-        module: &'static str,
-        name: &'static str,
-    ) -> Self {
-        let place = std::panic::Location::caller();
-        let function = FunctionPath::new(module, name);
-        Self::of(kind, metric, Some(function), &[]).at(place.file(), place.line())
+        Self::made(CellKind::Histogram, name, "s", None, tags, Some(Location::caller()))
     }
 
     /// How long a function takes.
     #[track_caller]
     pub const fn timed(module: &'static str, name: &'static str) -> Self {
-        Self::function(CellKind::Histogram, "function.duration", module, name).unit("s")
+        let function = Some(FunctionPath::new(module, name));
+        Self::made(CellKind::Histogram, "function.duration", "s", function, &[], Some(Location::caller()))
     }
 
     /// How often it is called.
     #[track_caller]
     pub const fn counted(module: &'static str, name: &'static str) -> Self {
-        Self::function(CellKind::Counter, "function.calls", module, name)
+        let function = Some(FunctionPath::new(module, name));
+        Self::made(CellKind::Counter, "function.calls", "", function, &[], Some(Location::caller()))
     }
 
     /// How many of its calls run.
     #[track_caller]
     pub const fn active(module: &'static str, name: &'static str) -> Self {
-        Self::function(CellKind::UpDownCounter, "function.active", module, name)
+        let function = Some(FunctionPath::new(module, name));
+        Self::made(CellKind::UpDownCounter, "function.active", "", function, &[], Some(Location::caller()))
     }
 
     /// The same with these tags and no others.
@@ -255,7 +252,7 @@ impl Site {
         kind: CellKind,
         name: Text,
         unit: &'static str,
-        place: &'static std::panic::Location<'static>,
+        place: &'static Location<'static>,
     ) -> Self {
         let mut site = Self::new(kind, "", &[]).unit(unit).at(place.file(), place.line());
         (site.name, site.tags) = (name, SiteTags::Owned(Tags::new()));
