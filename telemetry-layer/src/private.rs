@@ -10,14 +10,14 @@ use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use tracing::span::EnteredSpan;
 
 pub use telemetry_core::Level;
-#[cfg(not(target_os = "linux"))]
-pub use telemetry_core::list;
-pub use telemetry_core::metrics::{CellKind, Site, SpanSite};
+pub use telemetry_core::metrics::{CellKind, FunctionSite, Site, SpanSite};
 pub use telemetry_core::private::{
     Active, AnyOutcome, CallTimer, DisplayTag, FutureOutcomeTimer, FutureTimer, Outcome, OutcomeCounter,
     OutcomeTimer, Probe, SpanOutcomeTimer, SpanTimer, Tag, TaggedOutcomeTimer, TextTag, call, count,
     count_with, error_type, observe, record, record_point, start, type_name,
 };
+#[cfg(not(target_os = "linux"))]
+pub use telemetry_core::{list, list_function};
 pub use tracing;
 pub use tracing::Instrument;
 

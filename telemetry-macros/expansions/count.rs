@@ -5,15 +5,15 @@ fn work() {
                 #[cfg_attr(
                     target_os = "linux",
                     used,
-                    unsafe(link_section = "telemetry_sites_0")
+                    unsafe(link_section = "telemetry_functions_0")
                 )]
-                static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::counted(
+                static SITE: ::telemetry_layer::__private::FunctionSite = ::telemetry_layer::__private::FunctionSite::counted(
                     ::core::module_path!(),
                     "work",
                 );
                 #[cfg(not(target_os = "linux"))]
-                ::telemetry_layer::__private::list!(::core::slice::from_ref(& SITE));
-                &SITE
+                ::telemetry_layer::__private::list_function!(& SITE);
+                SITE.site()
             },
             1,
         );

@@ -3,16 +3,15 @@ pub async fn fetch(&self, url: &str) -> io::Result<Vec<u8>> {
         #[cfg_attr(
             target_os = "linux",
             used,
-            unsafe(link_section = "telemetry_sites_0")
+            unsafe(link_section = "telemetry_functions_0")
         )]
-        static SITES: [::telemetry_layer::__private::Site; 4] = ::telemetry_layer::__private::Site::timed(
-                ::core::module_path!(),
-                "fetch",
-            )
-            .outcomes();
+        static SITE: ::telemetry_layer::__private::FunctionSite = ::telemetry_layer::__private::FunctionSite::timed_by_outcome(
+            ::core::module_path!(),
+            "fetch",
+        );
         #[cfg(not(target_os = "linux"))]
-        ::telemetry_layer::__private::list!(& SITES);
-        &SITES
+        ::telemetry_layer::__private::list_function!(& SITE);
+        SITE.outcomes()
     });
     let __result = async move {
         if false {

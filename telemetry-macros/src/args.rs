@@ -63,6 +63,14 @@ pub(crate) struct Common {
     pub(crate) path: Option<Path>,
 }
 
+impl Common {
+    pub(crate) fn says_nothing_of_the_metric(&self) -> bool {
+        let Self { level, tags, unit, description, buckets, path: _ } = self;
+        let no_text = unit.is_none() && description.is_none();
+        level.is_none() && tags.is_empty() && no_text && buckets.is_none()
+    }
+}
+
 pub(crate) struct Tag {
     pub(crate) key: String,
     pub(crate) value: Expr,

@@ -137,14 +137,57 @@ impl<'a> Metric<'a> {
 
 /// A reference to a site in a `static` that no expression of the user can see.
 pub(crate) fn site(kind: Kind, metric: &Metric<'_>, common: &Common) -> TokenStream {
-    one_site(common, &site_value(kind.cell(), metric, common))
+    one_site(kind.cell(), metric, common)
 }
 
-pub(crate) fn one_site(common: &Common, value: &TokenStream) -> TokenStream {
-    let p = private(common);
+pub(crate) fn one_site(cell: Option<&str>, metric: &Metric<'_>, common: &Common) -> TokenStream {
+    if let Some(site) = function_site(cell, metric, common, false) {
+        return site;
+    }
+    let (p, value) = (private(common), site_value(cell, metric, common));
     let site =
         listed(common, &quote!(static SITE: #p::Site = #value;), &quote!(::core::slice::from_ref(&SITE)));
     quote!({ #site &SITE })
+}
+
+/// The same for each outcome.
+pub(crate) fn outcome_sites(cell: Option<&str>, metric: &Metric<'_>, common: &Common) -> TokenStream {
+    if let Some(sites) = function_site(cell, metric, common, true) {
+        return sites;
+    }
+    let (p, value) = (private(common), site_value(cell, metric, common));
+    let sites = quote!(static SITES: [#p::Site; 4] = #value.outcomes(););
+    let sites = listed(common, &sites, &quote!(&SITES));
+    quote!({ #sites &SITES })
+}
+
+/// The same of a function of which nothing else is said: the sites are made when they are first used.
+fn function_site(
+    cell: Option<&str>,
+    metric: &Metric<'_>,
+    common: &Common,
+    outcomes: bool,
+) -> Option<TokenStream> {
+    let Metric::OfFunction(name) = metric else { return None };
+    if !common.says_nothing_of_the_metric() {
+        return None;
+    }
+    let made = match (cell, outcomes) {
+        (None, false) => quote!(timed),
+        (None, true) => quote!(timed_by_outcome),
+        (Some("UpDownCounter"), _) => quote!(active),
+        (Some(_), false) => quote!(counted),
+        (Some(_), true) => quote!(counted_by_outcome),
+    };
+    let p = private(common);
+    let site = if outcomes { quote!(outcomes) } else { quote!(site) };
+    Some(quote!({
+        #[cfg_attr(target_os = "linux", used, unsafe(link_section = "telemetry_functions_0"))]
+        static SITE: #p::FunctionSite = #p::FunctionSite::#made(::core::module_path!(), #name);
+        #[cfg(not(target_os = "linux"))]
+        #p::list_function!(&SITE);
+        SITE.#site()
+    }))
 }
 
 /// A static with sites, for the catalogue: on Linux in a section of their own, which costs the compiler nothing.

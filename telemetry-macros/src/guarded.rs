@@ -6,8 +6,8 @@ use syn::{GenericArgument, LitStr, PathArguments, ReturnType, Type, TypeParamBou
 
 use crate::args::{AttributeArgs, Common, ErrorType, Kind};
 use crate::expand::{
-    Metric, dynamic_tags, has_dynamic_tags, has_usual_span, in_scope, listed, local, nameable, one_site,
-    open_span, private, site, site_value,
+    Metric, dynamic_tags, has_dynamic_tags, has_usual_span, in_scope, local, nameable, one_site, open_span,
+    outcome_sites, private, site,
 };
 use crate::function::Function;
 
@@ -114,7 +114,7 @@ impl<'a> Guarded<'a> {
         };
         let common =
             Common { level: args.common.level.clone(), path: args.common.path.clone(), ..Common::default() };
-        let site = one_site(&common, &site_value(Some("UpDownCounter"), &metric, &common));
+        let site = one_site(Some("UpDownCounter"), &metric, &common);
         let guard = &self.names.active;
         Some(quote!(let #guard = #p::Active::start(#site);))
     }
@@ -130,10 +130,7 @@ impl<'a> Guarded<'a> {
             None => (quote!(CallTimer::start), quote!(OutcomeTimer::start)),
         };
         let start = if args.outcome {
-            let sites = site_value(kind.cell(), metric, &args.common);
-            let sites = quote!(static SITES: [#p::Site; 4] = #sites.outcomes(););
-            let sites = listed(&args.common, &sites, &quote!(&SITES));
-            let sites = quote!({ #sites &SITES });
+            let sites = outcome_sites(kind.cell(), metric, &args.common);
             if *kind == Kind::Count {
                 let value = args.value.as_ref().map_or_else(|| quote!(1), |value| quote!(#value));
                 quote!(#p::OutcomeCounter::start(#sites, #tags, #value))

@@ -2,47 +2,70 @@
 
 use tracing_core::Level;
 
+use super::function_site::FunctionSite;
 use super::site::Site;
 use super::table::Table;
 use crate::model::Kind;
 
 #[cfg(not(target_os = "linux"))]
-use by_inventory::sites;
+pub use by_inventory::{Listed, ListedFunction, inventory};
 #[cfg(not(target_os = "linux"))]
-pub use by_inventory::{Listed, inventory};
+use by_inventory::{functions, sites};
 #[cfg(target_os = "linux")]
-use by_section::sites;
+use by_section::{functions, sites};
 
-/// The linker puts the sites of all attributes and macros into one section, one after the other, and says where that
-/// begins and ends.
+/// The linker puts the sites of all attributes and macros into one section, and what is known of functions into another,
+/// one after the other, and says where these begin and end.
 #[cfg(target_os = "linux")]
 mod by_section {
-    use super::Site;
+    use super::{FunctionSite, Site};
 
     #[allow(unsafe_code)]
     mod section {
-        use super::Site;
+        use super::{FunctionSite, Site};
 
         unsafe extern "Rust" {
             #[link_name = "__start_telemetry_sites_0"]
             pub(super) static START: Site;
             #[link_name = "__stop_telemetry_sites_0"]
             pub(super) static STOP: Site;
+            #[link_name = "__start_telemetry_functions_0"]
+            pub(super) static FIRST: FunctionSite;
+            #[link_name = "__stop_telemetry_functions_0"]
+            pub(super) static END: FunctionSite;
         }
 
         /// So that there is one where nothing is measured.
         #[used]
         #[unsafe(link_section = "telemetry_sites_0")]
         static NONE: [Site; 0] = [];
+        #[used]
+        #[unsafe(link_section = "telemetry_functions_0")]
+        static NO_FUNCTION: [FunctionSite; 0] = [];
     }
 
     #[allow(unsafe_code)]
     pub(super) fn sites() -> impl Iterator<Item = &'static Site> {
-        let (start, stop) = (&raw const section::START, &raw const section::STOP);
-        let many = (stop.addr() - start.addr()) / size_of::<Site>();
-        // SAFETY: nothing but sites is put into that section (the name is that of this layout of theirs), and with
-        // sections of a chosen name compilers and linkers leave no room between statics beyond what their type needs:
-        // what distributed slices everywhere are built on.
+        // SAFETY: nothing but `Site`s is put into that section: the name is that of this layout of theirs.
+        unsafe { between(&raw const section::START, &raw const section::STOP) }
+    }
+
+    #[allow(unsafe_code)]
+    pub(super) fn functions() -> impl Iterator<Item = &'static FunctionSite> {
+        // SAFETY: nothing but `FunctionSite`s is put into that one.
+        unsafe { between(&raw const section::FIRST, &raw const section::END) }
+    }
+
+    /// What stands in a section.
+    ///
+    /// # Safety
+    ///
+    /// These are the begin and the end of a section that holds statics of that type and nothing else.
+    #[allow(unsafe_code)]
+    unsafe fn between<T: 'static>(start: *const T, stop: *const T) -> impl Iterator<Item = &'static T> {
+        let many = (stop.addr() - start.addr()) / size_of::<T>();
+        // SAFETY: as the caller promises; with sections of a chosen name compilers and linkers leave no room between
+        // statics beyond what their type needs: what distributed slices everywhere are built on.
         unsafe { std::slice::from_raw_parts(start, many) }.iter()
     }
 }
@@ -50,7 +73,7 @@ mod by_section {
 /// Where other formats of programs have other ways, `inventory` knows them.
 #[cfg(not(target_os = "linux"))]
 mod by_inventory {
-    use super::Site;
+    use super::{FunctionSite, Site};
 
     /// The sites of one attribute or macro.
     #[derive(Debug)]
@@ -59,6 +82,25 @@ mod by_inventory {
     pub use inventory;
 
     inventory::collect!(Listed);
+
+    /// What is known of one function.
+    #[derive(Debug)]
+    pub struct ListedFunction(pub &'static FunctionSite);
+
+    inventory::collect!(ListedFunction);
+
+    /// Lists a function.
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! list_function {
+        ($site:expr) => {
+            $crate::metrics::inventory::submit! { $crate::metrics::ListedFunction($site) }
+        };
+    }
+
+    pub(super) fn functions() -> impl Iterator<Item = &'static FunctionSite> {
+        inventory::iter::<ListedFunction>.into_iter().map(|listed| listed.0)
+    }
 
     /// Lists sites.
     #[doc(hidden)]
@@ -137,7 +179,8 @@ impl StaticMetric {
 /// Handles made from code ([`counter`](crate::counter) and the like) are not among them: nobody knows of one before it is
 /// made.
 pub fn catalogue() -> Vec<StaticMetric> {
-    let mut all: Vec<StaticMetric> = sites().map(|site| StaticMetric { site }).collect();
+    let all = sites().chain(functions().flat_map(FunctionSite::all));
+    let mut all: Vec<StaticMetric> = all.map(|site| StaticMetric { site }).collect();
     all.sort_by_cached_key(|metric| (metric.name(), metric.tags(), metric.file(), metric.line()));
     all
 }
@@ -168,6 +211,11 @@ mod tests {
     #[unsafe(link_section = "telemetry_sites_0")]
     static FOUR: [Site; 4] = Site::timed("a::b", "f").outcomes();
 
+    #[used]
+    #[allow(unsafe_code)]
+    #[unsafe(link_section = "telemetry_functions_0")]
+    static FUNCTION: FunctionSite = FunctionSite::counted("a::b", "g");
+
     #[test]
     fn what_stands_in_the_section_is_listed_as_it_is() {
         let all = catalogue();
@@ -176,7 +224,9 @@ mod tests {
         let four = four.map(|outcome| {
             ("function.duration", vec![("code.function.name", "a::b::f"), ("outcome", outcome)])
         });
-        assert_eq!(found, [&four[..], &[("listed.one", vec![("k", "v")])]].concat());
-        assert!(std::ptr::eq(all[4].site, &raw const ONE) && std::ptr::eq(all[2].site, &raw const FOUR[0]));
+        let called = ("function.calls", vec![("code.function.name", "a::b::g")]);
+        assert_eq!(found, [&[called], &four[..], &[("listed.one", vec![("k", "v")])]].concat());
+        assert!(std::ptr::eq(all[5].site, &raw const ONE) && std::ptr::eq(all[3].site, &raw const FOUR[0]));
+        assert!(std::ptr::eq(all[0].site, FUNCTION.site()));
     }
 }

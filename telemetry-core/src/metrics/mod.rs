@@ -10,6 +10,7 @@ mod callback;
 mod catalogue;
 mod cell;
 mod delta;
+mod function_site;
 pub(crate) mod histogram;
 mod meter;
 mod names;
@@ -27,11 +28,12 @@ mod view;
 
 #[cfg(all(feature = "catalogue", not(target_os = "linux")))]
 #[doc(hidden)]
-pub use catalogue::{Listed, inventory};
+pub use catalogue::{Listed, ListedFunction, inventory};
 #[cfg(feature = "catalogue")]
 pub use catalogue::{StaticMetric, catalogue};
 pub(crate) use delta::Baseline;
 #[doc(hidden)]
+pub use function_site::FunctionSite;
 pub use site::{CellKind, Site};
 pub use snapshot::{MetricRef, Snapshot, Source};
 pub use span_site::SpanSite;

@@ -169,25 +169,37 @@ impl Site {
         Self::made(CellKind::Histogram, name, "s", None, tags, Some(Location::caller()))
     }
 
+    /// For the calls of a function.
+    pub(super) const fn of_function(
+        kind: CellKind,
+        module: &'static str,
+        name: &'static str,
+        place: &'static Location<'static>,
+    ) -> Self {
+        let (metric, unit) = match kind {
+            CellKind::Histogram => ("function.duration", "s"),
+            CellKind::UpDownCounter => ("function.active", ""),
+            _ => ("function.calls", ""),
+        };
+        Self::made(kind, metric, unit, Some(FunctionPath::new(module, name)), &[], Some(place))
+    }
+
     /// How long a function takes.
     #[track_caller]
     pub const fn timed(module: &'static str, name: &'static str) -> Self {
-        let function = Some(FunctionPath::new(module, name));
-        Self::made(CellKind::Histogram, "function.duration", "s", function, &[], Some(Location::caller()))
+        Self::of_function(CellKind::Histogram, module, name, Location::caller())
     }
 
     /// How often it is called.
     #[track_caller]
     pub const fn counted(module: &'static str, name: &'static str) -> Self {
-        let function = Some(FunctionPath::new(module, name));
-        Self::made(CellKind::Counter, "function.calls", "", function, &[], Some(Location::caller()))
+        Self::of_function(CellKind::Counter, module, name, Location::caller())
     }
 
     /// How many of its calls run.
     #[track_caller]
     pub const fn active(module: &'static str, name: &'static str) -> Self {
-        let function = Some(FunctionPath::new(module, name));
-        Self::made(CellKind::UpDownCounter, "function.active", "", function, &[], Some(Location::caller()))
+        Self::of_function(CellKind::UpDownCounter, module, name, Location::caller())
     }
 
     /// The same with these tags and no others.
