@@ -79,6 +79,7 @@ impl FunctionSite {
     }
 
     /// All of them.
+    #[cfg(feature = "catalogue")]
     pub(super) fn all(&'static self) -> &'static [Site] {
         match self.sites() {
             Sites::One(site) => std::slice::from_ref(site),
