@@ -297,7 +297,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             return inner.event_by_plan(event, plan);
         }
         let now = clock.now();
-        let place = [const { sync::atomic::AtomicU64::new(0) }; EVENT_WORDS];
+        let place = field_place();
         let mut fields = FieldBuf::at(&place);
         event.record(&mut Recorder { fields: &mut fields, rules: None });
         let written = inner.local(|local| {
@@ -310,7 +310,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             let span = inner.parent(event.parent(), false, || None);
             let context = span.and_then(|(id, slot)| slot.hand_out(id));
             let record = Encoded::event(&event_head(context, site, now, &fields), fields.words());
-            inner.write(|writer| writer.push(Signal::Events, record));
+            inner.sink.with_writer(|writer| writer.push(Signal::Events, record));
         }
     }
 
@@ -483,7 +483,8 @@ impl Inner {
             self.write(|writer| writer.sampled_out(Signal::Events));
         }
         let may_fail = *site.level() == Level::ERROR;
-        let mut fields = FieldBuf::new();
+        let place = field_place();
+        let mut fields = FieldBuf::at(&place);
         if plan.events == Events::Log {
             if keeps {
                 let target = log_record::take(event, &plan.actions, &mut fields);
@@ -549,6 +550,12 @@ impl Inner {
         let texts = head.texts();
         writer.push(Signal::Spans, Encoded::span(&head, (&*texts, fields.words())));
     }
+}
+
+/// Where an event writes its fields.
+#[inline]
+fn field_place() -> [sync::atomic::AtomicU64; EVENT_WORDS] {
+    [const { sync::atomic::AtomicU64::new(0) }; EVENT_WORDS]
 }
 
 /// What the record of an event in that span begins with.
