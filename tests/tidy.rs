@@ -38,7 +38,7 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// The rooms that a source names with `crate::room`, outside of comments.
+/// The rooms that a source names with `crate::room`, outside of comments; all macros stand at the top.
 fn used(source: &str) -> Vec<String> {
     let code: Vec<&str> = source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
     let code = code.join("\n");
@@ -51,8 +51,10 @@ fn used(source: &str) -> Vec<String> {
         };
         if part.starts_with('{') {
             rooms.extend(names.split(',').map(word));
-        } else {
-            rooms.push(word(names));
+        } else if let room = word(names)
+            && !names[room.len()..].starts_with('!')
+        {
+            rooms.push(room);
         }
     }
     rooms

@@ -1,6 +1,10 @@
 //! What threads share, from the standard library; in the models (`--cfg shuttle`) from Shuttle, which tries the orders
 //! in which threads may meet.
 
+mod static_ref;
+
+pub use static_ref::StaticRef;
+
 #[cfg(shuttle)]
 pub use shuttle::{
     sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, atomic},

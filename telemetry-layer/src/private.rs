@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use telemetry_core::private::{End, Measures, Over, announce, opened};
+use telemetry_core::private::{End, Ends, Measures, Over, announce, opened};
 use tracing::Span;
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use tracing::span::EnteredSpan;
@@ -16,8 +16,7 @@ pub use telemetry_core::private::{
     OutcomeTimer, Probe, SpanOutcomeTimer, SpanTimer, Tag, TaggedOutcomeTimer, TextTag, call, count,
     count_with, error_type, observe, record, record_point, start, type_name,
 };
-#[cfg(not(target_os = "linux"))]
-pub use telemetry_core::{list, list_function};
+pub use telemetry_core::{outcome_sites, site, sites};
 pub use tracing;
 pub use tracing::Instrument;
 
@@ -60,7 +59,7 @@ pub fn begun(span: Span) -> Span {
 pub struct Spanned<T> {
     end: End,
     span: EnteredSpan,
-    pub timer: T,
+    timer: T,
     _over: Over,
 }
 
@@ -91,26 +90,31 @@ impl<T: Measures> Spanned<T> {
     pub fn span(&self) -> &Span {
         &self.span
     }
+}
 
-    /// It has returned with that outcome; what follows takes no part in its time.
-    #[inline]
-    pub fn returned(&mut self, outcome: Outcome) {
+impl<T: Ends> Spanned<T> {
+    /// It has returned; what follows takes no part in its time.
+    pub fn end(&mut self, outcome: Outcome) {
+        self.end_with(outcome, None);
+    }
+
+    /// The same with the kind of error, if it is one.
+    pub fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
         set_status(&self.span, outcome);
         self.end.now();
+        Ends::end_with(&mut self.timer, outcome, error_type);
     }
 }
 
 pin_project_lite::pin_project! {
-    /// A future in a span, which it hands out at its end. What it holds when it is dropped before is dropped in the span
-    /// too: its fields are dropped in their order, which costs the compiler less for each future than a `Drop` of its
-    /// own.
+    /// A future in a span. What it holds when it is dropped before its end is dropped in the span too: its fields are
+    /// dropped in their order, which costs the compiler less for each future than a `Drop` of its own.
     #[derive(Debug)]
-    pub struct InSpan<F, T> {
+    pub struct InSpan<F, E> {
         entering: Entering,
         #[pin]
         future: F,
-        leaving: Leaving,
-        timer: T,
+        end: E,
     }
 }
 
@@ -122,9 +126,43 @@ struct Entering(Span);
 #[derive(Debug)]
 struct Leaving(bool);
 
+/// The timer ends when the future is gone.
+#[derive(Debug)]
+pub struct Timed<T> {
+    leaving: Leaving,
+    _timer: T,
+}
+
+/// Timer and span are handed out with the result.
+#[derive(Debug)]
+pub struct Told<T> {
+    leaving: Leaving,
+    timer: Option<T>,
+}
+
+/// The timer and the span of a future that has come to its end.
+#[derive(Debug)]
+pub struct Ended<T> {
+    span: Span,
+    timer: T,
+}
+
 thread_local! {
     /// Spans of futures that are being dropped on this thread.
     static DROPPING: RefCell<Vec<EnteredSpan>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Entering {
+    /// The future has come to its end, and so has its span.
+    fn end(&mut self, leaving: &mut Leaving) {
+        drop(self.take(leaving));
+    }
+
+    /// The same of a span that goes on.
+    fn take(&mut self, leaving: &mut Leaving) -> Span {
+        leaving.0 = false;
+        std::mem::replace(&mut self.0, Span::none())
+    }
 }
 
 impl Drop for Entering {
@@ -147,47 +185,101 @@ impl Drop for Leaving {
     }
 }
 
-impl<F> InSpan<F, FutureTimer> {
-    /// With the span of the function, and measured.
+/// A span and a timer that have begun, for a future.
+#[derive(Debug)]
+pub struct Begun<E> {
+    entering: Entering,
+    end: E,
+}
+
+/// For a function of which nothing else is said.
+pub fn timed(site: &'static Site) -> Begun<Timed<FutureTimer>> {
+    let timer = FutureTimer::start(site);
+    let span = begun(open_for(&timer));
+    timed_in(timer, span)
+}
+
+/// The same with a series for each outcome.
+pub fn told(sites: &'static [Site; 4]) -> Begun<Told<FutureOutcomeTimer>> {
+    let timer = FutureOutcomeTimer::start(sites);
+    let span = begun(open_for(&timer));
+    told_in(timer, span)
+}
+
+/// That timer ends when its future is gone.
+pub fn timed_in<T>(timer: T, span: Span) -> Begun<Timed<T>> {
+    let leaving = Leaving(!span.is_none());
+    Begun { entering: Entering(span), end: Timed { leaving, _timer: timer } }
+}
+
+/// That timer is told how its future ended.
+pub fn told_in<T>(timer: T, span: Span) -> Begun<Told<T>> {
+    let leaving = Leaving(!span.is_none());
+    Begun { entering: Entering(span), end: Told { leaving, timer: Some(timer) } }
+}
+
+impl<F, E> InSpan<F, E> {
+    /// Calls nothing: it is a part of each annotated function.
     #[inline]
-    pub fn timed(site: &'static Site, future: F) -> Self {
-        let timer = FutureTimer::start(site);
-        let span = begun(open_for(&timer));
-        Self::with(span, future, timer)
+    pub fn new(begun: Begun<E>, future: F) -> Self {
+        let Begun { entering, end } = begun;
+        Self { entering, future, end }
     }
 }
 
-impl<F> InSpan<F, ()> {
-    /// With the span of the function.
-    #[inline]
-    pub fn of(timer: &impl Measures, future: F) -> Self {
-        Self::new(begun(open_for(timer)), future)
-    }
-
-    #[inline]
-    pub fn new(span: Span, future: F) -> Self {
-        Self::with(span, future, ())
-    }
-}
-
-impl<F, T> InSpan<F, T> {
-    #[inline]
-    fn with(span: Span, future: F, timer: T) -> Self {
-        let leaving = Leaving(!span.is_none());
-        Self { entering: Entering(span), future, leaving, timer }
-    }
-}
-
-impl<F: Future, T> Future for InSpan<F, T> {
-    type Output = (F::Output, Span);
+impl<F: Future, T> Future for InSpan<F, Timed<T>> {
+    type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let entered = this.entering.0.enter();
-        let Poll::Ready(output) = this.future.poll(context) else { return Poll::Pending };
+        let polled = this.future.poll(context);
         drop(entered);
-        this.leaving.0 = false;
-        Poll::Ready((output, std::mem::replace(&mut this.entering.0, Span::none())))
+        match polled {
+            Poll::Ready(_) => this.entering.end(&mut this.end.leaving),
+            Poll::Pending => {}
+        }
+        polled
+    }
+}
+
+impl<F: Future, T> Future for InSpan<F, Told<T>> {
+    type Output = (F::Output, Ended<T>);
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let entered = this.entering.0.enter();
+        let polled = this.future.poll(context);
+        drop(entered);
+        match polled {
+            Poll::Ready(output) => Poll::Ready((output, this.end.tell(this.entering))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<T> Told<T> {
+    fn tell(&mut self, entering: &mut Entering) -> Ended<T> {
+        let timer = self.timer.take().expect("no future goes on after its end");
+        Ended { span: entering.take(&mut self.leaving), timer }
+    }
+}
+
+impl<T> Ended<T> {
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+}
+
+impl<T: Ends> Ended<T> {
+    pub fn end(&mut self, outcome: Outcome) {
+        self.end_with(outcome, None);
+    }
+
+    /// The same with the kind of error, if it is one.
+    pub fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
+        set_status(&self.span, outcome);
+        self.timer.end_with(outcome, error_type);
     }
 }
 
@@ -205,7 +297,7 @@ pub fn record_error<T, E: std::fmt::Display>(span: &Span, result: &Result<T, E>)
 }
 
 /// Gives the span of a call that returned an error the status error.
-pub fn set_status(span: &Span, outcome: Outcome) {
+fn set_status(span: &Span, outcome: Outcome) {
     if outcome == Outcome::Error {
         span.record("otel.status_code", "error");
     }

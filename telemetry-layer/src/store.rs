@@ -12,11 +12,11 @@ use std::sync::atomic::fence;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use telemetry_core::clock::Tick;
-use telemetry_core::model::record::{FieldBuf, Links, Site, SitePtr, SpanHead, Time, Words};
+use telemetry_core::model::record::{FieldBuf, Links, Site, SpanHead, Time, Words};
 use telemetry_core::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 use telemetry_core::private::Outcome;
 use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use telemetry_core::sync::{Mutex, MutexGuard};
+use telemetry_core::sync::{Mutex, MutexGuard, StaticRef};
 use tracing::Metadata;
 
 use crate::context::Propagated;
@@ -42,7 +42,7 @@ pub(crate) struct Slot {
     fields: AtomicU64,
     /// Nanoseconds in which threads were in it, where that is measured.
     busy: AtomicU64,
-    site: SitePtr,
+    site: StaticRef<Metadata<'static>>,
     /// Somebody may know the trace and the ids by now, or a child has ended, with the trace as it was.
     is_used: AtomicBool,
     /// A span has begun below it.

@@ -1,18 +1,7 @@
 pub async fn fetch(&self, url: &str) -> io::Result<Vec<u8>> {
-    let mut __timer = ::telemetry_layer::__private::FutureOutcomeTimer::start({
-        #[cfg_attr(
-            target_os = "linux",
-            used,
-            unsafe(link_section = "telemetry_functions_0")
-        )]
-        static SITE: ::telemetry_layer::__private::FunctionSite = ::telemetry_layer::__private::FunctionSite::timed_by_outcome(
-            ::core::module_path!(),
-            "fetch",
-        );
-        #[cfg(not(target_os = "linux"))]
-        ::telemetry_layer::__private::list_function!(& SITE);
-        SITE.outcomes()
-    });
+    let mut __timer = ::telemetry_layer::__private::FutureOutcomeTimer::start(
+        ::telemetry_layer::__private::outcome_sites!(timed, "fetch"),
+    );
     let __result = async move {
         if false {
             return ::telemetry_layer::__private::never::<io::Result<Vec<u8>>>();

@@ -1,19 +1,8 @@
 async fn fetch(url: &str) -> Vec<u8> {
-    ::telemetry_layer::__private::InSpan::timed(
-            {
-                #[cfg_attr(
-                    target_os = "linux",
-                    used,
-                    unsafe(link_section = "telemetry_functions_0")
-                )]
-                static SITE: ::telemetry_layer::__private::FunctionSite = ::telemetry_layer::__private::FunctionSite::timed(
-                    ::core::module_path!(),
-                    "fetch",
-                );
-                #[cfg(not(target_os = "linux"))]
-                ::telemetry_layer::__private::list_function!(& SITE);
-                SITE.site()
-            },
+    ::telemetry_layer::__private::InSpan::new(
+            ::telemetry_layer::__private::timed(
+                ::telemetry_layer::__private::site!(timed, "fetch"),
+            ),
             async move {
                 if false {
                     return ::telemetry_layer::__private::never::<Vec<u8>>();
@@ -22,5 +11,4 @@ async fn fetch(url: &str) -> Vec<u8> {
             },
         )
         .await
-        .0
 }

@@ -1,36 +1,19 @@
 pub fn pay(user: &User) -> Result<Receipt, Refused> {
-    let __active = ::telemetry_layer::__private::Active::start({
-        #[cfg_attr(
-            target_os = "linux",
-            used,
-            unsafe(link_section = "telemetry_sites_0")
-        )]
-        static SITE: ::telemetry_layer::__private::Site = ::telemetry_layer::__private::Site::here(
-            ::telemetry_layer::__private::CellKind::UpDownCounter,
-            "shop.pay.active",
-            &[],
-        );
-        #[cfg(not(target_os = "linux"))]
-        ::telemetry_layer::__private::list!(::core::slice::from_ref(& SITE));
-        &SITE
-    });
+    let __active = ::telemetry_layer::__private::Active::start(
+        &::telemetry_layer::__private::sites!(
+            1,
+            [::telemetry_layer::__private::Site::here(::telemetry_layer::__private::CellKind::UpDownCounter,
+            "shop.pay.active", & [])]
+        )[0],
+    );
     let mut __timer = ::telemetry_layer::__private::Spanned::new(
         ::telemetry_layer::__private::announced(
-            ::telemetry_layer::__private::SpanOutcomeTimer::start({
-                #[cfg_attr(
-                    target_os = "linux",
-                    used,
-                    unsafe(link_section = "telemetry_sites_0")
-                )]
-                static SITES: [::telemetry_layer::__private::Site; 4] = ::telemetry_layer::__private::Site::timer(
-                        "shop.pay",
-                        &[],
-                    )
-                    .outcomes();
-                #[cfg(not(target_os = "linux"))]
-                ::telemetry_layer::__private::list!(& SITES);
-                &SITES
-            }),
+            ::telemetry_layer::__private::SpanOutcomeTimer::start(
+                ::telemetry_layer::__private::sites!(
+                    4, ::telemetry_layer::__private::Site::timer("shop.pay", & [])
+                    .outcomes()
+                ),
+            ),
         ),
         ::telemetry_layer::__private::tracing::span!(
             target : ::core::module_path!(), ::telemetry_layer::__private::Level::INFO,
@@ -49,7 +32,6 @@ pub fn pay(user: &User) -> Result<Receipt, Refused> {
         use ::telemetry_layer::__private::AnyOutcome as _;
         ::telemetry_layer::__private::Probe(&__result).outcome()
     };
-    __timer.returned(__outcome);
-    __timer.timer.end(__outcome);
+    __timer.end(__outcome);
     __result
 }

@@ -27,7 +27,7 @@ pub(crate) fn local(name: &str) -> Ident {
 pub(crate) fn call(kind: Kind, args: &CallArgs) -> TokenStream {
     let p = private(&args.common);
     let name = &args.name;
-    let site = site(kind, &Metric::Named(name), &args.common);
+    let site = site(kind.cell(), &Metric::Named(name), &args.common);
     let tags = dynamic_tags(&args.common);
     let run = match (kind, &args.value) {
         (Kind::Time, _) => quote!(#p::start(#site, #tags)),
@@ -49,7 +49,7 @@ pub(crate) fn attribute(kind: Kind, args: &AttributeArgs, function: &Function) -
 
 fn count(args: &AttributeArgs, function: &Function) -> TokenStream {
     let metric = Metric::of(args, function);
-    let site = site(Kind::Count, &metric, &args.common);
+    let site = site(Kind::Count.cell(), &metric, &args.common);
     let add = add(&args.common, &site, args.value.as_ref());
     let body = function.last();
     let imports = imports(&args.common);
@@ -136,68 +136,38 @@ impl<'a> Metric<'a> {
 }
 
 /// A reference to a site in a `static` that no expression of the user can see.
-pub(crate) fn site(kind: Kind, metric: &Metric<'_>, common: &Common) -> TokenStream {
-    one_site(kind.cell(), metric, common)
-}
-
-pub(crate) fn one_site(cell: Option<&str>, metric: &Metric<'_>, common: &Common) -> TokenStream {
-    if let Some(site) = function_site(cell, metric, common, false) {
-        return site;
+pub(crate) fn site(cell: Option<&str>, metric: &Metric<'_>, common: &Common) -> TokenStream {
+    let p = private(common);
+    if let Some(site) = function_site(cell, metric, common) {
+        return quote!(#p::site!(#site));
     }
-    let (p, value) = (private(common), site_value(cell, metric, common));
-    let site =
-        listed(common, &quote!(static SITE: #p::Site = #value;), &quote!(::core::slice::from_ref(&SITE)));
-    quote!({ #site &SITE })
+    let site = site_value(cell, metric, common);
+    quote!(&#p::sites!(1, [#site])[0])
 }
 
 /// The same for each outcome.
 pub(crate) fn outcome_sites(cell: Option<&str>, metric: &Metric<'_>, common: &Common) -> TokenStream {
-    if let Some(sites) = function_site(cell, metric, common, true) {
-        return sites;
+    let p = private(common);
+    if let Some(site) = function_site(cell, metric, common) {
+        return quote!(#p::outcome_sites!(#site));
     }
-    let (p, value) = (private(common), site_value(cell, metric, common));
-    let sites = quote!(static SITES: [#p::Site; 4] = #value.outcomes(););
-    let sites = listed(common, &sites, &quote!(&SITES));
-    quote!({ #sites &SITES })
+    let site = site_value(cell, metric, common);
+    quote!(#p::sites!(4, #site.outcomes()))
 }
 
-/// The same of a function of which nothing else is said: the sites are made when they are first used.
-fn function_site(
-    cell: Option<&str>,
-    metric: &Metric<'_>,
-    common: &Common,
-    outcomes: bool,
-) -> Option<TokenStream> {
+/// Of a function of which nothing else is said: its sites are made when they are first used.
+fn function_site(cell: Option<&str>, metric: &Metric<'_>, common: &Common) -> Option<TokenStream> {
     let Metric::OfFunction(name) = metric else { return None };
-    if !common.says_nothing_of_the_metric() {
-        return None;
-    }
-    let made = match (cell, outcomes) {
-        (None, false) => quote!(timed),
-        (None, true) => quote!(timed_by_outcome),
-        (Some("UpDownCounter"), _) => quote!(active),
-        (Some(_), false) => quote!(counted),
-        (Some(_), true) => quote!(counted_by_outcome),
-    };
-    let p = private(common);
-    let site = if outcomes { quote!(outcomes) } else { quote!(site) };
-    Some(quote!({
-        #[cfg_attr(target_os = "linux", used, unsafe(link_section = "telemetry_functions_0"))]
-        static SITE: #p::FunctionSite = #p::FunctionSite::#made(::core::module_path!(), #name);
-        #[cfg(not(target_os = "linux"))]
-        #p::list_function!(&SITE);
-        SITE.#site()
-    }))
+    let kind = of_function(cell);
+    common.says_nothing_of_the_metric().then(|| quote!(#kind, #name))
 }
 
-/// A static with sites, for the catalogue: on Linux in a section of their own, which costs the compiler nothing.
-pub(crate) fn listed(common: &Common, site: &TokenStream, sites: &TokenStream) -> TokenStream {
-    let p = private(common);
-    quote! {
-        #[cfg_attr(target_os = "linux", used, unsafe(link_section = "telemetry_sites_0"))]
-        #site
-        #[cfg(not(target_os = "linux"))]
-        #p::list!(#sites);
+/// What makes the site of a function.
+fn of_function(cell: Option<&str>) -> TokenStream {
+    match cell {
+        None => quote!(timed),
+        Some("UpDownCounter") => quote!(active),
+        Some(_) => quote!(counted),
     }
 }
 
@@ -221,11 +191,7 @@ pub(crate) fn site_value(cell: Option<&str>, metric: &Metric<'_>, common: &Commo
             quote!(here(#p::CellKind::#kind, #name, &[#(#tags),*]))
         }
         (Metric::OfFunction(name), cell) => {
-            let constructor = match cell {
-                None => quote!(timed),
-                Some("UpDownCounter") => quote!(active),
-                Some(_) => quote!(counted),
-            };
+            let constructor = of_function(cell);
             let tags = (!tags.is_empty()).then(|| quote!(.tags(&[#(#tags),*])));
             quote!(#constructor(::core::module_path!(), #name) #tags)
         }

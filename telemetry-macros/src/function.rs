@@ -2,10 +2,12 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::parse::{ParseStream, Parser as _};
 use syn::{AttrStyle, Attribute, Error, Result, ReturnType, Signature, Type, Visibility, parse_quote};
 
 use crate::args::AttributeArgs;
+
+const NEEDS_BODY: &str = "this attribute needs a function with a body";
 
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
@@ -15,44 +17,34 @@ pub(crate) struct Function {
     pub(crate) body: Group,
 }
 
-impl Parse for Function {
-    fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let attributes = input.call(Attribute::parse_outer)?;
-        let visibility = input.parse()?;
-        let not_a_function =
-            |_| input.error("this attribute goes on a function, an `impl` block or a module");
-        let signature: Signature = input.parse().map_err(not_a_function)?;
-        if let Some(constant) = signature.constness {
-            let text =
-                "a `const fn` can run when nothing can be recorded; take `const` or this attribute away";
-            return Err(Error::new_spanned(constant, text));
-        }
-        let mut body: TokenTree =
-            input.parse().map_err(|e| Error::new(e.span(), "this attribute needs a function with a body"))?;
-        // One that came through `macro_rules!` stands in an invisible group.
-        while let TokenTree::Group(group) = &body
-            && group.delimiter() == Delimiter::None
-            && let Some(inner) = group.stream().into_iter().next()
+impl Function {
+    pub(crate) fn parse(item: TokenStream) -> Result<Self> {
+        let mut head: Vec<TokenTree> = item.into_iter().collect();
+        let last = head.pop();
+        if let (true, Some(TokenTree::Group(whole))) = (head.is_empty(), &last)
+            && whole.delimiter() == Delimiter::None
         {
-            body = inner;
+            return Self::parse(whole.stream());
         }
-        let body = match body {
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => group,
-            other => return Err(Error::new(other.span(), "a body in braces is needed")),
+        let (mut attributes, visibility, signature) = parse_head.parse2(head.into_iter().collect())?;
+        let body = last.map_or_else(|| Err(Error::new(signature.ident.span(), NEEDS_BODY)), body)?;
+        let stream = body.stream();
+        let mut first = stream.clone().into_iter();
+        let starts =
+            |token: Option<TokenTree>, c| matches!(token, Some(TokenTree::Punct(p)) if p.as_char() == c);
+        let body = if starts(first.next(), '#') && starts(first.next(), '!') {
+            let split = |body: ParseStream<'_>| Ok((body.call(Attribute::parse_inner)?, body.parse()?));
+            let (inner, rest): (Vec<_>, TokenStream) = split.parse2(stream)?;
+            attributes.extend(inner.into_iter().map(|inner| Attribute { style: AttrStyle::Outer, ..inner }));
+            let mut without = Group::new(Delimiter::Brace, rest);
+            without.set_span(body.span());
+            without
+        } else {
+            body
         };
-        let split =
-            |body: ParseStream<'_>| Ok((body.call(Attribute::parse_inner)?, body.parse::<TokenStream>()?));
-        let braces = body.span();
-        let (inner, body) = split.parse2(body.stream())?;
-        let mut body = Group::new(Delimiter::Brace, body);
-        body.set_span(braces);
-        let outer = inner.into_iter().map(|attribute| Attribute { style: AttrStyle::Outer, ..attribute });
-        let attributes = attributes.into_iter().chain(outer).collect();
         Ok(Self { attributes, visibility, signature, body })
     }
-}
 
-impl Function {
     /// Whether the arguments make sense for it.
     pub(crate) fn fits(&self, args: &AttributeArgs) -> Result<()> {
         match &self.signature.output {
@@ -82,5 +74,29 @@ impl Function {
             self.attributes.push(parse_quote!(#[doc = ""]));
             self.attributes.push(parse_quote!(#[doc = #line]));
         }
+    }
+}
+
+fn parse_head(input: ParseStream<'_>) -> Result<(Vec<Attribute>, Visibility, Signature)> {
+    let attributes = input.call(Attribute::parse_outer)?;
+    let visibility = input.parse()?;
+    let not_a_function = |_| input.error("this attribute goes on a function, an `impl` block or a module");
+    let signature: Signature = input.parse().map_err(not_a_function)?;
+    if let Some(constant) = signature.constness {
+        let text = "a `const fn` can run when nothing can be recorded; take `const` or this attribute away";
+        return Err(Error::new_spanned(constant, text));
+    }
+    Ok((attributes, visibility, signature))
+}
+
+/// One that came through `macro_rules!` stands in an invisible group.
+fn body(last: TokenTree) -> Result<Group> {
+    match last {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Ok(group),
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            let inner = group.stream().into_iter().next();
+            inner.map_or_else(|| Err(Error::new(group.span(), NEEDS_BODY)), body)
+        }
+        other => Err(Error::new(other.span(), NEEDS_BODY)),
     }
 }

@@ -1,15 +1,20 @@
 //! Functions that are measured by something that is dropped when the call is over.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{GenericArgument, LitStr, PathArguments, ReturnType, Type, TypeParamBound};
 
 use crate::args::{AttributeArgs, Common, ErrorType, Kind};
 use crate::expand::{
-    Metric, dynamic_tags, has_dynamic_tags, has_usual_span, in_scope, local, nameable, one_site, open_span,
+    Metric, dynamic_tags, has_dynamic_tags, has_usual_span, in_scope, local, nameable, open_span,
     outcome_sites, private, site,
 };
 use crate::function::Function;
+
+const ACTIVE: &str = "__active";
+const TIMER: &str = "__timer";
+const FUTURE: &str = "__future";
+const RESULT: &str = "__result";
 
 pub(crate) struct Guarded<'a> {
     kind: Kind,
@@ -18,10 +23,8 @@ pub(crate) struct Guarded<'a> {
     flow: Flow,
     /// Where the expansion finds everything.
     p: TokenStream,
-    /// What opens its span, if it has one.
-    span: Option<TokenStream>,
+    has_span: bool,
     metric: Metric<'a>,
-    names: Names,
 }
 
 /// How a call runs.
@@ -35,69 +38,56 @@ enum Flow {
     },
 }
 
-/// What no name of the user can meet.
-struct Names {
-    active: Ident,
-    timer: Ident,
-    span: Ident,
-    future: Ident,
-    result: Ident,
-    outcome: Ident,
-}
-
 impl<'a> Guarded<'a> {
     pub(crate) fn new(kind: Kind, args: &'a AttributeArgs, function: &'a Function) -> Self {
-        let names = Names {
-            active: local("__active"),
-            timer: local("__timer"),
-            span: local("__span"),
-            future: local("__future"),
-            result: local("__result"),
-            outcome: local("__outcome"),
-        };
         Self {
             kind,
             args,
             function,
             flow: Flow::of(function),
             p: private(&args.common),
-            span: (kind == Kind::Time && !args.no_span).then(|| open_span(args, function)),
+            has_span: kind == Kind::Time && !args.no_span,
             metric: Metric::of(args, function),
-            names,
         }
     }
 
     pub(crate) fn expand(&self) -> TokenStream {
-        let Names { active, timer, span, future, .. } = &self.names;
+        let (timer, future) = (local(TIMER), local(FUTURE));
         let begin = self.active();
-        if self.flow == Flow::Async && self.has_usual_span() && !self.looks() {
-            let (p, future) = (&self.p, self.future());
-            let site = site(Kind::Time, &self.metric, &self.args.common);
-            return self.function.with_body(quote!(#begin #p::InSpan::timed(#site, #future).await.0));
-        }
-        let start = self.start();
-        let run = self.run();
+        let (run, is_async) = (self.run(), self.flow == Flow::Async);
         let mutable = self.args.outcome.then(|| quote!(mut));
-        let Flow::Future { boxed } = self.flow else {
-            return self.function.with_body(quote!(#begin let #mutable #timer = #start; #run));
+        let start = || {
+            let start = self.start();
+            quote!(let #mutable #timer = #start;)
         };
-        let (open, call) = (self.open().map(|open| quote!(let #span = #open;)), self.call());
-        let kept = begin.is_some().then(|| quote!(let #active = #active;));
-        let opened = open.is_some().then(|| quote!(let #span = #span;));
-        let whole = quote!(async move { #kept let #mutable #timer = #timer; #opened #run });
+        let Flow::Future { boxed } = self.flow else {
+            // Futures hold the timer of their span.
+            let start = (!is_async || !self.has_span).then(start);
+            return self.function.with_body(quote!(#begin #start #run));
+        };
+        let kept = begin.is_some().then(|| {
+            let active = local(ACTIVE);
+            quote!(let #active = #active;)
+        });
+        let (start, held, call) = if self.has_span {
+            (None, None, self.in_span(&self.call()))
+        } else {
+            (Some(start()), Some(quote!(let #mutable #timer = #timer;)), self.call())
+        };
+        let whole = quote!(async move { #kept #held #run });
         let whole = if boxed { quote!(::std::boxed::Box::pin(#whole)) } else { whole };
-        self.function.with_body(quote!(#begin let #timer = #start; #open let #future = #call; #whole))
+        self.function.with_body(quote!(#begin #start let #future = #call; #whole))
     }
 
     /// Whether the result is looked at.
     fn looks(&self) -> bool {
-        self.args.outcome || (self.args.err.is_some() && self.span.is_some())
+        self.args.outcome || (self.args.err.is_some() && self.has_span)
     }
 
     /// Whether its span has nothing that the site of its timer does not know.
     fn has_usual_span(&self) -> bool {
         let is_known = matches!(self.flow, Flow::Sync | Flow::Async);
-        self.span.is_some() && is_known && has_usual_span(self.args)
+        self.has_span && is_known && has_usual_span(self.args)
     }
 
     /// How many run now.
@@ -114,115 +104,115 @@ impl<'a> Guarded<'a> {
         };
         let common =
             Common { level: args.common.level.clone(), path: args.common.path.clone(), ..Common::default() };
-        let site = one_site(Some("UpDownCounter"), &metric, &common);
-        let guard = &self.names.active;
+        let site = site(Some("UpDownCounter"), &metric, &common);
+        let guard = local(ACTIVE);
         Some(quote!(let #guard = #p::Active::start(#site);))
     }
 
-    /// The timer or the counter; with its span, where both end together.
+    /// The timer or the counter; on one thread with its span, where both end together.
     fn start(&self) -> TokenStream {
-        let Self { kind, args, p, metric, .. } = self;
+        let Self { kind, args, p, .. } = self;
         let (tags, is_tagged) = (dynamic_tags(&args.common), has_dynamic_tags(&args.common));
-        let (timer, outcome_timer) = match self.span {
-            _ if self.flow != Flow::Sync => (quote!(FutureTimer::start), quote!(FutureOutcomeTimer::start)),
-            Some(_) if self.has_usual_span() => (quote!(in_span), quote!(in_span_with_outcome)),
-            Some(_) => (quote!(SpanTimer::start), quote!(SpanOutcomeTimer::start)),
-            None => (quote!(CallTimer::start), quote!(OutcomeTimer::start)),
+        let timer = match (self.flow, self.has_span, args.outcome) {
+            (Flow::Sync, true, false) if self.has_usual_span() => quote!(in_span),
+            (Flow::Sync, true, true) if self.has_usual_span() => quote!(in_span_with_outcome),
+            (Flow::Sync, true, false) => quote!(SpanTimer::start),
+            (Flow::Sync, true, true) => quote!(SpanOutcomeTimer::start),
+            (Flow::Sync, false, false) => quote!(CallTimer::start),
+            (Flow::Sync, false, true) => quote!(OutcomeTimer::start),
+            (_, _, false) => quote!(FutureTimer::start),
+            (_, _, true) => quote!(FutureOutcomeTimer::start),
         };
-        let start = if args.outcome {
-            let sites = outcome_sites(kind.cell(), metric, &args.common);
-            if *kind == Kind::Count {
+        let sites = self.sites();
+        let start = match (args.outcome, kind) {
+            (true, Kind::Count) => {
                 let value = args.value.as_ref().map_or_else(|| quote!(1), |value| quote!(#value));
                 quote!(#p::OutcomeCounter::start(#sites, #tags, #value))
-            } else if is_tagged {
-                quote!(#p::TaggedOutcomeTimer::start(#sites, #tags))
-            } else {
-                quote!(#p::#outcome_timer(#sites))
             }
-        } else {
-            let site = site(Kind::Time, metric, &args.common);
-            if is_tagged { quote!(#p::start(#site, #tags)) } else { quote!(#p::#timer(#site)) }
+            (true, _) if is_tagged => quote!(#p::TaggedOutcomeTimer::start(#sites, #tags)),
+            (false, _) if is_tagged => quote!(#p::start(#sites, #tags)),
+            _ => quote!(#p::#timer(#sites)),
         };
         let start = in_scope(&args.common, &start);
-        match &self.span {
-            None => start,
-            // It is there already, or comes with the future.
-            Some(_) if self.has_usual_span() => start,
-            Some(open) if self.flow == Flow::Sync => quote!(#p::Spanned::new(#p::announced(#start), #open)),
-            Some(_) => quote!(#p::announced(#start)),
+        if !self.has_span || self.has_usual_span() {
+            return start;
         }
+        let timer = quote!(#p::announced(#start));
+        if self.flow != Flow::Sync {
+            return timer;
+        }
+        let open = open_span(args, self.function);
+        quote!(#p::Spanned::new(#timer, #open))
     }
 
-    /// Opens the span of a future.
-    fn open(&self) -> Option<TokenStream> {
-        let (p, span) = (&self.p, self.span.as_ref()?);
-        Some(quote!(#p::begun(#span)))
+    /// Its site, or one for each outcome.
+    fn sites(&self) -> TokenStream {
+        let of = if self.args.outcome { outcome_sites } else { site };
+        of(self.kind.cell(), &self.metric, &self.args.common)
+    }
+
+    /// The future in its span, measured.
+    fn in_span(&self, future: &TokenStream) -> TokenStream {
+        let p = &self.p;
+        if !self.has_span {
+            return future.clone();
+        }
+        if self.has_usual_span() {
+            let sites = self.sites();
+            let begin = if self.args.outcome { quote!(told) } else { quote!(timed) };
+            return quote!(#p::InSpan::new(#p::#begin(#sites), #future));
+        }
+        let (start, open) = (self.start(), open_span(self.args, self.function));
+        let begin = if self.looks() { quote!(told_in) } else { quote!(timed_in) };
+        quote!(#p::InSpan::new(#p::#begin(#start, #p::begun(#open)), #future))
     }
 
     /// The call, and what is said of its end.
     fn run(&self) -> TokenStream {
-        let Self { p, names: Names { timer, span, future, result, .. }, .. } = self;
-        let (looks, body) = (self.looks(), self.function.last());
-        match self.flow {
-            Flow::Sync if looks => {
-                let (call, error, ended) = (self.call(), self.error(), self.ended());
-                return quote!(let #result = #call; #error #ended #result);
-            }
+        let call = match self.flow {
             // A guard is all that it takes.
-            Flow::Sync => return body,
-            Flow::Async if !looks && self.span.is_none() => return body,
-            Flow::Async | Flow::Future { .. } => {}
+            Flow::Sync if !self.looks() => return self.function.last(),
+            Flow::Async if !self.looks() && !self.has_span => return self.function.last(),
+            Flow::Sync => self.call(),
+            Flow::Async => self.in_span(&self.future()),
+            Flow::Future { .. } => local(FUTURE).into_token_stream(),
+        };
+        let wait = (self.flow != Flow::Sync).then(|| quote!(.await));
+        if !self.looks() {
+            return quote!(#call #wait);
         }
-        let is_async = self.flow == Flow::Async;
-        let future = if is_async { self.future() } else { quote!(#future) };
-        let open = if is_async { self.open() } else { self.span.is_some().then(|| quote!(#span)) };
-        let in_span = open.map(|open| {
-            if self.has_usual_span() {
-                quote!(#p::InSpan::of(&#timer, #future))
-            } else {
-                quote!(#p::InSpan::new(#open, #future))
-            }
-        });
+        let (timer, result) = (local(TIMER), local(RESULT));
         let (error, ended) = (self.error(), self.ended());
-        match in_span {
-            None if looks => quote!(let #result = #future.await; #error #ended #result),
-            None => quote!(#future.await),
-            Some(in_span) if looks => quote!(let (#result, #span) = #in_span.await; #error #ended #result),
-            Some(in_span) => quote!(#in_span.await.0),
-        }
-    }
-
-    /// The span, where the result is looked at.
-    fn opened(&self) -> TokenStream {
-        let Names { timer, span, .. } = &self.names;
-        if self.flow == Flow::Sync { quote!(#timer.span()) } else { quote!(&#span) }
+        let mutable = self.args.outcome.then(|| quote!(mut));
+        let told = if wait.is_some() && self.has_span {
+            quote!((#result, #mutable #timer))
+        } else {
+            quote!(#result)
+        };
+        quote!(let #told = #call #wait; #error #ended #result)
     }
 
     /// Gives the span its error.
     fn error(&self) -> Option<TokenStream> {
-        let (p, err) = (&self.p, self.args.err.as_ref().filter(|_| self.span.is_some())?);
-        let (span, result) = (self.opened(), at(&self.names.result, err));
-        Some(quote_spanned!(err.span()=> #p::record_error(#span, &#result);))
+        let (p, err) = (&self.p, self.args.err.as_ref().filter(|_| self.has_span)?);
+        let (timer, result) = (local(TIMER), at(&local(RESULT), err));
+        Some(quote_spanned!(err.span()=> #p::record_error(#timer.span(), &#result);))
     }
 
     /// Says how it ended.
     fn ended(&self) -> Option<TokenStream> {
-        let Self { p, args, names: Names { timer, span, result, outcome, .. }, .. } = self;
+        let Self { p, args, .. } = self;
         if !args.outcome {
             return None;
         }
-        let (returned, timer) = match (&self.span, self.flow) {
-            (None, _) => (None, quote!(#timer)),
-            (Some(_), Flow::Sync) => (Some(quote!(#timer.returned(#outcome);)), quote!(#timer.timer)),
-            (Some(_), _) => (Some(quote!(#p::set_status(&#span, #outcome);)), quote!(#timer)),
-        };
+        let (timer, result, outcome) = (local(TIMER), local(RESULT), local("__outcome"));
         let stop = match &args.error_type {
-            None => quote!(#returned #timer.end(#outcome);),
+            None => quote!(#timer.end(#outcome);),
             Some(ErrorType { key, of }) => {
-                let (kind, result) = (local("__kind"), at(result, key));
+                let (kind, result) = (local("__kind"), at(&result, key));
                 let of = of.as_ref().map_or_else(|| quote!(#p::type_name), |of| quote!(#of));
                 let find = quote_spanned!(key.span()=> let #kind = #p::error_type(&#result, #of););
-                quote!(#find #returned #timer.end_with(#outcome, #kind);)
+                quote!(#find #timer.end_with(#outcome, #kind);)
             }
         };
         Some(quote! {

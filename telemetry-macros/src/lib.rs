@@ -12,6 +12,7 @@ mod guarded;
 mod tests;
 
 use proc_macro::TokenStream;
+use proc_macro2::{Delimiter, TokenTree};
 
 use crate::args::{AttributeArgs, CallArgs, Kind};
 use crate::block::Block;
@@ -153,16 +154,24 @@ fn expanded(
 ) -> syn::Result<proc_macro2::TokenStream> {
     let parse = |input: syn::parse::ParseStream<'_>| AttributeArgs::parse(kind, input);
     let args = syn::parse::Parser::parse2(parse, tokens.clone())?;
-    if let Ok(block) = syn::parse2::<syn::ItemImpl>(item.clone()) {
-        return Ok(Block::new(kind, tokens, &args)?.of_impl(block));
+    match keyword(item.clone()).as_deref() {
+        Some("impl") => return Ok(Block::new(kind, tokens, &args)?.of_impl(syn::parse2(item.clone())?)),
+        Some("mod") => return Block::new(kind, tokens, &args)?.of_module(syn::parse2(item.clone())?),
+        _ => {}
     }
-    if let Ok(module) = syn::parse2::<syn::ItemMod>(item.clone()) {
-        return Block::new(kind, tokens, &args)?.of_module(module);
-    }
-    let mut function = syn::parse2::<Function>(item.clone())?;
+    let mut function = Function::parse(item.clone())?;
     function.fits(&args)?;
     function.document(&args.name.as_ref().map_or_else(|| kind.unnamed().to_owned(), syn::LitStr::value));
     Ok(expand::attribute(kind, &args, &function))
+}
+
+/// Which of `fn`, `impl` and `mod` comes first: a look costs less than to parse in vain.
+fn keyword(item: proc_macro2::TokenStream) -> Option<String> {
+    item.into_iter().find_map(|token| match token {
+        TokenTree::Ident(word) if word == "fn" || word == "impl" || word == "mod" => Some(word.to_string()),
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => keyword(group.stream()),
+        _ => None,
+    })
 }
 
 fn call(kind: Kind, args: TokenStream) -> TokenStream {

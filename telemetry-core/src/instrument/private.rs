@@ -88,6 +88,12 @@ pub trait Measures {
     fn site(&self) -> Option<&'static Site>;
 }
 
+/// What is told how a call ended.
+pub trait Ends {
+    /// With the kind of error, if it is one.
+    fn end_with(&mut self, outcome: Outcome, error_type: Option<String>);
+}
+
 /// The span that opens next belongs to that call, and begins with the same reading of the clock.
 #[inline]
 pub fn announce(timer: &impl Measures) {
@@ -180,6 +186,18 @@ impl Measures for TaggedOutcomeTimer {
 
     fn site(&self) -> Option<&'static Site> {
         self.sites.first()
+    }
+}
+
+impl<W: Way> Ends for OutcomeOf<W> {
+    fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
+        self.end_with(outcome, error_type);
+    }
+}
+
+impl Ends for TaggedOutcomeTimer {
+    fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
+        self.end_with(outcome, error_type);
     }
 }
 

@@ -14,11 +14,56 @@ use by_inventory::{functions, sites};
 #[cfg(target_os = "linux")]
 use by_section::{functions, sites};
 
+/// The site of a function of which nothing but its name is said.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! site {
+    ($kind:ident, $name:literal) => {
+        $crate::function_site!($crate::metrics::FunctionSite::$kind(::core::module_path!(), $name)).site()
+    };
+}
+
+/// One for each way in which a call can end.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! outcome_sites {
+    ($kind:ident, $name:literal) => {
+        $crate::function_site!(
+            $crate::metrics::FunctionSite::$kind(::core::module_path!(), $name).by_outcome()
+        )
+        .outcomes()
+    };
+}
+
 /// The linker puts the sites of all attributes and macros into one section, and what is known of functions into another,
 /// one after the other, and says where these begin and end.
 #[cfg(target_os = "linux")]
 mod by_section {
     use super::{FunctionSite, Site};
+
+    /// The sites of one attribute or macro, in a static of their own that the catalogue finds.
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! sites {
+        ($many:literal, $sites:expr) => {{
+            #[used]
+            #[unsafe(link_section = "telemetry_sites_0")]
+            static SITES: [$crate::metrics::Site; $many] = $sites;
+            &SITES
+        }};
+    }
+
+    /// What is known of one function, in the same way.
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! function_site {
+        ($site:expr) => {{
+            #[used]
+            #[unsafe(link_section = "telemetry_functions_0")]
+            static SITE: $crate::metrics::FunctionSite = $site;
+            &SITE
+        }};
+    }
 
     #[allow(unsafe_code)]
     mod section {
@@ -89,26 +134,28 @@ mod by_inventory {
 
     inventory::collect!(ListedFunction);
 
-    /// Lists a function.
     #[doc(hidden)]
     #[macro_export]
-    macro_rules! list_function {
-        ($site:expr) => {
-            $crate::metrics::inventory::submit! { $crate::metrics::ListedFunction($site) }
-        };
+    macro_rules! sites {
+        ($many:literal, $sites:expr) => {{
+            static SITES: [$crate::metrics::Site; $many] = $sites;
+            $crate::metrics::inventory::submit! { $crate::metrics::Listed(&SITES) }
+            &SITES
+        }};
+    }
+
+    #[doc(hidden)]
+    #[macro_export]
+    macro_rules! function_site {
+        ($site:expr) => {{
+            static SITE: $crate::metrics::FunctionSite = $site;
+            $crate::metrics::inventory::submit! { $crate::metrics::ListedFunction(&SITE) }
+            &SITE
+        }};
     }
 
     pub(super) fn functions() -> impl Iterator<Item = &'static FunctionSite> {
         inventory::iter::<ListedFunction>.into_iter().map(|listed| listed.0)
-    }
-
-    /// Lists sites.
-    #[doc(hidden)]
-    #[macro_export]
-    macro_rules! list {
-        ($sites:expr) => {
-            $crate::metrics::inventory::submit! { $crate::metrics::Listed($sites) }
-        };
     }
 
     pub(super) fn sites() -> impl Iterator<Item = &'static Site> {
@@ -196,37 +243,26 @@ impl Table {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[allow(unsafe_code)]
 mod tests {
     use super::super::site::CellKind;
     use super::*;
 
-    #[used]
-    #[allow(unsafe_code)]
-    #[unsafe(link_section = "telemetry_sites_0")]
-    static ONE: Site = Site::here(CellKind::Counter, "listed.one", &[("k", "v")]);
-
-    #[used]
-    #[allow(unsafe_code)]
-    #[unsafe(link_section = "telemetry_sites_0")]
-    static FOUR: [Site; 4] = Site::timed("a::b", "f").outcomes();
-
-    #[used]
-    #[allow(unsafe_code)]
-    #[unsafe(link_section = "telemetry_functions_0")]
-    static FUNCTION: FunctionSite = FunctionSite::counted("a::b", "g");
-
     #[test]
     fn what_stands_in_the_section_is_listed_as_it_is() {
+        let one = &crate::sites!(1, [Site::here(CellKind::Counter, "listed.one", &[("k", "v")])])[0];
+        let four = crate::sites!(4, Site::timed("a::b", "f").outcomes());
+        let function = crate::function_site!(FunctionSite::counted("a::b", "g"));
         let all = catalogue();
         let found: Vec<_> = all.iter().map(|metric| (metric.name(), metric.tags())).collect();
-        let four = ["cancelled", "error", "ok", "panic"];
-        let four = four.map(|outcome| {
+        let outcomes = ["cancelled", "error", "ok", "panic"];
+        let timed = outcomes.map(|outcome| {
             ("function.duration", vec![("code.function.name", "a::b::f"), ("outcome", outcome)])
         });
         let called = ("function.calls", vec![("code.function.name", "a::b::g")]);
-        assert_eq!(found, [&[called], &four[..], &[("listed.one", vec![("k", "v")])]].concat());
-        assert!(std::ptr::eq(all[5].site, &raw const ONE) && std::ptr::eq(all[3].site, &raw const FOUR[0]));
-        assert!(std::ptr::eq(all[0].site, FUNCTION.site()));
+        assert_eq!(found, [&[called], &timed[..], &[("listed.one", vec![("k", "v")])]].concat());
+        assert!(std::ptr::eq(all[5].site, one) && std::ptr::eq(all[3].site, &raw const four[0]));
+        assert!(std::ptr::eq(all[0].site, function.site()));
     }
 }

@@ -2,9 +2,9 @@
 //! little as there can be, and the sites are made when they are first asked for.
 
 use std::panic::Location;
-use std::sync::OnceLock;
 
 use super::site::{CellKind, Site};
+use crate::sync::StaticRef;
 
 /// What is known of a function before it is measured.
 #[derive(Debug)]
@@ -14,94 +14,73 @@ pub struct FunctionSite {
     module: &'static str,
     name: &'static str,
     place: &'static Location<'static>,
-    sites: OnceLock<Sites>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Sites {
-    One(&'static Site),
-    /// One for each way in which a call can end.
-    Outcomes(&'static [Site; 4]),
+    /// Made at first use, one of the two.
+    site: StaticRef<Site>,
+    outcomes: StaticRef<[Site; 4]>,
 }
 
 impl FunctionSite {
     #[track_caller]
-    const fn new(kind: CellKind, module: &'static str, name: &'static str, has_outcomes: bool) -> Self {
-        Self { kind, has_outcomes, module, name, place: Location::caller(), sites: OnceLock::new() }
+    const fn new(kind: CellKind, module: &'static str, name: &'static str) -> Self {
+        let (site, outcomes) = (StaticRef::none(), StaticRef::none());
+        Self { kind, has_outcomes: false, module, name, place: Location::caller(), site, outcomes }
     }
 
     /// How long it takes.
     #[track_caller]
     pub const fn timed(module: &'static str, name: &'static str) -> Self {
-        Self::new(CellKind::Histogram, module, name, false)
-    }
-
-    /// The same for each way in which a call can end.
-    #[track_caller]
-    pub const fn timed_by_outcome(module: &'static str, name: &'static str) -> Self {
-        Self::new(CellKind::Histogram, module, name, true)
+        Self::new(CellKind::Histogram, module, name)
     }
 
     /// How often it is called.
     #[track_caller]
     pub const fn counted(module: &'static str, name: &'static str) -> Self {
-        Self::new(CellKind::Counter, module, name, false)
-    }
-
-    /// The same for each way in which a call can end.
-    #[track_caller]
-    pub const fn counted_by_outcome(module: &'static str, name: &'static str) -> Self {
-        Self::new(CellKind::Counter, module, name, true)
+        Self::new(CellKind::Counter, module, name)
     }
 
     /// How many of its calls run.
     #[track_caller]
     pub const fn active(module: &'static str, name: &'static str) -> Self {
-        Self::new(CellKind::UpDownCounter, module, name, false)
+        Self::new(CellKind::UpDownCounter, module, name)
     }
 
-    /// Its site.
+    /// The same for each way in which a call can end.
+    pub const fn by_outcome(mut self) -> Self {
+        self.has_outcomes = true;
+        self
+    }
+
+    /// Its site, of one that has no outcomes.
     #[inline]
     pub fn site(&'static self) -> &'static Site {
-        match self.sites() {
-            Sites::One(site) => site,
-            Sites::Outcomes([first, ..]) => first,
-        }
+        self.site.get().unwrap_or_else(|| self.make())
     }
 
     /// Its sites, of one that has them by outcome.
     #[inline]
     pub fn outcomes(&'static self) -> &'static [Site; 4] {
-        match self.sites() {
-            Sites::Outcomes(sites) => sites,
-            Sites::One(_) => unreachable!("it is not measured by outcome"),
-        }
+        self.outcomes.get().unwrap_or_else(|| self.make_outcomes())
     }
 
     /// All of them.
     #[cfg(feature = "catalogue")]
     pub(super) fn all(&'static self) -> &'static [Site] {
-        match self.sites() {
-            Sites::One(site) => std::slice::from_ref(site),
-            Sites::Outcomes(sites) => sites,
-        }
+        if self.has_outcomes { self.outcomes() } else { std::slice::from_ref(self.site()) }
     }
 
-    #[inline]
-    fn sites(&'static self) -> Sites {
-        self.sites.get().copied().unwrap_or_else(|| self.make())
+    const fn new_site(&self) -> Site {
+        Site::of_function(self.kind, self.module, self.name, self.place)
+    }
+
+    // Both are made before anybody waits for them: an allocator may be what is measured.
+
+    #[cold]
+    fn make(&'static self) -> &'static Site {
+        self.site.get_or_set(Box::leak(Box::new(self.new_site())))
     }
 
     #[cold]
-    fn make(&'static self) -> Sites {
-        let site = Site::of_function(self.kind, self.module, self.name, self.place);
-        let made = if self.has_outcomes {
-            Sites::Outcomes(Box::leak(Box::new(site.outcomes())))
-        } else {
-            Sites::One(Box::leak(Box::new(site)))
-        };
-        // Made outside: an allocator may be what is measured.
-        let _ = self.sites.set(made);
-        self.sites.get().copied().unwrap_or(made)
+    fn make_outcomes(&'static self) -> &'static [Site; 4] {
+        self.outcomes.get_or_set(Box::leak(Box::new(self.new_site().outcomes())))
     }
 }

@@ -16,7 +16,6 @@ mod cursor;
 mod encode;
 mod fields;
 mod links;
-mod site_ptr;
 
 use tracing_core::{Level, Metadata};
 
@@ -26,7 +25,6 @@ pub use chunk::Chunk;
 pub use encode::{Encoded, Words};
 pub use fields::{FieldBuf, FieldWords, Fields, Key, capped};
 pub use links::Links;
-pub use site_ptr::SitePtr;
 
 /// A text longer than this is cut where it is recorded.
 pub const MAX_TEXT: usize = 8 << 10;

@@ -4,8 +4,10 @@
 //! other.
 
 use super::prefetch;
-use crate::model::record::{Chunk, Encoded, SitePtr, Words};
+use crate::model::record::{Chunk, Encoded, Words};
+use crate::sync::StaticRef;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use tracing_core::Metadata;
 
 use Ordering::{Acquire, Relaxed, Release};
 
@@ -13,7 +15,7 @@ use Ordering::{Acquire, Relaxed, Release};
 pub(super) struct Block {
     words: Box<[AtomicU64]>,
     /// The call sites of those records that have one, in their order.
-    sites: Box<[SitePtr]>,
+    sites: Box<[StaticRef<Metadata<'static>>]>,
     prefetches: bool,
     /// Written by the writer.
     written: AtomicU64,
@@ -58,7 +60,7 @@ impl Block {
         let words = (bytes / 8).min(1 << 23);
         Self {
             words: (0..words).map(|_| AtomicU64::new(0)).collect(),
-            sites: (0..words / LEAST_RECORD).map(|_| SitePtr::default()).collect(),
+            sites: (0..words / LEAST_RECORD).map(|_| StaticRef::default()).collect(),
             prefetches: prefetch::is_supported(),
             written: AtomicU64::new(0),
             read: AtomicU64::new(0),
@@ -116,7 +118,7 @@ impl Block {
     pub(super) fn read_into(&self, chunk: &mut Chunk) -> usize {
         let (from, to) = (Mark::of(self.read.load(Relaxed)), Mark::of(self.written.load(Acquire)));
         let words = self.words[from.words..to.words].iter().map(|word| word.load(Relaxed));
-        let sites = self.sites[from.sites..to.sites].iter().filter_map(SitePtr::get);
+        let sites = self.sites[from.sites..to.sites].iter().filter_map(StaticRef::get);
         chunk.extend(to.items - from.items, words, sites);
         self.read.store(to.packed(), Relaxed);
         to.items - from.items
