@@ -114,7 +114,8 @@ pin_project_lite::pin_project! {
         entering: Entering,
         #[pin]
         future: F,
-        end: E,
+        leaving: Leaving,
+        timer: E,
     }
 }
 
@@ -128,17 +129,11 @@ struct Leaving(bool);
 
 /// The timer ends when the future is gone.
 #[derive(Debug)]
-pub struct Timed<T> {
-    leaving: Leaving,
-    _timer: T,
-}
+pub struct Timed<T>(T);
 
 /// Timer and span are handed out with the result.
 #[derive(Debug)]
-pub struct Told<T> {
-    leaving: Leaving,
-    timer: Option<T>,
-}
+pub struct Told<T>(Option<T>);
 
 /// The timer and the span of a future that has come to its end.
 #[derive(Debug)]
@@ -189,7 +184,15 @@ impl Drop for Leaving {
 #[derive(Debug)]
 pub struct Begun<E> {
     entering: Entering,
-    end: E,
+    leaving: Leaving,
+    timer: E,
+}
+
+impl<E> Begun<E> {
+    fn new(span: Span, timer: E) -> Self {
+        let leaving = Leaving(!span.is_none());
+        Self { entering: Entering(span), leaving, timer }
+    }
 }
 
 /// For a function of which nothing else is said.
@@ -208,22 +211,20 @@ pub fn told(sites: &'static [Site; 4]) -> Begun<Told<FutureOutcomeTimer>> {
 
 /// That timer ends when its future is gone.
 pub fn timed_in<T>(timer: T, span: Span) -> Begun<Timed<T>> {
-    let leaving = Leaving(!span.is_none());
-    Begun { entering: Entering(span), end: Timed { leaving, _timer: timer } }
+    Begun::new(span, Timed(timer))
 }
 
 /// That timer is told how its future ended.
 pub fn told_in<T>(timer: T, span: Span) -> Begun<Told<T>> {
-    let leaving = Leaving(!span.is_none());
-    Begun { entering: Entering(span), end: Told { leaving, timer: Some(timer) } }
+    Begun::new(span, Told(Some(timer)))
 }
 
 impl<F, E> InSpan<F, E> {
     /// Calls nothing: it is a part of each annotated function.
     #[inline]
     pub fn new(begun: Begun<E>, future: F) -> Self {
-        let Begun { entering, end } = begun;
-        Self { entering, future, end }
+        let Begun { entering, leaving, timer } = begun;
+        Self { entering, future, leaving, timer }
     }
 }
 
@@ -236,7 +237,7 @@ impl<F: Future, T> Future for InSpan<F, Timed<T>> {
         let polled = this.future.poll(context);
         drop(entered);
         match polled {
-            Poll::Ready(_) => this.entering.end(&mut this.end.leaving),
+            Poll::Ready(_) => this.entering.end(this.leaving),
             Poll::Pending => {}
         }
         polled
@@ -252,16 +253,18 @@ impl<F: Future, T> Future for InSpan<F, Told<T>> {
         let polled = this.future.poll(context);
         drop(entered);
         match polled {
-            Poll::Ready(output) => Poll::Ready((output, this.end.tell(this.entering))),
+            Poll::Ready(output) => {
+                let span = this.entering.take(this.leaving);
+                Poll::Ready((output, this.timer.ended(span)))
+            }
             Poll::Pending => Poll::Pending,
         }
     }
 }
 
 impl<T> Told<T> {
-    fn tell(&mut self, entering: &mut Entering) -> Ended<T> {
-        let timer = self.timer.take().expect("no future goes on after its end");
-        Ended { span: entering.take(&mut self.leaving), timer }
+    fn ended(&mut self, span: Span) -> Ended<T> {
+        Ended { span, timer: self.0.take().expect("no future goes on after its end") }
     }
 }
 
