@@ -69,8 +69,9 @@ impl SpanExt for Span {
         let set = |inner: &Inner, id, slot: &'static Slot| {
             let Some(site) = slot.site() else { return Err(SetParentError::NotSeen) };
             let now = inner.sink.clock().now();
+            let propagated = carried(Arc::new(parent.clone()));
             let sampled = inner.sink.sampler().keeps_remote(parent.span, site, || now);
-            let (all, propagated) = (inner.store.below(id, slot), Propagated::of(parent));
+            let all = inner.store.below(id, slot);
             if all.iter().any(|(_, slot)| slot.is_used()) {
                 return Err(SetParentError::InUse);
             }
@@ -91,12 +92,9 @@ impl SpanExt for Span {
 
     fn trace_context(&self) -> Option<TraceContext> {
         let read = |inner: &Inner, id, slot: &'static Slot| {
-            let mut context = TraceContext::new(slot.hand_out(id)?);
-            if let Some(propagated) = slot.propagated() {
-                context.trace_state.clone_from(&propagated.trace_state);
-                context.baggage.clone_from(&propagated.baggage);
-                context.baggage_properties.clone_from(&propagated.baggage_properties);
-            }
+            let span = slot.hand_out(id)?;
+            let mut context = slot.propagated().map_or_else(|| TraceContext::new(span), Arc::unwrap_or_clone);
+            context.span = span;
             if context.trace_state.is_empty() && context.span.sampled && slot.is_decided_here() {
                 context.trace_state = inner.sink.sampler().trace_state();
             }
@@ -119,32 +117,14 @@ pub fn current_trace_context() -> Option<TraceContext> {
     Span::current().trace_context()
 }
 
-/// What travels with a trace beside its ids.
-#[derive(Debug)]
-pub(crate) struct Propagated {
-    pub(crate) trace_state: String,
-    pub(crate) baggage: Vec<(String, String)>,
-    pub(crate) baggage_properties: Vec<(String, String)>,
-}
-
-impl Propagated {
-    /// None where nothing does.
-    pub(crate) fn of(context: &TraceContext) -> Option<Arc<Self>> {
-        let TraceContext { trace_state, baggage, baggage_properties, .. } = context;
-        let any = !trace_state.is_empty() || !baggage.is_empty();
-        any.then(|| {
-            Arc::new(Self {
-                trace_state: trace_state.clone(),
-                baggage: baggage.clone(),
-                baggage_properties: baggage_properties.clone(),
-            })
-        })
-    }
+/// If it says more than ids.
+pub(crate) fn carried(context: Arc<TraceContext>) -> Option<Arc<TraceContext>> {
+    (!context.trace_state.is_empty() || !context.baggage.is_empty()).then_some(context)
 }
 
 thread_local! {
     static HAS_REMOTE: Cell<bool> = const { Cell::new(false) };
-    static REMOTE: RefCell<Option<TraceContext>> = const { RefCell::new(None) };
+    static REMOTE: RefCell<Option<Arc<TraceContext>>> = const { RefCell::new(None) };
 }
 
 /// Runs `f`; spans without a parent that begin in it on this thread are children of that span elsewhere. What a server
@@ -158,7 +138,7 @@ thread_local! {
 /// let span = telemetry_layer::with_remote_parent(parent, || tracing::info_span!("request", otel.kind = "server"));
 /// ```
 pub fn with_remote_parent<R>(parent: Option<TraceContext>, f: impl FnOnce() -> R) -> R {
-    struct Back(Option<TraceContext>);
+    struct Back(Option<Arc<TraceContext>>);
     impl Drop for Back {
         fn drop(&mut self) {
             HAS_REMOTE.set(self.0.is_some());
@@ -166,7 +146,7 @@ pub fn with_remote_parent<R>(parent: Option<TraceContext>, f: impl FnOnce() -> R
         }
     }
     let is_some = parent.is_some();
-    let before = REMOTE.try_with(|remote| remote.replace(parent)).ok().flatten();
+    let before = REMOTE.try_with(|remote| remote.replace(parent.map(Arc::new))).ok().flatten();
     HAS_REMOTE.set(is_some);
     let _back = Back(before);
     f()
@@ -179,7 +159,7 @@ pub(crate) fn has_remote_parent() -> bool {
 }
 
 /// That parent.
-pub(crate) fn remote_parent() -> Option<TraceContext> {
+pub(crate) fn remote_parent() -> Option<Arc<TraceContext>> {
     REMOTE.try_with(|remote| remote.borrow().clone()).ok().flatten()
 }
 

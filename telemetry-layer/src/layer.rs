@@ -18,7 +18,7 @@ use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::context::{self, Propagated};
+use crate::context;
 use crate::local::{self, Local};
 use crate::open_spans::OpenSpans;
 use crate::plan::{self, Events, Measured, Plan, Plans, Rules, SpanMetrics};
@@ -26,8 +26,8 @@ use crate::store::{Opening, Slot, Store};
 use crate::visit::Recorder;
 use crate::{heartbeat, log_record, metric_fields};
 
-/// Fields of an event that need more words take memory of their own.
-const EVENT_WORDS: usize = 24;
+/// Fields of an event, or recorded later, that need more words take memory of their own.
+const PLACE: usize = 24;
 
 /// Turns spans and events into telemetry of the collector it was made with.
 ///
@@ -210,12 +210,11 @@ impl Inner {
         &self,
         explicit: Option<&Id>,
         contextual: bool,
-        current: impl FnOnce() -> Option<(u64, &'static Slot)>,
+        current: Option<(u64, &'static Slot)>,
     ) -> Option<(u64, &'static Slot)> {
         match explicit {
             Some(id) => Some((id.into_u64(), self.store.find(id.into_u64())?)),
-            None if contextual => current(),
-            None => None,
+            None => current.filter(|_| contextual),
         }
     }
 }
@@ -267,7 +266,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             return;
         }
         let Some(site) = slot.site() else { return };
-        let mut fields = FieldBuf::new();
+        let place = field_place();
+        let mut fields = FieldBuf::at(&place);
         let special = inner.plan(site).record(|recorder| values.record(recorder), &mut fields);
         if !fields.is_empty() || fields.cut() > 0 {
             slot.update(&fields);
@@ -301,13 +301,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let mut fields = FieldBuf::at(&place);
         event.record(&mut Recorder { fields: &mut fields, rules: None });
         let written = inner.local(|local| {
-            let span = inner.parent(event.parent(), event.is_contextual(), || local.current());
+            let span = inner.parent(event.parent(), event.is_contextual(), local.current());
             let context = span.and_then(|(id, slot)| slot.hand_out(id));
             let head = event_head(context, site, now, &fields);
             local.writer.push(Signal::Events, Encoded::event(&head, fields.words()));
         });
         if written.is_none() {
-            let span = inner.parent(event.parent(), false, || None);
+            let span = inner.parent(event.parent(), false, None);
             let context = span.and_then(|(id, slot)| slot.hand_out(id));
             let record = Encoded::event(&event_head(context, site, now, &fields), fields.words());
             inner.sink.with_writer(|writer| writer.push(Signal::Events, record));
@@ -343,11 +343,6 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let measured = inner.local(|local| {
             let slot = local.find(&inner.store, id)?;
             local.closes(id, slot);
-            if let above @ 1.. = slot.above()
-                && let Some(parent) = local.current_or(&inner.store, above)
-            {
-                parent.child_ended();
-            }
             if slot.is_measured() {
                 return Some(slot);
             }
@@ -377,7 +372,7 @@ impl Inner {
         attributes: &Attributes<'_>,
         id: u64,
     ) -> Option<&'static Slot> {
-        let current = || local.as_deref().and_then(Local::current);
+        let current = local.as_deref().and_then(Local::current);
         let parent = self.parent(attributes.parent(), attributes.is_contextual(), current);
         let known = parent.and_then(|(id, slot)| Some((slot.context(id)?, id, slot)));
         let is_remote = known.is_none() && context::has_remote_parent();
@@ -386,7 +381,7 @@ impl Inner {
         let measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
         let (context, parent, decided_here) = match known {
             Some((parent, _, slot)) => {
-                slot.has_below();
+                slot.child_begins();
                 (SpanContext { span_id, ..parent }, Some(parent.span_id), slot.is_decided_here())
             }
             None if is_remote => self.below_remote(new_trace, span_id, site),
@@ -401,7 +396,7 @@ impl Inner {
         if is_remote || known.is_some_and(|(.., slot)| slot.propagates()) {
             let propagated = match known {
                 Some((.., parent)) => parent.propagated(),
-                None => context::remote_parent().as_ref().and_then(Propagated::of),
+                None => context::remote_parent().and_then(context::carried),
             };
             slot.propagate(id, propagated);
         }
@@ -432,6 +427,11 @@ impl Inner {
     /// A span ends: it is written, if it is kept, and forgotten.
     #[inline]
     fn close(&self, id: u64, slot: &'static Slot, writer: &mut Writer) {
+        if let above @ 1.. = slot.above()
+            && let Some(parent) = self.store.find(above)
+        {
+            parent.child_ended();
+        }
         if slot.is_sampled() {
             self.finish(id, slot, writer);
         } else {
@@ -443,9 +443,6 @@ impl Inner {
     /// The same for a span that is measured, or where the thread is ending.
     #[cold]
     fn close_measured(&self, id: u64, slot: &'static Slot) {
-        if let Some(parent) = self.store.find(slot.above()) {
-            parent.child_ended();
-        }
         let _held = slot.is_measured().then(Held::now);
         if slot.is_measured() {
             self.local(|local| local.closes(id, slot));
@@ -474,7 +471,7 @@ impl Inner {
     #[cold]
     fn event_by_plan(&self, event: &Event<'_>, plan: &Plan) {
         let (site, clock) = (event.metadata(), self.sink.clock());
-        let current = || self.local(|local| local.current()).flatten();
+        let current = self.local(|local| local.current()).flatten();
         let span = self.parent(event.parent(), event.is_contextual(), current);
         let context = span.and_then(|(id, slot)| slot.hand_out(id));
         let now = clock.now();
@@ -530,8 +527,8 @@ impl Inner {
     fn finish_late(&self, id: u64, slot: &Slot, writer: &mut Writer) {
         let Some(head) = slot.head(id) else { return };
         let duration_nano = self.sink.clock().now().since(slot.start());
-        let late = slot.take_late().unwrap_or_default();
-        let mut fields = slot.read_fields(Some(&late));
+        let mut late = slot.take_late().unwrap_or_default();
+        let mut fields = slot.fields(late.fields.take());
         if self.times_busy.load(Relaxed) {
             let busy = slot.busy();
             fields.push(Key::Name("busy_ns"), ValueRef::U64(busy));
@@ -552,10 +549,10 @@ impl Inner {
     }
 }
 
-/// Where an event writes its fields.
+/// Where fields are written that are not those of a new span.
 #[inline]
-fn field_place() -> [sync::atomic::AtomicU64; EVENT_WORDS] {
-    [const { sync::atomic::AtomicU64::new(0) }; EVENT_WORDS]
+fn field_place() -> [sync::atomic::AtomicU64; PLACE] {
+    [const { sync::atomic::AtomicU64::new(0) }; PLACE]
 }
 
 /// What the record of an event in that span begins with.

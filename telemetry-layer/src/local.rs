@@ -138,15 +138,6 @@ impl Local {
         }
     }
 
-    /// The same of a span that is mostly the one that the thread is in.
-    #[inline]
-    pub(crate) fn current_or(&self, store: &Store, id: u64) -> Option<&'static Slot> {
-        match self.stack.last() {
-            Some(entered) if entered.id == id => Some(entered.slot),
-            _ => store.find(id),
-        }
-    }
-
     /// A span that this thread will soon look for.
     #[inline]
     pub(crate) fn opened(&mut self, id: u64, slot: &'static Slot) {

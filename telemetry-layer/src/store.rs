@@ -13,13 +13,12 @@ use std::sync::{Arc, OnceLock, PoisonError};
 
 use telemetry_core::clock::Tick;
 use telemetry_core::model::record::{FieldBuf, Links, Site, SpanHead, Time, Words};
-use telemetry_core::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
+use telemetry_core::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceContext, TraceId};
 use telemetry_core::private::Outcome;
 use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use telemetry_core::sync::{Mutex, MutexGuard, StaticRef};
 use tracing::Metadata;
 
-use crate::context::Propagated;
 use crate::visit::{Code, Special};
 
 use Ordering::{Acquire, Relaxed, Release};
@@ -63,7 +62,8 @@ pub(crate) struct Late {
     pub(crate) description: Option<String>,
     pub(crate) has_panicked: bool,
     pub(crate) links: Vec<SpanContext>,
-    pub(crate) propagated: Option<Arc<Propagated>>,
+    /// What travels with the trace beside its ids.
+    pub(crate) propagated: Option<Arc<TraceContext>>,
     /// All fields, where they are too large for the slot.
     pub(crate) fields: Option<FieldBuf<'static>>,
 }
@@ -187,7 +187,7 @@ impl Slot {
 
     /// A span begins below it.
     #[inline]
-    pub(crate) fn has_below(&self) {
+    pub(crate) fn child_begins(&self) {
         if !self.is_parent.load(Relaxed) {
             self.is_parent.store(true, Relaxed);
         }
@@ -220,12 +220,12 @@ impl Slot {
     }
 
     /// What children are told, and other programs.
-    pub(crate) fn propagated(&self) -> Option<Arc<Propagated>> {
+    pub(crate) fn propagated(&self) -> Option<Arc<TraceContext>> {
         if self.propagates() { self.lock().as_ref()?.propagated.clone() } else { None }
     }
 
     #[cold]
-    pub(crate) fn propagate(&self, id: u64, propagated: Option<Arc<Propagated>>) {
+    pub(crate) fn propagate(&self, id: u64, propagated: Option<Arc<TraceContext>>) {
         let flag = if propagated.is_some() { PROPAGATES } else { 0 };
         if propagated.is_some() || self.propagates() {
             self.change(id, |late| late.propagated = propagated);
@@ -280,30 +280,30 @@ impl Slot {
     pub(crate) fn update(&self, later: &FieldBuf<'_>) {
         let Some(site) = self.site.get() else { return };
         let mut late = self.lock();
-        let mut fields = self.read_fields(late.as_deref());
-        fields.update(later, site);
+        let before = late.as_mut().and_then(|late| late.fields.take());
+        let fields = self.fields(before).updated(later, site);
         if fields.words().count() > WORDS {
             self.flags.store(self.flags.load(Relaxed) | LATE, Relaxed);
             late.get_or_insert_default().fields = Some(fields);
         } else {
             fields.words().write(&self.words);
             self.set_size(&fields);
-            late.iter_mut().for_each(|late| late.fields = None);
         }
     }
 
     /// All fields now.
     pub(crate) fn all_fields(&self) -> FieldBuf<'static> {
-        self.read_fields(self.lock().as_deref())
+        let late = self.lock();
+        let elsewhere = late.as_ref().and_then(|late| late.fields.as_ref());
+        elsewhere.map_or_else(|| self.fields(None).to_owned(), FieldBuf::to_owned)
     }
 
-    pub(crate) fn read_fields(&self, late: Option<&Late>) -> FieldBuf<'static> {
-        if let Some(elsewhere) = late.and_then(|late| late.fields.as_ref()) {
-            elsewhere.to_owned()
-        } else {
+    /// All fields; those that did not fit are elsewhere.
+    pub(crate) fn fields(&self, elsewhere: Option<FieldBuf<'static>>) -> FieldBuf<'_> {
+        elsewhere.unwrap_or_else(|| {
             let (words, cut) = self.words();
-            FieldBuf::of(words, cut)
-        }
+            FieldBuf::on(words, cut)
+        })
     }
 
     #[inline]

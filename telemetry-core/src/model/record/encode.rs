@@ -20,6 +20,8 @@ const HAS_LINKS: u8 = 1 << 5;
 const ERROR: u8 = 2;
 
 const SPAN_WORDS: usize = 8;
+/// Which of them is the duration.
+const DURATION: usize = 6;
 const EVENT_WORDS: usize = 6;
 
 /// A record that is ready to be written.
@@ -68,7 +70,7 @@ impl<W> Encoded<W, SPAN_WORDS> {
     /// Its span ends now.
     #[inline]
     pub fn end(&mut self, duration_nano: u64) {
-        self.head[6] = duration_nano;
+        self.head[DURATION] = duration_nano;
     }
 }
 

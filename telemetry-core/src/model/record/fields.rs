@@ -129,12 +129,18 @@ impl<'a> FieldBuf<'a> {
     /// The fields as they are written.
     #[inline]
     pub fn words(&self) -> FieldWords<'_> {
-        FieldWords { place: &self.place[..self.place.len() - self.room.len()], own: &self.own }
+        FieldWords { place: self.used(), own: &self.own }
+    }
+
+    /// The words in their place.
+    #[inline]
+    fn used(&self) -> &'a [AtomicU64] {
+        &self.place[..self.place.len() - self.room.len()]
     }
 
     #[inline]
     fn len(&self) -> usize {
-        self.place.len() - self.room.len() + self.own.len()
+        self.used().len() + self.own.len()
     }
 
     /// Whether they did not fit into their place.
@@ -143,16 +149,16 @@ impl<'a> FieldBuf<'a> {
         !self.own.is_empty()
     }
 
-    /// Fields that were written, of which so many were cut.
-    pub fn of(words: impl Words, cut: u32) -> FieldBuf<'static> {
-        let mut own = Vec::new();
-        words.each(|word| own.push(word));
-        FieldBuf { own, cut, ..FieldBuf::new() }
+    /// Fields that were written there, of which so many were cut.
+    pub const fn on(words: &'a [AtomicU64], cut: u32) -> Self {
+        Self { place: words, room: &[], own: Vec::new(), cut }
     }
 
     /// The same fields in memory of their own.
     pub fn to_owned(&self) -> FieldBuf<'static> {
-        FieldBuf::of(self.words(), self.cut)
+        let mut own = Vec::new();
+        self.words().each(|word| own.push(word));
+        FieldBuf { own, cut: self.cut, ..FieldBuf::new() }
     }
 
     /// Whether nothing was recorded.
@@ -198,13 +204,7 @@ impl<'a> FieldBuf<'a> {
     /// Adds a field as `Debug` or `Display` prints it, without a copy of the text in between.
     pub fn push_fmt(&mut self, key: Key<'_>, text: std::fmt::Arguments<'_>) {
         let start = self.len();
-        let key = match key {
-            Key::Index(index @ 0..255) => index as u8,
-            key => match self.push_key(key) {
-                Some(key) => key,
-                None => return,
-            },
-        };
+        let Some(key) = self.push_key(key) else { return };
         let at = self.len();
         self.put(Coded::One([0]));
         let mut len = 0;
@@ -292,11 +292,10 @@ impl<'a> FieldBuf<'a> {
 
     /// The words in memory of their own, where they are from now on.
     fn own(&mut self) -> &mut Vec<u64> {
-        let len = self.place.len() - self.room.len();
-        let place = std::mem::take(&mut self.place);
-        self.room = &[];
-        self.own.reserve(2 * len);
-        self.own.extend(place[..len].iter().map(|word| word.load(Relaxed)));
+        let used = self.used();
+        (self.place, self.room) = (&[], &[]);
+        self.own.reserve(2 * used.len());
+        self.own.extend(used.iter().map(|word| word.load(Relaxed)));
         &mut self.own
     }
 
@@ -310,8 +309,8 @@ impl<'a> FieldBuf<'a> {
         }
     }
 
-    /// Adds what was recorded later: of a key that stands here already, the later value wins.
-    pub fn update(&mut self, later: &FieldBuf<'_>, site: &'static Metadata<'static>) {
+    /// With what was recorded later: of a key that stands here already, the later value wins.
+    pub fn updated(&self, later: &FieldBuf<'_>, site: &'static Metadata<'static>) -> FieldBuf<'static> {
         let mut kept = FieldBuf { cut: self.cut + later.cut, ..FieldBuf::new() };
         let (own, later) = (self.bytes(), later.bytes());
         let (own, later) = (RawFields::new(&own, site), RawFields::new(&later, site));
@@ -329,7 +328,7 @@ impl<'a> FieldBuf<'a> {
                 before.into_iter().for_each(|(_, _, raw)| raw.each(|word| kept.put(Coded::One([word]))));
             }
         }
-        *self = kept;
+        kept
     }
 
     /// The text of a field, if there is one of that name and it has a text.
@@ -372,12 +371,15 @@ impl<'a> FieldBuf<'a> {
                 self.cut += 1;
                 None
             }
-            Key::Name(name) => {
-                let name = &name[..name.floor_char_boundary(MAX_TEXT)];
-                self.put(Coded::Text(head(NAMED, NAME, name.len(), false), name));
-                Some(NAMED)
-            }
+            Key::Name(name) => Some(self.push_name(name)),
         }
+    }
+
+    #[cold]
+    fn push_name(&mut self, name: &str) -> u8 {
+        let name = &name[..name.floor_char_boundary(MAX_TEXT)];
+        self.put(Coded::Text(head(NAMED, NAME, name.len(), false), name));
+        NAMED
     }
 
     #[inline]
