@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use telemetry_layer::prelude::*;
-use telemetry_tests::{count_of, recorded};
+use telemetry_tests::{count_of, ready, recorded};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -175,4 +175,48 @@ fn fields_are_read_before_the_arguments_go_into_the_future() {
     let texts: Vec<_> =
         spans.map(|span| span.fields.iter().find(|(k, _)| k == "text").unwrap().1.clone()).collect();
     assert_eq!(texts, ["four".into(), "five!".into()]);
+}
+
+/// Says that it is dropped.
+struct Says(&'static str);
+
+impl Drop for Says {
+    fn drop(&mut self) {
+        tracing::info!("{} is dropped", self.0);
+    }
+}
+
+#[time_me]
+async fn holds() {
+    let _held = Says("what it holds");
+    let _ = held_below().await;
+}
+
+#[time_me(outcome)]
+async fn held_below() -> Result<(), ()> {
+    let _held = Says("what is held below");
+    std::future::pending().await
+}
+
+#[time_me]
+async fn ends() {
+    let _held = Says("what is over");
+}
+
+#[test]
+fn what_a_future_holds_is_dropped_in_its_span() {
+    let kept = recorded(|_| {
+        let mut cancelled = Box::pin(holds());
+        assert!(cancelled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(cancelled);
+        ready(ends());
+        drop(holds());
+        tracing::info!("outside");
+    });
+    let place = |text: &str| kept.event(text).span_id;
+    assert_eq!(place("what it holds is dropped"), Some(kept.span("holds").span_id));
+    assert_eq!(place("what is held below is dropped"), Some(kept.span("held_below").span_id));
+    assert_eq!(place("what is over is dropped"), Some(kept.span("ends").span_id));
+    assert_eq!((place("outside"), kept.spans.len()), (None, 3), "what was never polled has no span");
+    assert_eq!(kept.span("held_below").parent_span_id, Some(kept.span("holds").span_id));
 }

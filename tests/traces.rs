@@ -1,42 +1,21 @@
-//! Traces across borders, links, sampling by rule, metrics of spans, fields that must not be seen, spans that are open.
+//! Traces across borders, links, metrics of spans, fields that must not be seen, spans that are open.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use proptest::prelude::*;
 use telemetry_layer::clock::Clock;
-use telemetry_layer::model::{SpanContext, SpanId, Status, TraceContext, TraceId, Value};
+use telemetry_layer::model::{SpanId, Status, TraceId, Value};
 use telemetry_layer::prelude::*;
 use telemetry_layer::sampling::Sampling;
 use telemetry_layer::testing::{ManualClock, assert_counter};
 use telemetry_layer::{
-    Builder, Level, SetParentError, Signal, SpanMetrics, current_trace_context, with_remote_parent,
+    Builder, Level, SetParentError, SpanMetrics, current_trace_context, with_remote_parent,
 };
-use telemetry_tests::{Kept, SOON, collector, recorded};
+use telemetry_tests::{SOON, collector, recorded, recorded_by, remote};
 use tracing::field::Empty;
 use tracing::{Span, error, info, info_span, instrument};
-use tracing_subscriber::layer::{Context, Layer};
-use tracing_subscriber::{EnvFilter, filter, registry, reload};
-
-/// Runs `f` with a collector and a layer as they are made.
-fn recorded_by(
-    change: impl FnOnce(Builder) -> Builder,
-    layer: impl FnOnce(TelemetryLayer) -> TelemetryLayer,
-    f: impl FnOnce(&Collector),
-) -> Kept {
-    let (collector, memory) = collector(change);
-    let subscriber = registry().with(layer(TelemetryLayer::new(&collector)));
-    tracing::subscriber::with_default(subscriber, || collector.scoped(|| f(&collector)));
-    let report = collector.shutdown(SOON);
-    assert!(report.is_complete() && report.ledger().balances() && report.ledger().lost() == 0, "{report}");
-    memory.kept()
-}
-
-fn remote(sampled: bool) -> TraceContext {
-    let (trace_id, span_id) = (TraceId::new(7).unwrap(), SpanId::new(8).unwrap());
-    TraceContext::new(SpanContext { trace_id, span_id, sampled })
-}
+use tracing_subscriber::registry;
 
 #[test]
 fn a_span_follows_others_by_links_whatever_became_of_them() {
@@ -148,35 +127,6 @@ fn a_remote_parent_takes_over_the_open_spans_below() {
 }
 
 #[test]
-fn a_trace_is_sampled_as_it_was_decided_where_it_began() {
-    let none = |b: Builder| b.sample_rate(0.0);
-    let kept = recorded_by(
-        none,
-        |l| l,
-        |_| {
-            with_remote_parent(Some(remote(true)), || info_span!("kept", items = 3)).in_scope(|| {
-                info_span!("child").in_scope(|| ());
-            });
-            info_span!("revived", items = 3, more = 4)
-                .in_scope(|| Span::current().set_parent(&remote(true)).unwrap());
-            info_span!("own").in_scope(|| ());
-        },
-    );
-    assert_eq!((kept.spans.len(), kept.span("kept").fields.len()), (3, 1));
-    assert_eq!(kept.span("child").parent_span_id, Some(kept.span("kept").span_id));
-    assert!(kept.span("revived").fields.is_empty(), "they were not looked at when it began");
-    let kept = recorded(|_| {
-        with_remote_parent(Some(remote(false)), || info_span!("not kept")).in_scope(|| info_span!("child"));
-        with_remote_parent(None, || info_span!("own")).in_scope(|| ());
-    });
-    assert_eq!(kept.spans.len(), 1);
-    let rules = |b: Builder| b.sampling(Sampling::new().ignore_remote());
-    let kept =
-        recorded_by(rules, |l| l, |_| drop(with_remote_parent(Some(remote(false)), || info_span!("kept"))));
-    assert_eq!(kept.span("kept").parent_span_id, Some(remote(true).span.span_id));
-}
-
-#[test]
 fn state_and_baggage_go_with_the_trace() {
     let mut context = remote(true).with_baggage("user", "ada lovelace");
     context.trace_state = "vendor=1".to_owned();
@@ -194,99 +144,6 @@ fn state_and_baggage_go_with_the_trace() {
     assert_eq!(sent["traceparent"], format!("00-{}-{}-01", client.trace_id, client.span_id));
     assert_eq!((&*sent["tracestate"], &*sent["baggage"]), ("vendor=1", "user=ada%20lovelace"));
     assert_eq!((&*client.trace_state, &*kept.span("server").trace_state), ("vendor=1", "vendor=1"));
-}
-
-#[test]
-fn the_share_that_is_kept_stands_in_the_trace_state() {
-    let half = |b: Builder| b.sample_rate(0.5);
-    recorded_by(
-        half,
-        |l| l,
-        |_| {
-            for _ in 0..50 {
-                let context = info_span!("work").trace_context().unwrap();
-                let low = context.span.trace_id.get() as u64 & ((1 << 56) - 1);
-                assert_eq!(context.span.sampled, low >= 1 << 55);
-                assert_eq!(context.trace_state, if context.span.sampled { "ot=th:8" } else { "" });
-            }
-        },
-    );
-}
-
-#[test]
-fn traces_are_sampled_by_the_name_of_their_root() {
-    let rules = || Sampling::new().spans("health*", 0.0).unwrap().spans("rare", 0.1).unwrap();
-    let kept = recorded_by(
-        |b| b.sampling(rules()),
-        |l| l,
-        |_| {
-            for _ in 0..1000 {
-                info_span!("healthcheck").in_scope(|| info_span!("inner"));
-                info_span!("rare").in_scope(|| ());
-            }
-            info_span!("work").in_scope(|| info_span!("health").in_scope(|| ()));
-        },
-    );
-    let count = |name: &str| kept.spans.iter().filter(|span| span.name == name).count();
-    assert_eq!((count("healthcheck"), count("inner"), count("work"), count("health")), (0, 0, 1, 1));
-    assert!((30..200).contains(&count("rare")), "{}", count("rare"));
-}
-
-#[test]
-fn each_call_site_has_its_limit_of_spans_and_of_events() {
-    let clock = ManualClock::new(0);
-    let rules = Sampling::new().spans_per_second(5.0).events_per_second(3.0);
-    let kept = recorded_by(
-        |b| b.clock(Clock::manual(&clock)).sampling(rules),
-        |l| l,
-        |collector| {
-            for second in 0..3 {
-                for _ in 0..20 {
-                    info_span!("hot").in_scope(|| info_span!("child").in_scope(|| ()));
-                    info!(second, "loud");
-                }
-                info!("quiet");
-                clock.advance(Duration::from_secs(1));
-            }
-            let ledger = collector.ledger();
-            assert_eq!(ledger.signal(Signal::Events).sampled_out, 51);
-            assert_eq!(ledger.signal(Signal::Spans).sampled_out, 90);
-        },
-    );
-    let said = |text: &str| kept.events.iter().filter(|event| event.message == text).count();
-    assert_eq!((kept.spans.len(), said("loud"), said("quiet")), (30, 9, 3));
-}
-
-#[test]
-fn a_share_of_events_is_kept_those_of_one_trace_all_or_none() {
-    let none = Sampling::new().events(0.0).unwrap();
-    let kept = recorded_by(
-        |b| b.sampling(none),
-        |l| l,
-        |_| {
-            info_span!("work").in_scope(|| error!(error = "refused", "it went wrong"));
-        },
-    );
-    assert_eq!((kept.events.len(), &kept.span("work").status), (0, &Status::Error("refused".to_owned())));
-    let rules = Sampling::new().events(0.3).unwrap();
-    let kept = recorded_by(
-        |b| b.sampling(rules),
-        |l| l,
-        |_| {
-            for n in 0..500 {
-                info_span!("trace").in_scope(|| (0..3).for_each(|_| info!(n, "in a trace")));
-                info!("alone");
-            }
-        },
-    );
-    let mut of_trace: HashMap<_, usize> = HashMap::new();
-    kept.events
-        .iter()
-        .filter_map(|event| event.trace_id)
-        .for_each(|id| *of_trace.entry(id).or_default() += 1);
-    assert!(of_trace.values().all(|n| *n == 3) && (80..230).contains(&of_trace.len()), "{}", of_trace.len());
-    let alone = kept.events.iter().filter(|event| event.trace_id.is_none()).count();
-    assert!((80..230).contains(&alone), "{alone}");
 }
 
 fn work(route: &str, end: u8) {
@@ -507,31 +364,6 @@ fn nothing_of_a_span_is_left_for_the_next_one_in_its_place() {
 }
 
 #[test]
-fn a_span_of_a_subscriber_without_the_layer_is_not_one_of_ours() {
-    let (collector, memory) = collector(|b| b);
-    let ours = tracing::Dispatch::new(registry().with(TelemetryLayer::new(&collector)));
-    let theirs = tracing::Dispatch::new(registry());
-    let mine = tracing::dispatcher::with_default(&ours, || info_span!("mine"));
-    let other = tracing::dispatcher::with_default(&theirs, || info_span!("other"));
-    assert_eq!(other.trace_id(), None);
-    assert_eq!(other.set_parent(&remote(true)), Err(SetParentError::NotSeen));
-    drop((mine, other));
-    collector.shutdown(SOON);
-    assert_ne!(memory.kept().span("mine").trace_id, remote(true).span.trace_id);
-}
-
-#[test]
-fn all_layers_of_a_subscriber_are_told_of_a_remote_parent() {
-    let ((one, of_one), (two, of_two)) = (collector(|b| b), collector(|b| b));
-    let both = registry().with(TelemetryLayer::new(&one)).with(TelemetryLayer::new(&two));
-    tracing::subscriber::with_default(both, || info_span!("work").set_parent(&remote(true)).unwrap());
-    for (collector, memory) in [(one, of_one), (two, of_two)] {
-        collector.shutdown(SOON);
-        assert_eq!(memory.kept().span("work").trace_id, remote(true).span.trace_id);
-    }
-}
-
-#[test]
 fn what_must_not_be_seen_is_no_tag_of_a_measurement() {
     let layer = |l: TelemetryLayer| l.redact_fields(["password"]).drop_fields(["internal"]);
     recorded_by(
@@ -568,18 +400,6 @@ fn the_calls_in_flight_of_a_span_do_not_drift_when_its_fields_change() {
                 .filter_map(|m| Some((m.tag("http.route")?, m.histogram()?.sum)))
                 .collect();
             assert_eq!(routes, [("/early", 6.0), ("/late", 0.0)]);
-        },
-    );
-}
-
-#[test]
-fn the_share_is_said_only_of_traces_that_were_decided_here() {
-    recorded_by(
-        |b| b.sample_rate(0.1),
-        |l| l,
-        |_| {
-            let span = with_remote_parent(Some(remote(true)), || info_span!("remote"));
-            assert_eq!(span.trace_context().unwrap().trace_state, "");
         },
     );
 }
@@ -646,221 +466,4 @@ fn the_message_of_a_panic_is_known_with_the_hook() {
         |name: &str| event.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.to_string());
     assert_eq!(field("exception.message").as_deref(), Some("out of luck"));
     assert!(field("code.place").unwrap().starts_with("tests/traces.rs"));
-}
-
-/// The layer wrapped in one way or another: what it sees, and that spans can be asked.
-fn wrapped<S: tracing::Subscriber + Send + Sync>(wrap: impl FnOnce(TelemetryLayer) -> S) {
-    let (collector, memory) = collector(|b| b);
-    tracing::subscriber::with_default(wrap(TelemetryLayer::new(&collector)), || {
-        info_span!("outer").in_scope(|| {
-            assert!(Span::current().trace_id().is_some());
-            info_span!("inner", n = 1).in_scope(|| info!("said"));
-            tracing::trace!("too much");
-        });
-    });
-    collector.shutdown(SOON);
-    let kept = memory.kept();
-    assert_eq!(kept.span("inner").parent_span_id, Some(kept.span("outer").span_id));
-    assert_eq!(kept.event("said").span_id, Some(kept.span("inner").span_id));
-    assert_eq!(kept.events.len(), 1);
-}
-
-#[test]
-fn it_works_however_it_is_wrapped() {
-    let info = || filter::LevelFilter::INFO;
-    wrapped(|layer| registry().with(info()).with(Some(layer)));
-    wrapped(|layer| registry().with(vec![layer]).with(info()));
-    wrapped(|layer| registry().with(layer.boxed()).with(info()));
-    wrapped(|layer| registry().with(layer.with_filter(info())));
-    wrapped(|layer| registry().with(layer.with_filter(EnvFilter::new("info"))));
-    wrapped(|layer| registry().with(EnvFilter::new("warn,traces=info")).with(layer));
-    wrapped(|layer| {
-        registry().with(tracing_subscriber::fmt::layer().with_writer(std::io::sink)).with(info()).with(layer)
-    });
-    wrapped(|layer| registry().with(layer).with(None::<TelemetryLayer>).with(info()));
-    let empty = || tracing_subscriber::layer::Identity::new();
-    wrapped(|layer| registry().with(layer.and_then(empty())).with(info()));
-}
-
-#[test]
-fn behind_reload_spans_are_seen_too() {
-    let (collector, memory) = collector(|b| b);
-    let (layer, handle) = reload::Layer::new(Some(TelemetryLayer::new(&collector)));
-    tracing::subscriber::with_default(registry().with(layer), || {
-        info_span!("seen").in_scope(|| ());
-        handle.modify(|layer| *layer = None).unwrap();
-        info_span!("not seen").in_scope(|| ());
-    });
-    collector.shutdown(SOON);
-    let kept = memory.kept();
-    assert_eq!(kept.spans.len(), 1);
-    assert_eq!(kept.span("seen").parent_span_id, None);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_guard_that_is_held_over_an_await_loses_nothing() {
-    let (collector, memory) = collector(|b| b);
-    let subscriber = tracing::Dispatch::new(registry().with(TelemetryLayer::new(&collector)));
-    use tracing::instrument::WithSubscriber as _;
-    let local = tokio::task::LocalSet::new();
-    let run = |n: u64| {
-        async move {
-            let span = info_span!("held", n);
-            let _guard = span.enter();
-            tokio::task::yield_now().await;
-            info!(n, "after");
-        }
-        .with_subscriber(subscriber.clone())
-    };
-    local.run_until(async { futures(vec![run(0), run(1), run(2)]).await }).await;
-    drop(subscriber);
-    collector.shutdown(SOON);
-    assert_eq!((memory.kept().spans.len(), memory.kept().events.len()), (3, 3));
-}
-
-/// All of them, in turns.
-async fn futures<F: Future<Output = ()>>(all: Vec<F>) {
-    let mut all: Vec<_> = all.into_iter().map(Box::pin).collect();
-    std::future::poll_fn(|cx| {
-        all.retain_mut(|future| future.as_mut().poll(cx).is_pending());
-        if all.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-}
-
-/// Asks the Registry for the parents of all spans and events, by the number that each has.
-#[derive(Clone, Default)]
-struct Oracle(Arc<Mutex<HashMap<u64, Option<u64>>>>);
-
-struct Number(u64);
-
-impl tracing::field::Visit for Number {
-    fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
-        if field.name() == "n" {
-            self.0 = value;
-        }
-    }
-
-    fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
-}
-
-impl<S: tracing::Subscriber + for<'a> registry::LookupSpan<'a>> Layer<S> for Oracle {
-    fn on_new_span(&self, attributes: &tracing::span::Attributes<'_>, id: &tracing::Id, ctx: Context<'_, S>) {
-        let mut number = Number(0);
-        attributes.record(&mut number);
-        let span = ctx.span(id).unwrap();
-        let parent = span.parent().and_then(|parent| parent.extensions().get::<Number>().map(|n| n.0));
-        self.0.lock().unwrap().insert(number.0, parent);
-        span.extensions_mut().insert(number);
-    }
-
-    fn on_event(&self, event: &tracing::Event<'_>, ctx: Context<'_, S>) {
-        let mut number = Number(0);
-        event.record(&mut number);
-        let parent = ctx.event_span(event).and_then(|span| span.extensions().get::<Number>().map(|n| n.0));
-        self.0.lock().unwrap().insert(number.0, parent);
-    }
-}
-
-/// What a thread does with spans that all threads share.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Open(u8),
-    OpenUnder(u8, u8),
-    OpenRoot(u8),
-    Enter(u8),
-    Exit,
-    ExitFirst,
-    Record(u8, u16),
-    Close(u8),
-    Event,
-    EventIn(u8),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let place = 0..6u8;
-    prop_oneof![
-        3 => place.clone().prop_map(Step::Open),
-        1 => (place.clone(), place.clone()).prop_map(|(a, b)| Step::OpenUnder(a, b)),
-        1 => place.clone().prop_map(Step::OpenRoot),
-        4 => place.clone().prop_map(Step::Enter),
-        3 => Just(Step::Exit),
-        1 => Just(Step::ExitFirst),
-        2 => (place.clone(), any::<u16>()).prop_map(|(a, n)| Step::Record(a, n)),
-        2 => place.clone().prop_map(Step::Close),
-        3 => Just(Step::Event),
-        1 => place.prop_map(Step::EventIn),
-    ]
-}
-
-fn run(steps: &[Step], shared: &[Mutex<Span>], next: &std::sync::atomic::AtomicU64) {
-    let number = || next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let get = |place: u8| shared[usize::from(place)].lock().unwrap().clone();
-    let put = |place: u8, span: Span| {
-        drop(std::mem::replace(&mut *shared[usize::from(place)].lock().unwrap(), span));
-    };
-    let mut entered = Vec::new();
-    for step in steps {
-        match *step {
-            Step::Open(at) => put(at, info_span!("span", n = number(), late = Empty)),
-            Step::OpenUnder(at, parent) => {
-                put(at, info_span!(parent: &get(parent), "span", n = number(), late = Empty));
-            }
-            Step::OpenRoot(at) => put(at, info_span!(parent: None, "span", n = number(), late = Empty)),
-            Step::Enter(at) => entered.push(get(at).entered()),
-            Step::Exit => drop(entered.pop()),
-            Step::ExitFirst if !entered.is_empty() => drop(entered.remove(0)),
-            Step::ExitFirst => {}
-            Step::Record(at, value) => _ = get(at).record("late", value),
-            Step::Close(at) => put(at, Span::none()),
-            Step::Event => info!(n = number(), "event"),
-            Step::EventIn(at) => info!(parent: &get(at), n = number(), "event"),
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
-    #[test]
-    fn parents_are_those_of_the_registry_with_many_threads(
-        threads in prop::collection::vec(prop::collection::vec(step(), 0..60), 1..16),
-    ) {
-        let oracle = Oracle::default();
-        let (collector, memory) = collector(|b| b);
-        let layer = TelemetryLayer::new(&collector);
-        let open = layer.open_spans();
-        let dispatch = tracing::Dispatch::new(registry().with(oracle.clone()).with(layer));
-        let shared: Vec<Mutex<Span>> = (0..6).map(|_| Mutex::new(Span::none())).collect();
-        let next = std::sync::atomic::AtomicU64::new(1);
-        std::thread::scope(|scope| {
-            for steps in &threads {
-                let (dispatch, shared, next) = (dispatch.clone(), &shared, &next);
-                scope.spawn(move || tracing::dispatcher::with_default(&dispatch, || run(steps, shared, next)));
-            }
-        });
-        tracing::dispatcher::with_default(&dispatch, || drop(shared));
-        // Where a span ends while another thread looks at it on behalf of an event, that thread takes it out of the
-        // Registry, which then finds no subscriber to ask to let go of the parent: that stays open.
-        let left = open.list();
-        drop(dispatch);
-        let report = collector.shutdown(SOON);
-        prop_assert!(report.ledger().balances() && report.ledger().lost() == 0);
-        let kept = memory.kept();
-        let n = |fields: &[(std::borrow::Cow<'static, str>, Value)]| fields.iter().find_map(|(key, value)| match value {
-            Value::U64(n) if key == "n" => Some(*n),
-            _ => None,
-        });
-        let closed = kept.spans.iter().map(|span| (span.span_id, span.parent_span_id, n(&span.fields).unwrap()));
-        let left = left.iter().map(|span| (span.context.span_id, span.parent_span_id, n(&span.fields).unwrap()));
-        let spans: Vec<_> = closed.chain(left).collect();
-        let by_id: HashMap<SpanId, u64> = spans.iter().map(|(id, _, n)| (*id, *n)).collect();
-        let mut seen = HashMap::new();
-        for (_, parent, n) in spans {
-            seen.insert(n, parent.map(|id| by_id[&id]));
-        }
-        for event in &kept.events {
-            seen.insert(n(&event.fields).unwrap(), event.span_id.map(|id| by_id[&id]));
-        }
-        prop_assert_eq!(seen, oracle.0.lock().unwrap().clone());
-    }
 }

@@ -111,6 +111,11 @@ fn other<'a>(
     &mut others[at]
 }
 
+/// Whether the thread is ending, and has nothing of its own any more.
+pub(crate) fn is_gone() -> bool {
+    LOCALS.try_with(|_| ()).is_err()
+}
+
 /// The span of a kept trace that this thread is in, of a layer that feeds that collector.
 pub(crate) fn kept_span(collector: u64) -> Option<(TraceId, SpanId)> {
     let find = |locals: &RefCell<Locals>| {

@@ -9,6 +9,8 @@ use tracing::Span;
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use tracing::span::EnteredSpan;
 
+use crate::local;
+
 pub use telemetry_core::Level;
 pub use telemetry_core::metrics::{CellKind, FunctionSite, Site, SpanSite};
 pub use telemetry_core::private::{
@@ -162,9 +164,10 @@ impl Entering {
 
 impl Drop for Entering {
     fn drop(&mut self) {
-        if !self.0.is_none() {
+        // On a thread that is ending the Registry can't be entered any more.
+        if !self.0.is_none() && !local::is_gone() {
             let entered = std::mem::replace(&mut self.0, Span::none()).entered();
-            // On a thread that is ending the span ends before its future.
+            // Where that is gone already, the span ends before its future.
             let _ = DROPPING.try_with(|dropping| dropping.borrow_mut().push(entered));
         }
     }

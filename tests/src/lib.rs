@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use telemetry_layer::metrics::Snapshot;
+use telemetry_layer::model::{SpanContext, SpanId, TraceContext, TraceId};
 use telemetry_layer::{Builder, Collector, TelemetryLayer};
 
 pub use telemetry_layer::testing::{Kept, Memory};
@@ -45,10 +46,33 @@ pub fn collector(change: impl FnOnce(Builder) -> Builder) -> (Collector, Memory)
 ///
 /// If the ledger does not balance at the end, or something was lost.
 pub fn recorded(f: impl FnOnce(&Collector)) -> Kept {
-    let (collector, memory) = collector(|b| b);
-    let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
+    recorded_by(|builder| builder, |layer| layer, f)
+}
+
+/// The same with a collector and a layer as they are made.
+///
+/// # Panics
+///
+/// If the ledger does not balance at the end, or something was lost.
+pub fn recorded_by(
+    change: impl FnOnce(Builder) -> Builder,
+    layer: impl FnOnce(TelemetryLayer) -> TelemetryLayer,
+    f: impl FnOnce(&Collector),
+) -> Kept {
+    let (collector, memory) = collector(change);
+    let subscriber = tracing_subscriber::registry().with(layer(TelemetryLayer::new(&collector)));
     tracing::subscriber::with_default(subscriber, || collector.scoped(|| f(&collector)));
     exported(&collector, &memory)
+}
+
+/// Where another program stands.
+///
+/// # Panics
+///
+/// Never: these are ids.
+pub fn remote(sampled: bool) -> TraceContext {
+    let (trace_id, span_id) = (TraceId::new(7).expect("an id"), SpanId::new(8).expect("an id"));
+    TraceContext::new(SpanContext { trace_id, span_id, sampled })
 }
 
 /// Shuts the collector down; what was exported.
