@@ -96,12 +96,16 @@ pub(crate) fn suppress_this_thread() {
     SUPPRESSED.with(|s| s.set(true));
 }
 
-struct Suppression {
+/// The layer looks away from this thread as long as this is there. Where a lock is held and memory asked for, as an
+/// allocator may record what it does.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Suppression {
     before: bool,
 }
 
 impl Suppression {
-    fn begin() -> Self {
+    pub fn begin() -> Self {
         Self { before: SUPPRESSED.try_with(|s| s.replace(true)).unwrap_or(true) }
     }
 }

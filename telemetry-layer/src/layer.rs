@@ -176,17 +176,12 @@ impl Inner {
             return false;
         }
         if is_suppressed() {
-            self.looks_away(signal);
+            if let Some(signal) = signal {
+                self.sink.suppressed(signal);
+            }
             return false;
         }
         true
-    }
-
-    #[cold]
-    fn looks_away(&self, signal: Option<Signal>) {
-        if let Some(signal) = signal {
-            self.write(|writer| writer.suppressed(signal));
-        }
     }
 
     #[inline]

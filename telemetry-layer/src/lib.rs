@@ -40,6 +40,7 @@ mod http_server;
 mod init;
 mod layer;
 mod local;
+mod locked;
 mod log_record;
 mod metric_fields;
 #[cfg(all(test, shuttle))]

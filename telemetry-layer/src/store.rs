@@ -16,9 +16,11 @@ use telemetry_core::model::record::{FieldBuf, Links, Site, SpanHead, Time, Words
 use telemetry_core::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceContext, TraceId};
 use telemetry_core::private::Outcome;
 use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use telemetry_core::sync::{Mutex, MutexGuard, StaticRef};
+use telemetry_core::sync::{Mutex, StaticRef};
+use telemetry_core::thread::Suppression;
 use tracing::Metadata;
 
+use crate::locked::Locked;
 use crate::visit::{Code, Special};
 
 use Ordering::{Acquire, Relaxed, Release};
@@ -392,8 +394,8 @@ impl Slot {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Box<Late>>> {
-        self.late.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Locked<'_, Option<Box<Late>>> {
+        Locked::new(&self.late)
     }
 }
 
@@ -496,7 +498,7 @@ impl Store {
         let slot = others.remove(&id);
         self.many_others.store(others.len(), Relaxed);
         drop(others);
-        free().extend(slot.map(std::slice::from_ref));
+        free(|free| free.extend(slot.map(std::slice::from_ref)));
     }
 
     /// All that are open now.
@@ -546,6 +548,7 @@ impl Store {
 
     #[cold]
     fn make(thread: &OnceLock<Shard>, segment: usize) -> Option<&'static [Slot]> {
+        let _away = Suppression::begin();
         let segments = thread.get_or_init(|| Box::new([const { OnceLock::new() }; SEGMENTS]));
         Some(segments.get(segment)?.get_or_init(|| lease(FIRST << segment)))
     }
@@ -563,8 +566,8 @@ impl Store {
         Some(slot)
     }
 
-    fn others(&self) -> MutexGuard<'_, HashMap<u64, &'static Slot>> {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    fn others(&self) -> Locked<'_, HashMap<u64, &'static Slot>> {
+        Locked::new(&self.others)
     }
 }
 
@@ -575,20 +578,22 @@ impl Drop for Store {
         let others = self.others().drain().map(|(_, slot)| std::slice::from_ref(slot)).collect::<Vec<_>>();
         let all: Vec<&'static [Slot]> = leased.chain(others).collect();
         all.iter().flat_map(|slots| slots.iter()).for_each(Slot::free);
-        free().extend(all);
+        free(|free| free.extend(all));
     }
 }
 
 /// That many slots in a row.
 fn lease(many: usize) -> &'static [Slot] {
-    let mut free = free();
-    let at = free.iter().position(|slots| slots.len() == many);
-    let new = || &*Box::leak((0..many).map(|_| Slot::default()).collect::<Box<[Slot]>>());
-    at.map_or_else(new, |at| free.swap_remove(at))
+    let used = free(|free| {
+        let at = free.iter().position(|slots| slots.len() == many)?;
+        Some(free.swap_remove(at))
+    });
+    used.unwrap_or_else(|| Box::leak((0..many).map(|_| Slot::default()).collect()))
 }
 
-/// Slots that no layer has.
-fn free() -> std::sync::MutexGuard<'static, Vec<&'static [Slot]>> {
+/// Runs `f` with the slots that no layer has.
+fn free<R>(f: impl FnOnce(&mut Vec<&'static [Slot]>) -> R) -> R {
     static FREE: std::sync::Mutex<Vec<&'static [Slot]>> = std::sync::Mutex::new(Vec::new());
-    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+    let _away = Suppression::begin();
+    f(&mut FREE.lock().unwrap_or_else(PoisonError::into_inner))
 }

@@ -205,6 +205,11 @@ impl Sink {
         self.0.buffers.writer()
     }
 
+    /// An item of a thread that telemetry looks away from.
+    pub fn suppressed(&self, signal: crate::exporters::Signal) {
+        self.0.buffers.suppressed(signal);
+    }
+
     /// Runs `f` with a writer of this thread, which may be ending.
     pub fn with_writer(&self, f: impl FnOnce(&mut Writer)) {
         self.0.buffers.with_writer(f);

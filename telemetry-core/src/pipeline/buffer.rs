@@ -20,7 +20,7 @@ use crate::model::Metric;
 use crate::model::record::{Chunk, Encoded, Words};
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::thread::is_suppressed;
+use crate::thread::{Suppression, is_suppressed};
 
 /// A thread's first block, and the largest one unless a record needs more.
 const LEAST: usize = 1 << 10;
@@ -41,6 +41,8 @@ pub(crate) struct Buffers {
     /// How long a thread waits for that.
     patience: Option<Duration>,
     points: Mutex<(Vec<Metric>, Booked)>,
+    /// Spans and events of threads that telemetry looks away from, since the aggregator last looked.
+    suppressed: [AtomicU64; 2],
     closed: AtomicBool,
     /// Nobody collects any more: what is still written is lost.
     finished: AtomicBool,
@@ -75,7 +77,6 @@ struct ThreadBuffer {
 #[derive(Debug, Default)]
 struct Counts {
     sampled_out: AtomicU64,
-    suppressed: AtomicU64,
     buffer_full: AtomicU64,
     closed: AtomicU64,
 }
@@ -84,7 +85,6 @@ struct Counts {
 #[derive(Clone, Copy, Debug, Default)]
 struct Booked {
     sampled_out: u64,
-    suppressed: u64,
     buffer_full: u64,
     closed: u64,
 }
@@ -100,7 +100,6 @@ impl Counts {
     fn read(&self) -> Booked {
         Booked {
             sampled_out: self.sampled_out.load(Relaxed),
-            suppressed: self.suppressed.load(Relaxed),
             buffer_full: self.buffer_full.load(Relaxed),
             closed: self.closed.load(Relaxed),
         }
@@ -117,14 +116,19 @@ impl Booked {
     /// All that happened since `before`, and `kept` items that came into blocks.
     fn book(&self, before: &Self, kept: u64, account: &mut Account) {
         let sampled_out = self.sampled_out - before.sampled_out;
-        let suppressed = self.suppressed - before.suppressed;
         let (full, closed) = (self.buffer_full - before.buffer_full, self.closed - before.closed);
-        account.recorded += sampled_out + suppressed + full + closed + kept;
+        account.recorded += sampled_out + full + closed + kept;
         account.sampled_out += sampled_out;
-        account.suppressed += suppressed;
         account.dropped.add(Reason::BufferFull, full);
         account.dropped.add(Reason::Closed, closed);
         account.held += kept;
+    }
+}
+
+impl Account {
+    fn look_away(&mut self, from: u64) {
+        self.recorded += from;
+        self.suppressed += from;
     }
 }
 
@@ -167,6 +171,7 @@ impl Buffers {
             room: Condvar::new(),
             patience,
             points: Mutex::default(),
+            suppressed: Default::default(),
             closed: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             late_said: AtomicBool::new(false),
@@ -183,7 +188,8 @@ impl Buffers {
         let mut f = Some(f);
         let mut run = |writer: &mut Writer| f.take().into_iter().for_each(|f| f(writer));
         let known = MINE.try_with(|mine| {
-            let mut mine = mine.borrow_mut();
+            // Borrowed already only where an allocator records.
+            let Ok(mut mine) = mine.try_borrow_mut() else { return run(&mut self.writer()) };
             if let Some(writer) = mine.iter_mut().find(|writer| writer.buffers.id == self.id) {
                 return run(writer);
             }
@@ -202,8 +208,14 @@ impl Buffers {
     /// A writer for this thread.
     pub(crate) fn writer(self: &Arc<Self>) -> Writer {
         let thread = Arc::new(ThreadBuffer::default());
+        let _away = Suppression::begin();
         lock(&self.threads).push(Arc::clone(&thread));
         Writer { buffers: Arc::clone(self), thread, blocks: [None, None], untold: 0 }
+    }
+
+    /// An item of a thread that telemetry looks away from.
+    pub(crate) fn suppressed(&self, signal: Signal) {
+        self.suppressed[signal as usize].fetch_add(1, Relaxed);
     }
 
     /// A finished point that was made by hand.
@@ -251,6 +263,9 @@ impl Buffers {
             !is_gone
         });
         self.give_back(done);
+        for (i, signal) in [Signal::Spans, Signal::Events].into_iter().enumerate() {
+            state.account(signal).look_away(self.suppressed[i].swap(0, Relaxed));
+        }
         let mut points = lock(&self.points);
         collected.points = std::mem::take(&mut points.0);
         let booked = std::mem::take(&mut points.1);
@@ -299,6 +314,9 @@ impl Buffers {
                 }
             }
         }
+        for (account, suppressed) in ledger.accounts.iter_mut().zip(&self.suppressed) {
+            account.look_away(suppressed.load(Relaxed));
+        }
         let points = lock(&self.points);
         let kept = points.0.len() as u64;
         points.1.book(&Booked::default(), kept, &mut ledger.accounts[Signal::Metrics as usize]);
@@ -325,11 +343,10 @@ impl Buffers {
         self.lease_of(&mut lock(&self.pool), before, need)
     }
 
-    /// The same, after there was none. The thread waits for it where that is wanted; never one of ours, which others may
-    /// wait for, and none that panics.
+    /// The same, after there was none. The thread waits for it where that is wanted.
     #[cold]
     fn await_lease(&self, before: usize, need: usize) -> Option<Block> {
-        let until = far(self.patience.filter(|_| !is_suppressed() && !std::thread::panicking())?);
+        let until = far(self.patience?);
         let mut pool = lock(&self.pool);
         loop {
             if let Some(block) = self.lease_of(&mut pool, before, need) {
@@ -394,11 +411,6 @@ impl Writer {
         increase(&self.thread.counts[signal as usize].sampled_out);
     }
 
-    /// An item of a thread that telemetry looks away from.
-    pub fn suppressed(&mut self, signal: Signal) {
-        increase(&self.thread.counts[signal as usize].suppressed);
-    }
-
     /// An item for which there was no memory.
     pub fn dropped(&mut self, signal: Signal) {
         increase(&self.thread.counts[signal as usize].buffer_full);
@@ -449,6 +461,9 @@ impl Writer {
     #[cold]
     fn push_to_next<const HEAD: usize>(&mut self, signal: Signal, record: &Encoded<impl Words, HEAD>) {
         let i = signal as usize;
+        // Never one of ours, which others may wait for, and none that panics.
+        let may_wait = !is_suppressed() && !std::thread::panicking();
+        let _away = Suppression::begin();
         let mut taken = lock(&self.thread.taken);
         if let Some(block) = self.blocks[i].as_ref().filter(|block| block.unread() == 0) {
             block.clear();
@@ -460,7 +475,7 @@ impl Writer {
         let (before, need) =
             (self.blocks[i].as_ref().map_or(LEAST / 2, |block| block.size()), record.words() * 8);
         let mut leased = self.buffers.lease(before, need);
-        if leased.is_none() {
+        if leased.is_none() && may_wait {
             // Not with the lock: what this thread has written is what makes room.
             drop(taken);
             leased = self.buffers.await_lease(before, need);
