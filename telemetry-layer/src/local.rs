@@ -112,6 +112,7 @@ fn other<'a>(
 }
 
 /// Whether the thread is ending, and has nothing of its own any more.
+#[cfg(feature = "macros")]
 pub(crate) fn is_gone() -> bool {
     LOCALS.try_with(|_| ()).is_err()
 }
