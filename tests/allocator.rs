@@ -3,24 +3,31 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use telemetry_layer::prelude::*;
+use telemetry_layer::sampling::Sampling;
 use telemetry_layer::{Signal, SpanMetrics};
 use telemetry_tests::{Memory, SOON};
 use tracing::{error, info, info_span};
 
-/// Records each allocation of a thread that is watched.
+/// Records each allocation of a thread that is watched, later of all threads.
 struct Watched;
 
 #[global_allocator]
 static ALLOCATOR: Watched = Watched;
 
+/// More threads than have places of their own for spans.
+const MANY: usize = 520;
+
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static ALL_ARE_WATCHED: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
+    static IS_RECORDING: Cell<bool> = const { Cell::new(false) };
 }
 
 // SAFETY: the system's allocator does what is asked for.
@@ -39,11 +46,11 @@ unsafe impl GlobalAlloc for Watched {
 }
 
 fn allocated(bytes: usize) {
-    let is_watched = IS_WATCHED.try_with(|watched| watched.replace(false)).unwrap_or_default();
-    if is_watched {
+    let is_watched = IS_WATCHED.get() || ALL_ARE_WATCHED.load(Ordering::Relaxed);
+    if is_watched && !IS_RECORDING.replace(true) {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         info_span!("allocating", bytes).in_scope(|| info!("allocated"));
-        IS_WATCHED.set(true);
+        IS_RECORDING.set(false);
     }
 }
 
@@ -60,7 +67,8 @@ fn counted(text: &str) {
 #[test]
 fn an_allocator_may_record_what_it_does_whatever_is_being_recorded() {
     let memory = Memory::default();
-    let builder = Collector::builder().ignore_env().flush_interval(Duration::from_hours(1));
+    let rules = Sampling::new().spans_per_second(1e9).events_per_second(1e9);
+    let builder = Collector::builder().ignore_env().sampling(rules).flush_interval(Duration::from_hours(1));
     let collector = builder.exporter(memory.clone()).install().unwrap();
     let layer =
         TelemetryLayer::new(&collector).with_span_metrics(SpanMetrics::new()).redact_fields(["secret"]);
@@ -82,14 +90,39 @@ fn an_allocator_may_record_what_it_does_whatever_is_being_recorded() {
     })
     .join()
     .unwrap();
-    let report = collector.shutdown(SOON);
-    assert!(report.is_complete() && report.ledger().balances() && report.ledger().lost() == 0, "{report}");
+    let ledger = collector.ledger();
+    collector.flush(SOON);
     let many = ALLOCATIONS.load(Ordering::Relaxed);
     let kept = memory.kept();
     assert_eq!(kept.span("measured").parent_span_id, Some(kept.span("first").span_id));
     let seen = kept.spans.iter().filter(|span| span.name == "allocating").count() as u64;
     // What telemetry asks for while it holds a lock is counted, and not looked at.
-    let suppressed = report.ledger().signal(Signal::Spans).suppressed;
+    let suppressed = ledger.signal(Signal::Spans).suppressed;
     assert!(seen > 0 && suppressed > 0, "{seen} of {many}");
     assert_eq!(seen + suppressed, many + 2, "of the spans of `work` two were suppressed");
+
+    // The collector's own threads too, more threads than there are places for their spans, and spans without end.
+    ALL_ARE_WATCHED.store(true, Ordering::Relaxed);
+    let gate = Arc::new(Barrier::new(MANY));
+    let work = |gate: Arc<Barrier>| {
+        let span = info_span!("on a thread", text = "b".repeat(1000));
+        gate.wait();
+        span.in_scope(|| info!("said"));
+        drop(span);
+        // At its very end the Registry opens no span.
+        IS_RECORDING.set(true);
+    };
+    let threads: Vec<_> = (0..MANY)
+        .map(|_| {
+            let gate = Arc::clone(&gate);
+            std::thread::Builder::new().stack_size(256 << 10).spawn(move || work(gate)).unwrap()
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    assert!(collector.flush(SOON).is_complete());
+    ALL_ARE_WATCHED.store(false, Ordering::Relaxed);
+    let report = collector.shutdown(SOON);
+    assert!(report.is_complete() && report.ledger().balances(), "{report}");
+    let many = memory.kept().spans.iter().filter(|span| span.name == "on a thread").count();
+    assert_eq!(many, MANY);
 }

@@ -24,13 +24,12 @@ thread_local! {
 impl Drop for Last {
     fn drop(&mut self) {
         drop(self.0.take());
+        let Some(parent) = self.1.take() else { return };
         info!("alone");
-        if let Some(parent) = &self.1 {
-            info!(parent: parent, "in it");
-            parent.record("late", "yes");
-            parent.add_link(remote(true).span);
-        }
-        drop((self.2.take(), self.1.take()));
+        info!(parent: &parent, "in it");
+        parent.record("late", "yes");
+        parent.add_link(remote(true).span);
+        drop((self.2.take(), parent));
         let _ = late();
     }
 }
@@ -75,23 +74,32 @@ fn what_a_thread_records_at_its_very_end_is_kept() {
     })
     .join()
     .unwrap();
+    // The layer has something of this thread before the thread has its variable, and the Registry later.
+    std::thread::spawn(|| {
+        info!("first");
+        LAST.with(|_| ());
+        let mut future: Pin<Box<dyn Future<Output = ()>>> = Box::pin(waits());
+        assert!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        LAST.with_borrow_mut(|last| last.0 = Some(future));
+    })
+    .join()
+    .unwrap();
     assert!(open.list().is_empty());
     let metrics = collector.snapshot();
     let report = collector.shutdown(SOON);
     assert!(report.is_complete() && report.ledger().balances() && report.ledger().lost() == 0, "{report}");
     let kept = memory.kept();
     let spans: Vec<&str> = kept.spans.iter().map(|span| &*span.name).collect();
-    assert_eq!(spans, ["waits", "child", "parent"]);
+    assert_eq!(spans, ["waits", "child", "parent", "waits"]);
     let parent = kept.span("parent");
     assert_eq!((parent.fields.len(), parent.links.len()), (1, 1));
     let parent = Some(parent.span_id);
     assert_eq!((kept.event("in it").span_id, kept.span("child").parent_span_id), (parent, parent));
-    assert_eq!((kept.event("held").span_id, kept.event("alone").span_id), (None, None));
-    for name in ["waits", "child", "parent", "late"] {
-        assert_eq!(
-            count_of(&metrics, "function.duration", &[("code.function.name", &format!("ending::{name}"))]),
-            1,
-            "{name}"
-        );
+    let held: Vec<_> = kept.events.iter().filter(|event| event.message == "held").collect();
+    assert_eq!((held.len(), kept.event("alone").span_id), (2, None));
+    assert!(held.iter().all(|event| event.span_id.is_none()), "their spans can't be entered any more");
+    for (name, calls) in [("waits", 2), ("child", 1), ("parent", 1), ("late", 1)] {
+        let tag = ("code.function.name", &*format!("ending::{name}"));
+        assert_eq!(count_of(&metrics, "function.duration", &[tag]), calls, "{name}");
     }
 }

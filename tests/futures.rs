@@ -5,9 +5,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use telemetry_layer::clock::Clock;
 use telemetry_layer::prelude::*;
-use telemetry_tests::{count_of, ready, recorded};
+use telemetry_layer::testing::ManualClock;
+use telemetry_tests::{collector, count_of, ready, recorded};
+use tracing_subscriber::layer::{self, Layer};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -219,4 +223,41 @@ fn what_a_future_holds_is_dropped_in_its_span() {
     assert_eq!(place("what is over is dropped"), Some(kept.span("ends").span_id));
     assert_eq!((place("outside"), kept.spans.len()), (None, 3), "what was never polled has no span");
     assert_eq!(kept.span("held_below").parent_span_id, Some(kept.span("holds").span_id));
+}
+
+/// Lets time pass when a span closes.
+struct Slow(ManualClock);
+
+impl<S: tracing::Subscriber> Layer<S> for Slow {
+    fn on_close(&self, _: tracing::Id, _: layer::Context<'_, S>) {
+        self.0.advance(Duration::from_secs(5));
+    }
+}
+
+#[time_me]
+async fn closes() {}
+
+#[time_me(outcome)]
+async fn closes_and_tells() {}
+
+#[time_me(fields(n = 1))]
+async fn closes_with_fields() {}
+
+#[test]
+fn what_others_do_at_the_end_of_a_span_is_no_part_of_the_call() {
+    let clock = ManualClock::new(0);
+    let (collector, _) = collector(|b| b.clock(Clock::manual(&clock)));
+    let slow = Slow(clock.clone());
+    let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector)).with(slow);
+    tracing::subscriber::with_default(subscriber, || {
+        collector.scoped(|| {
+            ready(closes());
+            ready(closes_and_tells());
+            ready(closes_with_fields());
+        });
+    });
+    let seen = collector.snapshot();
+    let lasted: Vec<f64> =
+        seen.named("function.duration").filter_map(|metric| metric.histogram()?.max).collect();
+    assert_eq!(lasted, [0.0; 3]);
 }

@@ -1,5 +1,5 @@
 //! What threads share, from the standard library; in the models (`--cfg shuttle`) from Shuttle, which tries the orders
-//! in which threads may meet.
+//! in which threads may meet (but for [`StaticRef`], which is never the matter of a model).
 
 mod static_ref;
 

@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
@@ -102,11 +103,14 @@ pub(crate) fn suppress_this_thread() {
 #[derive(Debug)]
 pub struct Suppression {
     before: bool,
+    /// It is the flag of its thread.
+    _not_send: PhantomData<*const ()>,
 }
 
 impl Suppression {
     pub fn begin() -> Self {
-        Self { before: SUPPRESSED.try_with(|s| s.replace(true)).unwrap_or(true) }
+        let before = SUPPRESSED.try_with(|s| s.replace(true)).unwrap_or(true);
+        Self { before, _not_send: PhantomData }
     }
 }
 

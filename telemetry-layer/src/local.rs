@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 
 use telemetry_core::clock::{Tick, held};
 use telemetry_core::model::{SpanContext, SpanId, TraceId};
+use telemetry_core::thread::is_suppressed;
 use telemetry_core::{Sink, Writer};
 
 use crate::store::{Slot, Store};
@@ -77,7 +78,7 @@ pub(crate) fn with<R>(
         let Locals { first, others } = &mut *locals;
         let local = match first {
             Some(first) if first.layer == layer => first,
-            _ => other(first, others, layer, alive, sink),
+            _ => other(first, others, layer, alive, sink)?,
         };
         Some(f(local))
     };
@@ -91,7 +92,7 @@ fn other<'a>(
     layer: u64,
     alive: &Arc<()>,
     sink: &Sink,
-) -> &'a mut Local {
+) -> Option<&'a mut Local> {
     let make = || {
         let (collector, writer) = (sink.number(), sink.writer());
         let alive = Arc::downgrade(alive);
@@ -99,22 +100,19 @@ fn other<'a>(
     };
     let known = others.iter().position(|local| local.layer == layer);
     if let Some(at) = known {
-        return &mut others[at];
+        return Some(&mut others[at]);
+    }
+    // Telemetry may hold the lock that a new writer needs, and an allocator enter a span.
+    if is_suppressed() {
+        return None;
     }
     // Those of layers that are gone go with them.
     others.retain(|local| local.alive.strong_count() > 0);
     if first.as_ref().is_none_or(|local| local.alive.strong_count() == 0) {
-        return first.insert(make());
+        return Some(first.insert(make()));
     }
-    let at = others.len();
     others.push(make());
-    &mut others[at]
-}
-
-/// Whether the thread is ending, and has nothing of its own any more.
-#[cfg(feature = "macros")]
-pub(crate) fn is_gone() -> bool {
-    LOCALS.try_with(|_| ()).is_err()
+    others.last_mut()
 }
 
 /// The span of a kept trace that this thread is in, of a layer that feeds that collector.

@@ -7,9 +7,7 @@ use std::task::{Context, Poll};
 use telemetry_core::private::{End, Ends, Measures, Over, announce, opened};
 use tracing::Span;
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
-use tracing::span::EnteredSpan;
-
-use crate::local;
+use tracing::span::{Entered, EnteredSpan};
 
 pub use telemetry_core::Level;
 pub use telemetry_core::metrics::{CellKind, FunctionSite, Site, SpanSite};
@@ -131,7 +129,7 @@ struct Leaving(bool);
 
 /// The timer ends when the future is gone.
 #[derive(Debug)]
-pub struct Timed<T>(T);
+pub struct Timed<T>(Option<T>);
 
 /// Timer and span are handed out with the result.
 #[derive(Debug)]
@@ -140,16 +138,23 @@ pub struct Told<T>(Option<T>);
 /// The timer and the span of a future that has come to its end.
 #[derive(Debug)]
 pub struct Ended<T> {
-    span: Span,
     timer: T,
+    span: Span,
 }
 
 thread_local! {
-    /// Spans of futures that are being dropped on this thread.
+    /// Spans of futures that are being dropped on this thread. It is made after what the Registry has of the thread, and
+    /// so gone before that.
     static DROPPING: RefCell<Vec<EnteredSpan>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Entering {
+    fn enter(&self) -> Entered<'_> {
+        let entered = self.0.enter();
+        let _ = DROPPING.try_with(|_| ());
+        entered
+    }
+
     /// The future has come to its end, and so has its span.
     fn end(&mut self, leaving: &mut Leaving) {
         drop(self.take(leaving));
@@ -164,11 +169,13 @@ impl Entering {
 
 impl Drop for Entering {
     fn drop(&mut self) {
-        // On a thread that is ending the Registry can't be entered any more.
-        if !self.0.is_none() && !local::is_gone() {
-            let entered = std::mem::replace(&mut self.0, Span::none()).entered();
-            // Where that is gone already, the span ends before its future.
-            let _ = DROPPING.try_with(|dropping| dropping.borrow_mut().push(entered));
+        if !self.0.is_none() {
+            let span = std::mem::replace(&mut self.0, Span::none());
+            // Where that is gone the Registry can't be entered any more: the span ends before its future.
+            let _ = DROPPING.try_with(|dropping| {
+                let entered = span.entered();
+                dropping.borrow_mut().push(entered);
+            });
         }
     }
 }
@@ -214,7 +221,7 @@ pub fn told(sites: &'static [Site; 4]) -> Begun<Told<FutureOutcomeTimer>> {
 
 /// That timer ends when its future is gone.
 pub fn timed_in<T>(timer: T, span: Span) -> Begun<Timed<T>> {
-    Begun::new(span, Timed(timer))
+    Begun::new(span, Timed(Some(timer)))
 }
 
 /// That timer is told how its future ended.
@@ -236,11 +243,14 @@ impl<F: Future, T> Future for InSpan<F, Timed<T>> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let entered = this.entering.0.enter();
+        let entered = this.entering.enter();
         let polled = this.future.poll(context);
         drop(entered);
         match polled {
-            Poll::Ready(_) => this.entering.end(this.leaving),
+            Poll::Ready(_) => {
+                this.timer.end();
+                this.entering.end(this.leaving);
+            }
             Poll::Pending => {}
         }
         polled
@@ -252,7 +262,7 @@ impl<F: Future, T> Future for InSpan<F, Told<T>> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let entered = this.entering.0.enter();
+        let entered = this.entering.enter();
         let polled = this.future.poll(context);
         drop(entered);
         match polled {
@@ -262,6 +272,13 @@ impl<F: Future, T> Future for InSpan<F, Told<T>> {
             }
             Poll::Pending => Poll::Pending,
         }
+    }
+}
+
+impl<T> Timed<T> {
+    /// Before its span, as what others do at the end of that is not a part of the call.
+    fn end(&mut self) {
+        self.0 = None;
     }
 }
 

@@ -20,7 +20,7 @@ use telemetry_core::sync::{Mutex, StaticRef};
 use telemetry_core::thread::Suppression;
 use tracing::Metadata;
 
-use crate::locked::Locked;
+use crate::locked::{self, Locked};
 use crate::visit::{Code, Special};
 
 use Ordering::{Acquire, Relaxed, Release};
@@ -304,7 +304,7 @@ impl Slot {
     pub(crate) fn fields(&self, elsewhere: Option<FieldBuf<'static>>) -> FieldBuf<'_> {
         elsewhere.unwrap_or_else(|| {
             let (words, cut) = self.words();
-            FieldBuf::on(words, cut)
+            FieldBuf::written(words, cut)
         })
     }
 
@@ -477,7 +477,7 @@ impl Store {
 
     #[cold]
     fn find_other(&self, id: u64) -> Option<&'static Slot> {
-        if self.many_others.load(Relaxed) == 0 {
+        if self.many_others.load(Relaxed) == 0 || locked::is_held() {
             return None;
         }
         self.others().get(&id).copied()
@@ -498,7 +498,7 @@ impl Store {
         let slot = others.remove(&id);
         self.many_others.store(others.len(), Relaxed);
         drop(others);
-        free(|free| free.extend(slot.map(std::slice::from_ref)));
+        unused(|slots| slots.extend(slot.map(std::slice::from_ref)));
     }
 
     /// All that are open now.
@@ -578,21 +578,21 @@ impl Drop for Store {
         let others = self.others().drain().map(|(_, slot)| std::slice::from_ref(slot)).collect::<Vec<_>>();
         let all: Vec<&'static [Slot]> = leased.chain(others).collect();
         all.iter().flat_map(|slots| slots.iter()).for_each(Slot::free);
-        free(|free| free.extend(all));
+        unused(|slots| slots.extend(all));
     }
 }
 
 /// That many slots in a row.
 fn lease(many: usize) -> &'static [Slot] {
-    let used = free(|free| {
-        let at = free.iter().position(|slots| slots.len() == many)?;
-        Some(free.swap_remove(at))
+    let again = unused(|all| {
+        let at = all.iter().position(|slots| slots.len() == many)?;
+        Some(all.swap_remove(at))
     });
-    used.unwrap_or_else(|| Box::leak((0..many).map(|_| Slot::default()).collect()))
+    again.unwrap_or_else(|| Box::leak((0..many).map(|_| Slot::default()).collect()))
 }
 
 /// Runs `f` with the slots that no layer has.
-fn free<R>(f: impl FnOnce(&mut Vec<&'static [Slot]>) -> R) -> R {
+fn unused<R>(f: impl FnOnce(&mut Vec<&'static [Slot]>) -> R) -> R {
     static FREE: std::sync::Mutex<Vec<&'static [Slot]>> = std::sync::Mutex::new(Vec::new());
     let _away = Suppression::begin();
     f(&mut FREE.lock().unwrap_or_else(PoisonError::into_inner))

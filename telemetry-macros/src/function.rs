@@ -1,6 +1,6 @@
 //! A function whose body is not looked into: half-typed code still expands.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser as _};
 use syn::{AttrStyle, Attribute, Error, Result, ReturnType, Signature, Type, Visibility, parse_quote};
@@ -26,7 +26,9 @@ impl Function {
         {
             return Self::parse(whole.stream());
         }
-        let (mut attributes, visibility, signature) = parse_head.parse2(head.into_iter().collect())?;
+        let end = last.as_ref().map_or_else(Span::call_site, TokenTree::span);
+        let parse = |input: ParseStream<'_>| parse_head(input, end);
+        let (mut attributes, visibility, signature) = parse.parse2(head.into_iter().collect())?;
         let body = last.map_or_else(|| Err(Error::new(signature.ident.span(), NEEDS_BODY)), body)?;
         let stream = body.stream();
         let mut first = stream.clone().into_iter();
@@ -77,10 +79,14 @@ impl Function {
     }
 }
 
-fn parse_head(input: ParseStream<'_>) -> Result<(Vec<Attribute>, Visibility, Signature)> {
+/// All before the body, which begins at `end`.
+fn parse_head(input: ParseStream<'_>, end: Span) -> Result<(Vec<Attribute>, Visibility, Signature)> {
     let attributes = input.call(Attribute::parse_outer)?;
     let visibility = input.parse()?;
-    let not_a_function = |_| input.error("this attribute goes on a function, an `impl` block or a module");
+    let not_a_function = |_| {
+        let place = if input.is_empty() { end } else { input.span() };
+        Error::new(place, "this attribute goes on a function, an `impl` block or a module")
+    };
     let signature: Signature = input.parse().map_err(not_a_function)?;
     if let Some(constant) = signature.constness {
         let text = "a `const fn` can run when nothing can be recorded; take `const` or this attribute away";

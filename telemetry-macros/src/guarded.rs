@@ -56,13 +56,13 @@ impl<'a> Guarded<'a> {
         let begin = self.active();
         let (run, is_async) = (self.run(), self.flow == Flow::Async);
         let mutable = self.args.outcome.then(|| quote!(mut));
-        let start = || {
+        let start = |mutable: &Option<TokenStream>| {
             let start = self.start();
             quote!(let #mutable #timer = #start;)
         };
         let Flow::Future { boxed } = self.flow else {
             // Futures hold the timer of their span.
-            let start = (!is_async || !self.has_span).then(start);
+            let start = (!is_async || !self.has_span).then(|| start(&mutable));
             return self.function.with_body(quote!(#begin #start #run));
         };
         let kept = begin.is_some().then(|| {
@@ -72,7 +72,7 @@ impl<'a> Guarded<'a> {
         let (start, held, call) = if self.has_span {
             (None, None, self.in_span(&self.call()))
         } else {
-            (Some(start()), Some(quote!(let #mutable #timer = #timer;)), self.call())
+            (Some(start(&None)), Some(quote!(let #mutable #timer = #timer;)), self.call())
         };
         let whole = quote!(async move { #kept #held #run });
         let whole = if boxed { quote!(::std::boxed::Box::pin(#whole)) } else { whole };

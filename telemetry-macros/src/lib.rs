@@ -165,10 +165,12 @@ fn expanded(
     Ok(expand::attribute(kind, &args, &function))
 }
 
-/// Which of `fn`, `impl` and `mod` comes first: a look costs less than to parse in vain.
+/// What kind of item it is: a look costs less than to parse in vain.
 fn keyword(item: proc_macro2::TokenStream) -> Option<String> {
+    const ITEMS: [&str; 10] =
+        ["fn", "impl", "mod", "struct", "enum", "union", "trait", "type", "use", "static"];
     item.into_iter().find_map(|token| match token {
-        TokenTree::Ident(word) if word == "fn" || word == "impl" || word == "mod" => Some(word.to_string()),
+        TokenTree::Ident(word) => ITEMS.iter().any(|item| word == item).then(|| word.to_string()),
         TokenTree::Group(group) if group.delimiter() == Delimiter::None => keyword(group.stream()),
         _ => None,
     })

@@ -48,6 +48,17 @@ const fn constant() {}
 #[count_me]
 struct NotAFunction;
 
+#[time_me]
+type Alias = fn();
+
+#[time_me]
+unsafe extern "C" {}
+
+trait NoBody {
+    #[count_me]
+    fn none(&self);
+}
+
 #[time_me(name = "all")]
 impl Block {
     fn one(&self) {}

@@ -48,8 +48,8 @@ mod by_section {
         ($many:literal, $sites:expr) => {{
             #[used]
             #[unsafe(link_section = "telemetry_sites_0")]
-            static SITES: [$crate::metrics::Site; $many] = $sites;
-            &SITES
+            static __TELEMETRY_SITES: [$crate::metrics::Site; $many] = $sites;
+            &__TELEMETRY_SITES
         }};
     }
 
@@ -59,9 +59,9 @@ mod by_section {
     macro_rules! function_site {
         ($site:expr) => {{
             #[used]
-            #[unsafe(link_section = "telemetry_functions_0")]
-            static SITE: $crate::metrics::FunctionSite = $site;
-            &SITE
+            #[unsafe(link_section = "telemetry_functions_1")]
+            static __TELEMETRY_SITE: $crate::metrics::FunctionSite = $site;
+            &__TELEMETRY_SITE
         }};
     }
 
@@ -74,9 +74,9 @@ mod by_section {
             pub(super) static START: Site;
             #[link_name = "__stop_telemetry_sites_0"]
             pub(super) static STOP: Site;
-            #[link_name = "__start_telemetry_functions_0"]
+            #[link_name = "__start_telemetry_functions_1"]
             pub(super) static FIRST: FunctionSite;
-            #[link_name = "__stop_telemetry_functions_0"]
+            #[link_name = "__stop_telemetry_functions_1"]
             pub(super) static END: FunctionSite;
         }
 
@@ -85,7 +85,7 @@ mod by_section {
         #[unsafe(link_section = "telemetry_sites_0")]
         static NONE: [Site; 0] = [];
         #[used]
-        #[unsafe(link_section = "telemetry_functions_0")]
+        #[unsafe(link_section = "telemetry_functions_1")]
         static NO_FUNCTION: [FunctionSite; 0] = [];
     }
 
@@ -138,9 +138,9 @@ mod by_inventory {
     #[macro_export]
     macro_rules! sites {
         ($many:literal, $sites:expr) => {{
-            static SITES: [$crate::metrics::Site; $many] = $sites;
-            $crate::metrics::inventory::submit! { $crate::metrics::Listed(&SITES) }
-            &SITES
+            static __TELEMETRY_SITES: [$crate::metrics::Site; $many] = $sites;
+            $crate::metrics::inventory::submit! { $crate::metrics::Listed(&__TELEMETRY_SITES) }
+            &__TELEMETRY_SITES
         }};
     }
 
@@ -148,9 +148,9 @@ mod by_inventory {
     #[macro_export]
     macro_rules! function_site {
         ($site:expr) => {{
-            static SITE: $crate::metrics::FunctionSite = $site;
-            $crate::metrics::inventory::submit! { $crate::metrics::ListedFunction(&SITE) }
-            &SITE
+            static __TELEMETRY_SITE: $crate::metrics::FunctionSite = $site;
+            $crate::metrics::inventory::submit! { $crate::metrics::ListedFunction(&__TELEMETRY_SITE) }
+            &__TELEMETRY_SITE
         }};
     }
 
@@ -244,7 +244,7 @@ impl Table {
 }
 
 #[cfg(test)]
-#[allow(unsafe_code)]
+#[cfg_attr(target_os = "linux", allow(unsafe_code))]
 mod tests {
     use super::super::site::CellKind;
     use super::*;

@@ -76,11 +76,13 @@ impl FunctionSite {
 
     #[cold]
     fn make(&'static self) -> &'static Site {
+        debug_assert!(!self.has_outcomes, "it is measured by outcome");
         self.site.get_or_set(Box::leak(Box::new(self.new_site())))
     }
 
     #[cold]
     fn make_outcomes(&'static self) -> &'static [Site; 4] {
+        debug_assert!(self.has_outcomes, "it is not measured by outcome");
         self.outcomes.get_or_set(Box::leak(Box::new(self.new_site().outcomes())))
     }
 }

@@ -8,7 +8,7 @@ use tracing_core::Metadata;
 use super::{BadRatio, HeadSampler};
 use crate::clock::Tick;
 use crate::model::{SpanContext, Text, TraceId, fits};
-use crate::thread::random_u64;
+use crate::thread::{Suppression, random_u64};
 
 /// Which traces and events are kept, beyond the one rate for all traces ([`crate::Config::sample_rate`]).
 ///
@@ -192,6 +192,7 @@ impl Limiter {
     fn allows(&self, site: &'static Metadata<'static>, now: impl FnOnce() -> Tick) -> bool {
         let Some(per_second) = self.per_second else { return true };
         let full = per_second.max(1.0).min(if per_second > 0.0 { f64::MAX } else { 0.0 });
+        let _away = Suppression::begin();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now();
         let (left, since) = buckets.entry(std::ptr::from_ref(site).addr()).or_insert((full, now));

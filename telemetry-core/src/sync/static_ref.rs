@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// A `&'static T`, or none, that can be replaced.
 #[derive(Debug)]
-pub struct StaticRef<T: 'static>(AtomicPtr<T>);
+pub struct StaticRef<T: Sync + 'static>(AtomicPtr<T>);
 
-impl<T> Default for StaticRef<T> {
+impl<T: Sync> Default for StaticRef<T> {
     fn default() -> Self {
         Self::none()
     }
 }
 
-impl<T> StaticRef<T> {
+impl<T: Sync> StaticRef<T> {
     /// None.
     pub const fn none() -> Self {
         Self(AtomicPtr::new(ptr::null_mut()))
@@ -30,8 +30,8 @@ impl<T> StaticRef<T> {
     #[inline]
     pub fn get(&self) -> Option<&'static T> {
         // SAFETY: it is null, or was a `&'static T` in `set` or `get_or_set`, the only ones that store; such a
-        // reference is valid for ever and never written through, and what it points to was complete before it was
-        // stored.
+        // reference is valid for ever and never written through, what it points to was complete before it was stored,
+        // and any thread may have it, as `T` is `Sync`.
         unsafe { self.0.load(Ordering::Acquire).as_ref() }
     }
 

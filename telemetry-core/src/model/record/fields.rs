@@ -150,7 +150,7 @@ impl<'a> FieldBuf<'a> {
     }
 
     /// Fields that were written there, of which so many were cut.
-    pub const fn on(words: &'a [AtomicU64], cut: u32) -> Self {
+    pub const fn written(words: &'a [AtomicU64], cut: u32) -> Self {
         Self { place: words, room: &[], own: Vec::new(), cut }
     }
 
