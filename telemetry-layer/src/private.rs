@@ -127,7 +127,7 @@ struct Entering(Span);
 #[derive(Debug)]
 struct Leaving(bool);
 
-/// The timer ends when the future is gone.
+/// The timer ends with its future.
 #[derive(Debug)]
 pub struct Timed<T>(Option<T>);
 
