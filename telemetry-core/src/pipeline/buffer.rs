@@ -65,8 +65,10 @@ struct Pool {
     max: usize,
 }
 
-/// What one thread has recorded and the aggregator has not taken yet.
+/// What one thread has recorded and the aggregator has not taken yet. In cache lines of its own: the aggregator writes to
+/// it each time it looks, and beside it in memory may stand what the thread writes for each span.
 #[derive(Debug, Default)]
+#[repr(align(128))]
 struct ThreadBuffer {
     /// Of spans and of events; the thread alone writes them.
     counts: [Counts; 2],
