@@ -18,7 +18,6 @@ pub use telemetry_core::private::{
 };
 pub use telemetry_core::{outcome_sites, site, sites};
 pub use tracing;
-pub use tracing::Instrument;
 
 /// Opens a span, if anybody wants it.
 pub fn open(site: &'static SpanSite) -> Span {

@@ -172,7 +172,7 @@ fn of_function(cell: Option<&str>) -> TokenStream {
 }
 
 /// A site; a timer where it is for no certain kind of cell.
-pub(crate) fn site_value(cell: Option<&str>, metric: &Metric<'_>, common: &Common) -> TokenStream {
+fn site_value(cell: Option<&str>, metric: &Metric<'_>, common: &Common) -> TokenStream {
     let p = private(common);
     let unit = common.unit.as_ref().filter(|_| cell.is_some()).map(|unit| quote!(.unit(#unit)));
     let description = common.description.as_ref().map(|text| quote!(.description(#text)));

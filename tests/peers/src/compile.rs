@@ -250,7 +250,7 @@ fn table(column: &Column) -> Vec<bool> {
         let spread = if numbers.len() == 1 { String::new() } else { format!(" ({}–{})", num(low), num(high)) };
         let [to_all, to_telling, to_tracing] =
             [least_of_all, least_of_telling, least_of_tracing].map(|least| middle / least);
-        let is_met = to_all <= 1.0 || (tells(one.name) && to_telling <= 1.0);
+        let is_met = if tells(one.name) { to_telling } else { to_all } <= 1.0;
         let met = if one.kind == Ours { if is_met { "yes" } else { "no" } } else { "–" };
         println!(
             "| `{}` | {}{spread} | {} | {to_all:.3} | {to_telling:.3} | {to_tracing:.3} | {met} |",
