@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use telemetry_layer::Level;
 use telemetry_layer::clock::Clock;
 use telemetry_layer::metrics::{MetricRef, Reader, Snapshot, Source, View};
-use telemetry_layer::model::{Metric, Temporality};
+use telemetry_layer::model::{Kind, Metric, Temporality};
 use telemetry_layer::prelude::*;
 use telemetry_layer::testing::{ManualClock, Memory, assert_counter, assert_histogram};
 
@@ -234,7 +234,7 @@ impl Exporter for Deltas {
         "deltas"
     }
 
-    fn temporality(&self) -> Temporality {
+    fn temporality(&self, _: Kind) -> Temporality {
         Temporality::Delta
     }
 
@@ -340,7 +340,7 @@ fn a_series_that_begins_anew_says_since_when() {
 fn no_series_ends_before_a_reader_has_seen_it_nor_an_up_down_counter_that_is_not_0() {
     let (clock, _, collector) = ending();
     let pull = Pull::default();
-    collector.add_reader(pull.clone()).unwrap();
+    collector.reader(pull.clone()).unwrap();
     collector.scoped(|| {
         counter("c").inc();
         up_down_counter("in_flight").inc();
@@ -405,7 +405,7 @@ fn a_callback_that_gives_nothing_for_once_is_not_counted_twice() {
 fn levels_of_one_metric_are_one_sum_for_deltas_and_end_together() {
     let (clock, deltas, collector) = ending();
     let source = Pull::default();
-    collector.add_reader(source.clone()).unwrap();
+    collector.reader(source.clone()).unwrap();
     let source = source.0.lock().unwrap().clone().unwrap();
     let info = collector.counter("c").level(Level::INFO);
     let warn = collector.counter("c").level(Level::WARN);

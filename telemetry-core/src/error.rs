@@ -12,6 +12,7 @@ use crate::exporters::{EndpointError, ExportError};
 pub enum Error {
     /// A setting is wrong, in code, in the environment or in a file.
     #[error("{name}={value}: {reason}")]
+    #[non_exhaustive]
     Config {
         /// The variable or the field.
         name: String,
@@ -25,6 +26,7 @@ pub enum Error {
     Endpoint(#[from] EndpointError),
     /// A backend did not answer at the start, and `check_at_start` is `fail`.
     #[error("exporter {exporter}: the check at the start failed: {source}")]
+    #[non_exhaustive]
     Check {
         /// The exporter.
         exporter: String,
@@ -33,6 +35,7 @@ pub enum Error {
     },
     /// A reader could not take its source.
     #[error("reader {reader}: {source}")]
+    #[non_exhaustive]
     Reader {
         /// The reader.
         reader: String,
@@ -54,11 +57,9 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn config(
-        name: impl Into<String>,
-        value: impl fmt::Display,
-        reason: impl fmt::Display,
-    ) -> Self {
+    /// A setting that is wrong.
+    #[doc(hidden)]
+    pub fn config(name: impl Into<String>, value: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::Config { name: name.into(), value: value.to_string(), reason: reason.to_string() }
     }
 }

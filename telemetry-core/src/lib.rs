@@ -7,7 +7,7 @@
 //! use std::time::Duration;
 //! use telemetry_core::{Collector, counter, timer};
 //!
-//! let collector = Collector::builder().tag("env", "test").export("discard:").start()?;
+//! let collector = Collector::builder().tag("env", "test").endpoint("discard:").start()?;
 //! collector.scoped(|| {
 //!     counter("orders").inc();
 //!     timer("work").time(|| ());

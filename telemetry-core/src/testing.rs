@@ -24,8 +24,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use crate::clock::ManualClock;
-use crate::exporters::{Batch, Delivery, ExportError, Exporter, MetricRef};
-use crate::metrics::Snapshot;
+use crate::exporters::{Batch, Delivery, ExportError, Exporter};
+use crate::metrics::{MetricRef, Snapshot};
 use crate::model::{Event, Kind, Metric, Number, Span, Text, Value};
 
 /// An exporter that keeps everything. Clones share it.

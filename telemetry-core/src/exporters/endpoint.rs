@@ -2,16 +2,8 @@
 
 use std::error::Error as StdError;
 
-use super::Exporter;
-
-/// A URL that no exporter can be made from.
-#[derive(Debug, thiserror::Error)]
-#[error("the export endpoint `{url}` can't be used: {reason}")]
-pub struct EndpointError {
-    url: String,
-    reason: String,
-    source: Option<Box<dyn StdError + Send + Sync>>,
-}
+use super::Route;
+use super::error::EndpointError;
 
 /// The parts of an endpoint: `scheme:rest?key=value&key=value`.
 #[derive(Debug)]
@@ -64,14 +56,14 @@ const SCHEMES: [&str; 3] = ["console", "discard", "file"];
 const KNOWN: &str = "known are `console:`, `console:stderr`, `discard:`, `file:DIR`";
 
 /// What was made, or a reason with its cause.
-type Made = Result<Box<dyn Exporter>, (String, Option<Box<dyn StdError + Send + Sync>>)>;
+type Made = Result<Route, (String, Option<Box<dyn StdError + Send + Sync>>)>;
 
 /// Makes the exporter that a URL names. What it needs from the outside (a directory that can be written to)
 /// is tried at once.
-pub fn from_url(url: &str) -> Result<Box<dyn Exporter>, EndpointError> {
+pub fn from_url(url: &str) -> Result<Route, EndpointError> {
     let url = url.trim();
     let endpoint = Endpoint::parse(url).map_err(|reason| (reason, None));
-    endpoint.and_then(make).map_err(|(reason, source)| EndpointError { url: url.to_owned(), reason, source })
+    endpoint.and_then(make).map_err(|(reason, source)| EndpointError::new(url, reason, source))
 }
 
 fn make(endpoint: Endpoint<'_>) -> Made {
@@ -81,7 +73,7 @@ fn make(endpoint: Endpoint<'_>) -> Made {
         }
         "discard" => {
             endpoint.no_more_options().map_err(|reason| (reason, None))?;
-            Ok(Box::new(super::Discard::new()))
+            Ok(super::Discard::new().into())
         }
         "console" => console(&endpoint),
         "file" => file(endpoint),
@@ -98,7 +90,7 @@ fn console(endpoint: &Endpoint<'_>) -> Made {
         "stderr" => Stream::Stderr,
         other => return Err((format!("`{other}` is neither `stdout` nor `stderr`"), None)),
     };
-    Ok(Box::new(Console::new(stream)))
+    Ok(Console::new(stream).into())
 }
 
 #[cfg(not(feature = "console"))]
@@ -122,15 +114,15 @@ fn file(mut endpoint: Endpoint<'_>) -> Made {
     let (bytes, keep) =
         (endpoint.number("rotate_bytes").map_err(plain)?, endpoint.number("keep").map_err(plain)?);
     endpoint.no_more_options().map_err(plain)?;
-    let mut file = super::File::create(directory)
-        .map_err(|e| (format!("the directory `{directory}` can't be written to ({e})"), Some(e.into())))?;
+    let mut file =
+        super::File::open(directory).map_err(|e| (super::File::refusal(directory, &e), Some(e.into())))?;
     if let Some(bytes) = bytes {
         file = file.rotate_bytes(bytes);
     }
     if let Some(keep) = keep {
         file = file.keep(usize::try_from(keep).unwrap_or(usize::MAX));
     }
-    Ok(Box::new(file))
+    Ok(file.into())
 }
 
 #[cfg(not(feature = "file"))]
@@ -143,7 +135,7 @@ mod tests {
     use super::*;
 
     fn refusal(url: &str) -> String {
-        from_url(url).map(|e| e.name().to_owned()).expect_err(url).to_string()
+        from_url(url).map(drop).expect_err(url).to_string()
     }
 
     #[test]
@@ -157,7 +149,7 @@ mod tests {
             (format!("file:{path}"), "file"),
             (format!("file://{path}?rotate_bytes=1000&keep=2"), "file"),
         ] {
-            assert_eq!(from_url(&url).unwrap().name(), name, "{url}");
+            assert_eq!(from_url(&url).unwrap().into_exporter().name(), name, "{url}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! How an attempt to export ended.
+//! How an attempt to export ended, and why an exporter could not be made.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -99,9 +99,35 @@ impl StdError for ExportError {
     }
 }
 
-/// A failed read or write may go well another time.
+/// A failed read or write may go well another time, unless what is to be read or written is not there, not allowed or
+/// wrong.
 impl From<std::io::Error> for ExportError {
     fn from(error: std::io::Error) -> Self {
-        Self::retry("input or output failed").caused_by(error)
+        use std::io::ErrorKind::{InvalidData, InvalidInput, NotFound, PermissionDenied, Unsupported};
+        let context = "input or output failed";
+        let made = match error.kind() {
+            InvalidData | InvalidInput | NotFound | PermissionDenied | Unsupported => Self::never(context),
+            _ => Self::retry(context),
+        };
+        made.caused_by(error)
+    }
+}
+
+/// A URL that no exporter can be made from.
+#[derive(Debug, thiserror::Error)]
+#[error("the export endpoint `{url}` can't be used: {reason}")]
+pub struct EndpointError {
+    url: String,
+    reason: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl EndpointError {
+    pub(super) fn new(
+        url: impl Into<String>,
+        reason: String,
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self { url: url.into(), reason, source }
     }
 }

@@ -41,6 +41,11 @@ impl Snapshot {
         self.metrics.is_empty()
     }
 
+    /// About how much memory it keeps from other use.
+    pub(crate) fn bytes(&self) -> usize {
+        self.metrics.iter().map(Metric::bytes).sum()
+    }
+
     pub(crate) fn metrics(&self) -> &Arc<[Metric]> {
         &self.metrics
     }
@@ -79,9 +84,9 @@ impl<'a> MetricRef<'a> {
         &self.metric.identity.tags
     }
 
-    /// Its own tags and the global ones; its own win.
-    pub fn tags(&self) -> Tags {
-        self.metric.identity.tags.or(self.resource.tags())
+    /// Its own tags and the global ones, sorted by key; its own win.
+    pub fn tags(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.metric.identity.tags.with(self.resource.tags())
     }
 
     /// The value of one of its tags, or of a global one.

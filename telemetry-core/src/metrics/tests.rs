@@ -139,7 +139,7 @@ fn a_delta_holds_what_came_since_it_was_committed() {
     };
     let of = |metrics: &[Metric]| -> Vec<f64> { metrics.iter().map(|m| m.number().as_f64()).collect() };
     record(1);
-    let mut baseline = Baseline::joining(&table.read());
+    let mut baseline = Baseline::joining(crate::model::Kind::SUMMED.to_vec(), &table.read());
     record(2);
     assert_eq!(of(&baseline.since(&table.read())), [2.0, 2.0], "dropped before it was committed");
     record(4);
@@ -197,7 +197,7 @@ fn a_delta_that_was_dropped_from_the_queue_is_part_of_the_next() {
     let (hands, table) = table(10);
     let (counter, histogram) =
         (Site::new(CellKind::Counter, "c", &[]), Site::new(CellKind::Histogram, "h", &[]));
-    let mut baseline = Baseline::joining(&table.read());
+    let mut baseline = Baseline::joining(crate::model::Kind::SUMMED.to_vec(), &table.read());
     let mut deltas: Vec<Vec<Metric>> = Vec::new();
     for n in [1, 2, 4] {
         table.record(&counter, &[], Number::Int(n));

@@ -21,7 +21,7 @@ use tracing_core::{Level, Metadata};
 
 use super::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 
-pub use chunk::Chunk;
+pub use chunk::{Chunk, Mark};
 pub use encode::{Encoded, Words};
 pub use fields::{FieldBuf, FieldWords, Fields, Key, capped};
 pub use links::Links;

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select_biased};
 
 use super::backoff::Backoff;
-use super::ledger::{Books, Outcome, Reason};
-use super::queue::LaneOut;
+use super::books::{Books, Outcome};
+use super::lanes::LaneOut;
+use super::ledger::Reason;
 use crate::diagnostics::warn;
 use crate::exporters::{Batch, Delivery, ExportError, Exporter, Signal};
 use crate::thread::{random_u64, suppress_this_thread};

@@ -1,12 +1,12 @@
-//! Models: a thread writes records while the aggregator reads them, in many orders.
+//! Models: a thread writes records while the dispatcher reads them, in many orders.
 
 use std::sync::Arc;
 
 use shuttle::thread;
 
-use super::buffer::Buffers;
-use super::ledger::State;
-use super::sample::push_span;
+use super::books::State;
+use super::buffers::Buffers;
+use super::fixtures::push_span;
 use crate::exporters::Signal;
 
 use crate::model::ValueRef;
@@ -24,7 +24,7 @@ fn what_two_threads_write_is_read_once_whole_and_in_order() {
             let write = |first: u64| {
                 let buffers = Arc::clone(&buffers);
                 thread::spawn(move || {
-                    let mut writer = buffers.writer();
+                    let mut writer = Writer::new(&buffers);
                     for n in 0..12 {
                         push_span(&mut writer, first + n);
                         if n % 4 == 0 {

@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::buffer::Buffers;
-use super::ledger::{Books, State};
-use super::queue::Lane;
+use super::books::{Books, State};
+use super::buffers::Buffers;
+use super::lanes::Lane;
 use super::worker::Control;
 use crate::clock::{Clock, far};
 use crate::diagnostics::print_pending;
 use crate::exporters::{Batch, Signal};
 use crate::metrics::{Baseline, Snapshot, Table};
-use crate::model::{Metric, Resource, Temporality};
+use crate::model::{Kind, Metric, Resource, Temporality};
 use crate::thread::suppress_this_thread;
 
-/// What the aggregator is told.
+/// What the dispatcher is told.
 pub(crate) enum Command {
     /// Many items wait.
     Wake,
@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Stop(Instant, Sender<()>),
 }
 
-/// An exporter, as the aggregator sees it.
+/// An exporter, as the dispatcher sees it.
 pub(crate) struct Output {
     pub(crate) number: usize,
     pub(crate) wants: [bool; 3],
@@ -51,12 +51,15 @@ impl Output {
         }
     }
 
-    pub(crate) fn baseline(temporality: Temporality, table: &Table) -> Option<Baseline> {
-        (temporality == Temporality::Delta).then(|| Baseline::joining(&table.read()))
+    /// For an exporter that wants deltas of some kind.
+    pub(crate) fn baseline(temporality: impl Fn(Kind) -> Temporality, table: &Table) -> Option<Baseline> {
+        let kinds = Kind::SUMMED.into_iter().filter(|kind| temporality(*kind) == Temporality::Delta);
+        let kinds: Vec<Kind> = kinds.collect();
+        (!kinds.is_empty()).then(|| Baseline::joining(kinds, &table.read()))
     }
 }
 
-pub(crate) struct Aggregator {
+pub(crate) struct Dispatcher {
     pub(crate) clock: Arc<Clock>,
     pub(crate) table: Arc<Table>,
     pub(crate) buffers: Arc<Buffers>,
@@ -77,7 +80,7 @@ enum Flush {
 /// Meters tick at least that often.
 const TICK: Duration = Duration::from_secs(5);
 
-impl Aggregator {
+impl Dispatcher {
     pub(crate) fn run(mut self) {
         suppress_this_thread();
         let mut next_flush = far(self.flush_interval);

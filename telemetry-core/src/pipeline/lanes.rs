@@ -1,6 +1,6 @@
 //! What waits for one exporter: a lane for each signal, bounded in batches and in bytes.
 //!
-//! The aggregator is the only one to put batches in, and does so holding the books; the exporter's worker
+//! The dispatcher is the only one to put batches in, and does so holding the books; the exporter's worker
 //! takes them out. A full lane loses its oldest batch.
 
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::ledger::{Outcome, Reason, State};
+use super::books::{Outcome, State};
+use super::ledger::Reason;
 use crate::exporters::{Batch, Signal};
 
-/// The aggregator's end.
+/// The dispatcher's end.
 #[derive(Debug)]
 pub(crate) struct Lane {
     signal: Signal,

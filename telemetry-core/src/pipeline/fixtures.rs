@@ -1,6 +1,6 @@
 //! What tests and models record.
 
-use super::buffer::Writer;
+use super::writer::Writer;
 use crate::exporters::Signal;
 use crate::model::record::{Encoded, FieldBuf, Key, Links, Site, SpanHead, Time};
 use crate::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId, ValueRef};

@@ -1,31 +1,32 @@
 //! What a collector is made of, and how it is flushed and shut down.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded, unbounded};
-use tracing_core::Level;
 
 use crate::Error;
 use crate::clock::{Clock, far};
-use crate::exporters::{Exporter, Signal};
+use crate::exporters::{Route, Signal};
 use crate::metrics::{Reader, Snapshot, Source, Table};
-use crate::model::{Number, Resource};
+use crate::model::Resource;
 use crate::pipeline::Ledger;
-use crate::pipeline::aggregator::{Command, Output};
-use crate::pipeline::buffer::{Buffers, Writer};
-use crate::pipeline::ledger::Books;
-use crate::pipeline::queue::Lane;
+use crate::pipeline::books::Books;
+use crate::pipeline::buffers::Buffers;
+use crate::pipeline::dispatcher::{Command, Output};
+use crate::pipeline::lanes::Lane;
 use crate::pipeline::worker::Worker;
 use crate::sampling::Sampler;
+use crate::sync::lock;
 
-use super::{CheckAtStart, Config, Report};
+use super::config::{CheckAtStart, Config};
+use super::report::Report;
 
 /// All of a collector that lives as long as somebody may record.
 #[derive(Debug)]
-pub(crate) struct Core {
+pub(crate) struct Engine {
     pub(super) config: Config,
     pub(super) clock: Arc<Clock>,
     pub(super) table: Arc<Table>,
@@ -34,7 +35,7 @@ pub(crate) struct Core {
     pub(super) resource: Arc<Resource>,
     pub(super) sampler: Sampler,
     pub(super) commands: Sender<Command>,
-    pub(super) aggregator: Mutex<Option<JoinHandle<()>>>,
+    pub(super) dispatcher: Mutex<Option<JoinHandle<()>>>,
     pub(super) readers: Mutex<Vec<Box<dyn Reader>>>,
     pub(super) closed: AtomicBool,
 }
@@ -45,7 +46,7 @@ impl std::fmt::Debug for Box<dyn Reader> {
     }
 }
 
-impl Core {
+impl Engine {
     pub(crate) fn is_enabled(&self) -> bool {
         self.config.enabled
     }
@@ -72,13 +73,14 @@ impl Core {
         Ledger { refused: self.table.refused(), ..ledger }
     }
 
-    pub(super) fn add_exporter(&self, exporter: Box<dyn Exporter>) -> Result<(), Error> {
+    pub(super) fn add_exporter(&self, route: Route) -> Result<(), Error> {
         if !self.config.enabled {
             return Ok(());
         }
         if self.closed.load(Relaxed) {
             return Err(Error::ShutDown);
         }
+        let exporter = route.into_exporter();
         let name = exporter.name().to_owned();
         let number = self.books.add_exporter(&name);
         let share = self.config.exporter_bytes / 4;
@@ -89,10 +91,10 @@ impl Core {
         let (control, told) = unbounded();
         let output = Output {
             number,
-            wants: Signal::ALL.map(|signal| exporter.wants(signal)),
+            wants: Signal::EACH.map(|signal| exporter.wants(signal)),
             baseline: exporter
                 .wants(Signal::Metrics)
-                .then(|| Output::baseline(exporter.temporality(), &self.table))
+                .then(|| Output::baseline(|kind| exporter.temporality(kind), &self.table))
                 .flatten(),
             lanes: [spans, events, metrics],
             control,
@@ -141,7 +143,7 @@ impl Core {
     pub(super) fn shutdown(&self, deadline: Duration) -> Report {
         let until = far(deadline);
         self.closed.store(true, Relaxed);
-        let running = lock(&self.aggregator).take();
+        let running = lock(&self.dispatcher).take();
         let Some(thread) = running else {
             // Nothing ever ran, or somebody else is at it, or was.
             let complete = !self.config.enabled || self.books.wait_finished(until);
@@ -151,7 +153,7 @@ impl Core {
         let (done, moved) = bounded(1);
         let moved =
             self.commands.send(Command::Stop(until, done)).is_ok() && moved.recv_deadline(until).is_ok();
-        // An aggregator that is kept by a callback of the user ends when that returns.
+        // A dispatcher that is kept by a callback of the user ends when that returns.
         let moved = moved && thread.join().is_ok();
         self.buffers.close();
         let late = self.books.wait_ended(until);
@@ -160,71 +162,5 @@ impl Core {
         readers.into_iter().for_each(|mut reader| reader.shutdown());
         self.books.finish();
         Report { ledger: self.ledger(), complete: moved && late.is_empty(), late }
-    }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What the layer needs of a collector: it records, and does not keep the collector running.
-#[doc(hidden)]
-#[derive(Clone, Debug)]
-pub struct Sink(pub(super) Arc<Core>);
-
-#[doc(hidden)]
-impl Sink {
-    pub(crate) fn core(&self) -> &Core {
-        &self.0
-    }
-
-    /// The collector, which this does not keep running.
-    pub fn collector(&self) -> super::Collector {
-        super::Collector { core: Arc::clone(&self.0), _running: None }
-    }
-
-    /// Tells collectors apart.
-    pub fn number(&self) -> u64 {
-        self.0.number()
-    }
-
-    pub fn is_enabled(&self) -> bool {
-        self.0.config.enabled
-    }
-
-    pub fn clock(&self) -> &Clock {
-        &self.0.clock
-    }
-
-    pub fn sampler(&self) -> &Sampler {
-        &self.0.sampler
-    }
-
-    /// With what this thread records for the layer.
-    pub fn writer(&self) -> Writer {
-        self.0.buffers.writer()
-    }
-
-    /// An item of a thread that telemetry looks away from.
-    pub fn suppressed(&self, signal: crate::exporters::Signal) {
-        self.0.buffers.suppressed(signal);
-    }
-
-    /// Runs `f` with a writer of this thread, which may be ending.
-    pub fn with_writer(&self, f: impl FnOnce(&mut Writer)) {
-        self.0.buffers.with_writer(f);
-    }
-
-    /// Takes a measurement that a field of an event stands for.
-    pub fn measure(
-        &self,
-        kind: crate::metrics::CellKind,
-        name: &'static str,
-        level: Level,
-        tags: &[(&str, &str)],
-        value: Number,
-    ) {
-        let site = crate::metrics::Site::new(kind, name, &[]).level(level).passing();
-        self.0.table.record(&site, tags, value);
     }
 }
