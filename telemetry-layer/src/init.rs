@@ -24,9 +24,7 @@ pub fn init() -> Result<Guard, Error> {
 pub fn init_with(builder: Builder) -> Result<Guard, Error> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let filter = filter.try_from_env().or_else(|e| match std::env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(value) if !value.trim().is_empty() => {
-            Err(Error::config(EnvFilter::DEFAULT_ENV, value, e))
-        }
+        Ok(value) if !value.trim().is_empty() => Err(Error::config(EnvFilter::DEFAULT_ENV, value, e)),
         _ => Ok(EnvFilter::new("info")),
     })?;
     if Collector::has_global() {
