@@ -42,6 +42,9 @@ pub enum Error {
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An exporter can't be used.
+    #[error("an exporter can't be used: {0}")]
+    Exporter(String),
     /// There is a global collector already.
     #[error("a global collector is installed already; a program has one")]
     AlreadyInstalled,
@@ -57,6 +60,14 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn exporter(reason: impl Into<String>) -> Self {
+        Self::Exporter(reason.into())
+    }
+
+    pub(crate) fn reader(reason: &str) -> Self {
+        Self::Reader { reader: "of the program".to_owned(), source: reason.into() }
+    }
+
     /// A setting that is wrong.
     #[doc(hidden)]
     pub fn config(name: impl Into<String>, value: impl fmt::Display, reason: impl fmt::Display) -> Self {

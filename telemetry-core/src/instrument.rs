@@ -12,7 +12,7 @@ use std::time::Duration;
 use tracing_core::Level;
 
 use crate::collector::{Collector, Core, current};
-use crate::diagnostics::warn_later;
+use crate::diagnostics::warn_once;
 use crate::metrics::{CellKind, Site, page};
 use crate::model::{Number, Text};
 
@@ -57,7 +57,7 @@ impl Instrument {
     fn tag(self, key: Text, value: Text) -> Self {
         self.change(|site| {
             if let Err(e) = site.add_tag(key, value) {
-                warn_later(format_args!("metric `{}`: {e}; it is left out", site.name()));
+                warn_once(format_args!("metric `{}`: {e}; it is left out", site.name()));
             }
         })
     }
@@ -93,7 +93,7 @@ impl Instrument {
     fn buckets(self, bounds: &[f64]) -> Self {
         self.change(|site| match Site::keep_bounds(bounds) {
             Ok(kept) => site.bounds = kept,
-            Err(e) => warn_later(format_args!(
+            Err(e) => warn_once(format_args!(
                 "metric `{}`: the buckets {bounds:?} are refused: {e}; it has exponential ones",
                 site.name()
             )),

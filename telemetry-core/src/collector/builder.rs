@@ -15,11 +15,13 @@ use super::guard::Guard;
 use super::handle::Collector;
 use crate::Error;
 use crate::clock::Clock;
-use crate::exporters::{self, Route};
+use crate::exporters::{self, ExportReport, Route};
 use crate::metrics::{Reader, Table, View};
 use crate::model::{Resource, Text};
 use crate::pipeline::buffers::Buffers;
-use crate::pipeline::dispatcher::{Command, Dispatcher};
+use crate::pipeline::dispatcher::{Command, Dispatcher, Progress};
+use crate::pipeline::feedback::{Complaints, OnExport, Reports};
+use crate::pipeline::observer::Observer;
 use crate::sampling::{Sampler, Sampling};
 use crate::sync::lock;
 
@@ -42,6 +44,7 @@ pub struct Builder {
     views: Vec<View>,
     sampling: Option<Sampling>,
     clock: Option<Clock>,
+    on_export: Option<OnExport>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -157,6 +160,13 @@ impl Builder {
         self.set(change)
     }
 
+    /// Is told how each attempt of each exporter ended, on a thread of its own. Without, failures are said on standard error,
+    /// one line in ten seconds for each exporter and reason; `|_| ()` turns that off.
+    pub fn on_export(mut self, on_export: impl Fn(&ExportReport) + Send + Sync + 'static) -> Self {
+        self.on_export = Some(Box::new(on_export));
+        self
+    }
+
     /// Takes the time from another clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
@@ -193,6 +203,8 @@ impl Builder {
             dispatcher: Mutex::default(),
             readers: Mutex::default(),
             closed: AtomicBool::new(false),
+            exporters: Mutex::default(),
+            reports: Reports::default(),
             config,
         });
         current::register(&engine);
@@ -201,7 +213,12 @@ impl Builder {
         if engine.config.zero_series {
             engine.table.begin_static();
         }
+        if let Some(on_export) = self.on_export {
+            engine.reports.give_to(on_export).map_err(Error::Thread)?;
+        }
         if engine.config.enabled {
+            let moved = engine.commands.clone();
+            engine.clock.on_move(move || moved.send(Command::Wake).is_ok());
             let dispatcher = Dispatcher {
                 clock: Arc::clone(&engine.clock),
                 table: Arc::clone(&engine.table),
@@ -210,7 +227,11 @@ impl Builder {
                 resource: Arc::clone(&engine.resource),
                 outputs: Vec::new(),
                 commands: orders,
+                observer: Observer::new(engine.commands.clone()),
                 flush_interval: engine.config.flush_interval,
+                own_metrics: Box::new(|_| Vec::new()),
+                complaints: Complaints::of("the collector".to_owned()),
+                state: Progress::default(),
             };
             let name = "telemetry-dispatcher".to_owned();
             let thread = std::thread::Builder::new().name(name).spawn(move || dispatcher.run());

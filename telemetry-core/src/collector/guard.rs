@@ -3,8 +3,11 @@
 use super::current;
 use super::handle::Collector;
 use crate::Error;
-use crate::diagnostics::warn;
+use crate::diagnostics;
 use std::ops::Deref;
+
+/// Standard error has that much time at the end, if it is a pipe that nobody reads.
+const SOON: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Shuts the global collector down when it is dropped, and says on standard error what was lost, if anything.
 ///
@@ -40,7 +43,9 @@ impl Drop for Guard {
         let first = !self.collector.engine.closed.load(std::sync::atomic::Ordering::Relaxed);
         let report = self.collector.shutdown(self.collector.config().shutdown_timeout);
         if first && (report.ledger().lost() > 0 || !report.is_complete()) {
-            warn(format_args!("{} items were lost\n{report}", report.ledger().lost()));
+            diagnostics::warn_report(format_args!("{} items were lost\n{report}", report.ledger().lost()));
         }
+        // The program may end now.
+        diagnostics::flush(SOON);
     }
 }

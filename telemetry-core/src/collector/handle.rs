@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::Error;
-use crate::exporters::{self, Route, Signal};
+use crate::exporters::{self, ExportReport, ExporterHealth, Route, Signal};
 use crate::metrics::{Reader, Snapshot};
 use crate::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
 use crate::model::{
@@ -89,6 +89,27 @@ impl Collector {
     /// Adds the exporter that a URL names, for instance `file:target/telemetry`.
     pub fn endpoint(&self, url: &str) -> Result<(), Error> {
         self.engine.add_exporter(exporters::from_url(url)?)
+    }
+
+    /// From now on that closure is told how each attempt ended; see [`Builder::on_export`](crate::Builder::on_export).
+    pub fn on_export(&self, on_export: impl Fn(&ExportReport) + Send + Sync + 'static) -> Result<(), Error> {
+        self.engine.reports.give_to(Box::new(on_export)).map_err(Error::Thread)
+    }
+
+    /// How the exporters fare, in the order they were added.
+    pub fn health(&self) -> Vec<ExporterHealth> {
+        self.engine.health()
+    }
+
+    /// From now on the exporter of that name attempts nothing, until [`resume`](Self::resume) or the shutdown: what it is
+    /// given waits, as long as there is memory for it. False where there is no such exporter.
+    pub fn pause(&self, exporter: &str) -> bool {
+        self.engine.pause(exporter, true)
+    }
+
+    /// The exporter of that name goes on.
+    pub fn resume(&self, exporter: &str) -> bool {
+        self.engine.pause(exporter, false)
     }
 
     /// Adds a reader, which asks for metrics when it needs them.

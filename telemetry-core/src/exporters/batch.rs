@@ -8,8 +8,8 @@ use super::item::{EventRef, SpanRef};
 use super::signal::Signal;
 use crate::clock::Anchors;
 use crate::metrics::{MetricRef, Snapshot};
-use crate::model::Resource;
 use crate::model::record::{Chunk, Mark};
+use crate::model::{Metric, Resource};
 
 /// Some items of one signal on their way out. How it keeps them is its own business: exporters walk
 /// [`spans`](Self::spans), [`events`](Self::events) and [`metrics`](Self::metrics), two of which are empty.
@@ -22,6 +22,14 @@ pub struct Batch {
     bytes: usize,
 }
 
+/// One of its items.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Item<'a> {
+    Span(SpanRef<'a>),
+    Event(EventRef<'a>),
+    Metric(MetricRef<'a>),
+}
+
 /// Records that stand one behind the other.
 #[derive(Clone, Debug)]
 struct Part {
@@ -30,6 +38,75 @@ struct Part {
     from: Mark,
     first: usize,
     items: usize,
+}
+
+impl Part {
+    /// The parts of it that are to be kept.
+    fn runs(&self, keeps: &mut impl FnMut(Item<'_>) -> bool) -> Vec<Self> {
+        let keeps: Vec<bool> = match &*self.records {
+            Records::Spans(chunk, anchors) => {
+                let spans = chunk.spans_from(self.from, self.items);
+                spans.map(|record| keeps(Item::Span(SpanRef { record, anchors }))).collect()
+            }
+            Records::Events(chunk, anchors) => {
+                let events = chunk.events_from(self.from, self.items);
+                events.map(|record| keeps(Item::Event(EventRef { record, anchors }))).collect()
+            }
+            Records::Metrics(snapshot) => {
+                let metrics = snapshot.iter().skip(self.first).take(self.items);
+                metrics.map(|metric| keeps(Item::Metric(metric))).collect()
+            }
+        };
+        let (mut rest, mut runs) = (self.clone(), Vec::new());
+        for same in keeps.chunk_by(|a, b| a == b) {
+            let run = rest.take_first(same.len());
+            if same[0] {
+                runs.push(run);
+            }
+        }
+        runs
+    }
+
+    /// The same records by themselves, and what they weigh.
+    fn copied(&self, runs: &[Self]) -> (Vec<Self>, usize) {
+        let copy = |of: &Chunk| {
+            let mut chunk = Chunk::default();
+            runs.iter().for_each(|run| chunk.copy(of, run.from, run.items));
+            chunk
+        };
+        let items = runs.iter().map(|run| run.items).sum();
+        let (records, bytes) = match &*self.records {
+            Records::Spans(chunk, anchors) => {
+                let chunk = copy(chunk);
+                let bytes = chunk.capacity();
+                (Records::Spans(chunk, Arc::clone(anchors)), bytes)
+            }
+            Records::Events(chunk, anchors) => {
+                let chunk = copy(chunk);
+                let bytes = chunk.capacity();
+                (Records::Events(chunk, Arc::clone(anchors)), bytes)
+            }
+            Records::Metrics(snapshot) => {
+                let of = |run: &Self| snapshot.metrics()[run.first..run.first + run.items].to_vec();
+                let metrics: Vec<Metric> = runs.iter().flat_map(of).collect();
+                let snapshot = snapshot.with(metrics);
+                let bytes = snapshot.bytes();
+                (Records::Metrics(snapshot), bytes)
+            }
+        };
+        (vec![Self { records: Arc::new(records), from: Mark::default(), first: 0, items }], bytes)
+    }
+
+    fn take_first(&mut self, items: usize) -> Self {
+        let first = Self { items, ..self.clone() };
+        self.from = match &*self.records {
+            Records::Spans(chunk, _) | Records::Events(chunk, _) => chunk.skip(self.from, items),
+            Records::Metrics(_) => self.from,
+        };
+        self.first += items;
+        self.items -= items;
+        first
+    }
 }
 
 #[derive(Debug)]
@@ -123,8 +200,76 @@ impl Batch {
         })
     }
 
-    /// Bytes that it keeps from other use, for queues that are bounded by them.
+    /// Bytes that it keeps from other use, for queues that are bounded by them: what a view shares with others counts for
+    /// each of them.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Whether the items of another one can be a part of it.
+    pub(crate) fn takes(&self, other: &Self) -> bool {
+        self.signal == other.signal && Arc::ptr_eq(&self.resource, &other.resource)
+    }
+
+    /// The items of another one follow its own.
+    pub(crate) fn append(&mut self, other: Self) {
+        debug_assert!(self.takes(&other));
+        self.parts.extend(other.parts);
+        self.items += other.items;
+        self.bytes += other.bytes;
+    }
+
+    /// None of them.
+    pub(crate) fn none(&self) -> Self {
+        Self { parts: Vec::new(), items: 0, bytes: 0, ..self.clone() }
+    }
+
+    /// The same with other global tags.
+    pub(crate) fn with_resource(mut self, resource: &Arc<Resource>) -> Self {
+        self.resource = Arc::clone(resource);
+        self
+    }
+
+    /// The items that are to be kept. They are seen where they are, but where few are left of much: these are copied.
+    pub(crate) fn filter(&self, mut keeps: impl FnMut(Item<'_>) -> bool) -> Self {
+        let mut kept = Self { parts: Vec::new(), items: 0, bytes: size_of::<Self>(), ..self.clone() };
+        for part in &self.parts {
+            let whole = self.bytes.checked_div(self.items).unwrap_or_default() * part.items;
+            let runs = part.runs(&mut keeps);
+            let items: usize = runs.iter().map(|run| run.items).sum();
+            if items == 0 {
+                continue;
+            }
+            let (parts, bytes) = if items * 4 < part.items { part.copied(&runs) } else { (runs, whole) };
+            kept.bytes += bytes + size_of_val(&*parts);
+            kept.parts.extend(parts);
+            kept.items += items;
+        }
+        kept
+    }
+
+    /// The first items leave it.
+    pub(crate) fn take_first(&mut self, items: usize) -> Self {
+        let items = items.min(self.items);
+        // Both keep the records that they share; the weight is divided.
+        let bytes = self.bytes.checked_div(self.items).unwrap_or_default() * items;
+        let (mut parts, mut left) = (Vec::new(), items);
+        let mut rest = std::mem::take(&mut self.parts).into_iter();
+        for mut part in rest.by_ref() {
+            if part.items <= left {
+                left -= part.items;
+                parts.push(part);
+                continue;
+            }
+            if left > 0 {
+                parts.push(part.take_first(left));
+            }
+            self.parts.push(part);
+            break;
+        }
+        self.parts.extend(rest);
+        self.items -= items;
+        self.bytes -= bytes;
+        Self { signal: self.signal, resource: Arc::clone(&self.resource), parts, items, bytes }
     }
 }

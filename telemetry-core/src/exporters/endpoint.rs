@@ -133,6 +133,7 @@ fn file(_: Endpoint<'_>) -> Made {
 #[cfg(all(test, feature = "console", feature = "file"))]
 mod tests {
     use super::*;
+    use crate::exporters::Target;
 
     fn refusal(url: &str) -> String {
         from_url(url).map(drop).expect_err(url).to_string()
@@ -149,7 +150,8 @@ mod tests {
             (format!("file:{path}"), "file"),
             (format!("file://{path}?rotate_bytes=1000&keep=2"), "file"),
         ] {
-            assert_eq!(from_url(&url).unwrap().into_exporter().name(), name, "{url}");
+            let Target::Blocking(exporter) = from_url(&url).unwrap().target else { panic!("{url}") };
+            assert_eq!(exporter.name(), name, "{url}");
         }
     }
 

@@ -12,9 +12,13 @@ mod endpoint;
 mod error;
 #[cfg(feature = "file")]
 mod file;
+mod filter;
+mod health;
 mod item;
 #[cfg(feature = "file")]
 mod json;
+mod protocol;
+mod report;
 mod route;
 mod signal;
 
@@ -23,11 +27,18 @@ pub use batch::Batch;
 pub use console::{Console, Stream};
 pub use discard::Discard;
 pub use endpoint::from_url;
+pub(crate) use error::Again;
 pub use error::{Delivery, EndpointError, ExportError};
 #[cfg(feature = "file")]
 pub use file::File;
+pub use filter::Filter;
+pub(crate) use filter::Sieve;
+pub use health::{Activity, ExporterHealth};
 pub use item::{EventRef, SpanRef};
-pub use route::Route;
+pub use protocol::{Limits, Protocol, Sending};
+pub use report::{ExportReport, NextAttempt};
+pub use route::{HostTag, Route};
+pub(crate) use route::{Target, Terms};
 pub use signal::Signal;
 
 use crate::model::{Kind, Temporality};

@@ -38,20 +38,6 @@ impl Baseline {
         now.iter().filter_map(|metric| self.step(metric)).chain(self.owed.iter().cloned()).collect()
     }
 
-    /// Whether nothing of that metric is to come any more.
-    pub(crate) fn has_seen(&self, now: &Metric) -> bool {
-        !self.kinds.contains(&now.identity.kind)
-            || self
-                .seen
-                .get(&key(&now.identity))
-                .is_some_and(|seen| seen.life == now.life && seen.value == now.value)
-    }
-
-    /// Whether there is something to give although nothing came.
-    pub(crate) fn owes(&self) -> bool {
-        !self.owed.is_empty()
-    }
-
     pub(crate) fn commit(&mut self, now: &[Metric]) {
         self.owed.clear();
         let of_deltas = now.iter().filter(|m| self.kinds.contains(&m.identity.kind));

@@ -26,6 +26,7 @@ mod tagged;
 mod task;
 mod view;
 
+pub(crate) use callback::Observations;
 #[cfg(all(feature = "catalogue", not(target_os = "linux")))]
 #[doc(hidden)]
 pub use catalogue::{Listed, ListedFunction, inventory};
@@ -34,6 +35,7 @@ pub use catalogue::{StaticMetric, catalogue};
 pub(crate) use delta::Baseline;
 #[doc(hidden)]
 pub use function_site::FunctionSite;
+pub(crate) use reading::Levels;
 pub use site::{CellKind, Site};
 pub use snapshot::{MetricRef, Snapshot, Source};
 pub use span_site::SpanSite;

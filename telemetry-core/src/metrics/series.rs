@@ -128,6 +128,7 @@ impl Reading {
 }
 
 /// A data point before those of different levels are made one.
+#[derive(Clone)]
 pub(crate) struct Point {
     pub(crate) join: Join,
     pub(crate) metric: Metric,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing_core::Level;
+
 use crate::model::{HistogramValue, Kind, Metric, Number, Resource, Tags, Temporality};
 
 /// The data points of one moment, sorted by name and tags.
@@ -46,6 +48,11 @@ impl Snapshot {
         self.metrics.iter().map(Metric::bytes).sum()
     }
 
+    /// Others with the same global tags.
+    pub(crate) fn with(&self, metrics: impl Into<Arc<[Metric]>>) -> Self {
+        Self { metrics: metrics.into(), resource: Arc::clone(&self.resource) }
+    }
+
     pub(crate) fn metrics(&self) -> &Arc<[Metric]> {
         &self.metrics
     }
@@ -67,6 +74,11 @@ impl<'a> MetricRef<'a> {
     /// What it measures.
     pub fn kind(&self) -> Kind {
         self.metric.identity.kind
+    }
+
+    /// The level it was recorded at, where it has one.
+    pub fn level(&self) -> Option<Level> {
+        self.metric.identity.level
     }
 
     /// In UCUM; empty where nobody said.

@@ -19,7 +19,7 @@ use super::tagged::Need;
 use super::task::Task;
 use super::view::{View, Viewed, Views};
 use crate::clock::Clock;
-use crate::diagnostics::warn_later;
+use crate::diagnostics::warn_once;
 use crate::model::{Number, Tags};
 use crate::sync::{Mutex, MutexGuard, RwLock};
 
@@ -46,6 +46,8 @@ pub(crate) struct Table {
     /// When each of those who ask for snapshots last did, in ticks.
     pub(super) sources: Mutex<Vec<Weak<AtomicU64>>>,
     pub(super) refused: AtomicU64,
+    /// Series that ended.
+    pub(super) endings: AtomicU64,
 }
 
 /// What a table is told by the configuration.
@@ -59,7 +61,7 @@ pub(crate) struct Settings {
     pub(crate) max_bytes: usize,
     /// A series without a new value for so long ends.
     pub(crate) expiration: Option<Duration>,
-    /// A snapshot waits that long for each callback.
+    /// A snapshot waits that long for all callbacks together.
     pub(crate) callback_timeout: Duration,
 }
 
@@ -86,6 +88,7 @@ impl Table {
             callbacks: Callbacks::default(),
             sources: Mutex::default(),
             refused: AtomicU64::new(0),
+            endings: AtomicU64::new(0),
         }
     }
 
@@ -134,7 +137,7 @@ impl Table {
         let instrument = identity(site, &Viewed::default(), all_tags);
         let (identity, most) = (identity(site, &viewed, tags), self.settings.max_series);
         if !self.callbacks.set(instrument, identity, read, self.clock.unix_nanos(), most) {
-            warn_later(format_args!("metric `{}`: there are {most} callbacks already", site.name));
+            warn_once(format_args!("metric `{}`: there are {most} callbacks already", site.name));
         }
     }
 
@@ -253,7 +256,7 @@ impl Table {
     #[cold]
     pub(super) fn refuse(&self, name: &str, why: &str) {
         self.refused.fetch_add(1, Relaxed);
-        warn_later(format_args!("metric `{name}`: {why}; such measurements are refused and counted"));
+        warn_once(format_args!("metric `{name}`: {why}; such measurements are refused and counted"));
     }
 }
 

@@ -22,8 +22,6 @@ use crate::thread::Suppression;
 
 /// A batch of spans or events is closed when it has that many bytes.
 const BATCH: usize = 512 << 10;
-/// Finished points made by hand that wait for the next batch.
-const MAX_POINTS: usize = 16 << 10;
 
 const RECORDS: [Signal; 2] = [Signal::Spans, Signal::Events];
 
@@ -33,7 +31,8 @@ pub(crate) struct Buffers {
     id: u64,
     threads: Mutex<Vec<Arc<ThreadBuffer>>>,
     pool: Pool,
-    points: Mutex<(Vec<Metric>, Booked)>,
+    points: Mutex<Points>,
+    max_point_bytes: usize,
     /// Spans and events of threads that telemetry looks away from, since the dispatcher last looked.
     suppressed: [AtomicU64; 2],
     closed: AtomicBool,
@@ -50,12 +49,25 @@ pub(crate) struct Buffers {
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
+/// Finished points that were made by hand.
+#[derive(Debug, Default)]
+struct Points {
+    all: Vec<Metric>,
+    bytes: usize,
+    booked: Booked,
+}
+
 /// What the dispatcher took.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
     /// Of spans and of events, each of about a batch's size.
     pub(crate) chunks: [Vec<Chunk>; 2],
     pub(crate) points: Vec<Metric>,
+    /// There was more than there is room for.
+    pub(crate) left: bool,
+    /// Bytes that may still be taken, and bytes that wait.
+    room: [usize; 2],
+    waiting: [usize; 2],
 }
 
 impl std::fmt::Debug for Buffers {
@@ -78,6 +90,7 @@ impl Buffers {
             threads: Mutex::default(),
             pool: Pool::new(max_bytes, patience),
             points: Mutex::default(),
+            max_point_bytes: max_bytes / 4,
             suppressed: Default::default(),
             closed: AtomicBool::new(false),
             finished: AtomicBool::new(false),
@@ -120,17 +133,27 @@ impl Buffers {
 
     /// A finished point that was made by hand.
     pub(crate) fn push_point(&self, point: Metric) {
-        let mut points = lock(&self.points);
+        let (bytes, mut points) = (point.bytes(), lock(&self.points));
         if self.is_closed() {
-            points.1.closed += 1;
-        } else if points.0.len() >= MAX_POINTS {
-            points.1.buffer_full += 1;
+            points.booked.closed += 1;
+        } else if points.bytes + bytes > self.max_point_bytes {
+            points.booked.buffer_full += 1;
             self.wake();
         } else {
-            points.0.push(point);
+            points.bytes += bytes;
+            points.all.push(point);
+            let is_much = points.bytes > self.max_point_bytes / 2;
             drop(points);
+            if is_much {
+                self.wake();
+            }
             self.tell(1);
         }
+    }
+
+    /// From now on a thread that finds no room waits for it at least that long.
+    pub(crate) fn be_patient(&self, patience: Duration) {
+        self.pool.be_patient(patience);
     }
 
     /// From now on every item is dropped. What was recorded before can still be collected.
@@ -139,34 +162,54 @@ impl Buffers {
         self.pool.close();
     }
 
-    /// Takes all that waits, and books it as held.
-    pub(crate) fn collect(&self, state: &mut State) -> Collected {
+    /// Takes what waits, and books it as held: of spans and of events at most about so many bytes, the rest stays where it is.
+    pub(crate) fn collect(&self, state: &mut State, room: [usize; 2]) -> Collected {
         self.woken.store(false, Relaxed);
         self.pending.store(0, Relaxed);
-        let mut collected = Collected::default();
-        let mut done = Vec::new();
-        lock(&self.threads).retain_mut(|thread| {
+        let mut threads = lock(&self.threads);
+        let mut collected = Collected::of(room, &threads);
+        let (mut done, mut full_at, mut at) = (Vec::new(), None, 0);
+        threads.retain_mut(|thread| {
             // If nobody else has it the thread is gone, and all that it wrote is seen.
             let is_gone = Arc::get_mut(thread).is_some();
-            let mut taken = lock(&thread.taken);
+            let (mut taken, mut is_left) = (lock(&thread.taken), false);
             for (i, signal) in RECORDS.into_iter().enumerate() {
-                let mut kept = 0;
-                let last = taken.blocks[i].len().saturating_sub(usize::from(!is_gone));
-                for block in &taken.blocks[i] {
-                    kept += collected.take(i, block);
+                let blocks = &mut taken.blocks[i];
+                let (mut kept, mut read) = (0, 0);
+                for block in blocks.iter() {
+                    let Some(items) = collected.take(i, block) else {
+                        is_left = true;
+                        break;
+                    };
+                    kept += items;
+                    read += 1;
                 }
-                done.extend(taken.blocks[i].drain(..last));
+                // The thread writes to the last one.
+                let keeps_last = !is_gone && read == blocks.len();
+                done.extend(blocks.drain(..read - usize::from(keeps_last && read > 0)));
                 taken.booked[i] = thread.book(i, &taken, kept as u64, state.account(signal));
             }
-            !is_gone
+            if is_left {
+                full_at.get_or_insert(at);
+            }
+            let stays = !is_gone || is_left;
+            at += usize::from(stays);
+            stays
         });
+        if let Some(at) = full_at {
+            // Next time it is their turn for which there was no room.
+            threads.rotate_left(at);
+            collected.left = true;
+        }
+        drop(threads);
         self.pool.give_back(done);
         for (i, signal) in RECORDS.into_iter().enumerate() {
             add_suppressed(state.account(signal), self.suppressed[i].swap(0, Relaxed));
         }
         let mut points = lock(&self.points);
-        collected.points = std::mem::take(&mut points.0);
-        let booked = std::mem::take(&mut points.1);
+        collected.points = std::mem::take(&mut points.all);
+        let booked = std::mem::take(&mut points.booked);
+        points.bytes = 0;
         let kept = collected.points.len() as u64;
         booked.book(&Booked::default(), kept, state.account(Signal::Metrics));
         collected
@@ -179,7 +222,7 @@ impl Buffers {
 
     /// The ledger now: what is booked, and what threads have recorded since.
     pub(crate) fn ledger(&self, state: &State) -> Ledger {
-        let mut ledger = state.ledger.clone();
+        let mut ledger = state.ledger();
         let finished = self.finished.load(Relaxed);
         for thread in lock(&self.threads).iter() {
             let taken = lock(&thread.taken);
@@ -197,8 +240,8 @@ impl Buffers {
             add_suppressed(account, suppressed.load(Relaxed));
         }
         let points = lock(&self.points);
-        let kept = points.0.len() as u64;
-        points.1.book(&Booked::default(), kept, &mut ledger.accounts[Signal::Metrics as usize]);
+        let kept = points.all.len() as u64;
+        points.booked.book(&Booked::default(), kept, &mut ledger.accounts[Signal::Metrics as usize]);
         ledger
     }
 
@@ -249,14 +292,34 @@ fn add_suppressed(account: &mut Account, items: u64) {
 }
 
 impl Collected {
-    fn take(&mut self, signal: usize, block: &Block) -> usize {
+    fn of(room: [usize; 2], threads: &[Arc<ThreadBuffer>]) -> Self {
+        let mut waiting = [0; 2];
+        for thread in threads {
+            let taken = lock(&thread.taken);
+            for (waiting, blocks) in waiting.iter_mut().zip(&taken.blocks) {
+                *waiting += blocks.iter().map(|block| block.unread_bytes()).sum::<usize>();
+            }
+        }
+        Self { room, waiting, ..Self::default() }
+    }
+
+    /// Takes what is in a block; none where there is no room for that.
+    fn take(&mut self, signal: usize, block: &Block) -> Option<usize> {
+        let bytes = block.unread_bytes();
+        if bytes == 0 {
+            return Some(0);
+        }
+        // One block is taken where there is any room at all.
+        let is_first = self.chunks[signal].is_empty() && self.room[signal] > 0;
+        if bytes > self.room[signal] && !is_first {
+            return None;
+        }
+        self.room[signal] = self.room[signal].saturating_sub(bytes);
         let chunks = &mut self.chunks[signal];
-        if block.unread() == 0 {
-            return 0;
+        if chunks.last().is_none_or(|last| last.bytes() + bytes > BATCH) {
+            chunks.push(Chunk::with_capacity(self.waiting[signal].clamp(bytes, BATCH)));
         }
-        if chunks.last().is_none_or(|last| last.bytes() + block.size() > BATCH) {
-            chunks.push(Chunk::default());
-        }
-        chunks.last_mut().map_or(0, |last| block.read_into(last))
+        self.waiting[signal] = self.waiting[signal].saturating_sub(bytes);
+        chunks.last_mut().map(|last| block.read_into(last))
     }
 }

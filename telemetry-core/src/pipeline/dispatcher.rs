@@ -1,62 +1,38 @@
-//! The one thread that moves everything on: it collects what threads recorded, reads the metrics, and
-//! queues batches for the exporters.
+//! The one thread that moves everything on: it collects what threads recorded, reads the metrics, and puts what each exporter
+//! is to have into its lanes.
+//!
+//! It never waits for an exporter nor for code of the user: callbacks run elsewhere, and their values come as a command.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::books::{Books, State};
+use super::books::Books;
 use super::buffers::Buffers;
-use super::lanes::Lane;
-use super::worker::Control;
-use crate::clock::{Clock, far};
-use crate::diagnostics::print_pending;
+use super::feedback::Complaints;
+use super::ledger::Reason;
+use super::observer::Observer;
+use super::output::{Output, Share, Sums};
+use super::parcel::Parcel;
+use crate::clock::{Clock, Tick};
 use crate::exporters::{Batch, Signal};
-use crate::metrics::{Baseline, Snapshot, Table};
-use crate::model::{Kind, Metric, Resource, Temporality};
+use crate::metrics::{Observations, Snapshot, Table};
+use crate::model::{Metric, Resource};
 use crate::thread::suppress_this_thread;
 
 /// What the dispatcher is told.
 pub(crate) enum Command {
-    /// Many items wait.
+    /// Look whether something is to be done: many items wait, a lane has room again, time has passed.
     Wake,
-    /// Move everything on now, and answer.
-    Flush(Sender<()>),
-    /// One more exporter.
-    Add(Box<Output>),
+    /// Move everything on now, and say which generation of tickets that closes.
+    Flush(Sender<u64>),
+    /// One more exporter, which has all from the answer on.
+    Add(Box<Output>, Sender<()>),
+    /// What the callbacks say.
+    Observed(Observations),
     /// Move everything on for the last time; workers have until then.
-    Stop(Instant, Sender<()>),
-}
-
-/// An exporter, as the dispatcher sees it.
-pub(crate) struct Output {
-    pub(crate) number: usize,
-    pub(crate) wants: [bool; 3],
-    pub(crate) lanes: [Lane; 3],
-    pub(crate) control: Sender<Control>,
-    /// For one that wants deltas.
-    pub(crate) baseline: Option<Baseline>,
-}
-
-impl Output {
-    /// Queues a batch. Deltas that must go for it become part of the next one.
-    fn push(&mut self, signal: Signal, batch: &Arc<Batch>, state: &mut State) {
-        let dropped = self.lanes[signal as usize].push(self.number, batch, state);
-        if let Some(baseline) = &mut self.baseline {
-            dropped
-                .iter()
-                .flat_map(|batch| batch.metrics())
-                .for_each(|metric| baseline.restore(&metric.to_metric()));
-        }
-    }
-
-    /// For an exporter that wants deltas of some kind.
-    pub(crate) fn baseline(temporality: impl Fn(Kind) -> Temporality, table: &Table) -> Option<Baseline> {
-        let kinds = Kind::SUMMED.into_iter().filter(|kind| temporality(*kind) == Temporality::Delta);
-        let kinds: Vec<Kind> = kinds.collect();
-        (!kinds.is_empty()).then(|| Baseline::joining(kinds, &table.read()))
-    }
+    Stop(Tick, Sender<()>),
 }
 
 pub(crate) struct Dispatcher {
@@ -67,14 +43,33 @@ pub(crate) struct Dispatcher {
     pub(crate) resource: Arc<Resource>,
     pub(crate) outputs: Vec<Output>,
     pub(crate) commands: Receiver<Command>,
+    pub(crate) observer: Observer,
     pub(crate) flush_interval: Duration,
+    /// Metrics of telemetry itself.
+    pub(crate) own_metrics: Box<dyn Fn(u64) -> Vec<Metric> + Send>,
+    pub(crate) complaints: Complaints,
+    pub(crate) state: Progress,
 }
 
-/// Whether more flushes will come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flush {
-    Early,
-    Last,
+/// What is under way.
+#[derive(Default)]
+pub(crate) struct Progress {
+    next_flush: Tick,
+    next_tick: Tick,
+    /// Until when some exporter is spared.
+    spared: Option<Tick>,
+    /// Those who wait until all is moved on, and until which reading of the metrics.
+    flushes: Vec<(Sender<u64>, u64)>,
+    /// Metrics are to be read for all, not only for those whose time has come.
+    for_all: bool,
+    /// How many readings have begun, and have ended: callbacks take their time.
+    begun: u64,
+    ended: u64,
+    /// Somebody wants one that begins from now on.
+    again: bool,
+    stop: Option<(Tick, Sender<()>)>,
+    /// Items that have been spoken of.
+    said_lost: u64,
 }
 
 /// Meters tick at least that often.
@@ -83,145 +78,239 @@ const TICK: Duration = Duration::from_secs(5);
 impl Dispatcher {
     pub(crate) fn run(mut self) {
         suppress_this_thread();
-        let mut next_flush = far(self.flush_interval);
-        let mut next_tick = far(TICK);
+        let now = self.clock.now();
+        self.state.next_flush = now.plus(self.flush_interval);
+        self.state.next_tick = now.plus(TICK);
         loop {
-            print_pending();
-            match self.commands.recv_deadline(next_flush.min(next_tick)) {
-                Ok(Command::Wake) => self.move_items(),
+            match self.next_command() {
+                Ok(Command::Wake) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Command::Flush(done)) => {
-                    self.flush(Flush::Early);
-                    self.tell_all(Control::Hurry);
+                    self.state.flushes.push((done, self.state.begun + 1));
+                    self.read(true);
+                }
+                Ok(Command::Add(output, done)) => {
+                    self.outputs.push(*output);
                     let _ = done.send(());
                 }
-                Ok(Command::Add(output)) => self.outputs.push(*output),
+                Ok(Command::Observed(observations)) => self.observed(observations),
                 Ok(Command::Stop(until, done)) => {
                     self.buffers.close();
-                    self.flush(Flush::Last);
-                    // A thread that had begun before the buffers closed may have written since.
-                    self.move_items();
-                    self.buffers.finish();
-                    self.tell_all(Control::Stop(until));
-                    print_pending();
-                    let _ = done.send(());
-                    return;
+                    self.state.stop = Some((until, done));
+                    self.read(true);
                 }
-                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            let now = Instant::now();
-            if now >= next_tick {
+            let now = self.clock.now();
+            if now >= self.state.next_tick {
                 self.table.tick();
-                next_tick = far(TICK);
+                self.state.next_tick = now.plus(TICK);
             }
-            if now >= next_flush {
-                self.flush(Flush::Early);
-                next_flush = far(self.flush_interval);
+            if self.is_due(now) {
+                self.read(false);
+                self.state.next_flush = now.plus(self.flush_interval);
             }
-        }
-    }
-
-    fn tell_all(&self, control: Control) {
-        for output in &self.outputs {
-            // One hurry at a time is enough, also for a worker that hangs; a worker that is gone needs none.
-            if matches!(control, Control::Stop(_)) || output.control.is_empty() {
-                let _ = output.control.send(control);
+            if self.move_items() {
+                self.answer();
+                if self.finish() {
+                    return;
+                }
             }
         }
     }
 
-    fn flush(&mut self, which: Flush) {
-        self.clock.anchor();
-        self.move_items();
-        if self.outputs.is_empty() && !self.table.ends_series() {
-            self.table.tidy();
+    /// Whether metrics are to be read: for an exporter, or to see to series where there is none.
+    fn is_due(&self, now: Tick) -> bool {
+        if self.outputs.is_empty() {
+            return now >= self.state.next_flush;
+        }
+        self.state.begun == self.state.ended && self.outputs.iter().any(|output| now >= output.next_due)
+    }
+
+    fn next_command(&self) -> Result<Command, RecvTimeoutError> {
+        // While callbacks are asked they are who comes next.
+        let is_reading = self.state.begun > self.state.ended;
+        let due = self.outputs.iter().map(|output| output.next_due).filter(|_| !is_reading);
+        let none = self.outputs.is_empty().then_some(self.state.next_flush);
+        let times = std::iter::once(self.state.next_tick).chain(none).chain(self.state.spared);
+        let next = times.chain(due).min().and_then(|next| self.clock.time_until(next));
+        match next {
+            Some(time) => self.commands.recv_timeout(time),
+            None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// All was moved on that was there: those who wait for it are told, and exporters that somebody waits.
+    fn answer(&mut self) {
+        let ended = self.state.ended;
+        let is_done = |(_, reading): &mut (Sender<u64>, u64)| *reading <= ended;
+        let done: Vec<_> = self.state.flushes.extract_if(.., is_done).collect();
+        if done.is_empty() {
             return;
         }
+        let generation = Books::close_generation(&mut self.books.lock());
+        self.outputs.iter().for_each(|output| output.lanes.hurry());
+        for (flush, _) in done {
+            let _ = flush.send(generation);
+        }
+    }
+
+    /// After the last time; whether this was it.
+    fn finish(&mut self) -> bool {
+        if self.state.begun > self.state.ended || self.state.again {
+            return false;
+        }
+        let Some((until, done)) = self.state.stop.take() else { return false };
+        self.buffers.finish();
+        self.outputs.iter().for_each(|output| output.lanes.stop(until));
+        self.say_lost();
+        self.complaints.finish();
+        let _ = done.send(());
+        true
+    }
+
+    /// Begins to read the metrics, for all exporters or for those whose time has come.
+    fn read(&mut self, for_all: bool) {
+        self.state.for_all |= for_all;
+        if self.state.begun > self.state.ended {
+            self.state.again |= for_all;
+            return;
+        }
+        self.clock.anchor();
+        self.state.begun += 1;
+        if self.outputs.is_empty() && !self.table.ends_series() {
+            (self.state.for_all, self.state.ended) = (false, self.state.begun);
+            return self.table.tidy();
+        }
+        if !self.observer.ask(&self.table) {
+            self.observed(Observations::default());
+        }
+    }
+
+    /// The callbacks have said what they say: everything else is read now.
+    fn observed(&mut self, observations: Observations) {
         self.table.tick();
-        let baselines = self.outputs.iter().filter_map(|output| output.baseline.as_ref());
-        let metrics = self.table.read_and_end(&|metric| baselines.clone().all(|seen| seen.has_seen(metric)));
-        self.dispatch_snapshot(metrics, which);
-    }
-
-    /// Spans, events and points made by hand, in batches to all.
-    fn move_items(&mut self) {
-        let collected = self.buffers.collect(&mut self.books.lock());
-        let anchors = self.clock.anchors();
-        let [spans, events] = collected.chunks;
-        for chunk in spans {
-            self.dispatch(Batch::of_spans(chunk, Arc::clone(&self.resource), Arc::clone(&anchors)));
-        }
-        for chunk in events {
-            self.dispatch(Batch::of_events(chunk, Arc::clone(&self.resource), Arc::clone(&anchors)));
-        }
-        if !collected.points.is_empty() {
-            let snapshot = Snapshot::new(collected.points, Arc::clone(&self.resource));
-            self.dispatch(Batch::of_metrics(snapshot, Arc::clone(&self.resource)));
+        let now = self.clock.now();
+        let levels = self.table.read_levels(observations, true);
+        let sums = Sums::new(levels, (self.own_metrics)(self.clock.unix_nanos()));
+        self.dispatch_metrics(&sums, now);
+        self.state.ended = self.state.begun;
+        if std::mem::take(&mut self.state.again) {
+            self.read(true);
         }
     }
 
-    /// Hands a batch, booked as held, to every exporter that wants its signal.
-    fn dispatch(&mut self, batch: Batch) {
-        let (signal, n) = (batch.signal(), batch.len() as u64);
-        let batch = Arc::new(batch);
+    /// Spans, events and points made by hand, as far as there is room for them; whether that was all.
+    fn move_items(&mut self) -> bool {
+        loop {
+            let is_last = self.state.stop.is_some();
+            let room = if is_last { [usize::MAX; 2] } else { self.room() };
+            let collected = self.buffers.collect(&mut self.books.lock(), room);
+            let anchors = self.clock.anchors();
+            let [spans, events] = collected.chunks;
+            for chunk in spans {
+                self.dispatch(&Batch::of_spans(chunk, Arc::clone(&self.resource), Arc::clone(&anchors)));
+            }
+            for chunk in events {
+                self.dispatch(&Batch::of_events(chunk, Arc::clone(&self.resource), Arc::clone(&anchors)));
+            }
+            if !collected.points.is_empty() {
+                let snapshot = Snapshot::new(collected.points, Arc::clone(&self.resource));
+                self.dispatch(&Batch::of_metrics(snapshot, Arc::clone(&self.resource)));
+            }
+            self.say_lost();
+            if !collected.left {
+                return true;
+            }
+            // A thread that writes as fast as this reads must not keep it from everything else.
+            if self.state.spared.is_some() || !self.commands.is_empty() {
+                return false;
+            }
+        }
+    }
+
+    /// How many bytes of spans and of events may be collected, so that no lane has to lose what an exporter would have taken.
+    fn room(&mut self) -> [usize; 2] {
+        let now = self.clock.now();
+        let (mut least, mut spared) = ([usize::MAX; 2], None);
+        for output in &mut self.outputs {
+            let (room, until) = output.room(now);
+            least = [least[0].min(room[0]), least[1].min(room[1])];
+            spared = spared.into_iter().chain(until).min();
+        }
+        self.state.spared = spared;
+        least
+    }
+
+    /// Hands a batch, booked as held, to every exporter.
+    fn dispatch(&mut self, batch: &Batch) {
+        let (signal, n, now) = (batch.signal(), batch.len() as u64, self.clock.now());
+        let shares: Vec<Share> = self.outputs.iter_mut().map(|output| output.share(batch)).collect();
         let mut state = self.books.lock();
         let account = state.account(signal);
         account.held -= n;
         account.dispatched += n;
-        for output in &mut self.outputs {
-            if state.offer(output.number, signal, n, output.wants[signal as usize]) {
-                output.push(signal, &batch, &mut state);
+        let outputs = self.outputs.iter().zip(&shares);
+        let tickets: Vec<_> =
+            outputs.map(|(output, share)| output.accept(&self.books, &mut state, share)).collect();
+        drop(state);
+        let is_last = self.state.stop.is_some();
+        for ((output, share), ticket) in self.outputs.iter_mut().zip(shares).zip(tickets) {
+            if let Some(ticket) = ticket {
+                output.put(Parcel::new(share.batch, ticket, now), is_last);
             }
         }
     }
 
-    /// The metrics of this moment to every exporter: one batch for all that want sums since the start, one
-    /// each for those that want deltas. A delta for which there is no room is not made: the next one, which may be
-    /// the last and then always has room, covers its time too.
-    fn dispatch_snapshot(&mut self, metrics: Vec<Metric>, which: Flush) {
-        let owes = |output: &Output| output.baseline.as_ref().is_some_and(Baseline::owes);
-        if metrics.is_empty() && !self.outputs.iter().any(owes) {
-            self.outputs
-                .iter_mut()
-                .filter_map(|output| output.baseline.as_mut())
-                .for_each(|seen| seen.commit(&[]));
-            return;
+    /// The metrics of this moment to every exporter whose time has come.
+    fn dispatch_metrics(&mut self, sums: &Sums, now: Tick) {
+        let (is_last, for_all) = (self.state.stop.is_some(), std::mem::take(&mut self.state.for_all));
+        let mut shares = Vec::new();
+        for (place, output) in self.outputs.iter_mut().enumerate() {
+            let is_due = for_all || now >= output.next_due;
+            if !is_due {
+                continue;
+            }
+            output.next_due = now.plus(output.interval);
+            if !output.wants[Signal::Metrics as usize] {
+                let none = Snapshot::new(Vec::new(), Arc::clone(&self.resource));
+                let batch = Batch::of_metrics(none, Arc::clone(&self.resource));
+                shares.push((place, Share { batch, filtered: sums.len() as u64 }, None));
+            } else if let Some((share, all)) = output.share_of_metrics(sums, is_last) {
+                shares.push((place, share, Some(all)));
+            }
         }
-        let snapshot = Snapshot::new(metrics, Arc::clone(&self.resource));
         let mut state = self.books.lock();
         let account = state.account(Signal::Metrics);
-        account.recorded += snapshot.len() as u64;
-        account.dispatched += snapshot.len() as u64;
-        let whole = Arc::new(Batch::of_metrics(snapshot.clone(), Arc::clone(&self.resource)));
-        for output in &mut self.outputs {
-            let batch = match &output.baseline {
-                None => Arc::clone(&whole),
-                Some(baseline) => {
-                    let delta = Snapshot::new(baseline.since(snapshot.metrics()), Arc::clone(&self.resource));
-                    Arc::new(Batch::of_metrics(delta, Arc::clone(&self.resource)))
-                }
-            };
-            let lane = &output.lanes[Signal::Metrics as usize];
-            if output.baseline.is_some() && which == Flush::Early && !lane.has_room(&batch) {
-                continue;
+        account.recorded += sums.len() as u64;
+        account.dispatched += sums.len() as u64;
+        let tickets = shares
+            .iter()
+            .map(|(place, share, _)| self.outputs[*place].accept(&self.books, &mut state, share));
+        let tickets: Vec<_> = tickets.collect();
+        drop(state);
+        for ((place, share, all), ticket) in shares.into_iter().zip(tickets) {
+            let output = &mut self.outputs[place];
+            // First the baseline: what the batch drives out of the lane goes back to it.
+            all.iter().for_each(|all| output.commit(all, sums.at()));
+            if let Some(ticket) = ticket {
+                let (is_deltas, endings) = (output.baseline.is_some(), sums.endings());
+                let sums = (!is_deltas).then_some(endings);
+                output.put(Parcel { sums, is_deltas, ..Parcel::new(share.batch, ticket, now) }, is_last);
             }
-            let (n, wanted) = (batch.len() as u64, output.wants[Signal::Metrics as usize]);
-            if !state.offer(output.number, Signal::Metrics, n, wanted) {
-                continue;
-            }
-            // First the baseline: what the batch drives out of the queue goes back to it.
-            if let Some(baseline) = &mut output.baseline {
-                baseline.commit(snapshot.metrics());
-            }
-            if batch.is_empty() {
-                continue;
-            }
-            match which {
-                Flush::Last => {
-                    output.lanes[Signal::Metrics as usize].push_over(output.number, &batch, &mut state);
-                }
-                Flush::Early => output.push(Signal::Metrics, &batch, &mut state),
-            }
+        }
+    }
+
+    /// What was lost before it came here.
+    fn say_lost(&mut self) {
+        let lost: u64 = {
+            let mut state = self.books.lock();
+            Signal::EACH.map(|signal| state.account(signal).dropped.by(Reason::BufferFull)).iter().sum()
+        };
+        let new = lost - self.state.said_lost;
+        if new > 0 {
+            self.state.said_lost = lost;
+            let why = "all memory for what is on its way (`buffer_bytes`) was in use";
+            self.complaints.say("buffer full", new, format_args!("lost {new} items: {why}"));
         }
     }
 }

@@ -18,17 +18,20 @@ pub enum Reason {
     QueueFull,
     /// The deadline of the shutdown passed.
     Deadline,
-    /// It was recorded after the shutdown.
+    /// It was recorded after the shutdown, or accepted for an exporter that had ended.
     Closed,
+    /// Its exporter had tried for as long as it was told to (`give_up_after`).
+    Expired,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: &[Reason] = &[Reason::BufferFull, Reason::QueueFull, Reason::Deadline, Reason::Closed];
+    pub const ALL: &[Reason] =
+        &[Reason::BufferFull, Reason::QueueFull, Reason::Deadline, Reason::Closed, Reason::Expired];
 
-    /// `buffer_full`, `queue_full`, `deadline` or `closed`.
+    /// `buffer_full`, `queue_full`, `deadline`, `closed` or `expired`.
     pub fn name(self) -> &'static str {
-        ["buffer_full", "queue_full", "deadline", "closed"][self as usize]
+        ["buffer_full", "queue_full", "deadline", "closed", "expired"][self as usize]
     }
 }
 
@@ -83,13 +86,14 @@ impl Account {
 pub struct ExporterAccount {
     /// Offered to it.
     pub dispatched: u64,
-    /// Not wanted by it.
+    /// Not wanted by it, or given to it as a part of something newer: a sum that a later one of the same series replaced
+    /// while it waited, a delta that became part of the next.
     pub filtered: u64,
-    /// Wanted by it.
+    /// Taken on for it.
     pub accepted: u64,
     /// Taken by its backend.
     pub delivered: u64,
-    /// Refused by its backend for good, or lost to a panic of the exporter.
+    /// Refused by its backend for good, or lost to panics of the exporter.
     pub rejected: u64,
     /// Lost, by reason.
     pub dropped: Dropped,
@@ -139,11 +143,15 @@ impl Ledger {
             && self.exporters.iter().flat_map(|(_, accounts)| accounts).all(ExporterAccount::balances)
     }
 
+    /// All that was lost before any exporter had it.
+    pub(crate) fn lost_on_the_way(&self) -> u64 {
+        self.accounts.iter().map(|a| a.dropped.total()).sum()
+    }
+
     /// All that was lost on the way or refused by a backend.
     pub fn lost(&self) -> u64 {
-        let on_the_way = self.accounts.iter().map(|a| a.dropped.total());
         let exporters = self.exporters.iter().flat_map(|(_, accounts)| accounts);
-        on_the_way.sum::<u64>() + exporters.map(|a| a.rejected + a.dropped.total()).sum::<u64>()
+        self.lost_on_the_way() + exporters.map(|a| a.rejected + a.dropped.total()).sum::<u64>()
     }
 }
 

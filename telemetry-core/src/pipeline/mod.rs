@@ -5,15 +5,23 @@
 //! delivers, waits and retries (`worker`). The ledger says at any moment where everything is.
 //! Nothing here knows what an exporter speaks, and nothing here reads configuration.
 
-pub(crate) mod backoff;
+mod backoff;
 mod block;
 pub(crate) mod books;
 pub(crate) mod buffers;
 pub(crate) mod dispatcher;
+pub(crate) mod feedback;
+#[cfg(any(feature = "net", test))]
+mod flight;
 pub(crate) mod lanes;
 pub(crate) mod ledger;
+pub(crate) mod observer;
+pub(crate) mod output;
+mod parcel;
 mod pool;
 mod prefetch;
+mod rate;
+pub(crate) mod schedule;
 mod thread_buffer;
 pub(crate) mod worker;
 pub(crate) mod writer;

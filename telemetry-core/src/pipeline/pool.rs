@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::block::Block;
 use crate::clock::far;
-use crate::sync::atomic::Ordering::Relaxed;
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::sync::{Condvar, Mutex, lock};
 
 /// A thread's first block, and the largest one unless a record needs more.
@@ -22,8 +22,8 @@ pub(super) struct Pool {
     /// Somebody gave blocks back.
     room: Condvar,
     max: usize,
-    /// How long a thread waits for room.
-    patience: Option<Duration>,
+    /// How long a thread waits for room, in nanoseconds.
+    patience: AtomicU64,
     closed: AtomicBool,
 }
 
@@ -44,7 +44,9 @@ pub(super) struct Lease {
 impl Pool {
     /// A thread that finds no room waits for it as long as `patience` says.
     pub(super) fn new(max: usize, patience: Option<Duration>) -> Self {
-        Self { leases: Mutex::default(), room: Condvar::new(), max, patience, closed: AtomicBool::new(false) }
+        let patience = AtomicU64::new(nanos(patience.unwrap_or_default()));
+        let (leases, room, closed) = (Mutex::default(), Condvar::new(), AtomicBool::new(false));
+        Self { leases, room, max, patience, closed }
     }
 
     /// A block for a thread that had one of `before` bytes and now needs at least `need`. The fuller the pool, the
@@ -56,7 +58,7 @@ impl Pool {
     /// The same, after there was none. The thread waits for it where that is wanted.
     #[cold]
     pub(super) fn await_lease(&self, before: usize, need: usize) -> Option<Block> {
-        let until = far(self.patience?);
+        let until = far(self.patience()?);
         let mut leases = lock(&self.leases);
         loop {
             if let Some(block) = self.lease_of(&mut leases, before, need).block {
@@ -84,9 +86,18 @@ impl Pool {
             }
         }
         drop(leases);
-        if self.patience.is_some() {
+        if self.patience().is_some() {
             self.room.notify_all();
         }
+    }
+
+    /// From now on a thread waits at least that long.
+    pub(super) fn be_patient(&self, patience: Duration) {
+        self.patience.fetch_max(nanos(patience), Relaxed);
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(Duration::from_nanos(self.patience.load(Relaxed))).filter(|patience| !patience.is_zero())
     }
 
     /// From now on nobody waits.
@@ -109,4 +120,8 @@ impl Pool {
         leases.leased += block.bytes();
         Lease { block: Some(block), is_scarce }
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -25,7 +25,7 @@ pub enum CheckAtStart {
 
 impl CheckAtStart {
     /// A backend has this long to answer.
-    const TIME: Duration = Duration::from_secs(3);
+    pub(in crate::collector) const TIME: Duration = Duration::from_secs(3);
 
     pub(in crate::collector) fn await_result(
         self,

@@ -38,7 +38,7 @@ pub use check::CheckAtStart;
 /// | `callback_timeout` (`callback_timeout_ms`) | `TELEMETRY_CALLBACK_TIMEOUT_MS` | 1000 |
 /// | `buffer_bytes` | `TELEMETRY_BUFFER_BYTES` | 16 MiB |
 /// | `back_pressure` (`back_pressure_ms`) | `TELEMETRY_BACK_PRESSURE_MS` | none |
-/// | `exporter_bytes` | `TELEMETRY_EXPORTER_BYTES` | 8 MiB |
+/// | `exporter_bytes` | `TELEMETRY_EXPORTER_BYTES` | 128 MiB |
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -114,7 +114,7 @@ impl Default for Config {
             callback_timeout: Duration::from_secs(1),
             buffer_bytes: 16 << 20,
             back_pressure: None,
-            exporter_bytes: 8 << 20,
+            exporter_bytes: 128 << 20,
         }
     }
 }

@@ -24,6 +24,12 @@ pub struct Mark {
 }
 
 impl Chunk {
+    /// An empty one for records of about so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        // A record of a call site takes 14 words or so, and one more for the site.
+        Self { bytes: Vec::with_capacity(bytes), sites: Vec::with_capacity(bytes / 128), items: 0 }
+    }
+
     /// How many records.
     pub fn len(&self) -> usize {
         self.items
