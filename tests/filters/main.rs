@@ -1,12 +1,14 @@
 //! Filters of each layer and of all, layers that are exchanged, wrapped or not there, several collectors: what we see is
 //! what the Registry shows to any layer in that place.
 
+mod exchanged;
+mod log_records;
+mod many;
+
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 use telemetry_layer::model::Status;
 use telemetry_layer::prelude::*;
-use telemetry_layer::testing::assert_event;
 use telemetry_tests::Kept;
 use telemetry_tests::beside::{Ours, View, view};
 use tracing::field::{Field, Visit};
@@ -18,7 +20,7 @@ use tracing::{
 use tracing_mock::{expect, layer as mock};
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, dynamic_filter_fn, filter_fn};
 use tracing_subscriber::layer::{Context, Filter, Layer};
-use tracing_subscriber::{EnvFilter, Registry, registry, reload};
+use tracing_subscriber::{EnvFilter, Registry, registry};
 
 /// Spans and events of all levels and two targets, and parents that some filters hide.
 fn program() {
@@ -273,199 +275,4 @@ fn a_filter_that_looks_at_values_hides_events_and_their_measurements() {
     let kept = other.kept();
     assert_eq!((kept.events.len(), orders(&kept)), (3, 3.0));
     assert_eq!(kept.span("work").status, Status::Error("bad".to_owned()));
-}
-
-#[test]
-fn a_filter_can_be_exchanged_while_spans_are_open() {
-    let (ours, other) = (Ours::default(), View::default());
-    let (own, handle) = reload::Layer::new(LevelFilter::INFO);
-    let (others, other_handle) = reload::Layer::new(LevelFilter::INFO);
-    let subscriber = registry().with(ours.layer().with_filter(own)).with(other.clone().with_filter(others));
-    with_default(subscriber, || {
-        let set = |level| {
-            handle.reload(level).expect("the filter is there");
-            other_handle.reload(level).expect("the other one too");
-        };
-        let (seen, hidden) = (info_span!("seen").entered(), debug_span!("hidden").entered());
-        set(LevelFilter::DEBUG);
-        debug!("more");
-        let child = debug_span!("child").entered();
-        debug!(parent: &*hidden, "it began unseen");
-        set(LevelFilter::OFF);
-        error!("too late");
-        info_span!("too late").in_scope(|| ());
-        drop((child, hidden, seen));
-        set(LevelFilter::TRACE);
-        trace!("at the end");
-    });
-    let seen = view(&ours.kept());
-    let expected =
-        ["seen in none", "seen: more", "child in seen", "none: it began unseen", "none: at the end"];
-    assert_eq!(seen, lines(&expected));
-    assert_eq!(seen, other.lines());
-}
-
-#[test]
-fn our_layer_can_be_exchanged_while_spans_are_open() {
-    let (first, second) = (Ours::default(), Ours::default());
-    let (layer, handle) = reload::Layer::new(first.layer().boxed());
-    with_default(registry().with(layer), || {
-        let early = info_span!("early").entered();
-        info_span!("of the first").in_scope(|| info!("to the first"));
-        handle.reload(second.layer().boxed()).expect("the layer is there");
-        // Nobody has told the second one where the thread is.
-        info_span!("of the second").in_scope(|| info!("to the second"));
-        early.record("late", 1);
-        info!(parent: &*early, "to nobody we know");
-        info_span!("child").follows_from(&*early);
-        drop(early);
-        info_span!("last").in_scope(|| ());
-    });
-    assert_eq!(view(&first.kept()), lines(&["of the first in ?", "of the first: to the first"]));
-    let seen = [
-        "of the second in none",
-        "of the second: to the second",
-        "none: to nobody we know",
-        "child in none",
-        "last in none",
-    ];
-    assert_eq!(view(&second.kept()), lines(&seen));
-}
-
-#[test]
-fn our_layer_can_come_late_and_pause() {
-    let ours = Ours::default();
-    let (layer, handle) = reload::Layer::new(None::<TelemetryLayer>);
-    with_default(registry().with(layer), || {
-        let before = info_span!("before").entered();
-        handle.reload(Some(ours.layer())).expect("the layer is there");
-        info_span!("seen").in_scope(|| info!("said"));
-        drop(before);
-        handle.reload(None).expect("the layer is there");
-        info_span!("not seen").in_scope(|| info!("not said"));
-        handle.reload(Some(ours.layer())).expect("the layer is there");
-        info_span!("again").in_scope(|| ());
-    });
-    assert_eq!(view(&ours.kept()), lines(&["seen in none", "seen: said", "again in none"]));
-}
-
-#[test]
-fn our_layer_asks_for_all_levels_and_no_layer_for_none() {
-    let ours = Ours::default();
-    let hint = |subscriber: &dyn Subscriber| subscriber.max_level_hint();
-    let none = || None::<TelemetryLayer>;
-    let boxed = |level| ours.layer().with_filter(level).boxed();
-    assert_eq!(hint(&registry().with(ours.layer())), None);
-    assert_eq!(hint(&registry().with(Some(ours.layer()))), None);
-    assert_eq!(hint(&registry().with(none())), Some(LevelFilter::OFF));
-    assert_eq!(hint(&registry().with(LevelFilter::INFO).with(none())), Some(LevelFilter::INFO));
-    assert_eq!(hint(&registry().with(LevelFilter::INFO).with(ours.layer())), Some(LevelFilter::INFO));
-    assert_eq!(hint(&registry().with(Vec::<TelemetryLayer>::new())), Some(LevelFilter::OFF));
-    assert_eq!(hint(&registry().with(boxed(LevelFilter::INFO))), Some(LevelFilter::INFO));
-    let many = vec![boxed(LevelFilter::WARN), boxed(LevelFilter::DEBUG)];
-    assert_eq!(hint(&registry().with(many)), Some(LevelFilter::DEBUG));
-    let many = vec![boxed(LevelFilter::WARN), ours.layer().boxed()];
-    assert_eq!(hint(&registry().with(many)), None);
-    let (layer, handle) = reload::Layer::new(none());
-    let subscriber = registry().with(layer);
-    assert_eq!(hint(&subscriber), Some(LevelFilter::OFF));
-    handle.reload(Some(ours.layer())).expect("the layer is there");
-    assert_eq!(hint(&subscriber), None);
-}
-
-#[test]
-fn each_of_many_collectors_has_a_view_of_its_own() {
-    let many: [Ours; 4] = std::array::from_fn(|_| Ours::default());
-    let levels = [LevelFilter::TRACE, LevelFilter::INFO, LevelFilter::WARN, LevelFilter::OFF];
-    let layers = many.iter().zip(levels).map(|(ours, level)| ours.layer().with_filter(level));
-    let second = many[1].layer().with_filter(filter_fn(|site| site.name() == "bill"));
-    let subscriber =
-        registry().with(layers.collect::<Vec<_>>()).with(Some(second)).with(None::<TelemetryLayer>);
-    with_default(subscriber, program);
-    let kept = many.map(|ours| ours.kept());
-    let spans = |name: &str| {
-        let ids = kept.iter().flat_map(|kept| &kept.spans).filter(|span| span.name == name);
-        ids.map(|span| span.span_id).collect::<BTreeSet<_>>()
-    };
-    // Each layer has ids of its own, also two of one collector.
-    assert_eq!((spans("bill").len(), spans("shop").len(), spans("deeper").len()), (3, 2, 3));
-    for ((at, kept), level) in kept.iter().enumerate().zip(levels).filter(|((at, _), _)| *at != 1) {
-        assert_eq!(view(kept), seen_with(|| level), "{at}");
-    }
-}
-
-#[test]
-fn subscribers_within_each_other_do_not_mix() {
-    let (outer, inner) = (Ours::default(), Ours::default());
-    let inside = tracing::Dispatch::new(registry().with(inner.layer()));
-    with_default(registry().with(outer.layer()), || {
-        let span = info_span!("outer").entered();
-        let kept = tracing::dispatcher::with_default(&inside, || {
-            info!("in none of the inner ones");
-            let kept = info_span!("inner");
-            // Entered and asked where it came from, whoever is the default.
-            info_span!("below inner").in_scope(|| span.in_scope(|| info!("in below inner")));
-            kept
-        });
-        kept.in_scope(|| info!("in outer"));
-        info_span!("child").in_scope(|| tracing::dispatcher::with_default(&inside, || drop(kept)));
-    });
-    drop(inside);
-    let seen = ["outer in none", "outer: in outer", "child in outer"];
-    assert_eq!(view(&outer.kept()), lines(&seen));
-    let seen = [
-        "inner in none",
-        "below inner in none",
-        "none: in none of the inner ones",
-        "below inner: in below inner",
-    ];
-    assert_eq!(view(&inner.kept()), lines(&seen));
-}
-
-/// Sends records of `log` to whatever subscriber is current: one for the whole program.
-fn log_is_sent_on() {
-    static SENT: OnceLock<()> = OnceLock::new();
-    SENT.get_or_init(|| tracing_log::LogTracer::init().expect("nobody else listens to log"));
-}
-
-#[test]
-fn records_of_log_are_filtered_by_their_own_target() {
-    log_is_sent_on();
-    let run = || {
-        info_span!("work").in_scope(|| {
-            log::info!(target: "old::library", "too quiet");
-            log::warn!(target: "old::library::part", "heard");
-            log::error!(target: "another", "not asked for");
-        });
-    };
-    let filter = || EnvFilter::new("filters=info,old::library=warn");
-    let (own, global, all) = (Ours::default(), Ours::default(), Ours::default());
-    with_default(registry().with(own.layer().with_filter(filter())).with(all.layer()), run);
-    with_default(registry().with(global.layer()).with(filter()), || {
-        run();
-        assert!(log::log_enabled!(target: "old::library", log::Level::Warn));
-        assert!(!log::log_enabled!(target: "another", log::Level::Error));
-    });
-    for ours in [own, global] {
-        let kept = ours.kept();
-        assert_eq!(view(&kept), lines(&["work in none", "work: heard"]));
-        assert_eq!(kept.event("heard").target, "old::library::part");
-    }
-    assert_event(&all.kept(), "not asked for", Some("work"), &[]);
-}
-
-#[test]
-fn a_layer_that_came_late_can_be_asked() {
-    let ours = Ours::default();
-    let (layer, handle) = reload::Layer::new(None::<TelemetryLayer>);
-    with_default(registry().with(layer), || {
-        handle.reload(Some(ours.layer())).expect("the layer is there");
-        let first = info_span!("first");
-        let second = info_span!("second");
-        assert!(first.trace_id().is_some() && first.trace_id() != second.trace_id());
-        first.add_link(second.trace_context().expect("it is seen").span);
-        drop((first, second));
-    });
-    let first = ours.kept().spans.into_iter().find(|span| span.name == "first").expect("it is kept");
-    assert_eq!(first.links.len(), 1);
 }
