@@ -27,6 +27,7 @@ pub use batch::Batch;
 pub use console::{Console, Stream};
 pub use discard::Discard;
 pub use endpoint::from_url;
+pub(crate) use endpoint::split_urls;
 pub(crate) use error::Again;
 pub use error::{Delivery, EndpointError, ExportError};
 #[cfg(feature = "file")]

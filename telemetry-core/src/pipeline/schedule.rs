@@ -180,7 +180,7 @@ impl Schedule {
         line.give_way(&self.lanes, signal);
         let most = allowed.min(line.items);
         let is_suspect = line.again.front().is_some_and(|first| first.failures >= SUSPECT);
-        let mut fresh = || self.lanes.take(signal, most, self.pace.limits.bytes);
+        let fresh = || self.lanes.take(signal, most, self.pace.limits.bytes);
         let probe = if is_suspect { fresh() } else { None };
         let mut parcel = if let Some(probe) = probe {
             probe

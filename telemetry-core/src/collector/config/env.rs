@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{ABOVE_0, CheckAtStart, Config};
 use crate::Error;
+use crate::exporters::split_urls;
 use crate::model::Tags;
 use crate::sampling::HeadSampler;
 
@@ -34,8 +35,7 @@ impl Config {
             self.flush_interval = var.millis()?;
         }
         if let Some(var) = var("export_endpoints") {
-            let urls = var.value.split(',').map(str::trim).filter(|url| !url.is_empty());
-            self.export_endpoints = urls.map(str::to_owned).collect();
+            self.export_endpoints = split_urls(&var.value);
         }
         if let Some(var) = var("sample_rate") {
             let rate: f64 = var.parse_as("a number from 0 to 1 is needed", |text| text.parse().ok())?;
