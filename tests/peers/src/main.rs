@@ -71,11 +71,15 @@ fn main() -> ExitCode {
                 }
             }
         }
-        ["instr", ref rest @ ..] => {
+        ["instr", "--lines", ref rest @ ..] => {
             for e in chosen(rest.first()).iter().filter(|e| e.threads == 1) {
-                println!("{}", instr::instructions(e));
+                println!("{}", instr::line(e));
             }
         }
+        ["instr", "--base", revision, ref rest @ ..] => {
+            return instr::compare(Some(revision), rest.first().copied(), &all);
+        }
+        ["instr", ref rest @ ..] => return instr::compare(None, rest.first().copied(), &all),
         ["e2e", rounds] => {
             for _ in 0..rounds.parse::<u32>().unwrap() {
                 for i in 0..e2e::CASES.len() {
@@ -100,8 +104,9 @@ fn main() -> ExitCode {
         _ => {
             eprintln!("usage: peers list | one OP WHO THREADS | bench ROUNDS [FILTER] | budgets GROUP [ROUNDS]");
             eprintln!(
-                "             | compile [ROUNDS] | memory | allocations [FILTER] | instr [FILTER] | e2e ROUNDS | report FILE..."
+                "             | instr [--base REV] [FILTER] | instr --lines [FILTER] | compile [ROUNDS] | memory"
             );
+            eprintln!("             | allocations [FILTER] | e2e ROUNDS | report FILE...");
             eprintln!("groups of budgets: {}", budgets::groups().join(", "));
             return ExitCode::from(2);
         }
