@@ -73,7 +73,7 @@ impl<'a> Judged<'a> {
     fn verdict(&self, ours: Measure) -> Option<(Spread, Verdict)> {
         let (_, reference) = self.best(self.row.references())?;
         let ratio = Spread::of(self.paired.ratios(ours, reference)?);
-        Some((ratio, Verdict::of(&ratio, self.budget.at_most())))
+        Some((ratio, Verdict::of(&ratio, self.budget.at_most(), self.paired.is_disturbed())))
     }
 
     /// Prints one line; how its budget fares, if it could be measured.

@@ -11,9 +11,9 @@ const SAMPLE: Duration = Duration::from_millis(15);
 /// Short, so that two threads often have the cores to themselves for that long.
 const SAMPLE_TOGETHER: Duration = Duration::from_millis(3);
 const SAMPLES: usize = 5;
-/// A slice, and the time before it that is not measured.
-const SLICE: Duration = Duration::from_millis(4);
-const LEAD: Duration = Duration::from_millis(1);
+/// A slice, and the time before it that is not measured. Short, so that on a busy machine some are undisturbed.
+const SLICE: Duration = Duration::from_millis(2);
+const LEAD: Duration = Duration::from_micros(500);
 
 /// Time spent in the calling thread. The CPU time is what is reported: other work on the machine preempts.
 #[derive(Default)]

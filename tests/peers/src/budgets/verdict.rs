@@ -54,17 +54,17 @@ pub enum Verdict {
     Met,
     /// More rounds would say on which side, but it hardly matters.
     AtTheLimit,
-    /// The rounds differ too much.
+    /// The rounds differ too much, or what seems not to be met was disturbed.
     Unclear,
     NotMet,
 }
 
 impl Verdict {
-    pub fn of(ratio: &Spread, at_most: f64) -> Self {
+    pub fn of(ratio: &Spread, at_most: f64, disturbed: bool) -> Self {
         if ratio.high <= at_most {
             Self::Met
         } else if ratio.low > at_most {
-            Self::NotMet
+            if disturbed { Self::Unclear } else { Self::NotMet }
         } else if ratio.high - at_most <= NARROW * at_most && at_most - ratio.low <= NARROW * at_most {
             Self::AtTheLimit
         } else {
@@ -116,10 +116,17 @@ mod tests {
 
     #[test]
     fn a_verdict_is_that_of_the_interval() {
-        let of = |low, high| Verdict::of(&Spread { low, median: (low + high) / 2.0, high }, 2.0);
+        let of = |low, high| Verdict::of(&Spread { low, median: (low + high) / 2.0, high }, 2.0, false);
         assert_eq!(of(1.8, 2.0), Verdict::Met);
         assert_eq!(of(1.95, 2.05), Verdict::AtTheLimit);
         assert_eq!(of(1.8, 2.05), Verdict::Unclear);
         assert_eq!(of(2.01, 2.05), Verdict::NotMet);
+    }
+
+    #[test]
+    fn disturbed_rounds_can_only_show_that_it_is_met() {
+        let of = |low, high| Verdict::of(&Spread { low, median: (low + high) / 2.0, high }, 2.0, true);
+        assert_eq!(of(1.8, 2.0), Verdict::Met);
+        assert_eq!(of(2.01, 2.05), Verdict::Unclear);
     }
 }
