@@ -26,7 +26,8 @@ impl Base {
             None => git(&["merge-base", "HEAD", "origin/main"])
                 .map_err(|why| format!("no merge base with origin/main, so name a commit: --base REV ({why})"))?,
         };
-        let kept = Path::new(PEERS).join("../../target/peers-base");
+        let top = Path::new(PEERS).ancestors().nth(2).ok_or("this folder lies in no project")?;
+        let kept = top.join("target/peers-base");
         let (tree, target) = (kept.join("tree"), kept.join("target"));
         let shown = tree.to_str().ok_or("the path of this folder is not UTF-8")?;
         let in_tree = |args: &[&str]| run(Command::new("git").arg("-C").arg(&tree).args(args));
