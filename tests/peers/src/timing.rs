@@ -131,7 +131,8 @@ impl Driver {
     }
 }
 
-/// The calling thread, and those that it starts from now on, stay on that core. Left alone, the scheduler puts both threads of a short sample on one core.
+/// The calling thread, and those that it starts from now on, stay on that core. Left alone, the scheduler puts both
+/// threads of a short sample on one core.
 pub fn pin(core: usize) {
     // SAFETY: all zeros is an empty `cpu_set_t`, of which the call reads no more than its size.
     unsafe {
