@@ -5,13 +5,18 @@ mod static_ref;
 
 pub use static_ref::StaticRef;
 
+/// Locks it, also after a panic: what is kept under a lock here is whole at any moment.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[cfg(shuttle)]
 pub use shuttle::{
-    sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, atomic},
+    sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic},
     thread_local,
 };
 #[cfg(not(shuttle))]
 pub use std::{
-    sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, atomic},
+    sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic},
     thread_local,
 };

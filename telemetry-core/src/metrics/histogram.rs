@@ -9,11 +9,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::SystemTime;
 
 use super::bounds::{Bounds, MOST_BOUNDS};
-use super::cell::Float;
-use super::page::current_collector;
-use super::table::lock;
+use super::number::Float;
 use crate::model::{Exemplar, HistogramValue};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, lock};
 use crate::thread::kept_span;
 
 pub(crate) const SCALE: i32 = 3;
@@ -188,6 +186,8 @@ pub(crate) struct OwnHistogram {
     /// The [`place`] of the first bucket. Beyond [`EMPTY`] it is none, and no value is less than a window above it: there
     /// are chosen bounds whose number it is less [`CHOSEN`], no value came yet, or nobody said which buckets it has.
     base: AtomicUsize,
+    /// For which it is, once it was prepared.
+    collector: AtomicU64,
     buckets: [AtomicU64; WINDOW],
     zero: AtomicU64,
     sum: AtomicU64,
@@ -216,6 +216,7 @@ impl OwnHistogram {
     pub(crate) const fn new() -> Self {
         Self {
             base: AtomicUsize::new(UNSET),
+            collector: AtomicU64::new(0),
             buckets: [const { AtomicU64::new(0) }; WINDOW],
             zero: AtomicU64::new(0),
             sum: AtomicU64::new(0),
@@ -225,9 +226,10 @@ impl OwnHistogram {
         }
     }
 
-    /// Prepares it for values of a series with these bounds. Before, it takes none.
-    pub(crate) fn choose(&self, bounds: Option<Bounds>) {
+    /// Prepares it for values of a series with these bounds, of that collector. Before, it takes none.
+    pub(crate) fn choose(&self, collector: u64, bounds: Option<Bounds>) {
         if self.base.load(Relaxed) == UNSET {
+            self.collector.store(collector, Relaxed);
             self.base.store(bounds.map_or(EMPTY, |bounds| CHOSEN + bounds.number()), Relaxed);
         }
     }
@@ -310,7 +312,7 @@ impl OwnHistogram {
     /// Keeps a value of that bucket as an exemplar, where it was measured in a span that is kept.
     #[cold]
     fn note(&self, at: usize, x: f64) -> bool {
-        let Some(exemplar) = exemplar(x, current_collector()) else { return true };
+        let Some(exemplar) = exemplar(x, Some(self.collector.load(Relaxed))) else { return true };
         // Who reads it is done soon, and the next one will do.
         let Ok(mut exemplars) = self.exemplars.try_lock() else { return true };
         exemplars.retain(|(bucket, _)| *bucket != at);
@@ -425,7 +427,7 @@ mod tests {
     fn chosen_bounds_hold_their_upper_values_on_a_thread_and_shared() {
         let bounds = Bounds::new(&[-1.0, 0.0, 2.5]).unwrap();
         let (shared, own) = (Histogram::new(bounds), OwnHistogram::new());
-        own.choose(bounds);
+        own.choose(1, bounds);
         for x in [-5.0, -1.0, -0.5, 0.0, 1.0, 2.5, 2.6, 1e300] {
             shared.record(x, None);
             assert!(own.record(x));

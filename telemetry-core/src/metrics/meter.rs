@@ -4,7 +4,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::cell::Sum;
+use super::number::Sum;
 use crate::clock::Tick;
 use crate::model::Number;
 

@@ -14,6 +14,8 @@ mod function_site;
 pub(crate) mod histogram;
 mod meter;
 mod names;
+mod number;
+mod own;
 pub(crate) mod page;
 mod reading;
 mod series;

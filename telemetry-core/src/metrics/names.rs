@@ -1,5 +1,6 @@
 //! Which series a name, a level and tags stand for: made where it is missing, within the caps.
 
+use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::sync::{Arc, PoisonError};
@@ -8,11 +9,20 @@ use tracing_core::Level;
 use super::bounds::Bounds;
 use super::series::{Began, OVERFLOW, Series, Shape, TOO_MANY};
 use super::site::{CellKind, Site};
-use super::table::Table;
-use super::view::Viewed;
+use super::view::{View, Viewed, Views};
+use crate::clock::Clock;
 use crate::diagnostics::warn_later;
 use crate::model::{Identity, Tags, Text, valid_tag_key};
-use crate::sync::RwLockReadGuard;
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// All series of one collector by their names, made where they are missing.
+pub(super) struct Names {
+    clock: Arc<Clock>,
+    pub(super) views: Views,
+    max_series: usize,
+    named: RwLock<Named>,
+    hasher: RandomState,
+}
 
 #[derive(Default)]
 pub(super) struct Named {
@@ -85,9 +95,15 @@ impl Key<'_> {
     }
 }
 
-impl Table {
+impl Names {
+    /// None yet; a metric has at most `max_series` of them.
+    pub(super) fn new(clock: Arc<Clock>, views: Vec<View>, max_series: usize) -> Self {
+        let (named, hasher) = (RwLock::default(), RandomState::new());
+        Self { clock, views: Views::new(views), max_series, named, hasher }
+    }
+
     /// The series of a site and more tags, made where it is missing; it then began at `began`.
-    pub(super) fn series_by_name(&self, site: &Site, tags: &[(&str, &str)], began: Began) -> Arc<Series> {
+    pub(super) fn series(&self, site: &Site, tags: &[(&str, &str)], began: Began) -> Arc<Series> {
         let viewed = self.views.of(&site.name);
         let mut sorted = [("", ""); Tags::MAX];
         let mut len = 0;
@@ -124,7 +140,7 @@ impl Table {
         let name = viewed.name().unwrap_or(&site.name);
         let key = Key { kind: site.kind, name, level: site.level, tags };
         let hash = self.hash(&key);
-        let named = self.named();
+        let named = self.read();
         let known = find(&named, hash, &key);
         named.declared.get(&site.name).into_iter().for_each(|first| compare(first, site));
         drop(named);
@@ -140,7 +156,7 @@ impl Table {
         key: &Key<'_>,
         began: Began,
     ) -> Arc<Series> {
-        let mut named = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        let mut named = self.write();
         if let Some(series) = find(&named, hash, key) {
             return series;
         }
@@ -156,7 +172,7 @@ impl Table {
             ));
             drop(named);
             let rest = Site::new(site.kind, TOO_MANY, &[]).passing();
-            return self.series_by_name(&rest, &[], began);
+            return self.series(&rest, &[], began);
         }
         if !named.declared.contains_key(&site.name) {
             named.declared.insert(site.name.clone(), site.copy());
@@ -165,14 +181,14 @@ impl Table {
         let bounds = first.map_or(site.bounds, |first| first.bounds);
         let of_metric = named.per_metric.entry((site.kind, key.name.to_owned().into())).or_default();
         let (mut hash, mut tags) = (hash, key.tags);
-        if of_metric.live >= self.settings.max_series {
+        if of_metric.live >= self.max_series {
             if !std::mem::replace(&mut of_metric.is_said, true) {
                 warn_later(format_args!(
                     "metric `{}`, recorded at {}, has more than {} series; the next ones are summed up in one \
                      tagged otel.metric.overflow=true",
                     site.name,
                     site.place(),
-                    self.settings.max_series
+                    self.max_series
                 ));
             }
             tags = &[OVERFLOW];
@@ -204,8 +220,12 @@ impl Table {
         self.hasher.hash_one((key.kind, key.level, key.name, key.tags))
     }
 
-    pub(super) fn named(&self) -> RwLockReadGuard<'_, Named> {
-        self.by_name.read().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Named> {
+        self.named.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Named> {
+        self.named.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,8 +14,9 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use super::histogram::OwnHistogram;
+use super::own::{Need, OwnCell};
 use super::site::Site;
-use super::tagged::{Need, OwnCell, Tagged};
+use super::tagged::Tagged;
 use crate::clock::{Clock, Tick, machine};
 use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, thread_local};
@@ -239,12 +240,6 @@ fn own(site: &Site) -> Option<usize> {
     (number.wrapping_sub(1) < CELLS - 1).then_some(number)
 }
 
-/// The collector for which this thread records.
-pub(super) fn current_collector() -> Option<u64> {
-    let hot = hot(None);
-    hot.page.map(|_| hot.collector)
-}
-
 /// The current collector of this thread has changed.
 pub(crate) fn forget_current() {
     let _ = HOT.try_with(|hot| hot.set(Hot::NONE));
@@ -312,7 +307,7 @@ impl Pages {
                 + if dir.is_none() { CELLS * size_of::<OnceLock<Box<()>>>() } else { 0 };
             if !missing || self.take(size) {
                 let all = page.histograms.get_or_init(|| Box::new([const { OnceLock::new() }; CELLS]));
-                all[number].get_or_init(Box::default).choose(bounds);
+                all[number].get_or_init(Box::default).choose(self.collector, bounds);
             }
         }
         let counter_seconds = machine::counter_seconds().filter(|_| self.machine_clock);
@@ -342,7 +337,7 @@ impl Pages {
             if tagged.is_taken(number, tags) || !self.take(bytes) {
                 return None;
             }
-            let cell = Arc::new(OwnCell::new(need, bytes));
+            let cell = Arc::new(OwnCell::new(self.collector, need, bytes));
             tagged.keep(number, tags, Arc::clone(&cell));
             Some(cell)
         });

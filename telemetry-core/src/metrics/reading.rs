@@ -1,16 +1,18 @@
 //! Snapshots: all cells of a table read at one moment, and series that end with it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::callback::{Callback, Observed};
-use super::series::{Began, Join, Own, Point, Reading, Series};
+use super::own::Own;
+use super::series::{Began, Join, Point, Reading, Series};
 use super::site::Site;
-use super::table::{Table, lock};
+use super::table::Table;
 use crate::clock::{Anchors, Tick};
 use crate::model::{Identity, Kind, Metric, MetricValue, Number, Tags, Temporality};
+use crate::sync::lock;
 
 impl Table {
     /// Somebody who will ask for snapshots, and is to see how a series ends. It sets what is returned to the tick at
@@ -54,7 +56,7 @@ impl Table {
         let mut readings: Vec<(Arc<Series>, Reading)> = Vec::new();
         let mut begun: Vec<Arc<Series>> = Vec::new();
         let own = self.gather(*last);
-        let all: Vec<Arc<Series>> = self.named().iter().cloned().collect();
+        let all: Vec<Arc<Series>> = self.names.read().iter().cloned().collect();
         for series in all {
             let mut own_of = series.gather_own(|bytes| self.pages.give_back(bytes));
             own.get(&Arc::as_ptr(&series)).into_iter().for_each(|paged| own_of.add(paged));
@@ -93,7 +95,7 @@ impl Table {
         if begun.is_empty() {
             return;
         }
-        let mut named = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        let mut named = self.names.write();
         begun.iter().for_each(|series| *named.live(series) += 1);
         named.over = named.over.saturating_sub(begun.len());
     }
@@ -120,7 +122,7 @@ impl Table {
         if !ended.is_empty() {
             self.pages.retire();
         }
-        let mut named = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        let mut named = self.names.write();
         for series in &ended {
             let live = named.live(series);
             *live = live.saturating_sub(1);
@@ -189,7 +191,7 @@ impl Table {
                     return;
                 };
                 if last {
-                    own.fold_into(&series.cell);
+                    series.cell.absorb(&own);
                 } else {
                     all.entry(Arc::as_ptr(&series)).or_default().add(&own);
                 }

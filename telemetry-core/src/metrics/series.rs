@@ -5,13 +5,12 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use super::bounds::Bounds;
 use super::cell::Cell;
 use super::meter::Meter;
+use super::own::{Need, Own, OwnCell};
 use super::site::CellKind;
-use super::table::lock;
-use super::tagged::{Need, OwnCell};
 use super::task::Tasks;
 use crate::clock::{Anchors, Clock, Tick};
 use crate::model::{HistogramValue, Identity, Kind, Metric, MetricValue, Number, Temporality, Text};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, lock};
 
 /// A series in a collector's table.
 #[derive(Debug)]
@@ -24,7 +23,7 @@ pub(crate) struct Series {
     max_buckets: usize,
     /// Cells that threads have of it because of its tags.
     own: Mutex<Vec<Arc<OwnCell>>>,
-    tasks: OnceLock<Tasks>,
+    tasks: OnceLock<Arc<Tasks>>,
     life: Mutex<Life>,
     /// What its metric was called before a view renamed it.
     pub(crate) declared: Text,
@@ -72,29 +71,6 @@ pub(crate) const OVERFLOW: (&str, &str) = ("otel.metric.overflow", "true");
 
 /// The series of all metrics beyond the cap for all.
 pub(crate) const TOO_MANY: &str = "telemetry.metrics.overflow";
-
-/// What threads keep of a series for themselves.
-#[derive(Debug, Default)]
-pub(crate) struct Own {
-    pub(crate) sum: u64,
-    pub(crate) histogram: HistogramValue,
-}
-
-impl Own {
-    /// Moves it into the shared cell.
-    pub(crate) fn fold_into(&self, cell: &Cell) {
-        match cell {
-            Cell::Sum(sum) => sum.add(Number::Int(self.sum.cast_signed())),
-            Cell::Histogram(histogram) => histogram.absorb(&self.histogram),
-            Cell::Gauge(_) | Cell::Meter(_) => {}
-        }
-    }
-
-    pub(crate) fn add(&mut self, other: &Own) {
-        self.sum = self.sum.wrapping_add(other.sum);
-        self.histogram.merge(&other.histogram);
-    }
-}
 
 /// All that a series holds at one moment, since it was made.
 #[derive(Clone, Debug)]
@@ -182,7 +158,7 @@ impl Series {
         let mut all = Own::default();
         lock(&self.own).retain_mut(|cell| {
             if let Some(cell) = Arc::get_mut(cell) {
-                cell.read().fold_into(&self.cell);
+                self.cell.absorb(&cell.read());
                 gone(cell.bytes);
                 return false;
             }
@@ -202,8 +178,8 @@ impl Series {
     }
 
     /// Measurements that run; from the first question on they are exported.
-    pub(super) fn tasks(&self) -> &Tasks {
-        self.tasks.get_or_init(|| Tasks::new(&self.identity))
+    pub(super) fn tasks(&self) -> Arc<Tasks> {
+        Arc::clone(self.tasks.get_or_init(|| Tasks::new(&self.identity).into()))
     }
 
     /// Takes a value that its kind accepts.
@@ -255,7 +231,7 @@ impl Series {
 
     /// Another one where there was anything in between, also a task.
     fn mark(&self, reading: &Reading) -> u64 {
-        reading.mark().wrapping_add(self.tasks.get().map_or(0, Tasks::changes))
+        reading.mark().wrapping_add(self.tasks.get().map_or(0, |tasks| tasks.changes()))
     }
 
     /// When a reading last found something new.

@@ -3,25 +3,24 @@
 //! A site without dynamic tags finds its series by its number: two loads. With dynamic tags it is one hash,
 //! a full comparison, and no allocation once the series exists.
 
-use std::collections::hash_map::RandomState;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 use tracing_core::Level;
 
 use super::callback::Callbacks;
 use super::cell::Cell;
-use super::names::{Named, identity};
+use super::names::{Names, identity};
+use super::own::Need;
 use super::page::Pages;
 use super::series::{Began, Series};
 use super::site::{CellKind, MAX_NUMBER, Site};
-use super::tagged::Need;
 use super::task::Task;
-use super::view::{View, Viewed, Views};
+use super::view::{View, Viewed};
 use crate::clock::Clock;
 use crate::diagnostics::warn_later;
 use crate::model::{Number, Tags};
-use crate::sync::{Mutex, MutexGuard, RwLock};
+use crate::sync::Mutex;
 
 const SEGMENT: usize = 256;
 const SEGMENTS: usize = MAX_NUMBER as usize / SEGMENT;
@@ -32,7 +31,7 @@ type Segment = Box<[OnceLock<Arc<Series>>; SEGMENT]>;
 pub(crate) struct Table {
     pub(super) clock: Arc<Clock>,
     pub(super) settings: Settings,
-    pub(super) views: Views,
+    pub(super) names: Names,
     pub(super) pages: Pages,
     /// Snapshots are taken one at a time: each folds in what ended threads left. What is found in a page and has no
     /// series yet came after the last one.
@@ -40,8 +39,6 @@ pub(crate) struct Table {
     /// How many there were.
     pub(super) readings: AtomicU64,
     pub(super) by_number: [OnceLock<Segment>; SEGMENTS],
-    pub(super) by_name: RwLock<Named>,
-    pub(super) hasher: RandomState,
     pub(super) callbacks: Callbacks,
     /// When each of those who ask for snapshots last did, in ticks.
     pub(super) sources: Mutex<Vec<Weak<AtomicU64>>>,
@@ -65,7 +62,7 @@ pub(crate) struct Settings {
 
 impl std::fmt::Debug for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Table").field("series", &self.named().all).finish_non_exhaustive()
+        f.debug_struct("Table").field("series", &self.names.read().all).finish_non_exhaustive()
     }
 }
 
@@ -77,12 +74,10 @@ impl Table {
             pages: Pages::new(NEXT.fetch_add(1, Relaxed), clock.is_system(), settings.max_bytes),
             last_reading: Mutex::new(Began { unix_nanos: clock.unix_nanos(), reading: 0 }),
             readings: AtomicU64::new(0),
+            names: Names::new(Arc::clone(&clock), views, settings.max_series),
             clock,
             settings,
-            views: Views::new(views),
             by_number: [const { OnceLock::new() }; SEGMENTS],
-            by_name: RwLock::default(),
-            hasher: RandomState::new(),
             callbacks: Callbacks::default(),
             sources: Mutex::default(),
             refused: AtomicU64::new(0),
@@ -99,7 +94,7 @@ impl Table {
         if let Some(series) = known.and_then(OnceLock::get) {
             self.record_in(series, value);
         } else {
-            let series = self.series_by_name(site, tags, self.now());
+            let series = self.names.series(site, tags, self.now());
             // The place of a series that stands for many is left free: others end, and it gets one of its own.
             if let Some(slot) = known.filter(|_| !series.is_overflow || !self.ends_series()) {
                 let _ = slot.set(Arc::clone(&series));
@@ -119,7 +114,7 @@ impl Table {
 
     /// An instrument whose value `read` gives at each snapshot, instead of what gave it before: of a sum, the sum.
     pub(crate) fn observe(&self, site: &Site, read: impl Fn() -> Number + Send + Sync + 'static) {
-        let viewed = self.views.of(&site.name);
+        let viewed = self.names.views.of(&site.name);
         if !self.takes(site) || viewed.is_dropped() {
             return;
         }
@@ -157,7 +152,7 @@ impl Table {
     pub(crate) fn begin_task(&self, site: &Site, tags: &[(&str, &str)]) -> Option<Task> {
         self.takes(site).then(|| {
             let now = self.clock.now();
-            Task::begin(self.series_by_name(site, tags, self.now()), now)
+            Task::begin(self.names.series(site, tags, self.now()).tasks(), now)
         })
     }
 
@@ -167,7 +162,7 @@ impl Table {
         let began = self.now();
         match site.number() {
             Some(number) => drop(self.series_of(site, number, began)),
-            None if self.takes(site) => drop(self.series_by_name(site, &[], began)),
+            None if self.takes(site) => drop(self.names.series(site, &[], began)),
             None => {}
         }
     }
@@ -175,7 +170,7 @@ impl Table {
     /// Moves the rates of all meters on.
     pub(crate) fn tick(&self) {
         let now = self.clock.now();
-        for series in self.named().iter() {
+        for series in self.names.read().iter() {
             if let Cell::Meter(meter) = &series.cell {
                 meter.tick(now);
             }
@@ -192,7 +187,7 @@ impl Table {
             return Some(Arc::clone(series));
         }
         // Not inside of the slot, where it would wait for a lock.
-        let series = self.series_by_name(site, &[], began);
+        let series = self.names.series(site, &[], began);
         if series.is_overflow && self.ends_series() {
             return Some(series);
         }
@@ -216,7 +211,7 @@ impl Table {
         if !self.takes(site) || self.refuses(site, value) {
             return;
         }
-        let series = self.series_by_name(site, tags, self.now());
+        let series = self.names.series(site, tags, self.now());
         self.record_in(&series, value);
         // A series that stands for many would be kept for each of them.
         if !series.is_overflow
@@ -255,8 +250,4 @@ impl Table {
         self.refused.fetch_add(1, Relaxed);
         warn_later(format_args!("metric `{name}`: {why}; such measurements are refused and counted"));
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

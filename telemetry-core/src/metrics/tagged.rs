@@ -5,66 +5,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use super::bounds::Bounds;
 use super::histogram::OwnHistogram;
-use super::series::Own;
-use crate::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
-
-/// What a thread needs of its own to count a series.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Need {
-    Sum,
-    /// With its bounds, where somebody chose them.
-    Histogram(Option<Bounds>),
-}
-
-/// A cell that one thread writes to, and the snapshots of its series read.
-#[derive(Debug)]
-pub(crate) struct OwnCell {
-    sum: AtomicU64,
-    histogram: Option<Box<OwnHistogram>>,
-    /// What it is counted as.
-    pub(crate) bytes: usize,
-    /// Its series is over: the thread should let go of it.
-    is_retired: AtomicBool,
-}
-
-impl OwnCell {
-    pub(crate) fn new(need: Need, bytes: usize) -> Self {
-        let histogram = match need {
-            Need::Sum => None,
-            Need::Histogram(bounds) => {
-                let histogram: Box<OwnHistogram> = Box::default();
-                histogram.choose(bounds);
-                Some(histogram)
-            }
-        };
-        Self { sum: AtomicU64::new(0), histogram, bytes, is_retired: AtomicBool::new(false) }
-    }
-
-    #[inline]
-    pub(crate) fn add(&self, n: u64) -> bool {
-        self.sum.store(self.sum.load(Relaxed).wrapping_add(n), Relaxed);
-        true
-    }
-
-    #[inline]
-    pub(crate) fn record(&self, x: f64) -> bool {
-        self.histogram.as_ref().is_some_and(|histogram| histogram.record(x))
-    }
-
-    pub(crate) fn retire(&self) {
-        self.is_retired.store(true, Release);
-    }
-
-    pub(crate) fn read(&self) -> Own {
-        let histogram = self.histogram.as_ref().map(|histogram| histogram.read()).unwrap_or_default();
-        Own { sum: self.sum.load(Relaxed), histogram }
-    }
-}
+use super::own::{Need, OwnCell};
 
 /// One thread's cells of one collector, by site and tags as they were given.
 #[derive(Debug, Default)]
@@ -97,7 +39,7 @@ impl Tagged {
 
     /// Lets go of the cells of series that are over. What they hold is not lost: their series folds it in.
     pub(crate) fn sweep(&mut self) {
-        self.0.retain(|_, entry| !entry.cell.is_retired.load(Acquire));
+        self.0.retain(|_, entry| !entry.cell.is_retired());
     }
 
     /// Keeps a cell for these tags.
@@ -193,7 +135,7 @@ mod tests {
         let mut tagged = Tagged::default();
         let values: Vec<String> = (0..3_000).map(|i| format!("{:0width$}", i, width = i % 40)).collect();
         for value in &values {
-            let cell = OwnCell::new(Need::Sum, 0);
+            let cell = OwnCell::new(1, Need::Sum, 0);
             cell.add(value.len() as u64 + 1);
             tagged.keep(7, &[("k", value), ("l", "x")], Arc::new(cell));
         }
@@ -225,7 +167,7 @@ mod tests {
     fn ever_new_tags_do_not_fill_the_memory() {
         let mut tagged = Tagged::default();
         for i in 0..3 * MOST {
-            tagged.keep(1, &[("k", &i.to_string())], Arc::new(OwnCell::new(Need::Sum, 0)));
+            tagged.keep(1, &[("k", &i.to_string())], Arc::new(OwnCell::new(1, Need::Sum, 0)));
         }
         assert!(tagged.0.len() <= MOST);
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::series::Series;
 use crate::clock::Tick;
 use crate::model::{Identity, Kind, Text};
 
@@ -53,21 +52,21 @@ impl Tasks {
 /// One that runs; it is over when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Task {
-    series: Arc<Series>,
+    tasks: Arc<Tasks>,
     began: Tick,
 }
 
 impl Task {
-    pub(crate) fn begin(series: Arc<Series>, now: Tick) -> Self {
-        *series.tasks().running().entry(now).or_default() += 1;
-        series.tasks().changes.fetch_add(1, Relaxed);
-        Self { series, began: now }
+    pub(crate) fn begin(tasks: Arc<Tasks>, now: Tick) -> Self {
+        *tasks.running().entry(now).or_default() += 1;
+        tasks.changes.fetch_add(1, Relaxed);
+        Self { tasks, began: now }
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
-        let mut running = self.series.tasks().running();
+        let mut running = self.tasks.running();
         let same = running.get_mut(&self.began);
         if same.is_some_and(|same| {
             *same -= 1;
@@ -75,6 +74,6 @@ impl Drop for Task {
         }) {
             running.remove(&self.began);
         }
-        self.series.tasks().changes.fetch_add(1, Relaxed);
+        self.tasks.changes.fetch_add(1, Relaxed);
     }
 }
