@@ -9,7 +9,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use tracing_core::Level;
 
 use crate::Error;
-use crate::clock::{Clock, far};
+use crate::clock::{Clock, deadline_in};
 use crate::exporters::{Exporter, Signal};
 use crate::metrics::{Reader, Snapshot, Source, Table};
 use crate::model::{Number, Resource};
@@ -128,7 +128,7 @@ impl Core {
     }
 
     pub(super) fn flush(&self, deadline: Duration) -> Report {
-        let until = far(deadline);
+        let until = deadline_in(deadline);
         let (done, moved) = bounded(1);
         let nothing_runs = !self.config.enabled || self.closed.load(Relaxed);
         let complete = nothing_runs
@@ -139,7 +139,7 @@ impl Core {
     }
 
     pub(super) fn shutdown(&self, deadline: Duration) -> Report {
-        let until = far(deadline);
+        let until = deadline_in(deadline);
         self.closed.store(true, Relaxed);
         let running = lock(&self.aggregator).take();
         let Some(thread) = running else {
@@ -224,7 +224,7 @@ impl Sink {
         tags: &[(&str, &str)],
         value: Number,
     ) {
-        let site = crate::metrics::Site::new(kind, name, &[]).level(level).passing();
+        let site = crate::metrics::Site::new(kind, name, &[]).level(level).unnumbered();
         self.0.table.record(&site, tags, value);
     }
 }

@@ -1,38 +1,60 @@
-//! Cells: where one series keeps its values. Any number of threads write, snapshots read.
+//! Cells: where one series keeps its values. One that is shared takes those of all threads; one that is local belongs to
+//! a thread, which alone writes to it (thread-local aggregation). Snapshots read both, and nothing here ever waits for
+//! a reader.
 
-use super::bounds::Bounds;
-use super::histogram::Histogram;
-use super::meter::Meter;
-use super::number::{Gauge, Sum};
-use super::own::Own;
-use super::site::CellKind;
+mod buckets;
+mod exemplar;
+mod local;
+mod local_histogram;
+mod meter;
+mod number;
+mod shared_histogram;
+
+pub(crate) use local::{LocalCell, LocalKind, LocalValue};
+pub(crate) use local_histogram::LocalHistogram;
+pub(crate) use meter::Meter;
+pub(crate) use shared_histogram::SharedHistogram;
+
+use number::{Gauge, Sum};
+
+use super::site::{Bounds, CellKind};
 use crate::clock::Tick;
 use crate::model::Number;
 
+/// What all threads share of one series.
 #[derive(Debug)]
-pub(crate) enum Cell {
+pub(crate) enum SharedCell {
     Sum(Sum),
     Gauge(Gauge),
-    Histogram(Box<Histogram>),
+    Histogram(Box<SharedHistogram>),
     Meter(Meter),
 }
 
-impl Cell {
+impl SharedCell {
     /// For a histogram with these bounds, where somebody chose them.
     pub(crate) fn new(kind: CellKind, now: Tick, bounds: Option<Bounds>) -> Self {
         match kind {
             CellKind::Counter | CellKind::UpDownCounter => Self::Sum(Sum::default()),
             CellKind::Gauge => Self::Gauge(Gauge::default()),
-            CellKind::Histogram => Self::Histogram(Histogram::new(bounds).into()),
+            CellKind::Histogram => Self::Histogram(SharedHistogram::new(bounds).into()),
             CellKind::Meter => Self::Meter(Meter::new(now)),
         }
     }
 
-    /// Takes what a thread that is gone had kept for itself.
-    pub(crate) fn absorb(&self, own: &Own) {
+    /// What cell a thread may have of its own beside it; none for those that all threads share.
+    pub(crate) fn local_kind(&self) -> Option<LocalKind> {
         match self {
-            Self::Sum(sum) => sum.add(Number::Int(own.sum.cast_signed())),
-            Self::Histogram(histogram) => histogram.absorb(&own.histogram),
+            Self::Sum(_) => Some(LocalKind::Sum),
+            Self::Histogram(histogram) => Some(LocalKind::Histogram(histogram.bounds())),
+            Self::Gauge(_) | Self::Meter(_) => None,
+        }
+    }
+
+    /// Takes what a thread that is gone had kept for itself.
+    pub(crate) fn absorb(&self, local: &LocalValue) {
+        match self {
+            Self::Sum(sum) => sum.add(Number::Int(local.sum.cast_signed())),
+            Self::Histogram(histogram) => histogram.absorb(&local.histogram),
             Self::Gauge(_) | Self::Meter(_) => {}
         }
     }

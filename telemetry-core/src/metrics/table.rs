@@ -3,20 +3,23 @@
 //! A site without dynamic tags finds its series by its number: two loads. With dynamic tags it is one hash,
 //! a full comparison, and no allocation once the series exists.
 
+mod callback;
+mod collect;
+mod merge;
+mod names;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 use tracing_core::Level;
 
-use super::callback::Callbacks;
-use super::cell::Cell;
-use super::names::{Names, identity};
-use super::own::Need;
+use callback::Callbacks;
+use names::{Names, identity};
+
+use super::cell::{LocalKind, SharedCell};
 use super::page::Pages;
-use super::series::{Began, Series};
+use super::series::{Epoch, LongTask, Series, View, Viewed};
 use super::site::{CellKind, MAX_NUMBER, Site};
-use super::task::Task;
-use super::view::{View, Viewed};
 use crate::clock::Clock;
 use crate::diagnostics::warn_later;
 use crate::model::{Number, Tags};
@@ -29,20 +32,20 @@ type Segment = Box<[OnceLock<Arc<Series>>; SEGMENT]>;
 
 /// The series of one collector.
 pub(crate) struct Table {
-    pub(super) clock: Arc<Clock>,
-    pub(super) settings: Settings,
-    pub(super) names: Names,
-    pub(super) pages: Pages,
+    clock: Arc<Clock>,
+    settings: Settings,
+    names: Names,
+    pages: Pages,
     /// Snapshots are taken one at a time: each folds in what ended threads left. What is found in a page and has no
     /// series yet came after the last one.
-    pub(super) last_reading: Mutex<Began>,
+    last_reading: Mutex<Epoch>,
     /// How many there were.
-    pub(super) readings: AtomicU64,
-    pub(super) by_number: [OnceLock<Segment>; SEGMENTS],
-    pub(super) callbacks: Callbacks,
+    readings: AtomicU64,
+    by_number: [OnceLock<Segment>; SEGMENTS],
+    callbacks: Callbacks,
     /// When each of those who ask for snapshots last did, in ticks.
-    pub(super) sources: Mutex<Vec<Weak<AtomicU64>>>,
-    pub(super) refused: AtomicU64,
+    sources: Mutex<Vec<Weak<AtomicU64>>>,
+    refused: AtomicU64,
 }
 
 /// What a table is told by the configuration.
@@ -72,7 +75,7 @@ impl Table {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
             pages: Pages::new(NEXT.fetch_add(1, Relaxed), clock.is_system(), settings.max_bytes),
-            last_reading: Mutex::new(Began { unix_nanos: clock.unix_nanos(), reading: 0 }),
+            last_reading: Mutex::new(Epoch { unix_nanos: clock.unix_nanos(), reading: 0 }),
             readings: AtomicU64::new(0),
             names: Names::new(Arc::clone(&clock), views, settings.max_series),
             clock,
@@ -107,6 +110,11 @@ impl Table {
         !matches!((self.settings.min_level, site.level), (Some(min), Some(level)) if level > min)
     }
 
+    /// Whether series that are idle for long end.
+    pub(crate) fn ends_series(&self) -> bool {
+        self.settings.expiration.is_some()
+    }
+
     /// Measurements that no cell could take.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
@@ -139,8 +147,8 @@ impl Table {
     }
 
     /// Now, for a series that begins.
-    fn now(&self) -> Began {
-        Began { unix_nanos: self.clock.unix_nanos(), reading: self.readings.load(Relaxed) }
+    fn now(&self) -> Epoch {
+        Epoch { unix_nanos: self.clock.unix_nanos(), reading: self.readings.load(Relaxed) }
     }
 
     /// Lets go of all callbacks, and of what they hold.
@@ -149,10 +157,10 @@ impl Table {
     }
 
     /// A measurement begins that is seen while it runs.
-    pub(crate) fn begin_task(&self, site: &Site, tags: &[(&str, &str)]) -> Option<Task> {
+    pub(crate) fn begin_task(&self, site: &Site, tags: &[(&str, &str)]) -> Option<LongTask> {
         self.takes(site).then(|| {
             let now = self.clock.now();
-            Task::begin(self.names.series(site, tags, self.now()).tasks(), now)
+            LongTask::begin(self.names.series(site, tags, self.now()).tasks(), now)
         })
     }
 
@@ -171,14 +179,14 @@ impl Table {
     pub(crate) fn tick(&self) {
         let now = self.clock.now();
         for series in self.names.read().iter() {
-            if let Cell::Meter(meter) = &series.cell {
+            if let SharedCell::Meter(meter) = &series.cell {
                 meter.tick(now);
             }
         }
     }
 
     /// The series of a site that has cells in pages; none if it is below the least level.
-    pub(super) fn series_of(&self, site: &Site, number: usize, began: Began) -> Option<Arc<Series>> {
+    fn series_of(&self, site: &Site, number: usize, began: Epoch) -> Option<Arc<Series>> {
         if !self.takes(site) {
             return None;
         }
@@ -202,7 +210,7 @@ impl Table {
         let has_histogram = site.kind == CellKind::Histogram && !is_tagged;
         let series =
             number.filter(|_| has_histogram).and_then(|number| self.series_of(site, number, self.now()));
-        self.pages.attach(site, series.and_then(|series| series.need()).unwrap_or(Need::Sum));
+        self.pages.attach(site, series.and_then(|series| series.cell.local_kind()).unwrap_or(LocalKind::Sum));
     }
 
     /// Takes a value with tags known only now, and sees to it that the next one finds a cell of this thread's own.
@@ -216,10 +224,10 @@ impl Table {
         // A series that stands for many would be kept for each of them.
         if !series.is_overflow
             && !series.is_dropped
-            && let Some(need) = series.need()
-            && let Some(cell) = self.pages.keep_tagged(site, tags, need)
+            && let Some(kind) = series.cell.local_kind()
+            && let Some(cell) = self.pages.keep_tagged(site, tags, kind)
         {
-            series.add_own(cell);
+            series.add_local(cell);
         }
     }
 
@@ -246,7 +254,7 @@ impl Table {
     }
 
     #[cold]
-    pub(super) fn refuse(&self, name: &str, why: &str) {
+    fn refuse(&self, name: &str, why: &str) {
         self.refused.fetch_add(1, Relaxed);
         warn_later(format_args!("metric `{name}`: {why}; such measurements are refused and counted"));
     }

@@ -10,7 +10,7 @@ use super::buffer::Buffers;
 use super::ledger::{Books, State};
 use super::queue::Lane;
 use super::worker::Control;
-use crate::clock::{Clock, far};
+use crate::clock::{Clock, deadline_in};
 use crate::diagnostics::print_pending;
 use crate::exporters::{Batch, Signal};
 use crate::metrics::{Baseline, Snapshot, Table};
@@ -80,8 +80,8 @@ const TICK: Duration = Duration::from_secs(5);
 impl Aggregator {
     pub(crate) fn run(mut self) {
         suppress_this_thread();
-        let mut next_flush = far(self.flush_interval);
-        let mut next_tick = far(TICK);
+        let mut next_flush = deadline_in(self.flush_interval);
+        let mut next_tick = deadline_in(TICK);
         loop {
             print_pending();
             match self.commands.recv_deadline(next_flush.min(next_tick)) {
@@ -109,11 +109,11 @@ impl Aggregator {
             let now = Instant::now();
             if now >= next_tick {
                 self.table.tick();
-                next_tick = far(TICK);
+                next_tick = deadline_in(TICK);
             }
             if now >= next_flush {
                 self.flush(Flush::Early);
-                next_flush = far(self.flush_interval);
+                next_flush = deadline_in(self.flush_interval);
             }
         }
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::block::Block;
 use super::ledger::{Account, Ledger, Reason, State};
-use crate::clock::far;
+use crate::clock::deadline_in;
 use crate::diagnostics::warn;
 use crate::exporters::Signal;
 use crate::model::Metric;
@@ -348,7 +348,7 @@ impl Buffers {
     /// The same, after there was none. The thread waits for it where that is wanted.
     #[cold]
     fn await_lease(&self, before: usize, need: usize) -> Option<Block> {
-        let until = far(self.patience?);
+        let until = deadline_in(self.patience?);
         let mut pool = lock(&self.pool);
         loop {
             if let Some(block) = self.lease_of(&mut pool, before, need) {

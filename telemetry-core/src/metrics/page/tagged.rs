@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use super::histogram::OwnHistogram;
-use super::own::{Need, OwnCell};
+use crate::metrics::cell::{LocalCell, LocalHistogram, LocalKind};
 
 /// One thread's cells of one collector, by site and tags as they were given.
 #[derive(Debug, Default)]
@@ -16,7 +15,7 @@ pub(crate) struct Tagged(HashMap<u64, Entry, BuildHasherDefault<AsIs>>);
 struct Entry {
     site: usize,
     tags: Box<[(Box<str>, Box<str>)]>,
-    cell: Arc<OwnCell>,
+    cell: Arc<LocalCell>,
 }
 
 /// With more cells than that a thread starts anew: tags given in ever new orders must not fill the memory.
@@ -24,7 +23,7 @@ const MOST: usize = 8 << 10;
 
 impl Tagged {
     #[inline]
-    pub(crate) fn find(&self, site: usize, tags: &[(&str, &str)]) -> Option<&OwnCell> {
+    pub(crate) fn find(&self, site: usize, tags: &[(&str, &str)]) -> Option<&LocalCell> {
         let entry = self.0.get(&hash(site, tags))?;
         let same = entry.site == site
             && entry.tags.len() == tags.len()
@@ -43,7 +42,7 @@ impl Tagged {
     }
 
     /// Keeps a cell for these tags.
-    pub(crate) fn keep(&mut self, site: usize, tags: &[(&str, &str)], cell: Arc<OwnCell>) {
+    pub(crate) fn keep(&mut self, site: usize, tags: &[(&str, &str)], cell: Arc<LocalCell>) {
         if self.0.len() >= MOST {
             self.0.clear();
         }
@@ -53,10 +52,10 @@ impl Tagged {
 }
 
 /// The bytes that a cell with these tags is counted as.
-pub(crate) fn size(need: Need, tags: &[(&str, &str)]) -> usize {
+pub(crate) fn size(kind: LocalKind, tags: &[(&str, &str)]) -> usize {
     let text: usize = tags.iter().map(|(k, v)| k.len() + v.len() + size_of::<(Box<str>, Box<str>)>()).sum();
-    let histogram = if matches!(need, Need::Histogram(_)) { size_of::<OwnHistogram>() } else { 0 };
-    size_of::<Entry>() + size_of::<OwnCell>() + histogram + text + 32
+    let histogram = if matches!(kind, LocalKind::Histogram(_)) { size_of::<LocalHistogram>() } else { 0 };
+    size_of::<Entry>() + size_of::<LocalCell>() + histogram + text + 32
 }
 
 /// Of the keys' ends and all of the values.
@@ -135,7 +134,7 @@ mod tests {
         let mut tagged = Tagged::default();
         let values: Vec<String> = (0..3_000).map(|i| format!("{:0width$}", i, width = i % 40)).collect();
         for value in &values {
-            let cell = OwnCell::new(1, Need::Sum, 0);
+            let cell = LocalCell::new(1, LocalKind::Sum, 0);
             cell.add(value.len() as u64 + 1);
             tagged.keep(7, &[("k", value), ("l", "x")], Arc::new(cell));
         }
@@ -167,7 +166,7 @@ mod tests {
     fn ever_new_tags_do_not_fill_the_memory() {
         let mut tagged = Tagged::default();
         for i in 0..3 * MOST {
-            tagged.keep(1, &[("k", &i.to_string())], Arc::new(OwnCell::new(1, Need::Sum, 0)));
+            tagged.keep(1, &[("k", &i.to_string())], Arc::new(LocalCell::new(1, LocalKind::Sum, 0)));
         }
         assert!(tagged.0.len() <= MOST);
     }

@@ -1,7 +1,7 @@
 //! What one thread keeps of a series for itself, because its tags are known only when a value comes.
 
-use super::bounds::Bounds;
-use super::histogram::OwnHistogram;
+use super::local_histogram::LocalHistogram;
+use crate::metrics::site::Bounds;
 use crate::model::HistogramValue;
 use crate::sync::atomic::{
     AtomicBool, AtomicU64,
@@ -10,7 +10,7 @@ use crate::sync::atomic::{
 
 /// What a thread needs of its own to count a series.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Need {
+pub(crate) enum LocalKind {
     Sum,
     /// With its bounds, where somebody chose them.
     Histogram(Option<Bounds>),
@@ -18,22 +18,22 @@ pub(crate) enum Need {
 
 /// A cell that one thread writes to, and the snapshots of its series read.
 #[derive(Debug)]
-pub(crate) struct OwnCell {
+pub(crate) struct LocalCell {
     sum: AtomicU64,
-    histogram: Option<Box<OwnHistogram>>,
+    histogram: Option<Box<LocalHistogram>>,
     /// What it is counted as.
     pub(crate) bytes: usize,
     /// Its series is over: the thread should let go of it.
     is_retired: AtomicBool,
 }
 
-impl OwnCell {
-    pub(crate) fn new(collector: u64, need: Need, bytes: usize) -> Self {
-        let histogram = match need {
-            Need::Sum => None,
-            Need::Histogram(bounds) => {
-                let histogram: Box<OwnHistogram> = Box::default();
-                histogram.choose(collector, bounds);
+impl LocalCell {
+    pub(crate) fn new(collector: u64, kind: LocalKind, bytes: usize) -> Self {
+        let histogram = match kind {
+            LocalKind::Sum => None,
+            LocalKind::Histogram(bounds) => {
+                let histogram: Box<LocalHistogram> = Box::default();
+                histogram.prepare(collector, bounds);
                 Some(histogram)
             }
         };
@@ -60,21 +60,21 @@ impl OwnCell {
         self.is_retired.load(Acquire)
     }
 
-    pub(crate) fn read(&self) -> Own {
+    pub(crate) fn read(&self) -> LocalValue {
         let histogram = self.histogram.as_ref().map(|histogram| histogram.read()).unwrap_or_default();
-        Own { sum: self.sum.load(Relaxed), histogram }
+        LocalValue { sum: self.sum.load(Relaxed), histogram }
     }
 }
 
 /// What threads keep of a series for themselves.
 #[derive(Debug, Default)]
-pub(crate) struct Own {
+pub(crate) struct LocalValue {
     pub(crate) sum: u64,
     pub(crate) histogram: HistogramValue,
 }
 
-impl Own {
-    pub(crate) fn add(&mut self, other: &Own) {
+impl LocalValue {
+    pub(crate) fn add(&mut self, other: &LocalValue) {
         self.sum = self.sum.wrapping_add(other.sum);
         self.histogram.merge(&other.histogram);
     }

@@ -1,11 +1,9 @@
 //! The numbers in cells: sums, last values, floats. Any number of threads write, snapshots read.
 
-use std::sync::PoisonError;
-
 use crate::clock::Tick;
 use crate::model::Number;
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::{Mutex, lock};
 
 /// A sum of whole numbers, exact, and beside it a sum of floats: mixed values stay one series.
 #[derive(Debug, Default)]
@@ -38,11 +36,11 @@ pub(crate) struct Gauge(Mutex<Option<(Number, Tick)>>);
 
 impl Gauge {
     pub(crate) fn set(&self, value: Number, now: Tick) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((value, now));
+        *lock(&self.0) = Some((value, now));
     }
 
     pub(crate) fn read(&self) -> Option<(Number, Tick)> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.0)
     }
 }
 

@@ -4,13 +4,14 @@
 //! for each only so long. One that hangs is left out until it returns. Values of the user never go under a lock.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 
 use crate::model::{Identity, Kind, Number};
+use crate::sync::{Mutex, lock};
 use crate::thread::suppress_this_thread;
 
 /// What a callback gave: the value; none where it panicked.
@@ -97,7 +98,7 @@ impl Callbacks {
         let has_room = all.len() < most;
         if has_room {
             let (identity, read, busy) = (identity.into(), Box::new(read), AtomicBool::new(false));
-            all.push(Callback { instrument, identity, read, busy, sum: sum.into() }.into());
+            all.push(Callback { instrument, identity, read, busy, sum: Mutex::new(sum) }.into());
         }
         drop(all);
         // What it had captured may do anything when it goes, so it goes when nothing is locked.
@@ -207,8 +208,4 @@ fn run(jobs: &Receiver<Job>) {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
