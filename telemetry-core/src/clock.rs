@@ -176,8 +176,8 @@ impl Drop for Held {
     }
 }
 
-/// Now and that much later; for a time without end, as late as makes no difference.
-pub(crate) fn far(from_now: Duration) -> Instant {
+/// The moment that is so much later than now; for a time without end, as late as makes no difference.
+pub(crate) fn deadline_in(from_now: Duration) -> Instant {
     const YEARS: Duration = Duration::from_hours(24 * 365 * 30);
     Instant::now() + from_now.min(YEARS)
 }

@@ -5,9 +5,21 @@ mod static_ref;
 
 pub use static_ref::StaticRef;
 
+use std::sync::PoisonError;
+
 /// Locks it, also after a panic: what is kept under a lock here is whole at any moment.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same to read.
+pub fn read<T>(of: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    of.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same to write.
+pub fn write<T>(of: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    of.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(shuttle)]

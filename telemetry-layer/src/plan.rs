@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock};
 
 use telemetry_core::Level;
 use telemetry_core::model::record::FieldBuf;
-use telemetry_core::model::{Text, fits};
+use telemetry_core::model::{Text, glob};
 use telemetry_core::private::SpanSites;
 use telemetry_core::thread::suppress;
 use tracing::Metadata;
@@ -72,7 +72,7 @@ impl SpanMetrics {
 
     fn takes(&self, site: &Metadata<'_>) -> bool {
         let any = |patterns: &[Text], text| {
-            patterns.is_empty() || patterns.iter().any(|pattern| fits(pattern, text))
+            patterns.is_empty() || patterns.iter().any(|pattern| glob::matches(pattern, text))
         };
         any(&self.targets, site.target())
             && any(&self.names, site.name())
@@ -205,7 +205,7 @@ impl Plans {
     }
 
     fn make(&self, site: &'static Metadata<'static>) -> Plan {
-        let any = |patterns: &[Text], name: &str| patterns.iter().any(|pattern| fits(pattern, name));
+        let any = |patterns: &[Text], name: &str| patterns.iter().any(|pattern| glob::matches(pattern, name));
         let action = |name: &str| match (any(&self.rules.dropped, name), any(&self.rules.redacted, name)) {
             (true, _) => Action::Drop,
             (_, true) => Action::Redact,

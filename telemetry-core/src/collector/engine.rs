@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::config::{CheckAtStart, Config};
 use super::report::Report;
 use crate::Error;
-use crate::clock::{Clock, far};
+use crate::clock::{Clock, deadline_in};
 use crate::diagnostics::warn;
 use crate::exporters::{Activity, ExporterHealth, HostTag, Limits, Route, Sieve, Signal, Terms};
 use crate::metrics::{Baseline, Reader, Snapshot, Source, Table};
@@ -242,7 +242,7 @@ impl Engine {
     }
 
     pub(super) fn flush(&self, deadline: Duration) -> Report {
-        let until = far(deadline);
+        let until = deadline_in(deadline);
         if !self.config.enabled {
             return Report { ledger: self.ledger(), complete: true, late: Vec::new() };
         }
@@ -261,7 +261,7 @@ impl Engine {
     }
 
     pub(super) fn shutdown(&self, deadline: Duration) -> Report {
-        let until = far(deadline);
+        let until = deadline_in(deadline);
         if !self.config.enabled {
             self.closed.store(true, Relaxed);
             return Report { ledger: self.ledger(), complete: true, late: Vec::new() };
@@ -270,7 +270,7 @@ impl Engine {
         self.closed.store(true, Relaxed);
         let Some(thread) = running else { return self.report_of_end(until) };
         // What callbacks of the program take goes off the time of the exporters, so it is not all of it.
-        self.table.stop_callbacks_by(far(deadline / 4));
+        self.table.stop_callbacks_by(deadline_in(deadline / 4));
         let (done, moved) = bounded(1);
         let stop = Command::Stop(self.clock.now().plus(deadline), done);
         let moved = self.commands.send(stop).is_ok() && moved.recv_deadline(until).is_ok();

@@ -9,7 +9,7 @@ use super::batch::{Batch, Item};
 use super::item::{EventRef, SpanRef};
 use super::signal::Signal;
 use crate::metrics::MetricRef;
-use crate::model::{Resource, Text, ValueRef, fits};
+use crate::model::{Resource, Text, ValueRef, glob};
 
 /// Which items an exporter is given. All that is said of it has to hold; of a list, one of its entries.
 ///
@@ -98,13 +98,13 @@ impl Filter {
     }
 
     fn takes_name(&self, name: &str) -> bool {
-        self.names.as_ref().is_none_or(|names| names.iter().any(|pattern| fits(pattern, name)))
+        self.names.as_ref().is_none_or(|names| names.iter().any(|pattern| glob::matches(pattern, name)))
     }
 
     fn takes_tags<'a>(&self, resource: &Resource, own: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.tags.iter().all(|(key, pattern)| {
             let value = own(key).or_else(|| resource.tags().get(key));
-            value.is_some_and(|value| fits(pattern, value))
+            value.is_some_and(|value| glob::matches(pattern, value))
         })
     }
 }

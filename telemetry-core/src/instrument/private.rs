@@ -7,8 +7,8 @@ use super::timer::{self, borrowed, owned, record_rare};
 use super::{CellKind, Number, Site, SiteRef, TimerGuard, current};
 use crate::clock::machine;
 use crate::collector::{Collector, Core, Sink};
-use crate::metrics::histogram::OwnHistogram;
-use crate::metrics::page::{self, Started};
+use crate::metrics::LocalHistogram;
+use crate::metrics::page::{self, Stopwatch};
 
 /// Adds to a static counter.
 #[inline]
@@ -203,7 +203,7 @@ impl Ends for TaggedOutcomeTimer {
 
 /// This thread's own histogram of a site.
 #[derive(Clone, Copy, Debug)]
-pub struct Own(&'static OwnHistogram);
+pub struct Own(&'static LocalHistogram);
 
 impl Own {
     #[inline]
@@ -279,7 +279,7 @@ pub type FutureOutcomeTimer = OutcomeOf<Async>;
 #[derive(Debug)]
 pub struct CallOf<W: Way> {
     site: &'static Site,
-    started: Started,
+    started: Stopwatch,
     way: W,
 }
 
@@ -307,7 +307,7 @@ impl<W: Way> Drop for CallOf<W> {
 pub struct OutcomeOf<W: Way> {
     sites: &'static [Site; 4],
     /// For nobody once it has ended.
-    started: Started,
+    started: Stopwatch,
     way: W,
 }
 
@@ -322,7 +322,7 @@ impl<W: Way> OutcomeOf<W> {
     #[inline(always)]
     pub fn end(&mut self, outcome: Outcome) {
         let Self { sites, started, way } = *self;
-        self.started = Started::FOR_NOBODY;
+        self.started = Stopwatch::FOR_NOBODY;
         if !started.is_for_nobody() {
             let site = &sites[outcome as usize];
             let own = way.histogram(site, outcome == Outcome::Ok).0;
@@ -335,7 +335,7 @@ impl<W: Way> OutcomeOf<W> {
     pub fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
         match error_type {
             Some(kind) if !self.started.is_for_nobody() => {
-                let started = std::mem::replace(&mut self.started, Started::FOR_NOBODY);
+                let started = std::mem::replace(&mut self.started, Stopwatch::FOR_NOBODY);
                 let tags = [(ERROR_TYPE.to_owned(), kind)];
                 record_rare(started, &self.sites[outcome as usize], &tags, W::read());
             }

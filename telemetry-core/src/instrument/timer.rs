@@ -5,20 +5,19 @@ use std::sync::Arc;
 use super::{SiteRef, observe_tagged};
 use crate::clock::machine;
 use crate::collector::{Core, current};
-use crate::metrics::histogram::OwnHistogram;
-use crate::metrics::page::{self, Started};
-use crate::metrics::{Site, Task};
+use crate::metrics::page::{self, Stopwatch};
+use crate::metrics::{LocalHistogram, LongTask, Site};
 use crate::model::Number;
 
 /// Measures the time until it is dropped, for the collector that was current when it was made.
 #[must_use = "dropped at once it measures nothing: write `let _timer = ..`"]
 #[derive(Debug)]
 pub struct TimerGuard {
-    pub(super) started: Started,
+    pub(super) started: Stopwatch,
     pub(super) site: SiteRef,
     pub(super) tags: Vec<(String, String)>,
     /// For a long task.
-    task: Option<Task>,
+    task: Option<LongTask>,
 }
 
 impl TimerGuard {
@@ -31,7 +30,7 @@ impl TimerGuard {
 
     /// Forgets the measurement.
     pub fn discard(mut self) {
-        (self.started, self.task) = (Started::FOR_NOBODY, None);
+        (self.started, self.task) = (Stopwatch::FOR_NOBODY, None);
     }
 }
 
@@ -52,28 +51,28 @@ impl Drop for TimerGuard {
 
 /// It is one that is seen while it runs.
 #[cold]
-fn task(started: Started, site: &Site, tags: &[(&str, &str)]) -> Option<Task> {
+fn task(started: Stopwatch, site: &Site, tags: &[(&str, &str)]) -> Option<LongTask> {
     current::by_number(started.collector())?.table().begin_task(site, tags)
 }
 
 /// Starts to measure for a collector, or for the current one.
 #[inline]
-pub(super) fn start(bound: Option<&Arc<Core>>) -> Started {
-    match Started::now() {
+pub(super) fn start(bound: Option<&Arc<Core>>) -> Stopwatch {
+    match Stopwatch::now() {
         Some(started) if bound.is_none() => started,
-        _ if page::is_any() => start_by_clock(bound).unwrap_or(Started::FOR_NOBODY),
-        _ => Started::FOR_NOBODY,
+        _ if page::is_any() => start_by_clock(bound).unwrap_or(Stopwatch::FOR_NOBODY),
+        _ => Stopwatch::FOR_NOBODY,
     }
 }
 
 #[cold]
-fn start_by_clock(bound: Option<&Arc<Core>>) -> Option<Started> {
+fn start_by_clock(bound: Option<&Arc<Core>>) -> Option<Stopwatch> {
     let core = bound.cloned().or_else(current::get).filter(|core| core.is_enabled())?;
-    Started::by_clock(core.number(), core.clock().now())
+    Stopwatch::by_clock(core.number(), core.clock().now())
 }
 
 /// Takes the time to that reading of the machine's counter, where it ends for a site whose own histogram that is.
-pub(super) fn record(started: Started, histogram: &OwnHistogram, site: &Site, end: u64) {
+pub(super) fn record(started: Stopwatch, histogram: &LocalHistogram, site: &Site, end: u64) {
     if !started.record(histogram, end) {
         record_rare(started, site, &[], end);
     }
@@ -81,7 +80,7 @@ pub(super) fn record(started: Started, histogram: &OwnHistogram, site: &Site, en
 
 /// It ends on another thread than it began, or under another collector, or where it has no cell, or has tags.
 #[cold]
-pub(super) fn record_rare(started: Started, site: &Site, tags: &[(String, String)], end: u64) {
+pub(super) fn record_rare(started: Stopwatch, site: &Site, tags: &[(String, String)], end: u64) {
     if let Some(core) = current::by_number(started.collector()) {
         let seconds = Number::Float(started.seconds(end, core.clock()));
         observe_tagged(Some(&core), site, &borrowed(tags), seconds);

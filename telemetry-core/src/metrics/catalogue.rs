@@ -2,8 +2,7 @@
 
 use tracing_core::Level;
 
-use super::function_site::FunctionSite;
-use super::site::Site;
+use super::site::{FunctionSite, Site};
 use super::table::Table;
 use crate::model::Kind;
 

@@ -1,103 +1,61 @@
-//! Cells: where one series keeps its values. Any number of threads write, snapshots read.
+//! Cells: where one series keeps its values. One that is shared takes those of all threads; one that is local belongs to
+//! a thread, which alone writes to it (thread-local aggregation). Snapshots read both, and nothing here ever waits for
+//! a reader.
 
-use std::sync::PoisonError;
+mod buckets;
+mod exemplar;
+mod local;
+mod local_histogram;
+mod meter;
+mod number;
+mod shared_histogram;
 
-use super::bounds::Bounds;
-use super::histogram::Histogram;
-use super::meter::Meter;
-use super::site::CellKind;
+pub(crate) use local::{LocalCell, LocalKind, LocalValue};
+pub(crate) use local_histogram::LocalHistogram;
+pub(crate) use meter::Meter;
+pub(crate) use shared_histogram::SharedHistogram;
+
+use number::{Gauge, Sum};
+
+use super::site::{Bounds, CellKind};
 use crate::clock::Tick;
 use crate::model::Number;
-use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+/// What all threads share of one series.
 #[derive(Debug)]
-pub(crate) enum Cell {
+pub(crate) enum SharedCell {
     Sum(Sum),
     Gauge(Gauge),
-    Histogram(Box<Histogram>),
+    Histogram(Box<SharedHistogram>),
     Meter(Meter),
 }
 
-impl Cell {
+impl SharedCell {
     /// For a histogram with these bounds, where somebody chose them.
     pub(crate) fn new(kind: CellKind, now: Tick, bounds: Option<Bounds>) -> Self {
         match kind {
             CellKind::Counter | CellKind::UpDownCounter => Self::Sum(Sum::default()),
             CellKind::Gauge => Self::Gauge(Gauge::default()),
-            CellKind::Histogram => Self::Histogram(Histogram::new(bounds).into()),
+            CellKind::Histogram => Self::Histogram(SharedHistogram::new(bounds).into()),
             CellKind::Meter => Self::Meter(Meter::new(now)),
         }
     }
-}
 
-/// A sum of whole numbers, exact, and beside it a sum of floats: mixed values stay one series.
-#[derive(Debug, Default)]
-pub(crate) struct Sum {
-    /// Two's complement: the same bits serve sums that only grow and sums that do not.
-    int: AtomicU64,
-    float: Float,
-}
-
-impl Sum {
-    #[inline]
-    pub(crate) fn add(&self, value: Number) {
-        match value {
-            Number::Int(n) => {
-                self.int.fetch_add(n.cast_unsigned(), Relaxed);
-            }
-            Number::Float(x) => self.float.add(x),
+    /// What cell a thread may have of its own beside it; none for those that all threads share.
+    pub(crate) fn local_kind(&self) -> Option<LocalKind> {
+        match self {
+            Self::Sum(_) => Some(LocalKind::Sum),
+            Self::Histogram(histogram) => Some(LocalKind::Histogram(histogram.bounds())),
+            Self::Gauge(_) | Self::Meter(_) => None,
         }
     }
 
-    pub(crate) fn read(&self) -> Number {
-        let (int, float) = (self.int.load(Relaxed).cast_signed(), self.float.get());
-        if float == 0.0 { Number::Int(int) } else { Number::Float(int as f64 + float) }
-    }
-}
-
-/// The last value and when it was set.
-#[derive(Debug, Default)]
-pub(crate) struct Gauge(Mutex<Option<(Number, Tick)>>);
-
-impl Gauge {
-    pub(crate) fn set(&self, value: Number, now: Tick) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((value, now));
-    }
-
-    pub(crate) fn read(&self) -> Option<(Number, Tick)> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A float that many threads change.
-#[derive(Debug, Default)]
-pub(crate) struct Float(AtomicU64);
-
-impl Float {
-    pub(crate) const fn new(x: f64) -> Self {
-        Self(AtomicU64::new(x.to_bits()))
-    }
-
-    pub(crate) fn get(&self) -> f64 {
-        f64::from_bits(self.0.load(Relaxed))
-    }
-
-    /// A sum that leaves the range of floats stays at its end: an infinite one could never be subtracted from.
-    pub(crate) fn add(&self, x: f64) {
-        let sum = |bits| (f64::from_bits(bits) + x).clamp(f64::MIN, f64::MAX);
-        let _ = self.0.fetch_update(Relaxed, Relaxed, |bits| Some(sum(bits).to_bits()));
-    }
-
-    pub(crate) fn lower_to(&self, x: f64) {
-        if x < self.get() {
-            let _ = self.0.fetch_update(Relaxed, Relaxed, |bits| Some(f64::from_bits(bits).min(x).to_bits()));
-        }
-    }
-
-    pub(crate) fn raise_to(&self, x: f64) {
-        if x > self.get() {
-            let _ = self.0.fetch_update(Relaxed, Relaxed, |bits| Some(f64::from_bits(bits).max(x).to_bits()));
+    /// Takes what a thread that is gone had kept for itself.
+    pub(crate) fn absorb(&self, local: &LocalValue) {
+        match self {
+            Self::Sum(sum) => sum.add(Number::Int(local.sum.cast_signed())),
+            Self::Histogram(histogram) => histogram.absorb(&local.histogram),
+            Self::Gauge(_) | Self::Meter(_) => {}
         }
     }
 }

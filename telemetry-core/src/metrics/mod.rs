@@ -4,44 +4,30 @@
 //! each series; a [`Snapshot`] of all cells goes out. Values are never queued, sampled or filtered
 //! by a log level, and a cell never forgets: readers subtract what they saw before.
 
-mod bounds;
-mod callback;
 #[cfg(feature = "catalogue")]
 mod catalogue;
 mod cell;
 mod delta;
-mod function_site;
-pub(crate) mod histogram;
-mod meter;
-mod names;
 pub(crate) mod page;
-mod reading;
 mod series;
 mod site;
 mod snapshot;
-mod span_site;
-
 mod table;
-mod tagged;
-mod task;
-mod view;
 
-pub(crate) use callback::Observations;
 #[cfg(all(feature = "catalogue", not(target_os = "linux")))]
 #[doc(hidden)]
 pub use catalogue::{Listed, ListedFunction, inventory};
 #[cfg(feature = "catalogue")]
 pub use catalogue::{StaticMetric, catalogue};
+pub(crate) use cell::LocalHistogram;
 pub(crate) use delta::Baseline;
+pub(crate) use series::LongTask;
+pub use series::View;
 #[doc(hidden)]
-pub use function_site::FunctionSite;
-pub(crate) use reading::Levels;
-pub use site::{CellKind, Site};
+pub use site::FunctionSite;
+pub use site::{CellKind, Site, SpanSite};
 pub use snapshot::{MetricRef, Snapshot, Source};
-pub use span_site::SpanSite;
-pub(crate) use table::{Settings, Table};
-pub(crate) use task::Task;
-pub use view::View;
+pub(crate) use table::{Levels, Observations, Settings, Table};
 
 /// Pulls metrics when it needs them: a scrape endpoint, a dashboard. Exporters are pushed to instead.
 ///
@@ -59,6 +45,6 @@ pub trait Reader: Send + 'static {
 }
 
 #[cfg(all(test, shuttle))]
-mod models;
+mod shuttle;
 #[cfg(all(test, not(shuttle)))]
 mod tests;

@@ -1,17 +1,26 @@
 //! One series of one collector: its identity, its cell, and when it began.
 
+mod lifetime;
+mod long_task;
+mod reading;
+mod view;
+
+pub(crate) use lifetime::Epoch;
+pub(crate) use long_task::LongTask;
+pub(crate) use reading::{Merge, Point, Reading};
+pub use view::View;
+pub(crate) use view::{Viewed, Views};
+
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use super::bounds::Bounds;
-use super::cell::Cell;
-use super::meter::Meter;
-use super::site::CellKind;
-use super::table::lock;
-use super::tagged::{Need, OwnCell};
-use super::task::Tasks;
+use lifetime::Lifetime;
+use long_task::LongTasks;
+
+use super::cell::{LocalCell, LocalValue, Meter, SharedCell};
+use super::site::{Bounds, CellKind};
 use crate::clock::{Anchors, Clock, Tick};
-use crate::model::{HistogramValue, Identity, Kind, Metric, MetricValue, Number, Temporality, Text};
-use crate::sync::Mutex;
+use crate::model::{Identity, Kind, Metric, MetricValue, Number, Temporality, Text};
+use crate::sync::{Mutex, lock};
 
 /// A series in a collector's table.
 #[derive(Debug)]
@@ -20,12 +29,12 @@ pub(crate) struct Series {
     pub(crate) identity: Arc<Identity>,
     /// The rates of a meter are gauges of their own.
     rates: Vec<Arc<Identity>>,
-    pub(crate) cell: Cell,
+    pub(crate) cell: SharedCell,
     max_buckets: usize,
     /// Cells that threads have of it because of its tags.
-    own: Mutex<Vec<Arc<OwnCell>>>,
-    tasks: OnceLock<Tasks>,
-    life: Mutex<Life>,
+    local: Mutex<Vec<Arc<LocalCell>>>,
+    tasks: OnceLock<Arc<LongTasks>>,
+    life: Mutex<Lifetime>,
     /// What its metric was called before a view renamed it.
     pub(crate) declared: Text,
     /// It stands for all series beyond the cap.
@@ -36,7 +45,7 @@ pub(crate) struct Series {
 
 /// What a series is like beside its identity.
 #[derive(Debug)]
-pub(crate) struct Shape {
+pub(crate) struct SeriesOptions {
     /// What its metric was called before a view renamed it.
     pub(crate) declared: Text,
     /// Of its buckets, where somebody chose them.
@@ -47,109 +56,20 @@ pub(crate) struct Shape {
     pub(crate) is_dropped: bool,
 }
 
-/// A series that is idle for long ends, and begins anew with its next value.
-#[derive(Debug)]
-struct Life {
-    began: Began,
-    /// What the last reading found.
-    mark: u64,
-    /// When a reading last found something new.
-    changed: Tick,
-    /// What it held when it last ended; what is exported came after.
-    before: Option<Reading>,
-    is_over: bool,
-}
-
-/// When a series began: by the wall clock, and as the number of the reading that came before.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Began {
-    pub(crate) unix_nanos: u64,
-    pub(crate) reading: u64,
-}
-
 /// The tag of the series that stands for all beyond the cap.
 pub(crate) const OVERFLOW: (&str, &str) = ("otel.metric.overflow", "true");
 
 /// The series of all metrics beyond the cap for all.
 pub(crate) const TOO_MANY: &str = "telemetry.metrics.overflow";
 
-/// What threads keep of a series for themselves.
-#[derive(Debug, Default)]
-pub(crate) struct Own {
-    pub(crate) sum: u64,
-    pub(crate) histogram: HistogramValue,
-}
-
-impl Own {
-    /// Moves it into the shared cell.
-    pub(crate) fn fold_into(&self, cell: &Cell) {
-        match cell {
-            Cell::Sum(sum) => sum.add(Number::Int(self.sum.cast_signed())),
-            Cell::Histogram(histogram) => histogram.absorb(&self.histogram),
-            Cell::Gauge(_) | Cell::Meter(_) => {}
-        }
-    }
-
-    pub(crate) fn add(&mut self, other: &Own) {
-        self.sum = self.sum.wrapping_add(other.sum);
-        self.histogram.merge(&other.histogram);
-    }
-}
-
-/// All that a series holds at one moment, since it was made.
-#[derive(Clone, Debug)]
-pub(crate) enum Reading {
-    Sum(Number),
-    Gauge(Option<(Number, Tick)>),
-    Histogram(Box<HistogramValue>),
-    Meter(Number, [f64; 4]),
-}
-
-impl Reading {
-    /// Another one where values came in between.
-    fn mark(&self) -> u64 {
-        match self {
-            Self::Sum(Number::Int(n)) | Self::Meter(Number::Int(n), _) => n.cast_unsigned(),
-            Self::Sum(Number::Float(x)) | Self::Meter(Number::Float(x), _) => x.to_bits(),
-            Self::Gauge(set) => set.map_or(0, |(_, at)| at.raw() + 1),
-            Self::Histogram(h) => h.count,
-        }
-    }
-
-    /// What came since an earlier one.
-    fn since(self, before: Option<&Self>) -> Self {
-        match (self, before) {
-            (Self::Sum(n), Some(Self::Sum(b))) => Self::Sum(n.minus(*b)),
-            (Self::Meter(n, rates), Some(Self::Meter(b, _))) => Self::Meter(n.minus(*b), rates),
-            (Self::Histogram(h), Some(Self::Histogram(b))) => Self::Histogram(h.since(b).into()),
-            (all, _) => all,
-        }
-    }
-}
-
-/// A data point before those of different levels are made one.
-#[derive(Clone)]
-pub(crate) struct Point {
-    pub(crate) join: Join,
-    pub(crate) metric: Metric,
-    /// The metric that it belongs to: rates and tasks have names of their own.
-    pub(crate) owner: Arc<Identity>,
-    /// Since when its series has nothing new; none for one that must not end.
-    pub(crate) idle_since: Option<Tick>,
-    /// Of a histogram's exponential buckets.
-    pub(crate) max_buckets: usize,
-}
-
-/// What becomes of two points that differ only in level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Join {
-    Sum,
-    Newest,
-    Greatest,
-}
-
 impl Series {
-    pub(crate) fn new(kind: CellKind, identity: Identity, shape: Shape, clock: &Clock, began: Began) -> Self {
+    pub(crate) fn new(
+        kind: CellKind,
+        identity: Identity,
+        options: SeriesOptions,
+        clock: &Clock,
+        began: Epoch,
+    ) -> Self {
         let rate = |which: &&str| {
             let name = format!("{}.{which}", identity.name).into();
             Arc::new(Identity { kind: Kind::Gauge, name, unit: "1/s".into(), ..identity.clone() })
@@ -160,30 +80,30 @@ impl Series {
         Self {
             kind,
             rates,
-            cell: Cell::new(kind, now, shape.bounds),
-            max_buckets: shape.max_buckets,
-            own: Mutex::default(),
+            cell: SharedCell::new(kind, now, options.bounds),
+            max_buckets: options.max_buckets,
+            local: Mutex::default(),
             tasks: OnceLock::new(),
-            life: Mutex::new(Life { began, mark: 0, changed: now, before: None, is_over: false }),
+            life: Mutex::new(Lifetime { began, mark: 0, changed: now, before: None, is_over: false }),
             is_overflow: identity.tags.get(OVERFLOW.0).is_some() || identity.name == TOO_MANY,
-            is_dropped: shape.is_dropped,
-            declared: shape.declared,
+            is_dropped: options.is_dropped,
+            declared: options.declared,
             identity: identity.into(),
         }
     }
 
     /// Takes a thread's own cell.
-    pub(crate) fn add_own(&self, cell: Arc<OwnCell>) {
-        lock(&self.own).push(cell);
+    pub(crate) fn add_local(&self, cell: Arc<LocalCell>) {
+        lock(&self.local).push(cell);
     }
 
     /// What threads have in cells of their own. Those that no thread holds any more are folded into the shared
     /// cell; `gone` is told their bytes.
-    pub(crate) fn gather_own(&self, mut gone: impl FnMut(usize)) -> Own {
-        let mut all = Own::default();
-        lock(&self.own).retain_mut(|cell| {
+    pub(crate) fn gather_local(&self, mut gone: impl FnMut(usize)) -> LocalValue {
+        let mut all = LocalValue::default();
+        lock(&self.local).retain_mut(|cell| {
             if let Some(cell) = Arc::get_mut(cell) {
-                cell.read().fold_into(&self.cell);
+                self.cell.absorb(&cell.read());
                 gone(cell.bytes);
                 return false;
             }
@@ -193,43 +113,34 @@ impl Series {
         all
     }
 
-    /// What cell a thread may have of it; none for those that all threads share.
-    pub(crate) fn need(&self) -> Option<Need> {
-        match &self.cell {
-            Cell::Sum(_) => Some(Need::Sum),
-            Cell::Histogram(histogram) => Some(Need::Histogram(histogram.bounds())),
-            Cell::Gauge(_) | Cell::Meter(_) => None,
-        }
-    }
-
     /// Measurements that run; from the first question on they are exported.
-    pub(super) fn tasks(&self) -> &Tasks {
-        self.tasks.get_or_init(|| Tasks::new(&self.identity))
+    pub(super) fn tasks(&self) -> Arc<LongTasks> {
+        Arc::clone(self.tasks.get_or_init(|| LongTasks::new(&self.identity).into()))
     }
 
     /// Takes a value that its kind accepts.
     #[inline]
     pub(crate) fn record(&self, value: Number, collector: u64, now: impl FnOnce() -> Tick) {
         match &self.cell {
-            Cell::Sum(sum) => sum.add(value),
-            Cell::Meter(meter) => meter.count.add(value),
-            Cell::Histogram(histogram) => histogram.record(value.as_f64(), Some(collector)),
-            Cell::Gauge(gauge) => gauge.set(value, now()),
+            SharedCell::Sum(sum) => sum.add(value),
+            SharedCell::Meter(meter) => meter.count.add(value),
+            SharedCell::Histogram(histogram) => histogram.record(value.as_f64(), collector),
+            SharedCell::Gauge(gauge) => gauge.set(value, now()),
         }
     }
 
-    /// All that it holds. `own` is what threads keep of it.
-    pub(crate) fn read(&self, own: &Own, now: Tick) -> Reading {
+    /// All that it holds. `local` is what threads keep of it.
+    pub(crate) fn read(&self, local: &LocalValue, now: Tick) -> Reading {
         match &self.cell {
-            Cell::Sum(sum) => Reading::Sum(sum.read().plus(Number::Int(own.sum.cast_signed()))),
-            Cell::Gauge(gauge) => Reading::Gauge(gauge.read()),
-            Cell::Meter(meter) => {
+            SharedCell::Sum(sum) => Reading::Sum(sum.read().plus(Number::Int(local.sum.cast_signed()))),
+            SharedCell::Gauge(gauge) => Reading::Gauge(gauge.read()),
+            SharedCell::Meter(meter) => {
                 let (count, rates) = meter.read(now);
                 Reading::Meter(count, rates)
             }
-            Cell::Histogram(histogram) => {
+            SharedCell::Histogram(histogram) => {
                 let mut all = histogram.read();
-                all.merge(&own.histogram);
+                all.merge(&local.histogram);
                 Reading::Histogram(all.into())
             }
         }
@@ -237,14 +148,14 @@ impl Series {
 
     /// Looks whether that reading, the latest, has something new. Says whether it begins a new life, with which
     /// everything came after `last`, the reading before.
-    pub(crate) fn look(&self, reading: &Reading, now: Tick, last: Began) -> bool {
+    pub(crate) fn look(&self, reading: &Reading, now: Tick, last: Epoch) -> bool {
         let mut life = lock(&self.life);
         let mark = self.mark(reading);
         let is_new = mark != life.mark;
         let begins = is_new && life.is_over;
         if begins {
             life.began = last;
-            if let (Cell::Meter(meter), Some(Reading::Meter(count, _))) = (&self.cell, &life.before) {
+            if let (SharedCell::Meter(meter), Some(Reading::Meter(count, _))) = (&self.cell, &life.before) {
                 meter.restart(count.as_f64(), now);
             }
         }
@@ -256,7 +167,7 @@ impl Series {
 
     /// Another one where there was anything in between, also a task.
     fn mark(&self, reading: &Reading) -> u64 {
-        reading.mark().wrapping_add(self.tasks.get().map_or(0, Tasks::changes))
+        reading.mark().wrapping_add(self.tasks.get().map_or(0, |tasks| tasks.changes()))
     }
 
     /// When a reading last found something new.
@@ -272,18 +183,18 @@ impl Series {
     pub(crate) fn end(&self, reading: Reading) {
         let mut life = lock(&self.life);
         (life.before, life.is_over) = (Some(reading), true);
-        lock(&self.own).iter().for_each(|cell| cell.retire());
+        lock(&self.local).iter().for_each(|cell| cell.retire());
     }
 
     /// Whether nothing of it is left to be read, and nobody holds a cell of it.
     pub(crate) fn is_over(&mut self, now: Tick) -> bool {
-        let own = self.own.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let local = self.local.get_mut().unwrap_or_else(PoisonError::into_inner);
         let life = self.life.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if !life.is_over || !own.is_empty() {
+        if !life.is_over || !local.is_empty() {
             return false;
         }
         let known = life.mark;
-        self.mark(&self.read(&Own::default(), now)) == known
+        self.mark(&self.read(&LocalValue::default(), now)) == known
     }
 
     /// The data points of its latest reading, cumulative since it began: one, none for a gauge never set, five for
@@ -304,7 +215,7 @@ impl Series {
                 && !matches!(reading, Reading::Sum(n) if n.as_f64() == 0.0));
         let idle_since = Some(life.changed).filter(|_| !stays);
         drop(life);
-        let mut point = |identity: &Arc<Identity>, start, at, join, value| {
+        let mut point = |identity: &Arc<Identity>, start, at, merge, value| {
             let metric = Metric {
                 identity: Arc::clone(identity),
                 start_time_unix_nano: start,
@@ -314,28 +225,28 @@ impl Series {
                 life: began,
             };
             let owner = Arc::clone(&self.identity);
-            out.push(Point { join, metric, owner, idle_since, max_buckets: self.max_buckets });
+            out.push(Point { merge, metric, owner, idle_since, max_buckets: self.max_buckets });
         };
         match reading {
-            Reading::Sum(n) => point(&self.identity, start, now, Join::Sum, MetricValue::Number(n)),
+            Reading::Sum(n) => point(&self.identity, start, now, Merge::Sum, MetricValue::Number(n)),
             Reading::Histogram(h) => {
-                point(&self.identity, start, now, Join::Sum, MetricValue::Histogram(h));
+                point(&self.identity, start, now, Merge::Sum, MetricValue::Histogram(h));
             }
             Reading::Gauge(None) => {}
             Reading::Gauge(Some((value, set))) => {
-                point(&self.identity, None, set, Join::Newest, MetricValue::Number(value));
+                point(&self.identity, None, set, Merge::Newest, MetricValue::Number(value));
             }
             Reading::Meter(count, rates) => {
-                point(&self.identity, start, now, Join::Sum, MetricValue::Number(count));
+                point(&self.identity, start, now, Merge::Sum, MetricValue::Number(count));
                 for (identity, rate) in self.rates.iter().zip(rates) {
-                    point(identity, None, now, Join::Sum, MetricValue::Number(Number::Float(rate)));
+                    point(identity, None, now, Merge::Sum, MetricValue::Number(Number::Float(rate)));
                 }
             }
         }
         if let Some((tasks, (running, oldest))) = tasks {
             let longest = oldest.map_or(0.0, |began| now.since(began) as f64 / 1e9);
-            point(&tasks.active, start, now, Join::Sum, MetricValue::Number(running.into()));
-            point(&tasks.longest, None, now, Join::Greatest, MetricValue::Number(longest.into()));
+            point(&tasks.active, start, now, Merge::Sum, MetricValue::Number(running.into()));
+            point(&tasks.longest, None, now, Merge::Greatest, MetricValue::Number(longest.into()));
         }
     }
 }

@@ -1,51 +1,24 @@
-//! What a call site or a handle measures.
+//! What a call site or a handle measures: its name, kind, unit and tags, said once. No values are kept here.
 
-use std::collections::HashMap;
+mod bounds;
+mod function;
+mod kind;
+mod number;
+mod span;
+
+pub(crate) use bounds::{Bounds, MOST_BOUNDS};
+pub use function::FunctionSite;
+pub use kind::CellKind;
+pub(crate) use number::MAX_NUMBER;
+pub use span::SpanSite;
+
 use std::panic::Location;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
+
 use tracing_core::Level;
 
-use super::bounds::Bounds;
-use super::span_site::SpanSite;
-use crate::model::{Kind, Number, Tags, TagsError, Text};
-
-/// How values of a site are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CellKind {
-    /// A sum that only grows.
-    Counter,
-    /// A sum that grows and shrinks.
-    UpDownCounter,
-    /// The last value.
-    Gauge,
-    /// A distribution.
-    Histogram,
-    /// A count with its rates.
-    Meter,
-}
-
-impl CellKind {
-    /// Why it does not take a value, if it does not.
-    pub(crate) fn refusal(self, value: Number) -> Option<&'static str> {
-        match value {
-            Number::Float(x) if !x.is_finite() => Some("a value is not a finite number"),
-            value if self.kind() == Kind::Counter && value.as_f64() < 0.0 => Some("a value is negative"),
-            _ => None,
-        }
-    }
-
-    /// As what it is exported.
-    pub fn kind(self) -> Kind {
-        match self {
-            Self::Counter | Self::Meter => Kind::Counter,
-            Self::UpDownCounter => Kind::UpDownCounter,
-            Self::Gauge => Kind::Gauge,
-            Self::Histogram => Kind::Histogram,
-        }
-    }
-}
+use crate::model::{Tags, TagsError, Text};
 
 /// What is measured, and a dense number by which every collector finds its series without a look at names.
 ///
@@ -71,7 +44,7 @@ pub struct Site {
     /// Where it stands in the source; empty where nobody knows.
     pub(super) file: &'static str,
     pub(super) line: u32,
-    /// 0 until first used.
+    /// [`UNKNOWN`] until first used.
     number: AtomicU32,
 }
 
@@ -106,11 +79,12 @@ enum SiteTags {
     Owned(Tags),
 }
 
-const FUNCTION: &str = "code.function.name";
-
-/// The number of sites that are found by number; those after them are found by name.
-pub(crate) const MAX_NUMBER: u32 = 1 << 16;
+/// Its number before it was first used.
+const UNKNOWN: u32 = 0;
+/// That of a site which has none, and is found by name.
 const UNNUMBERED: u32 = u32::MAX;
+
+const FUNCTION: &str = "code.function.name";
 
 impl Site {
     /// A site without unit, description and level.
@@ -149,7 +123,7 @@ impl Site {
             is_tagged_later: false,
             file,
             line,
-            number: AtomicU32::new(0),
+            number: AtomicU32::new(UNKNOWN),
         }
     }
 
@@ -249,7 +223,7 @@ impl Site {
             is_tagged_later,
             file: self.file,
             line: self.line,
-            number: AtomicU32::new(0),
+            number: AtomicU32::new(UNKNOWN),
         }
     }
 
@@ -306,8 +280,8 @@ impl Site {
         self
     }
 
-    /// The same, found by name each time: for a site that is made for one measurement.
-    pub(crate) fn passing(mut self) -> Self {
+    /// The same without a number, found by name each time: for a site that is made for one measurement.
+    pub(crate) fn unnumbered(mut self) -> Self {
         self.number = AtomicU32::new(UNNUMBERED);
         self
     }
@@ -366,68 +340,6 @@ impl Site {
         }
     }
 
-    /// Its number, from 1 up, given out at first use; none once all numbers are taken.
-    #[inline]
-    pub(crate) fn number(&self) -> Option<usize> {
-        match self.number.load(Relaxed) {
-            0 => self.take_number(),
-            UNNUMBERED => None,
-            n => Some(n as usize),
-        }
-    }
-
-    /// Its number if it has one already; 0 or a number that is far too high if not.
-    #[inline]
-    pub(crate) fn known_number(&self) -> usize {
-        self.number.load(Relaxed) as usize
-    }
-
-    /// The site that was the first to have that number.
-    pub(crate) fn numbered(number: usize) -> Option<&'static Site> {
-        let numbered = NUMBERED.read().unwrap_or_else(PoisonError::into_inner);
-        numbered.get(number.checked_sub(1)?).copied()
-    }
-
-    #[cold]
-    fn take_number(&self) -> Option<usize> {
-        let number = match &self.tags {
-            SiteTags::Static(_) => self.next_number(),
-            SiteTags::Owned(tags) => self.shared_number(tags),
-        };
-        // Another thread may have been first: then its number counts, and ours is lost.
-        let _ = self.number.compare_exchange(0, number, Relaxed, Relaxed);
-        self.number()
-    }
-
-    /// All handles that measure the same have one number, so making them again and again uses up none.
-    fn shared_number(&self, tags: &Tags) -> u32 {
-        type Key = (CellKind, Text, Option<Level>, Tags);
-        static NUMBERS: RwLock<Option<HashMap<Key, u32>>> = RwLock::new(None);
-
-        let key = (self.kind, self.name.clone(), self.level, tags.clone());
-        let known = NUMBERS.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = known.as_ref().and_then(|numbers| numbers.get(&key)) {
-            return *number;
-        }
-        drop(known);
-        let mut numbers = NUMBERS.write().unwrap_or_else(PoisonError::into_inner);
-        let numbers = numbers.get_or_insert_default();
-        // Handles must not take the numbers that call sites will need.
-        if numbers.len() >= MAX_NUMBER as usize / 2 && !numbers.contains_key(&key) {
-            return UNNUMBERED;
-        }
-        *numbers.entry(key).or_insert_with(|| self.next_number())
-    }
-
-    fn next_number(&self) -> u32 {
-        let mut numbered = NUMBERED.write().unwrap_or_else(PoisonError::into_inner);
-        if numbered.len() + 1 >= MAX_NUMBER as usize {
-            return UNNUMBERED;
-        }
-        numbered.push(Box::leak(Box::new(self.copy())));
-        numbered.len() as u32
-    }
-
     /// The same, to be changed.
     pub(crate) fn copy(&self) -> Self {
         self.like(self.name.clone(), self.function.clone(), self.tags.clone())
@@ -441,6 +353,3 @@ impl Site {
         Ok(())
     }
 }
-
-/// All sites that have a number, in the order of these.
-static NUMBERED: RwLock<Vec<&'static Site>> = RwLock::new(Vec::new());

@@ -3,25 +3,30 @@
 //! A site without dynamic tags finds its series by its number: two loads. With dynamic tags it is one hash,
 //! a full comparison, and no allocation once the series exists.
 
-use std::collections::hash_map::RandomState;
+mod callback;
+mod collect;
+mod merge;
+mod names;
+
+pub(crate) use callback::Observations;
+pub(crate) use merge::Levels;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 use tracing_core::Level;
 
-use super::callback::Callbacks;
-use super::cell::Cell;
-use super::names::{Named, identity};
+use callback::Callbacks;
+use names::{Names, identity};
+
+use super::cell::{LocalKind, SharedCell};
 use super::page::Pages;
-use super::series::{Began, Series};
+use super::series::{Epoch, LongTask, Series, View, Viewed};
 use super::site::{CellKind, MAX_NUMBER, Site};
-use super::tagged::Need;
-use super::task::Task;
-use super::view::{View, Viewed, Views};
 use crate::clock::Clock;
 use crate::diagnostics::warn_once;
 use crate::model::{Number, Tags};
-use crate::sync::{Mutex, MutexGuard, RwLock};
+use crate::sync::Mutex;
 
 const SEGMENT: usize = 256;
 const SEGMENTS: usize = MAX_NUMBER as usize / SEGMENT;
@@ -30,24 +35,22 @@ type Segment = Box<[OnceLock<Arc<Series>>; SEGMENT]>;
 
 /// The series of one collector.
 pub(crate) struct Table {
-    pub(super) clock: Arc<Clock>,
-    pub(super) settings: Settings,
-    pub(super) views: Views,
-    pub(super) pages: Pages,
+    clock: Arc<Clock>,
+    settings: Settings,
+    names: Names,
+    pages: Pages,
     /// Snapshots are taken one at a time: each folds in what ended threads left. What is found in a page and has no
     /// series yet came after the last one.
-    pub(super) last_reading: Mutex<Began>,
+    last_reading: Mutex<Epoch>,
     /// How many there were.
-    pub(super) readings: AtomicU64,
-    pub(super) by_number: [OnceLock<Segment>; SEGMENTS],
-    pub(super) by_name: RwLock<Named>,
-    pub(super) hasher: RandomState,
-    pub(super) callbacks: Callbacks,
+    readings: AtomicU64,
+    by_number: [OnceLock<Segment>; SEGMENTS],
+    callbacks: Callbacks,
     /// When each of those who ask for snapshots last did, in ticks.
-    pub(super) sources: Mutex<Vec<Weak<AtomicU64>>>,
-    pub(super) refused: AtomicU64,
+    sources: Mutex<Vec<Weak<AtomicU64>>>,
+    refused: AtomicU64,
     /// Series that ended.
-    pub(super) endings: AtomicU64,
+    endings: AtomicU64,
 }
 
 /// What a table is told by the configuration.
@@ -67,7 +70,7 @@ pub(crate) struct Settings {
 
 impl std::fmt::Debug for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Table").field("series", &self.named().all).finish_non_exhaustive()
+        f.debug_struct("Table").field("series", &self.names.read().all).finish_non_exhaustive()
     }
 }
 
@@ -77,14 +80,12 @@ impl Table {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
             pages: Pages::new(NEXT.fetch_add(1, Relaxed), clock.is_system(), settings.max_bytes),
-            last_reading: Mutex::new(Began { unix_nanos: clock.unix_nanos(), reading: 0 }),
+            last_reading: Mutex::new(Epoch { unix_nanos: clock.unix_nanos(), reading: 0 }),
             readings: AtomicU64::new(0),
+            names: Names::new(Arc::clone(&clock), views, settings.max_series),
             clock,
             settings,
-            views: Views::new(views),
             by_number: [const { OnceLock::new() }; SEGMENTS],
-            by_name: RwLock::default(),
-            hasher: RandomState::new(),
             callbacks: Callbacks::default(),
             sources: Mutex::default(),
             refused: AtomicU64::new(0),
@@ -102,7 +103,7 @@ impl Table {
         if let Some(series) = known.and_then(OnceLock::get) {
             self.record_in(series, value);
         } else {
-            let series = self.series_by_name(site, tags, self.now());
+            let series = self.names.series(site, tags, self.now());
             // The place of a series that stands for many is left free: others end, and it gets one of its own.
             if let Some(slot) = known.filter(|_| !series.is_overflow || !self.ends_series()) {
                 let _ = slot.set(Arc::clone(&series));
@@ -115,6 +116,11 @@ impl Table {
         !matches!((self.settings.min_level, site.level), (Some(min), Some(level)) if level > min)
     }
 
+    /// Whether series that are idle for long end.
+    pub(crate) fn ends_series(&self) -> bool {
+        self.settings.expiration.is_some()
+    }
+
     /// Measurements that no cell could take.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
@@ -122,7 +128,7 @@ impl Table {
 
     /// An instrument whose value `read` gives at each snapshot, instead of what gave it before: of a sum, the sum.
     pub(crate) fn observe(&self, site: &Site, read: impl Fn() -> Number + Send + Sync + 'static) {
-        let viewed = self.views.of(&site.name);
+        let viewed = self.names.views.of(&site.name);
         if !self.takes(site) || viewed.is_dropped() {
             return;
         }
@@ -147,8 +153,8 @@ impl Table {
     }
 
     /// Now, for a series that begins.
-    fn now(&self) -> Began {
-        Began { unix_nanos: self.clock.unix_nanos(), reading: self.readings.load(Relaxed) }
+    fn now(&self) -> Epoch {
+        Epoch { unix_nanos: self.clock.unix_nanos(), reading: self.readings.load(Relaxed) }
     }
 
     /// Lets go of all callbacks, and of what they hold.
@@ -157,10 +163,10 @@ impl Table {
     }
 
     /// A measurement begins that is seen while it runs.
-    pub(crate) fn begin_task(&self, site: &Site, tags: &[(&str, &str)]) -> Option<Task> {
+    pub(crate) fn begin_task(&self, site: &Site, tags: &[(&str, &str)]) -> Option<LongTask> {
         self.takes(site).then(|| {
             let now = self.clock.now();
-            Task::begin(self.series_by_name(site, tags, self.now()), now)
+            LongTask::begin(self.names.series(site, tags, self.now()).tasks(), now)
         })
     }
 
@@ -170,7 +176,7 @@ impl Table {
         let began = self.now();
         match site.number() {
             Some(number) => drop(self.series_of(site, number, began)),
-            None if self.takes(site) => drop(self.series_by_name(site, &[], began)),
+            None if self.takes(site) => drop(self.names.series(site, &[], began)),
             None => {}
         }
     }
@@ -178,15 +184,15 @@ impl Table {
     /// Moves the rates of all meters on.
     pub(crate) fn tick(&self) {
         let now = self.clock.now();
-        for series in self.named().iter() {
-            if let Cell::Meter(meter) = &series.cell {
+        for series in self.names.read().iter() {
+            if let SharedCell::Meter(meter) = &series.cell {
                 meter.tick(now);
             }
         }
     }
 
     /// The series of a site that has cells in pages; none if it is below the least level.
-    pub(super) fn series_of(&self, site: &Site, number: usize, began: Began) -> Option<Arc<Series>> {
+    fn series_of(&self, site: &Site, number: usize, began: Epoch) -> Option<Arc<Series>> {
         if !self.takes(site) {
             return None;
         }
@@ -195,7 +201,7 @@ impl Table {
             return Some(Arc::clone(series));
         }
         // Not inside of the slot, where it would wait for a lock.
-        let series = self.series_by_name(site, &[], began);
+        let series = self.names.series(site, &[], began);
         if series.is_overflow && self.ends_series() {
             return Some(series);
         }
@@ -210,7 +216,7 @@ impl Table {
         let has_histogram = site.kind == CellKind::Histogram && !is_tagged;
         let series =
             number.filter(|_| has_histogram).and_then(|number| self.series_of(site, number, self.now()));
-        self.pages.attach(site, series.and_then(|series| series.need()).unwrap_or(Need::Sum));
+        self.pages.attach(site, series.and_then(|series| series.cell.local_kind()).unwrap_or(LocalKind::Sum));
     }
 
     /// Takes a value with tags known only now, and sees to it that the next one finds a cell of this thread's own.
@@ -219,15 +225,15 @@ impl Table {
         if !self.takes(site) || self.refuses(site, value) {
             return;
         }
-        let series = self.series_by_name(site, tags, self.now());
+        let series = self.names.series(site, tags, self.now());
         self.record_in(&series, value);
         // A series that stands for many would be kept for each of them.
         if !series.is_overflow
             && !series.is_dropped
-            && let Some(need) = series.need()
-            && let Some(cell) = self.pages.keep_tagged(site, tags, need)
+            && let Some(kind) = series.cell.local_kind()
+            && let Some(cell) = self.pages.keep_tagged(site, tags, kind)
         {
-            series.add_own(cell);
+            series.add_local(cell);
         }
     }
 
@@ -254,12 +260,8 @@ impl Table {
     }
 
     #[cold]
-    pub(super) fn refuse(&self, name: &str, why: &str) {
+    fn refuse(&self, name: &str, why: &str) {
         self.refused.fetch_add(1, Relaxed);
         warn_once(format_args!("metric `{name}`: {why}; such measurements are refused and counted"));
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,10 +4,11 @@
 //! Nothing here reads a clock, a variable or a file, and nothing here starts a thread.
 
 mod event;
+#[doc(hidden)]
+pub mod glob;
 mod histogram;
 mod ids;
 mod metric;
-mod pattern;
 mod point;
 #[doc(hidden)]
 pub mod record;
@@ -22,8 +23,6 @@ pub use event::Event;
 pub use histogram::{Exemplar, HistogramValue};
 pub use ids::{ParseIdError, SpanContext, SpanId, TraceId};
 pub use metric::{Identity, Kind, Metric, MetricValue, Number, Temporality};
-#[doc(hidden)]
-pub use pattern::fits;
 pub use point::{DataPoint, PointError, SendError, TimeSeries};
 pub use resource::Resource;
 pub use series_key::{SeriesKey, SeriesKeyError};

@@ -262,7 +262,7 @@ impl Lanes {
     /// Waits until something changes that concerns the worker, or that time is over.
     pub(crate) fn wait(&self, at_most: Option<Duration>) {
         let mut state = lock(&self.state);
-        let end = at_most.map(crate::clock::far);
+        let end = at_most.map(crate::clock::deadline_in);
         while !state.is_changed {
             state = match end.map(|end| end.saturating_duration_since(std::time::Instant::now())) {
                 Some(Duration::ZERO) => break,

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::block::Block;
-use crate::clock::far;
+use crate::clock::deadline_in;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::sync::{Condvar, Mutex, lock};
 
@@ -58,7 +58,7 @@ impl Pool {
     /// The same, after there was none. The thread waits for it where that is wanted.
     #[cold]
     pub(super) fn await_lease(&self, before: usize, need: usize) -> Option<Block> {
-        let until = far(self.patience()?);
+        let until = deadline_in(self.patience()?);
         let mut leases = lock(&self.leases);
         loop {
             if let Some(block) = self.lease_of(&mut leases, before, need).block {

@@ -1,13 +1,13 @@
 //! Head sampling by the name of a root span, and limits for each call site.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use tracing_core::Metadata;
 
 use super::{BadRatio, HeadSampler};
 use crate::clock::Tick;
-use crate::model::{SpanContext, Text, TraceId, fits};
+use crate::model::{SpanContext, Text, TraceId, glob};
+use crate::sync::{Mutex, lock};
 use crate::thread::{Suppression, random_u64};
 
 /// Which traces and events are kept, beyond the one rate for all traces ([`crate::Config::sample_rate`]).
@@ -36,7 +36,7 @@ impl Sampling {
     }
 
     /// Of traces whose root span here has a name like that (`*` stands for any text, `?` for one character) that share is
-    /// kept, from 0 to 1. The first pattern that fits counts.
+    /// kept, from 0 to 1. The first pattern that matches counts.
     pub fn spans(mut self, pattern: impl Into<Text>, rate: f64) -> Result<Self, BadRatio> {
         self.names.push((pattern.into(), HeadSampler::ratio(rate)?));
         Ok(self)
@@ -160,7 +160,7 @@ impl Rules {
         site: &'static Metadata<'static>,
         now: impl FnOnce() -> Tick,
     ) -> bool {
-        let own = self.sampling.names.iter().find(|(pattern, _)| fits(pattern, site.name()));
+        let own = self.sampling.names.iter().find(|(pattern, _)| glob::matches(pattern, site.name()));
         own.map_or(head, |(_, own)| *own).keeps(trace) && self.spans.allows(site, now)
     }
 
@@ -193,7 +193,7 @@ impl Limiter {
         let Some(per_second) = self.per_second else { return true };
         let full = per_second.max(1.0).min(if per_second > 0.0 { f64::MAX } else { 0.0 });
         let _away = Suppression::begin();
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = lock(&self.buckets);
         let now = now();
         let (left, since) = buckets.entry(std::ptr::from_ref(site).addr()).or_insert((full, now));
         let gained = now.since(*since) as f64 / 1e9 * per_second;

@@ -1,18 +1,19 @@
 //! Snapshots: all cells of a table read at one moment, and series that end with it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tracing_core::Level;
-
+use super::Table;
 use super::callback::{Observations, Observed, Said};
-use super::series::{Began, Join, Own, Point, Reading, Series};
-use super::site::Site;
-use super::table::{Table, lock};
+use super::merge::{Levels, MetricKey, key};
 use crate::clock::{Anchors, Tick};
-use crate::model::{Identity, Kind, Metric, MetricValue, Number, Tags, Temporality};
+use crate::metrics::cell::LocalValue;
+use crate::metrics::series::{Epoch, Merge, Point, Reading, Series};
+use crate::metrics::site::Site;
+use crate::model::{Kind, Metric, MetricValue, Number, Temporality};
+use crate::sync::lock;
 
 impl Table {
     /// Somebody who will ask for snapshots, and is to see how a series ends. It sets what is returned to the tick at
@@ -21,11 +22,6 @@ impl Table {
         let last_read = Arc::new(AtomicU64::new(self.clock.now().raw()));
         lock(&self.sources).push(Arc::downgrade(&last_read));
         last_read
-    }
-
-    /// Whether series that are idle for long end.
-    pub(crate) fn ends_series(&self) -> bool {
-        self.settings.expiration.is_some()
     }
 
     /// Sees to what ended threads left, where nobody asks for snapshots.
@@ -61,12 +57,12 @@ impl Table {
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
         let mut readings: Vec<(Arc<Series>, Reading)> = Vec::new();
         let mut begun: Vec<Arc<Series>> = Vec::new();
-        let own = self.gather(*last);
-        let all: Vec<Arc<Series>> = self.named().iter().cloned().collect();
+        let paged = self.gather(*last);
+        let all: Vec<Arc<Series>> = self.names.read().iter().cloned().collect();
         for series in all {
-            let mut own_of = series.gather_own(|bytes| self.pages.give_back(bytes));
-            own.get(&Arc::as_ptr(&series)).into_iter().for_each(|paged| own_of.add(paged));
-            let reading = series.read(&own_of, now);
+            let mut local = series.gather_local(|bytes| self.pages.give_back(bytes));
+            paged.get(&Arc::as_ptr(&series)).into_iter().for_each(|paged| local.add(paged));
+            let reading = series.read(&local, now);
             if series.look(&reading, now, *last) {
                 begun.push(Arc::clone(&series));
             }
@@ -81,17 +77,17 @@ impl Table {
             let is_idle = |since: Tick| Duration::from_nanos(now.since(since)) >= expiration;
             let is_over = |point: &Point| point.idle_since.is_some_and(is_idle);
             let (over, others): (Vec<&Point>, Vec<&Point>) = points.iter().partition(|point| is_over(point));
-            let mut over: HashSet<Names<'_>> = over.iter().map(|point| names(&point.owner)).collect();
+            let mut over: HashSet<MetricKey<'_>> = over.iter().map(|point| key(&point.owner)).collect();
             // What belongs to one metric ends together.
             for point in others {
-                over.remove(&names(&point.owner));
+                over.remove(&key(&point.owner));
             }
             self.end(&over, readings, now);
         }
-        *last = Began { unix_nanos: anchors.unix_nanos(now), reading: last.reading + 1 };
+        *last = Epoch { unix_nanos: anchors.unix_nanos(now), reading: last.reading + 1 };
         self.readings.store(last.reading, Relaxed);
         drop(last);
-        Levels { points, endings: self.endings.load(Relaxed), at: now }
+        Levels::new(points, self.endings.load(Relaxed), now)
     }
 
     /// Series that were over have new values, and count again.
@@ -99,21 +95,21 @@ impl Table {
         if begun.is_empty() {
             return;
         }
-        let mut named = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        let mut named = self.names.write();
         begun.iter().for_each(|series| *named.live(series) += 1);
         named.over = named.over.saturating_sub(begun.len());
     }
 
     /// Ends all series, of whatever level, that make up these metrics, if all sources have seen them, and forgets those
     /// that nobody holds any more.
-    fn end(&self, over: &HashSet<Names<'_>>, readings: Vec<(Arc<Series>, Reading)>, now: Tick) {
+    fn end(&self, over: &HashSet<MetricKey<'_>>, readings: Vec<(Arc<Series>, Reading)>, now: Tick) {
         let read = lock(&self.sources).iter().filter_map(|last| Some(last.upgrade()?.load(Relaxed))).min();
         let is_seen = |series: &Series| read.is_none_or(|read| series.changed().raw() <= read);
         let unseen = readings.iter().filter(|(series, _)| !is_seen(series));
-        let unseen: HashSet<Names<'_>> = unseen.map(|(series, _)| names(&series.identity)).collect();
+        let unseen: HashSet<MetricKey<'_>> = unseen.map(|(series, _)| key(&series.identity)).collect();
         let ends = |series: &Series| {
-            let names = names(&series.identity);
-            over.contains(&names) && !unseen.contains(&names) && !series.is_ended()
+            let key = key(&series.identity);
+            over.contains(&key) && !unseen.contains(&key) && !series.is_ended()
         };
         let ends: Vec<bool> = readings.iter().map(|(series, _)| ends(series)).collect();
         self.endings.fetch_add(ends.iter().filter(|ends| **ends).count() as u64, Relaxed);
@@ -127,7 +123,7 @@ impl Table {
         if !ended.is_empty() {
             self.pages.retire();
         }
-        let mut named = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
+        let mut named = self.names.write();
         for series in &ended {
             let live = named.live(series);
             *live = live.saturating_sub(1);
@@ -172,63 +168,38 @@ impl Table {
                 value: MetricValue::Number(value),
                 life: 0,
             };
-            let (owner, join) =
-                (Arc::clone(&callback.identity), if is_gauge { Join::Newest } else { Join::Sum });
-            points.push(Point { join, metric, owner, idle_since: None, max_buckets: 0 });
+            let (owner, merge) =
+                (Arc::clone(&callback.identity), if is_gauge { Merge::Newest } else { Merge::Sum });
+            points.push(Point { merge, metric, owner, idle_since: None, max_buckets: 0 });
         }
     }
 
     /// What the threads have in their pages, by series. Pages of threads that are gone are folded into the shared
     /// cells.
-    fn gather(&self, last_reading: Began) -> HashMap<*const Series, Own> {
-        let mut all: HashMap<*const Series, Own> = HashMap::new();
+    fn gather(&self, last_reading: Epoch) -> HashMap<*const Series, LocalValue> {
+        let mut all: HashMap<*const Series, LocalValue> = HashMap::new();
         self.pages.each(|page, last| {
-            let mut put = |number: usize, own: Own| {
+            let mut put = |number: usize, local: LocalValue| {
                 let Some(series) =
                     Site::numbered(number).and_then(|site| self.series_of(site, number, last_reading))
                 else {
                     return;
                 };
                 if last {
-                    own.fold_into(&series.cell);
+                    series.cell.absorb(&local);
                 } else {
-                    all.entry(Arc::as_ptr(&series)).or_default().add(&own);
+                    all.entry(Arc::as_ptr(&series)).or_default().add(&local);
                 }
             };
-            page.sums().for_each(|(number, sum)| put(number, Own { sum, ..Own::default() }));
+            page.sums().for_each(|(number, sum)| put(number, LocalValue { sum, ..LocalValue::default() }));
             for (number, histogram) in page.histograms() {
                 let histogram = histogram.read();
                 if histogram.count > 0 {
-                    put(number, Own { histogram, sum: 0 });
+                    put(number, LocalValue { histogram, sum: 0 });
                 }
             }
         });
         all
-    }
-}
-
-/// The data points of one moment, by level too.
-pub(crate) struct Levels {
-    points: Vec<Point>,
-    endings: u64,
-    at: Tick,
-}
-
-impl Levels {
-    /// Those of the levels that are wanted, sorted by name and tags. What differs only in level is one.
-    pub(crate) fn merged(&self, wants: impl Fn(Option<Level>) -> bool) -> Vec<Metric> {
-        let wanted = self.points.iter().filter(|point| wants(point.metric.identity.level));
-        merged(wanted.cloned().collect()).into_iter().map(|point| point.metric).collect()
-    }
-
-    /// How many series had ended by then.
-    pub(crate) fn endings(&self) -> u64 {
-        self.endings
-    }
-
-    /// When they were read.
-    pub(crate) fn at(&self) -> Tick {
-        self.at
     }
 }
 
@@ -238,57 +209,5 @@ fn callback_refusal(kind: Kind, value: Number) -> Option<&'static str> {
         Number::Float(x) if !x.is_finite() => Some("its callback gave a value that is not finite"),
         value if kind == Kind::Counter && value.as_f64() < 0.0 => Some("its callback gave a negative sum"),
         _ => None,
-    }
-}
-
-/// Names a metric whatever its levels are.
-type Names<'a> = (&'a str, Kind, &'a Tags);
-
-fn names(id: &Identity) -> Names<'_> {
-    (&id.name, id.kind, &id.tags)
-}
-
-fn order(m: &Metric) -> Names<'_> {
-    names(&m.identity)
-}
-
-/// Sorts, and makes one of those that differ only in level.
-fn merged(mut points: Vec<Point>) -> Vec<Point> {
-    // The most severe level comes first, whatever order they came in.
-    points.sort_by(|a, b| {
-        let levels = || b.metric.identity.level.cmp(&a.metric.identity.level);
-        order(&a.metric).cmp(&order(&b.metric)).then_with(levels)
-    });
-    let mut out: Vec<Point> = Vec::with_capacity(points.len());
-    for point in points {
-        match out.last_mut() {
-            Some(last) if order(&last.metric) == order(&point.metric) => add(last, point),
-            _ => out.push(point),
-        }
-    }
-    for point in &mut out {
-        if let MetricValue::Histogram(histogram) = &mut point.metric.value {
-            **histogram = std::mem::take(&mut **histogram).thinned(point.max_buckets);
-        }
-    }
-    out
-}
-
-fn add(to: &mut Point, from: Point) {
-    to.idle_since = to.idle_since.zip(from.idle_since).map(|(a, b)| a.max(b));
-    to.metric.life = to.metric.life.min(from.metric.life);
-    let (to, from, join) = (&mut to.metric, from.metric, from.join);
-    let newer = from.time_unix_nano >= to.time_unix_nano;
-    to.start_time_unix_nano = to.start_time_unix_nano.min(from.start_time_unix_nano);
-    to.time_unix_nano = to.time_unix_nano.max(from.time_unix_nano);
-    match (&mut to.value, from.value) {
-        (MetricValue::Number(a), MetricValue::Number(b)) => match join {
-            Join::Sum => *a = a.plus(b),
-            Join::Greatest if b.as_f64() > a.as_f64() => *a = b,
-            Join::Newest if newer => *a = b,
-            Join::Newest | Join::Greatest => {}
-        },
-        (MetricValue::Histogram(a), MetricValue::Histogram(b)) => a.merge(&b),
-        _ => {}
     }
 }

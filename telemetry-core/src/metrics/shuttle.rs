@@ -1,6 +1,6 @@
 //! Models: what threads do to each other in pages and tables, in many orders.
 //!
-//! `RUSTFLAGS="--cfg shuttle" cargo test -p telemetry-core --lib models`; `SHUTTLE_RUNS` is how many orders each tries.
+//! `RUSTFLAGS="--cfg shuttle" cargo test -p telemetry-core --lib shuttle`; `SHUTTLE_RUNS` is how many orders each tries.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 
 use std::panic::Location;
 
-use super::site::{CellKind, Site};
+use super::{CellKind, Site};
 use crate::sync::StaticRef;
 
 /// What is known of a function before it is measured.
@@ -64,7 +64,7 @@ impl FunctionSite {
 
     /// All of them.
     #[cfg(feature = "catalogue")]
-    pub(super) fn all(&'static self) -> &'static [Site] {
+    pub(crate) fn all(&'static self) -> &'static [Site] {
         if self.has_outcomes { self.outcomes() } else { std::slice::from_ref(self.site()) }
     }
 

@@ -1,16 +1,16 @@
 //! Long tasks: measurements of a timer that are seen while they run.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::series::Series;
 use crate::clock::Tick;
 use crate::model::{Identity, Kind, Text};
+use crate::sync::{Mutex, lock};
 
 /// All of one series that run now, by when they began.
 #[derive(Debug)]
-pub(crate) struct Tasks {
+pub(crate) struct LongTasks {
     /// How many there are.
     pub(crate) active: Arc<Identity>,
     /// How long the oldest one runs.
@@ -20,7 +20,7 @@ pub(crate) struct Tasks {
     changes: AtomicU64,
 }
 
-impl Tasks {
+impl LongTasks {
     /// For a series of that identity.
     pub(crate) fn new(of: &Identity) -> Self {
         let behind = |what, kind, unit: &'static str| {
@@ -37,37 +37,33 @@ impl Tasks {
 
     /// How many run, and since when the oldest one.
     pub(crate) fn read(&self) -> (usize, Option<Tick>) {
-        let running = self.running();
+        let running = lock(&self.running);
         (running.values().sum(), running.keys().next().copied())
     }
 
     pub(crate) fn changes(&self) -> u64 {
         self.changes.load(Relaxed)
     }
-
-    fn running(&self) -> MutexGuard<'_, BTreeMap<Tick, usize>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// One that runs; it is over when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Task {
-    series: Arc<Series>,
+pub(crate) struct LongTask {
+    tasks: Arc<LongTasks>,
     began: Tick,
 }
 
-impl Task {
-    pub(crate) fn begin(series: Arc<Series>, now: Tick) -> Self {
-        *series.tasks().running().entry(now).or_default() += 1;
-        series.tasks().changes.fetch_add(1, Relaxed);
-        Self { series, began: now }
+impl LongTask {
+    pub(crate) fn begin(tasks: Arc<LongTasks>, now: Tick) -> Self {
+        *lock(&tasks.running).entry(now).or_default() += 1;
+        tasks.changes.fetch_add(1, Relaxed);
+        Self { tasks, began: now }
     }
 }
 
-impl Drop for Task {
+impl Drop for LongTask {
     fn drop(&mut self) {
-        let mut running = self.series.tasks().running();
+        let mut running = lock(&self.tasks.running);
         let same = running.get_mut(&self.began);
         if same.is_some_and(|same| {
             *same -= 1;
@@ -75,6 +71,6 @@ impl Drop for Task {
         }) {
             running.remove(&self.began);
         }
-        self.series.tasks().changes.fetch_add(1, Relaxed);
+        self.tasks.changes.fetch_add(1, Relaxed);
     }
 }

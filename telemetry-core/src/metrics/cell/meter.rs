@@ -2,11 +2,10 @@
 //!
 //! Marking only adds to the count; the rates move when the aggregator ticks.
 
-use std::sync::{Mutex, PoisonError};
-
-use super::cell::Sum;
+use super::number::Sum;
 use crate::clock::Tick;
 use crate::model::Number;
+use crate::sync::{Mutex, lock};
 
 #[derive(Debug)]
 pub(crate) struct Meter {
@@ -40,7 +39,7 @@ impl Meter {
     /// Moves the rates on to now. How often that happens hardly matters: the weight of what came follows from
     /// the time that passed.
     pub(crate) fn tick(&self, now: Tick) {
-        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rates = lock(&self.rates);
         let seconds = now.since(rates.last) as f64 / SECOND;
         if seconds < 1.0 {
             return;
@@ -59,13 +58,13 @@ impl Meter {
 
     /// Begins anew after it had counted so much.
     pub(crate) fn restart(&self, base: f64, now: Tick) {
-        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rates = lock(&self.rates);
         *rates = Rates { began: rates.last, last: now, counted: base, base, moving: None };
     }
 
     /// The count, and the rates a second in the order of [`Self::RATES`].
     pub(crate) fn read(&self, now: Tick) -> (Number, [f64; 4]) {
-        let rates = *self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let rates = *lock(&self.rates);
         let count = self.count.read();
         let seconds = now.since(rates.began) as f64 / SECOND;
         let mean = if seconds > 0.0 { (count.as_f64() - rates.base) / seconds } else { 0.0 };

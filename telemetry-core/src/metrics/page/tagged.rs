@@ -5,66 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
-use super::bounds::Bounds;
-use super::histogram::OwnHistogram;
-use super::series::Own;
-use crate::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
-
-/// What a thread needs of its own to count a series.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Need {
-    Sum,
-    /// With its bounds, where somebody chose them.
-    Histogram(Option<Bounds>),
-}
-
-/// A cell that one thread writes to, and the snapshots of its series read.
-#[derive(Debug)]
-pub(crate) struct OwnCell {
-    sum: AtomicU64,
-    histogram: Option<Box<OwnHistogram>>,
-    /// What it is counted as.
-    pub(crate) bytes: usize,
-    /// Its series is over: the thread should let go of it.
-    is_retired: AtomicBool,
-}
-
-impl OwnCell {
-    pub(crate) fn new(need: Need, bytes: usize) -> Self {
-        let histogram = match need {
-            Need::Sum => None,
-            Need::Histogram(bounds) => {
-                let histogram: Box<OwnHistogram> = Box::default();
-                histogram.choose(bounds);
-                Some(histogram)
-            }
-        };
-        Self { sum: AtomicU64::new(0), histogram, bytes, is_retired: AtomicBool::new(false) }
-    }
-
-    #[inline]
-    pub(crate) fn add(&self, n: u64) -> bool {
-        self.sum.store(self.sum.load(Relaxed).wrapping_add(n), Relaxed);
-        true
-    }
-
-    #[inline]
-    pub(crate) fn record(&self, x: f64) -> bool {
-        self.histogram.as_ref().is_some_and(|histogram| histogram.record(x))
-    }
-
-    pub(crate) fn retire(&self) {
-        self.is_retired.store(true, Release);
-    }
-
-    pub(crate) fn read(&self) -> Own {
-        let histogram = self.histogram.as_ref().map(|histogram| histogram.read()).unwrap_or_default();
-        Own { sum: self.sum.load(Relaxed), histogram }
-    }
-}
+use crate::metrics::cell::{LocalCell, LocalHistogram, LocalKind};
 
 /// One thread's cells of one collector, by site and tags as they were given.
 #[derive(Debug, Default)]
@@ -74,7 +15,7 @@ pub(crate) struct Tagged(HashMap<u64, Entry, BuildHasherDefault<AsIs>>);
 struct Entry {
     site: usize,
     tags: Box<[(Box<str>, Box<str>)]>,
-    cell: Arc<OwnCell>,
+    cell: Arc<LocalCell>,
 }
 
 /// With more cells than that a thread starts anew: tags given in ever new orders must not fill the memory.
@@ -82,7 +23,7 @@ const MOST: usize = 8 << 10;
 
 impl Tagged {
     #[inline]
-    pub(crate) fn find(&self, site: usize, tags: &[(&str, &str)]) -> Option<&OwnCell> {
+    pub(crate) fn find(&self, site: usize, tags: &[(&str, &str)]) -> Option<&LocalCell> {
         let entry = self.0.get(&hash(site, tags))?;
         let same = entry.site == site
             && entry.tags.len() == tags.len()
@@ -97,11 +38,11 @@ impl Tagged {
 
     /// Lets go of the cells of series that are over. What they hold is not lost: their series folds it in.
     pub(crate) fn sweep(&mut self) {
-        self.0.retain(|_, entry| !entry.cell.is_retired.load(Acquire));
+        self.0.retain(|_, entry| !entry.cell.is_retired());
     }
 
     /// Keeps a cell for these tags.
-    pub(crate) fn keep(&mut self, site: usize, tags: &[(&str, &str)], cell: Arc<OwnCell>) {
+    pub(crate) fn keep(&mut self, site: usize, tags: &[(&str, &str)], cell: Arc<LocalCell>) {
         if self.0.len() >= MOST {
             self.0.clear();
         }
@@ -111,10 +52,10 @@ impl Tagged {
 }
 
 /// The bytes that a cell with these tags is counted as.
-pub(crate) fn size(need: Need, tags: &[(&str, &str)]) -> usize {
+pub(crate) fn size(kind: LocalKind, tags: &[(&str, &str)]) -> usize {
     let text: usize = tags.iter().map(|(k, v)| k.len() + v.len() + size_of::<(Box<str>, Box<str>)>()).sum();
-    let histogram = if matches!(need, Need::Histogram(_)) { size_of::<OwnHistogram>() } else { 0 };
-    size_of::<Entry>() + size_of::<OwnCell>() + histogram + text + 32
+    let histogram = if matches!(kind, LocalKind::Histogram(_)) { size_of::<LocalHistogram>() } else { 0 };
+    size_of::<Entry>() + size_of::<LocalCell>() + histogram + text + 32
 }
 
 /// Of the keys' ends and all of the values.
@@ -193,7 +134,7 @@ mod tests {
         let mut tagged = Tagged::default();
         let values: Vec<String> = (0..3_000).map(|i| format!("{:0width$}", i, width = i % 40)).collect();
         for value in &values {
-            let cell = OwnCell::new(Need::Sum, 0);
+            let cell = LocalCell::new(1, LocalKind::Sum, 0);
             cell.add(value.len() as u64 + 1);
             tagged.keep(7, &[("k", value), ("l", "x")], Arc::new(cell));
         }
@@ -225,7 +166,7 @@ mod tests {
     fn ever_new_tags_do_not_fill_the_memory() {
         let mut tagged = Tagged::default();
         for i in 0..3 * MOST {
-            tagged.keep(1, &[("k", &i.to_string())], Arc::new(OwnCell::new(Need::Sum, 0)));
+            tagged.keep(1, &[("k", &i.to_string())], Arc::new(LocalCell::new(1, LocalKind::Sum, 0)));
         }
         assert!(tagged.0.len() <= MOST);
     }

@@ -1,6 +1,8 @@
 //! Bounds of buckets that somebody chose: checked once, kept for ever, found by a number without a lock.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
+
+use crate::sync::{Mutex, lock};
 
 /// Upper bounds, finite and ascending.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +43,7 @@ impl Bounds {
         if !list.iter().all(|bound| bound.is_finite()) || !list.is_sorted_by(|a, b| a < b) {
             return Err(BoundsError::NotAscending);
         }
-        let _adding = ADDING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _adding = lock(&ADDING);
         let number = ALL.iter().position(|known| known.get().is_none_or(|known| **known == *list));
         let number = number.ok_or(BoundsError::TooManyLists)?;
         Ok(Some(Self { number, list: ALL[number].get_or_init(|| list.into()) }))

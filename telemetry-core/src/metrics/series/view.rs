@@ -1,12 +1,11 @@
 //! Views: rules that change metrics before they are kept, by name.
 
-use crate::model::{Text, fits, valid_tag_key};
+use crate::metrics::site::Bounds;
+use crate::model::{Text, glob, valid_tag_key};
 
-use super::bounds::Bounds;
-
-/// A rule for the metrics whose name fits a pattern: another name, no metric at all, fewer tags, other buckets.
+/// A rule for the metrics whose name matches a pattern: another name, no metric at all, fewer tags, other buckets.
 ///
-/// All rules whose pattern fits a metric's own name apply, in their order. They act where a series is made, so a metric
+/// All rules whose pattern matches a metric's own name apply, in their order. They act where a series is made, so a metric
 /// with fewer tags has fewer series, and recording costs the same as without.
 ///
 /// ```
@@ -139,7 +138,7 @@ impl Views {
     }
 
     pub(crate) fn of(&self, name: &str) -> Viewed<'_> {
-        Viewed(self.0.iter().filter(|view| fits(&view.pattern, name)).collect())
+        Viewed(self.0.iter().filter(|view| glob::matches(&view.pattern, name)).collect())
     }
 }
 

@@ -1,21 +1,30 @@
 //! Which series a name, a level and tags stand for: made where it is missing, within the caps.
 
+use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+
 use tracing_core::Level;
 
-use super::bounds::Bounds;
-use super::series::{Began, OVERFLOW, Series, Shape, TOO_MANY};
-use super::site::{CellKind, Site};
-use super::table::Table;
-use super::view::Viewed;
+use crate::clock::Clock;
 use crate::diagnostics::warn_once;
+use crate::metrics::series::{Epoch, OVERFLOW, Series, SeriesOptions, TOO_MANY, View, Viewed, Views};
+use crate::metrics::site::{Bounds, CellKind, Site};
 use crate::model::{Identity, Tags, Text, valid_tag_key};
-use crate::sync::RwLockReadGuard;
+use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, read, write};
+
+/// All series of one collector by their names, made where they are missing.
+pub(super) struct Names {
+    clock: Arc<Clock>,
+    pub(super) views: Views,
+    max_series: usize,
+    index: RwLock<Index>,
+    hasher: RandomState,
+}
 
 #[derive(Default)]
-pub(super) struct Named {
+pub(super) struct Index {
     /// The only ones that own series, beside sites with a number and threads that have cells of them.
     pub(super) by_hash: HashMap<u64, Vec<Arc<Series>>>,
     pub(super) all: usize,
@@ -34,7 +43,7 @@ pub(super) struct PerMetric {
     pub(super) is_said: bool,
 }
 
-impl Named {
+impl Index {
     /// Forgets series that nobody else has, of those for which `is_over` holds, and what was known of their metrics.
     pub(super) fn forget(&mut self, is_over: impl Fn(&mut Series) -> bool) {
         let mut gone = 0;
@@ -85,9 +94,15 @@ impl Key<'_> {
     }
 }
 
-impl Table {
+impl Names {
+    /// None yet; a metric has at most `max_series` of them.
+    pub(super) fn new(clock: Arc<Clock>, views: Vec<View>, max_series: usize) -> Self {
+        let (index, hasher) = (RwLock::default(), RandomState::new());
+        Self { clock, views: Views::new(views), max_series, index, hasher }
+    }
+
     /// The series of a site and more tags, made where it is missing; it then began at `began`.
-    pub(super) fn series_by_name(&self, site: &Site, tags: &[(&str, &str)], began: Began) -> Arc<Series> {
+    pub(super) fn series(&self, site: &Site, tags: &[(&str, &str)], began: Epoch) -> Arc<Series> {
         let viewed = self.views.of(&site.name);
         let mut sorted = [("", ""); Tags::MAX];
         let mut len = 0;
@@ -124,10 +139,10 @@ impl Table {
         let name = viewed.name().unwrap_or(&site.name);
         let key = Key { kind: site.kind, name, level: site.level, tags };
         let hash = self.hash(&key);
-        let named = self.named();
-        let known = find(&named, hash, &key);
-        named.declared.get(&site.name).into_iter().for_each(|first| compare(first, site));
-        drop(named);
+        let index = self.read();
+        let known = find(&index, hash, &key);
+        index.declared.get(&site.name).into_iter().for_each(|first| compare(first, site));
+        drop(index);
         known.unwrap_or_else(|| self.create(site, &viewed, hash, &key, began))
     }
 
@@ -138,10 +153,10 @@ impl Table {
         viewed: &Viewed<'_>,
         hash: u64,
         key: &Key<'_>,
-        began: Began,
+        began: Epoch,
     ) -> Arc<Series> {
-        let mut named = self.by_name.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(series) = find(&named, hash, key) {
+        let mut index = self.write();
+        if let Some(series) = find(&index, hash, key) {
             return series;
         }
         if !valid_tag_key(&site.name) {
@@ -150,35 +165,35 @@ impl Table {
                 site.name
             ));
         }
-        if named.all >= MOST && site.name != TOO_MANY {
+        if index.all >= MOST && site.name != TOO_MANY {
             warn_once(format_args!(
                 "there are {MOST} series; those of further metrics are summed up in `{TOO_MANY}`"
             ));
-            drop(named);
-            let rest = Site::new(site.kind, TOO_MANY, &[]).passing();
-            return self.series_by_name(&rest, &[], began);
+            drop(index);
+            let rest = Site::new(site.kind, TOO_MANY, &[]).unnumbered();
+            return self.series(&rest, &[], began);
         }
-        if !named.declared.contains_key(&site.name) {
-            named.declared.insert(site.name.clone(), site.copy());
+        if !index.declared.contains_key(&site.name) {
+            index.declared.insert(site.name.clone(), site.copy());
         }
-        let first = named.declared.get(&site.name).filter(|_| !site.is_function());
+        let first = index.declared.get(&site.name).filter(|_| !site.is_function());
         let bounds = first.map_or(site.bounds, |first| first.bounds);
-        let of_metric = named.per_metric.entry((site.kind, key.name.to_owned().into())).or_default();
+        let of_metric = index.per_metric.entry((site.kind, key.name.to_owned().into())).or_default();
         let (mut hash, mut tags) = (hash, key.tags);
-        if of_metric.live >= self.settings.max_series {
+        if of_metric.live >= self.max_series {
             if !std::mem::replace(&mut of_metric.is_said, true) {
                 warn_once(format_args!(
                     "metric `{}`, recorded at {}, has more than {} series; the next ones are summed up in one \
                      tagged otel.metric.overflow=true",
                     site.name,
                     site.place(),
-                    self.settings.max_series
+                    self.max_series
                 ));
             }
             tags = &[OVERFLOW];
             let overflow = Key { tags, ..*key };
             hash = self.hash(&overflow);
-            if let Some(series) = find(&named, hash, &overflow) {
+            if let Some(series) = find(&index, hash, &overflow) {
                 return series;
             }
         } else {
@@ -188,15 +203,16 @@ impl Table {
         for (k, v) in tags {
             let _ = own.insert((*k).to_owned(), (*v).to_owned());
         }
-        let shape = Shape {
+        let options = SeriesOptions {
             bounds: bounds_of(site, viewed.buckets().unwrap_or(bounds)),
             max_buckets: viewed.max_buckets(),
             is_dropped: viewed.is_dropped(),
             declared: site.name.clone(),
         };
-        let series = Arc::new(Series::new(site.kind, identity(site, viewed, own), shape, &self.clock, began));
-        named.by_hash.entry(hash).or_default().push(Arc::clone(&series));
-        named.all += 1;
+        let series =
+            Arc::new(Series::new(site.kind, identity(site, viewed, own), options, &self.clock, began));
+        index.by_hash.entry(hash).or_default().push(Arc::clone(&series));
+        index.all += 1;
         series
     }
 
@@ -204,8 +220,12 @@ impl Table {
         self.hasher.hash_one((key.kind, key.level, key.name, key.tags))
     }
 
-    pub(super) fn named(&self) -> RwLockReadGuard<'_, Named> {
-        self.by_name.read().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Index> {
+        read(&self.index)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Index> {
+        write(&self.index)
     }
 }
 
@@ -250,8 +270,8 @@ fn bounds_of(site: &Site, list: &[f64]) -> Option<Bounds> {
     })
 }
 
-fn find(named: &Named, hash: u64, key: &Key<'_>) -> Option<Arc<Series>> {
-    named.by_hash.get(&hash)?.iter().find(|series| key.is(series)).cloned()
+fn find(index: &Index, hash: u64, key: &Key<'_>) -> Option<Arc<Series>> {
+    index.by_hash.get(&hash)?.iter().find(|series| key.is(series)).cloned()
 }
 
 pub(super) fn identity(site: &Site, viewed: &Viewed<'_>, tags: Tags) -> Identity {

@@ -5,14 +5,15 @@
 //! until it returns. Values of the user never go under a lock.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, unbounded};
 
-use crate::clock::far;
+use crate::clock::deadline_in;
 use crate::model::{Identity, Kind, Number};
+use crate::sync::{Mutex, lock};
 use crate::thread::suppress_this_thread;
 
 /// What callbacks said when they were asked.
@@ -121,7 +122,7 @@ impl Callbacks {
         let has_room = all.len() < most;
         if has_room {
             let (identity, read, busy) = (identity.into(), Box::new(read), AtomicBool::new(false));
-            all.push(Callback { instrument, identity, read, busy, sum: sum.into() }.into());
+            all.push(Callback { instrument, identity, read, busy, sum: Mutex::new(sum) }.into());
         }
         drop(all);
         // What it had captured may do anything when it goes, so it goes when nothing is locked.
@@ -160,7 +161,7 @@ impl Callbacks {
         let (done, answers) = unbounded();
         let job = Arc::new(Job { callbacks: idle, next: AtomicUsize::new(0), done });
         let mut said: Vec<Option<Said>> = job.callbacks.iter().map(|_| None).collect();
-        let (end, mut open) = (far(budget), said.len());
+        let (end, mut open) = (deadline_in(budget), said.len());
         let mut runners = 0;
         while open > 0 {
             let waits = job.next.load(Relaxed) < said.len();
@@ -253,8 +254,4 @@ impl Job {
             let _ = self.done.send((at, value.map_or(Said::Panicked, Said::Value)));
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,81 @@
+//! What one thread keeps of a series for itself, because its tags are known only when a value comes.
+
+use super::local_histogram::LocalHistogram;
+use crate::metrics::site::Bounds;
+use crate::model::HistogramValue;
+use crate::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// What a thread needs of its own to count a series.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LocalKind {
+    Sum,
+    /// With its bounds, where somebody chose them.
+    Histogram(Option<Bounds>),
+}
+
+/// A cell that one thread writes to, and the snapshots of its series read.
+#[derive(Debug)]
+pub(crate) struct LocalCell {
+    sum: AtomicU64,
+    histogram: Option<Box<LocalHistogram>>,
+    /// What it is counted as.
+    pub(crate) bytes: usize,
+    /// Its series is over: the thread should let go of it.
+    is_retired: AtomicBool,
+}
+
+impl LocalCell {
+    pub(crate) fn new(collector: u64, kind: LocalKind, bytes: usize) -> Self {
+        let histogram = match kind {
+            LocalKind::Sum => None,
+            LocalKind::Histogram(bounds) => {
+                let histogram: Box<LocalHistogram> = Box::default();
+                histogram.prepare(collector, bounds);
+                Some(histogram)
+            }
+        };
+        Self { sum: AtomicU64::new(0), histogram, bytes, is_retired: AtomicBool::new(false) }
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, n: u64) -> bool {
+        self.sum.store(self.sum.load(Relaxed).wrapping_add(n), Relaxed);
+        true
+    }
+
+    #[inline]
+    pub(crate) fn record(&self, x: f64) -> bool {
+        self.histogram.as_ref().is_some_and(|histogram| histogram.record(x))
+    }
+
+    pub(crate) fn retire(&self) {
+        self.is_retired.store(true, Release);
+    }
+
+    /// Whether its thread should let go of it.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.is_retired.load(Acquire)
+    }
+
+    pub(crate) fn read(&self) -> LocalValue {
+        let histogram = self.histogram.as_ref().map(|histogram| histogram.read()).unwrap_or_default();
+        LocalValue { sum: self.sum.load(Relaxed), histogram }
+    }
+}
+
+/// What threads keep of a series for themselves.
+#[derive(Debug, Default)]
+pub(crate) struct LocalValue {
+    pub(crate) sum: u64,
+    pub(crate) histogram: HistogramValue,
+}
+
+impl LocalValue {
+    pub(crate) fn add(&mut self, other: &LocalValue) {
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.histogram.merge(&other.histogram);
+    }
+}

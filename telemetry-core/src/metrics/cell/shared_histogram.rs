@@ -1,0 +1,177 @@
+//! What all threads share of a histogram series: any of them writes, snapshots read.
+//!
+//! Exponential buckets come in blocks of four octaves, made when something first falls into them.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::buckets::{MIN_EXPONENT, OCTAVES, PER_OCTAVE, SCALE, chosen, finish, index, slot};
+use super::exemplar::{EXEMPLARS_APART, exemplar, keep_last};
+use super::number::Float;
+use crate::metrics::site::Bounds;
+use crate::model::{Exemplar, HistogramValue};
+use crate::sync::{Mutex, lock};
+
+const BLOCK: usize = 4 * PER_OCTAVE;
+const BLOCKS: usize = OCTAVES * PER_OCTAVE / BLOCK;
+
+/// What all threads share of one series.
+#[derive(Debug)]
+pub(crate) struct SharedHistogram {
+    buckets: Buckets,
+    sum: Float,
+    min: Float,
+    max: Float,
+    /// In no order, and perhaps several of a bucket.
+    exemplars: Mutex<Vec<Exemplar>>,
+}
+
+#[derive(Debug)]
+enum Buckets {
+    Exponential { positive: Box<Blocks>, zero: AtomicU64, negative: OnceLock<Box<Blocks>> },
+    Chosen { bounds: Bounds, counts: Box<[AtomicU64]> },
+}
+
+impl SharedHistogram {
+    /// With exponential buckets, or with those bounds.
+    pub(crate) fn new(bounds: Option<Bounds>) -> Self {
+        let buckets = match bounds {
+            None => Buckets::Exponential {
+                positive: Box::default(),
+                zero: AtomicU64::new(0),
+                negative: OnceLock::new(),
+            },
+            Some(bounds) => Buckets::Chosen {
+                bounds,
+                counts: (0..=bounds.list.len()).map(|_| AtomicU64::new(0)).collect(),
+            },
+        };
+        let (min, max) = (Float::new(f64::INFINITY), Float::new(f64::NEG_INFINITY));
+        Self { buckets, sum: Float::new(0.0), min, max, exemplars: Mutex::default() }
+    }
+
+    pub(crate) fn bounds(&self) -> Option<Bounds> {
+        match self.buckets {
+            Buckets::Exponential { .. } => None,
+            Buckets::Chosen { bounds, .. } => Some(bounds),
+        }
+    }
+
+    /// Takes a finite value, measured for that collector.
+    pub(crate) fn record(&self, x: f64, collector: u64) {
+        let bucket = match &self.buckets {
+            Buckets::Chosen { bounds, counts } => &counts[bounds.place(x)],
+            Buckets::Exponential { positive, .. } if x > 0.0 => positive.bucket(slot(x)),
+            Buckets::Exponential { negative, .. } if x < 0.0 => {
+                negative.get_or_init(Box::default).bucket(slot(-x))
+            }
+            Buckets::Exponential { zero, .. } => zero,
+        };
+        let before = bucket.fetch_add(1, Relaxed);
+        self.sum.add(x);
+        self.min.lower_to(x);
+        self.max.raise_to(x);
+        if before.is_multiple_of(EXEMPLARS_APART)
+            && let Some(exemplar) = exemplar(x, collector)
+        {
+            keep_last(&mut lock(&self.exemplars), &[exemplar]);
+        }
+    }
+
+    /// The count is the sum of the buckets as they were read, so it always fits them.
+    pub(crate) fn read(&self) -> HistogramValue {
+        let mut value = match &self.buckets {
+            Buckets::Chosen { bounds, counts } => chosen(*bounds, counts),
+            Buckets::Exponential { positive, zero, negative } => HistogramValue {
+                zero_count: zero.load(Relaxed),
+                buckets: positive.read(),
+                negative_buckets: negative.get().map(|blocks| blocks.read()).unwrap_or_default(),
+                scale: SCALE,
+                ..HistogramValue::default()
+            },
+        };
+        finish(&mut value, self.sum.get(), self.min.get(), self.max.get());
+        value.exemplars.clone_from(&lock(&self.exemplars));
+        value
+    }
+
+    /// Takes all that a thread's own histogram has seen, which never has negative buckets.
+    pub(crate) fn absorb(&self, other: &HistogramValue) {
+        for (index, n) in &other.buckets {
+            let bucket = match &self.buckets {
+                Buckets::Chosen { counts, .. } => &counts[*index as usize],
+                Buckets::Exponential { positive, .. } => {
+                    positive.bucket((index - MIN_EXPONENT * PER_OCTAVE as i32) as usize)
+                }
+            };
+            bucket.fetch_add(*n, Relaxed);
+        }
+        if let Buckets::Exponential { zero, .. } = &self.buckets {
+            zero.fetch_add(other.zero_count, Relaxed);
+        }
+        self.sum.add(other.sum);
+        other.min.into_iter().for_each(|x| self.min.lower_to(x));
+        other.max.into_iter().for_each(|x| self.max.raise_to(x));
+        keep_last(&mut lock(&self.exemplars), &other.exemplars);
+    }
+}
+
+/// Exponential buckets, in blocks that are made when something first falls into them.
+#[derive(Debug)]
+struct Blocks([OnceLock<Box<[AtomicU64; BLOCK]>>; BLOCKS]);
+
+impl Default for Blocks {
+    fn default() -> Self {
+        Self([const { OnceLock::new() }; BLOCKS])
+    }
+}
+
+impl Blocks {
+    fn bucket(&self, slot: usize) -> &AtomicU64 {
+        let block = self.0[slot / BLOCK].get_or_init(|| Box::new([const { AtomicU64::new(0) }; BLOCK]));
+        &block[slot % BLOCK]
+    }
+
+    fn read(&self) -> Vec<(i32, u64)> {
+        let filled = self.0.iter().enumerate().filter_map(|(i, block)| Some((i, block.get()?)));
+        let all = filled.flat_map(|(i, block)| {
+            block.iter().enumerate().map(move |(j, n)| (index(i * BLOCK + j), n.load(Relaxed)))
+        });
+        all.filter(|(_, n)| *n > 0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn quantiles_are_within_the_documented_error(mut values in prop::collection::vec(1e-6..1e6f64, 1..300)) {
+            let histogram = SharedHistogram::new(None);
+            values.iter().for_each(|x| histogram.record(*x, 0));
+            let read = histogram.read();
+            values.sort_by(f64::total_cmp);
+            for share in [0.0, 0.5, 0.9, 0.99, 0.999, 1.0] {
+                let rank = (share * values.len() as f64).ceil().max(1.0) as usize;
+                let (exact, got) = (values[rank - 1], read.quantile(share).unwrap());
+                prop_assert!((got / exact - 1.0).abs() < 0.045, "p{share}: {got} for {exact}");
+            }
+            prop_assert_eq!((read.min, read.max), (values.first().copied(), values.last().copied()));
+        }
+    }
+
+    #[test]
+    fn all_values_are_counted_wherever_they_lie() {
+        let histogram = SharedHistogram::new(None);
+        for x in [f64::MIN, -1.0, 0.0, f64::MIN_POSITIVE, 1e-300, 1.0, 1e300, f64::MAX] {
+            histogram.record(x, 0);
+        }
+        let read = histogram.read();
+        assert_eq!((read.count, read.zero_count, read.negative_buckets.len()), (8, 1, 2));
+        assert_eq!((read.min, read.max), (Some(f64::MIN), Some(f64::MAX)));
+        let middle = read.quantile(0.25).unwrap();
+        assert!((-1.045..=-0.955).contains(&middle), "{middle}");
+    }
+}
