@@ -30,7 +30,6 @@
 //! | series of one metric | 2000 (`max_series`); the next ones are summed up in one |
 //! | memory | `buffer_bytes`, `exporter_bytes`, `metrics_bytes` of [`Config`] |
 
-mod context;
 #[cfg(feature = "http")]
 mod headers;
 mod heartbeat;
@@ -39,6 +38,7 @@ mod http_server;
 #[cfg(feature = "env-filter")]
 mod init;
 mod layer;
+mod layers;
 mod local;
 mod locked;
 mod log_record;
@@ -48,10 +48,12 @@ mod models;
 mod open_spans;
 mod panics;
 mod plan;
+mod remote;
+mod span_ext;
 mod store;
+mod tracer;
 mod visit;
 
-pub use context::{SetParentError, SpanExt, current_trace_context, with_remote_parent};
 #[cfg(feature = "http")]
 pub use headers::{extract_headers, inject_headers};
 #[cfg(feature = "tower")]
@@ -62,6 +64,8 @@ pub use layer::TelemetryLayer;
 pub use open_spans::{OpenSpan, OpenSpans};
 pub use panics::install_panic_hook;
 pub use plan::SpanMetrics;
+pub use remote::with_remote_parent;
+pub use span_ext::{SetParentError, SpanExt, current_trace_context};
 
 #[cfg(feature = "testing")]
 pub use telemetry_core::testing;

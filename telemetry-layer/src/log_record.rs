@@ -8,8 +8,7 @@ use telemetry_core::model::record::{FieldBuf, Key};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
-use crate::plan::Action;
-use crate::visit::REDACTED;
+use crate::visit::{Action, REDACTED};
 
 /// Whether an event stands for a record of `log`.
 pub(crate) fn is_log(site: &'static Metadata<'static>) -> bool {

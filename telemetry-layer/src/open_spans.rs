@@ -7,11 +7,11 @@ use std::time::Duration;
 use telemetry_core::Level;
 use telemetry_core::model::{SpanContext, SpanId, Text, Value};
 
-use crate::layer::Inner;
+use crate::tracer::Tracer;
 
 /// Shows the spans of one layer that are open. It does not keep the layer alive.
 #[derive(Clone, Debug)]
-pub struct OpenSpans(Weak<Inner>);
+pub struct OpenSpans(Weak<Tracer>);
 
 /// A span that is open.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,7 @@ impl OpenSpans {
         self.0.strong_count() == 0
     }
 
-    pub(crate) fn new(layer: &Arc<Inner>) -> Self {
+    pub(crate) fn new(layer: &Arc<Tracer>) -> Self {
         Self(Arc::downgrade(layer))
     }
 

@@ -14,7 +14,7 @@ use tracing::Metadata;
 
 use crate::log_record::{is_log, kept_name};
 use crate::metric_fields::has_metrics;
-use crate::visit::{FieldRules, Recorder, Special, is_special};
+use crate::visit::{Action, FieldRules, Recorder, Special, is_special};
 
 /// Metrics of spans, counted before sampling: `function.duration` with the tag `outcome` (`ok`, `error`, `panic`), whose
 /// count is that of the calls, and `function.active`, both tagged `code.function.name`, which is the span's target and
@@ -88,14 +88,6 @@ const TIMED: &str = "telemetry.timed";
 /// Whether its spans are those of `#[time_me]`.
 fn is_timed(site: &Metadata<'_>) -> bool {
     site.fields().iter().next().is_some_and(|field| field.name() == TIMED)
-}
-
-/// What becomes of a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    Keep,
-    Redact,
-    Drop,
 }
 
 /// What is done with one call site, and what there is to know of it.

@@ -7,7 +7,13 @@ use telemetry_core::model::record::{FieldBuf, Key, capped};
 use telemetry_core::model::{SpanKind, ValueRef};
 use tracing::field::{Field, Visit};
 
-use crate::plan::Action;
+/// What becomes of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Keep,
+    Redact,
+    Drop,
+}
 
 /// What fields with special names say of a span, instead of being fields of it.
 #[derive(Debug, Default)]
