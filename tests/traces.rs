@@ -216,7 +216,7 @@ fn spans_are_measured_whatever_is_sampled() {
 fn what_must_not_be_seen_is_redacted_or_dropped_before_it_is_stored() {
     let kept = recorded_by(
         |b| b,
-        |l| l.redact_fields(["password", "*.token"]).drop_fields(["internal*"]),
+        |l| l.with_redacted_fields(["password", "*.token"]).without_fields(["internal*"]),
         |_| {
             let span = info_span!(
                 "login",
@@ -256,7 +256,7 @@ fn open_spans_are_listed_oldest_first() {
         connection.record("requests", 5);
         info_span!("done").in_scope(|| ());
         let list = open.list();
-        let seen: Vec<(&str, u64)> = list.iter().map(|span| (span.name, span.age.as_secs())).collect();
+        let seen: Vec<(&str, u64)> = list.iter().map(|span| (&*span.name, span.age.as_secs())).collect();
         assert_eq!(seen, [("connection", 61), ("request", 1)]);
         assert_eq!(list[0].fields, [("peer".into(), "10.0.0.1".into()), ("requests".into(), Value::I64(5))]);
         assert_eq!(list[1].parent_span_id, Some(list[0].context.span_id));
@@ -308,8 +308,7 @@ fn a_span_says_how_long_threads_were_in_it_where_that_is_wanted() {
 fn a_span_that_is_open_for_long_says_so() {
     let clock = ManualClock::new(0);
     let (collector, memory) = collector(|b| b.clock(Clock::manual(&clock)));
-    let layer = TelemetryLayer::new(&collector);
-    layer.heartbeats(Duration::from_millis(20)).unwrap();
+    let layer = TelemetryLayer::new(&collector).with_heartbeats(Duration::from_millis(20));
     let said = || {
         collector.flush(SOON);
         memory.kept().events.iter().filter(|event| event.message == "span is open").count()
@@ -365,7 +364,7 @@ fn nothing_of_a_span_is_left_for_the_next_one_in_its_place() {
 
 #[test]
 fn what_must_not_be_seen_is_no_tag_of_a_measurement() {
-    let layer = |l: TelemetryLayer| l.redact_fields(["password"]).drop_fields(["internal"]);
+    let layer = |l: TelemetryLayer| l.with_redacted_fields(["password"]).without_fields(["internal"]);
     recorded_by(
         |b| b,
         layer,
@@ -409,7 +408,7 @@ fn a_handle_for_open_spans_outlives_further_settings_of_its_layer() {
     let (collector, _) = collector(|b| b);
     let layer = TelemetryLayer::new(&collector);
     let open = layer.open_spans();
-    let layer = layer.redact_fields(["p"]);
+    let layer = layer.with_redacted_fields(["p"]);
     tracing::subscriber::with_default(registry().with(layer), || {
         let _span = info_span!("work", p = 1);
         assert_eq!(open.list()[0].fields, [("p".into(), Value::from("[redacted]"))]);
@@ -446,7 +445,7 @@ fn records_of_log_have_their_own_target_and_place() {
     assert_eq!(event.span_id, Some(kept.span("work").span_id));
     let names: Vec<&str> = event.fields.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["code.file.path", "code.line.number"]);
-    let hide = |l: TelemetryLayer| l.redact_fields(["message"]).drop_fields(["code.file.*"]);
+    let hide = |l: TelemetryLayer| l.with_redacted_fields(["message"]).without_fields(["code.file.*"]);
     let kept = recorded_by(|b| b, hide, |_| log::info!(target: "old::library", "the password is {}", "moon"));
     let names: Vec<&str> = kept.event("[redacted]").fields.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["code.line.number"]);

@@ -4,8 +4,7 @@
 //! record when it closes; an event is written at once. What is not sampled, or made by telemetry itself, is
 //! counted and not written. Nothing here blocks, and no code of the user runs under a lock.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_core::model::Text;
@@ -17,12 +16,13 @@ use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::events::{event_head, field_place};
+use crate::fields::{Recorder, SpanMetrics};
+use crate::heartbeat::Heartbeat;
+use crate::layers;
 use crate::open_spans::OpenSpans;
-use crate::plan::{Rules, SpanMetrics};
-use crate::store::Store;
-use crate::tracer::{Tracer, event_head, field_place};
-use crate::visit::Recorder;
-use crate::{heartbeat, layers, local};
+use crate::spans::kept_span;
+use crate::tracer::Tracer;
 
 /// Turns spans and events into telemetry of the collector it was made with.
 ///
@@ -60,55 +60,56 @@ use crate::{heartbeat, layers, local};
 // line (two threads: 330 ns a span instead of 505).
 #[repr(align(128))]
 #[derive(Debug)]
+#[must_use = "a layer does nothing before it is part of a subscriber"]
 pub struct TelemetryLayer {
     tracer: Arc<Tracer>,
+    heartbeat: Heartbeat,
 }
 
 impl TelemetryLayer {
     /// A layer that feeds that collector.
     pub fn new(collector: &Collector) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let (sink, number) = (collector.sink(), NEXT.fetch_add(1, Relaxed));
-        let tracer = Arc::new(Tracer {
-            sink,
-            number,
-            store: Store::new(),
-            rules: Mutex::default(),
-            plans: OnceLock::new(),
-            registry: AtomicUsize::new(0),
-            times_busy: AtomicBool::new(false),
-            measures_spans: AtomicBool::new(false),
-            alive: Arc::default(),
-        });
+        let tracer = Arc::new(Tracer::new(collector.sink()));
         layers::register(&tracer);
-        look_for_spans(local::kept_span);
-        Self { tracer }
+        look_for_spans(kept_span);
+        Self { tracer, heartbeat: Heartbeat::none() }
     }
 
-    /// The same, measuring spans.
+    /// Measures spans: see [`SpanMetrics`].
     pub fn with_span_metrics(self, metrics: SpanMetrics) -> Self {
-        self.tracer.measures_spans.store(true, Relaxed);
-        self.plan(|rules| rules.metrics = Some(metrics))
-    }
-
-    /// The same with `[redacted]` in place of the values of fields whose names are like one of these: `*` stands for any
-    /// text, `?` for one character. For spans and events; records of `log` have the fields `message`, `code.file.path` and
-    /// `code.line.number`.
-    pub fn redact_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
-        self.plan(|rules| rules.redacted.extend(patterns.into_iter().map(Into::into)))
-    }
-
-    /// The same without the fields whose names are like one of these.
-    pub fn drop_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
-        self.plan(|rules| rules.dropped.extend(patterns.into_iter().map(Into::into)))
-    }
-
-    /// The same, with the fields `busy_ns` and `idle_ns` on each span that is kept: the nanoseconds in which threads were
-    /// in it, counted once for each of them, and what is left of its duration. Entering and leaving a span then read the
-    /// clock.
-    pub fn with_busy_times(self) -> Self {
-        self.tracer.times_busy.store(true, Relaxed);
+        self.tracer.measure_spans(metrics);
         self
+    }
+
+    /// Puts `[redacted]` in place of the values of fields whose names are like one of these: `*` stands for any text, `?`
+    /// for one character. For spans and events; records of `log` have the fields `message`, `code.file.path` and
+    /// `code.line.number`.
+    pub fn with_redacted_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
+        self.tracer.change_rules(|rules| rules.redacted.extend(patterns.into_iter().map(Into::into)));
+        self
+    }
+
+    /// Leaves out the fields whose names are like one of these, redacted or not.
+    pub fn without_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
+        self.tracer.change_rules(|rules| rules.dropped.extend(patterns.into_iter().map(Into::into)));
+        self
+    }
+
+    /// Adds the fields `busy_ns` and `idle_ns` to each span that is kept: the nanoseconds in which threads were in it,
+    /// counted once for each of them, and what is left of its duration. Entering and leaving a span then read the clock.
+    pub fn with_busy_times(self) -> Self {
+        self.tracer.time_busy();
+        self
+    }
+
+    /// Lets each span that is open for that long make an event `span is open`, and again each time it has been open for so
+    /// long once more, with its name, its age in seconds, and its ids: so a backend sees it before it ends. At least a
+    /// millisecond.
+    ///
+    /// A thread of its own looks after them. It starts with the first span and ends with the layer; where it can't be
+    /// started, one line on standard error says so.
+    pub fn with_heartbeats(self, every: Duration) -> Self {
+        Self { heartbeat: Heartbeat::new(every), ..self }
     }
 
     /// Shows the spans that are open now, after the layer has gone into a subscriber.
@@ -116,39 +117,34 @@ impl TelemetryLayer {
         OpenSpans::new(&self.tracer)
     }
 
-    /// From now on each span that is open for that long makes an event `span is open` each time it has been open for so
-    /// long again, with its name, its age in seconds, and its ids: so a backend sees it before it ends. A thread of
-    /// its own looks after them as long as the layer lives.
-    pub fn heartbeats(&self, every: Duration) -> std::io::Result<()> {
-        heartbeat::start(self.open_spans(), self.tracer.sink.collector(), every)
-    }
-
-    /// Only before anything has come through the layer.
-    fn plan(self, change: impl FnOnce(&mut Rules)) -> Self {
-        change(&mut self.tracer.rules.lock().unwrap_or_else(PoisonError::into_inner));
-        self
-    }
-
     pub(crate) fn tracer(&self) -> &Tracer {
         &self.tracer
+    }
+
+    #[cold]
+    fn start_heartbeat(&self) {
+        self.heartbeat.start(self.open_spans(), self.tracer.sink.collector());
     }
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     fn on_register_dispatch(&self, subscriber: &Dispatch) {
-        self.tracer.registry.store(layers::registry_of(subscriber), Relaxed);
+        self.tracer.belongs_to(layers::registry_of(subscriber));
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         let tracer = &*self.tracer;
-        if tracer.registry.load(Relaxed) == 0 {
-            layers::mark(ctx.span(id), tracer.number);
+        if !tracer.has_registry() {
+            layers::mark(ctx.span(id), tracer.number());
         }
-        if !tracer.looks(Some(Signal::Spans)) {
+        if !tracer.is_recording(Some(Signal::Spans)) {
             return;
         }
+        if self.heartbeat.is_due() {
+            self.start_heartbeat();
+        }
         let begun = tracer
-            .local(|local| tracer.begin(Some(local), attributes, id.into_u64()))
+            .with_thread(|thread| tracer.begin(Some(thread), attributes, id.into_u64()))
             .unwrap_or_else(|| tracer.begin_alone(attributes, id.into_u64()));
         let Some(slot) = begun else {
             return tracer.write(|writer| writer.dropped(Signal::Spans));
@@ -162,9 +158,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         if plan.is_plain {
             attributes.record(&mut Recorder { fields: &mut fields, rules: None });
         } else {
-            let special = plan.record(|recorder| attributes.record(recorder), &mut fields);
-            if special.is_some() {
-                slot.change(id.into_u64(), |late| late.apply(special));
+            let otel = plan.record(|recorder| attributes.record(recorder), &mut fields);
+            if otel.is_some() {
+                slot.change(id.into_u64(), |extras| extras.apply(otel));
             }
         }
         // The clock last: what comes before and what comes after do not wait for each other then.
@@ -177,25 +173,25 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
         let tracer = &*self.tracer;
         let Some(slot) = tracer.store.find(id.into_u64()) else { return };
-        if !tracer.looks(None) || !slot.is_watched() {
+        if !tracer.is_recording(None) || !slot.is_watched() {
             return;
         }
         let Some(site) = slot.site() else { return };
         let place = field_place();
         let mut fields = FieldBuf::at(&place);
-        let special = tracer.plan(site).record(|recorder| values.record(recorder), &mut fields);
+        let otel = tracer.plan(site).record(|recorder| values.record(recorder), &mut fields);
         if !fields.is_empty() || fields.cut() > 0 {
             slot.update(&fields);
         }
-        if special.is_some() {
-            slot.change(id.into_u64(), |late| late.apply(special));
+        if otel.is_some() {
+            slot.change(id.into_u64(), |extras| extras.apply(otel));
         }
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, _: Context<'_, S>) {
         let store = &self.tracer.store;
         // One that is closed, or that a filter hides, is nothing that can be pointed to.
-        let to = store.find(follows.into_u64()).and_then(|slot| slot.hand_out(follows.into_u64()));
+        let to = store.find(follows.into_u64()).and_then(|slot| slot.publish(follows.into_u64()));
         if let Some((slot, to)) = store.find(id.into_u64()).zip(to) {
             slot.link(id.into_u64(), to);
         }
@@ -203,7 +199,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let tracer = &*self.tracer;
-        if !tracer.looks(Some(Signal::Events)) {
+        if !tracer.is_recording(Some(Signal::Events)) {
             return;
         }
         let (site, clock) = (event.metadata(), tracer.sink.clock());
@@ -215,15 +211,15 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let place = field_place();
         let mut fields = FieldBuf::at(&place);
         event.record(&mut Recorder { fields: &mut fields, rules: None });
-        let written = tracer.local(|local| {
-            let span = tracer.parent(event.parent(), event.is_contextual(), local.current());
-            let context = span.and_then(|(id, slot)| slot.hand_out(id));
+        let written = tracer.with_thread(|thread| {
+            let span = tracer.parent(event.parent(), event.is_contextual(), thread.current());
+            let context = span.and_then(|(id, slot)| slot.publish(id));
             let head = event_head(context, site, now, &fields);
-            local.writer.push(Signal::Events, Encoded::event(&head, fields.words()));
+            thread.writer.push(Signal::Events, Encoded::event(&head, fields.words()));
         });
         if written.is_none() {
             let span = tracer.parent(event.parent(), false, None);
-            let context = span.and_then(|(id, slot)| slot.hand_out(id));
+            let context = span.and_then(|(id, slot)| slot.publish(id));
             let record = Encoded::event(&event_head(context, site, now, &fields), fields.words());
             tracer.sink.with_writer(|writer| writer.push(Signal::Events, record));
         }
@@ -231,37 +227,37 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
         let (tracer, id) = (&*self.tracer, id.into_u64());
-        tracer.local(|local| {
-            if let Some(slot) = local.find(&tracer.store, id) {
-                let since = tracer.times_busy.load(Relaxed).then(|| tracer.sink.clock().now());
-                local.enter(id, slot, since);
+        tracer.with_thread(|thread| {
+            if let Some(slot) = thread.find(&tracer.store, id) {
+                let since = tracer.times_busy().then(|| tracer.sink.clock().now());
+                thread.enter(id, slot, since);
             }
         });
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {
-        let left = self.tracer.local(|local| local.exit(id.into_u64())).flatten();
-        let Some(left) = left else { return };
-        if let Some(since) = left.since {
-            left.slot.add_busy(id.into_u64(), since, self.tracer.sink.clock().now());
+        let exited = self.tracer.with_thread(|thread| thread.exit(id.into_u64())).flatten();
+        let Some(exited) = exited else { return };
+        if let Some(since) = exited.since {
+            exited.slot.add_busy(id.into_u64(), since, self.tracer.sink.clock().now());
         }
-        if left.by_panic {
-            left.slot.change(id.into_u64(), |late| {
-                late.has_panicked = true;
-                late.fail("panicked".to_owned());
+        if exited.by_panic {
+            exited.slot.change(id.into_u64(), |extras| {
+                extras.has_panicked = true;
+                extras.fail("panicked".to_owned());
             });
         }
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
         let (tracer, id) = (&*self.tracer, id.into_u64());
-        let measured = tracer.local(|local| {
-            let slot = local.find(&tracer.store, id)?;
-            local.closes(id, slot);
+        let measured = tracer.with_thread(|thread| {
+            let slot = thread.find(&tracer.store, id)?;
+            thread.closes(id, slot);
             if slot.is_measured() {
                 return Some(slot);
             }
-            tracer.close(id, slot, &mut local.writer);
+            tracer.close(id, slot, &mut thread.writer);
             None
         });
         // A thread that is ending has nothing of its own any more.

@@ -30,42 +30,36 @@
 //! | series of one metric | 2000 (`max_series`); the next ones are summed up in one |
 //! | memory | `buffer_bytes`, `exporter_bytes`, `metrics_bytes` of [`Config`] |
 
-#[cfg(feature = "http")]
-mod headers;
+mod events;
+mod fields;
 mod heartbeat;
-#[cfg(feature = "tower")]
-mod http_server;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "env-filter")]
 mod init;
 mod layer;
 mod layers;
-mod local;
-mod locked;
-mod log_record;
-mod metric_fields;
-#[cfg(all(test, shuttle))]
-mod models;
 mod open_spans;
 mod panics;
-mod plan;
+#[cfg(feature = "macros")]
+mod private;
 mod remote;
 mod span_ext;
-mod store;
+mod spans;
 mod tracer;
-mod visit;
 
-#[cfg(feature = "http")]
-pub use headers::{extract_headers, inject_headers};
+pub use self::fields::SpanMetrics;
 #[cfg(feature = "tower")]
-pub use http_server::{HttpServer, HttpServerFuture, HttpServerLayer};
+pub use self::http::{HttpServer, HttpServerFuture, HttpServerLayer};
+#[cfg(feature = "http")]
+pub use self::http::{extract_headers, inject_headers};
 #[cfg(feature = "env-filter")]
-pub use init::{init, init_with};
-pub use layer::TelemetryLayer;
-pub use open_spans::{OpenSpan, OpenSpans};
-pub use panics::install_panic_hook;
-pub use plan::SpanMetrics;
-pub use remote::with_remote_parent;
-pub use span_ext::{SetParentError, SpanExt, current_trace_context};
+pub use self::init::{init, init_with};
+pub use self::layer::TelemetryLayer;
+pub use self::open_spans::{OpenSpan, OpenSpans};
+pub use self::panics::install_panic_hook;
+pub use self::remote::with_remote_parent;
+pub use self::span_ext::{SetParentError, SpanExt, current_trace_context};
 
 #[cfg(feature = "testing")]
 pub use telemetry_core::testing;
@@ -90,7 +84,9 @@ pub mod prelude {
     pub use tracing_subscriber::util::SubscriberInitExt as _;
 }
 
+/// For what the macros expand to. Nothing here is for users, and all of it may change.
 #[cfg(feature = "macros")]
 #[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
+pub mod __private {
+    pub use crate::private::*;
+}

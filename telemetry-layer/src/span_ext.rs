@@ -9,14 +9,16 @@ use tracing::Span;
 use crate::layer::TelemetryLayer;
 use crate::layers::layers_of;
 use crate::remote::carried;
-use crate::store::Slot;
+use crate::spans::Slot;
 use crate::tracer::Tracer;
 
 /// What `TelemetryLayer` knows of a span, and can be told of it while it is open.
 ///
 /// Where no layer of ours sees the span (it is disabled, filtered out, or closed), there is nothing to know, and nothing
 /// happens.
-pub trait SpanExt {
+///
+/// Only [`tracing::Span`] has it.
+pub trait SpanExt: sealed::Sealed {
     /// Makes it a child of a span elsewhere, and so a part of that trace, sampled as that is, with all spans below it. Only
     /// before the trace that they are in is known: before one of them has an event or is linked to, a child has ended,
     /// or somebody has asked for their context. Not while another thread opens or closes spans below it, which may
@@ -37,6 +39,12 @@ pub trait SpanExt {
 
     /// Its id.
     fn span_id(&self) -> Option<SpanId>;
+}
+
+mod sealed {
+    /// Lets [`SpanExt`](super::SpanExt) gain methods without breaking anybody.
+    pub trait Sealed {}
+    impl Sealed for tracing::Span {}
 }
 
 /// Why a span keeps its parent.
@@ -71,12 +79,12 @@ impl SpanExt for Span {
             let propagated = carried(Arc::new(parent.clone()));
             let sampled = tracer.sink.sampler().keeps_remote(parent.span, site, || now);
             let all = tracer.store.below(id, slot);
-            if all.iter().any(|(_, slot)| slot.is_used()) {
+            if all.iter().any(|(_, slot)| slot.is_published()) {
                 return Err(SetParentError::InUse);
             }
             for (below, slot) in all {
-                let above = (below == id).then_some(parent.span.span_id);
-                slot.move_to(below, SpanContext { sampled, ..parent.span }, above, now);
+                let parent_span = (below == id).then_some(parent.span.span_id);
+                slot.move_to(below, SpanContext { sampled, ..parent.span }, parent_span, now);
                 slot.propagate(below, propagated.clone());
             }
             Ok(())
@@ -91,7 +99,7 @@ impl SpanExt for Span {
 
     fn trace_context(&self) -> Option<TraceContext> {
         let read = |tracer: &Tracer, id, slot: &'static Slot| {
-            let span = slot.hand_out(id)?;
+            let span = slot.publish(id)?;
             let mut context = slot.propagated().map_or_else(|| TraceContext::new(span), Arc::unwrap_or_clone);
             context.span = span;
             if context.trace_state.is_empty() && context.span.sampled && slot.is_decided_here() {
@@ -103,7 +111,7 @@ impl SpanExt for Span {
     }
 
     fn trace_id(&self) -> Option<TraceId> {
-        with_slot(self, |_, id, slot| Some(slot.hand_out(id)?.trace_id)).flatten()
+        with_slot(self, |_, id, slot| Some(slot.publish(id)?.trace_id)).flatten()
     }
 
     fn span_id(&self) -> Option<SpanId> {

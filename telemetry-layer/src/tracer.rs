@@ -1,47 +1,96 @@
-//! What a layer has, and what it does with a span from its start to its end and with an event: from `tracing`'s view of
-//! it to a finished record in the collector's buffers.
+//! What a layer has, and what it does with a span from its start to its end: from `tracing`'s view of it to a finished
+//! record in the collector's buffers.
 //!
 //! Nothing here blocks, and no code of the user runs under a lock.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use telemetry_core::clock::{Held, Tick};
-use telemetry_core::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
+use telemetry_core::clock::Held;
+use telemetry_core::model::record::{Encoded, Key, Links, SpanHead};
 use telemetry_core::model::{SpanContext, SpanId, TraceId, ValueRef};
 use telemetry_core::thread::{is_suppressed, new_ids};
-use telemetry_core::{Signal, Sink, Writer, sync};
+use telemetry_core::{Signal, Sink, Writer};
+use tracing::Metadata;
 use tracing::span::{Attributes, Id};
-use tracing::{Event, Level, Metadata};
 
-use crate::local::{self, Local};
-use crate::plan::{self, Events, Measured, Plan, Plans, Rules};
-use crate::store::{Opening, Slot, Store};
-use crate::{log_record, metric_fields, remote};
+use crate::fields::{CallsitePlan, CallsitePlans, Rules, SpanMetricSites, SpanMetrics, plan_of};
+use crate::remote;
+use crate::spans::{Opening, Slot, Store, ThreadState, with_thread};
 
-/// Fields of an event, or recorded later, that need more words take memory of their own.
-const PLACE: usize = 24;
-
+/// What a layer has.
 #[derive(Debug)]
 pub(crate) struct Tracer {
     pub(crate) sink: Sink,
-    /// Tells layers apart.
-    pub(crate) number: u64,
     pub(crate) store: Store,
+    /// Tells layers apart.
+    number: u64,
     /// What is to be done beyond keeping spans and events; looked at when the first one comes.
-    pub(crate) rules: Mutex<Rules>,
-    pub(crate) plans: OnceLock<Plans>,
+    rules: Mutex<Rules>,
+    plans: OnceLock<CallsitePlans>,
     /// Where the subscriber's Registry is, which tells it from others; 0 where nobody knows.
-    pub(crate) registry: AtomicUsize,
+    registry: AtomicUsize,
     /// Spans are told how long threads were in them.
-    pub(crate) times_busy: AtomicBool,
+    times_busy: AtomicBool,
     /// Some spans are measured, kept or not.
-    pub(crate) measures_spans: AtomicBool,
+    measures_spans: AtomicBool,
     /// Gone when the layer is.
-    pub(crate) alive: Arc<()>,
+    alive: Arc<()>,
 }
 
 impl Tracer {
+    pub(crate) fn new(sink: Sink) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            sink,
+            store: Store::new(),
+            number: NEXT.fetch_add(1, Relaxed),
+            rules: Mutex::default(),
+            plans: OnceLock::new(),
+            registry: AtomicUsize::new(0),
+            times_busy: AtomicBool::new(false),
+            measures_spans: AtomicBool::new(false),
+            alive: Arc::default(),
+        }
+    }
+
+    /// Only before anything has come through the layer.
+    pub(crate) fn change_rules(&self, change: impl FnOnce(&mut Rules)) {
+        change(&mut self.rules.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The same: some spans are measured.
+    pub(crate) fn measure_spans(&self, metrics: SpanMetrics) {
+        self.measures_spans.store(true, Relaxed);
+        self.change_rules(|rules| rules.metrics = Some(metrics));
+    }
+
+    /// The same: spans are told how long threads were in them.
+    pub(crate) fn time_busy(&self) {
+        self.times_busy.store(true, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn times_busy(&self) -> bool {
+        self.times_busy.load(Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// It is a part of the subscriber with that Registry.
+    pub(crate) fn belongs_to(&self, registry: usize) {
+        self.registry.store(registry, Relaxed);
+    }
+
+    /// Whether it is a part of a subscriber with a Registry, as far as it knows.
+    #[inline]
+    pub(crate) fn has_registry(&self) -> bool {
+        self.registry.load(Relaxed) != 0
+    }
+
     /// Whether it is a part of the subscriber with that Registry. One that came into it late, through a `reload` handle,
     /// was told by nobody: it has put its number into the spans that it saw.
     pub(crate) fn is_of(&self, registry: usize, marks: &[u64]) -> bool {
@@ -51,10 +100,10 @@ impl Tracer {
         registry != 0 && self.registry.load(Relaxed) == registry
     }
 
-    /// Whether to look at what is going on; counts it where the reason is that telemetry looks away.
+    /// Whether what is going on is recorded; what is not, because telemetry is suppressed on this thread, is counted.
     #[expect(clippy::inline_always, reason = "a call costs more than all of it")]
     #[inline(always)]
-    pub(crate) fn looks(&self, signal: Option<Signal>) -> bool {
+    pub(crate) fn is_recording(&self, signal: Option<Signal>) -> bool {
         if !self.sink.is_enabled() {
             return false;
         }
@@ -67,16 +116,18 @@ impl Tracer {
         true
     }
 
+    /// Runs `f`, which runs no code of the user, with what this thread has of the layer; nothing where the thread is
+    /// ending.
     #[inline]
-    pub(crate) fn local<R>(&self, f: impl FnOnce(&mut Local) -> R) -> Option<R> {
-        local::with(self.number, &self.alive, &self.sink, f)
+    pub(crate) fn with_thread<R>(&self, f: impl FnOnce(&mut ThreadState) -> R) -> Option<R> {
+        with_thread(self.number, &self.alive, &self.sink, f)
     }
 
     /// Runs `f`, which runs no code of the user, with this thread's writer; with another one where the thread has nothing
     /// of its own any more.
     #[cold]
     pub(crate) fn write(&self, f: impl FnOnce(&mut Writer) + Clone) {
-        if self.local(|local| f.clone()(&mut local.writer)).is_none() {
+        if self.with_thread(|thread| f.clone()(&mut thread.writer)).is_none() {
             self.sink.with_writer(f);
         }
     }
@@ -95,9 +146,7 @@ impl Tracer {
             None => current.filter(|_| contextual),
         }
     }
-}
 
-impl Tracer {
     /// The same as [`Tracer::begin`] where the thread has nothing of its own any more.
     #[cold]
     pub(crate) fn begin_alone(&self, attributes: &Attributes<'_>, id: u64) -> Option<&'static Slot> {
@@ -109,18 +158,18 @@ impl Tracer {
     #[inline(always)]
     pub(crate) fn begin(
         &self,
-        mut local: Option<&mut Local>,
+        mut thread: Option<&mut ThreadState>,
         attributes: &Attributes<'_>,
         id: u64,
     ) -> Option<&'static Slot> {
-        let current = local.as_deref().and_then(Local::current);
+        let current = thread.as_deref().and_then(ThreadState::current);
         let parent = self.parent(attributes.parent(), attributes.is_contextual(), current);
         let known = parent.and_then(|(id, slot)| Some((slot.context(id)?, id, slot)));
         let is_remote = known.is_none() && remote::has_remote_parent();
         let (new_trace, span_id) = new_ids();
         let site = attributes.metadata();
         let measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
-        let (context, parent, decided_here) = match known {
+        let (context, parent_span, decided_here) = match known {
             Some((parent, _, slot)) => {
                 slot.child_begins();
                 (SpanContext { span_id, ..parent }, Some(parent.span_id), slot.is_decided_here())
@@ -131,8 +180,8 @@ impl Tracer {
                 (SpanContext { trace_id: new_trace, span_id, sampled }, None, true)
             }
         };
-        let above = known.map_or(0, |(_, id, _)| id);
-        let opening = Opening { context, parent, above, site, decided_here, measured };
+        let parent_id = known.map_or(0, |(_, id, _)| id);
+        let opening = Opening { context, parent_span, parent_id, site, decided_here, measured };
         let slot = self.store.open(id, &opening)?;
         if is_remote || known.is_some_and(|(.., slot)| slot.propagates()) {
             let propagated = match known {
@@ -141,15 +190,15 @@ impl Tracer {
             };
             slot.propagate(id, propagated);
         }
-        if let Some(local) = &mut local {
-            local.opened(id, slot);
+        if let Some(thread) = &mut thread {
+            thread.opened(id, slot);
         }
         Some(slot)
     }
 
     /// Where a span stands whose parent is elsewhere.
     #[cold]
-    pub(crate) fn below_remote(
+    fn below_remote(
         &self,
         new_trace: TraceId,
         span_id: SpanId,
@@ -168,8 +217,8 @@ impl Tracer {
     /// A span ends: it is written, if it is kept, and forgotten.
     #[inline]
     pub(crate) fn close(&self, id: u64, slot: &'static Slot, writer: &mut Writer) {
-        if let above @ 1.. = slot.above()
-            && let Some(parent) = self.store.find(above)
+        if let parent_id @ 1.. = slot.parent_id()
+            && let Some(parent) = self.store.find(parent_id)
         {
             parent.child_ended();
         }
@@ -186,7 +235,7 @@ impl Tracer {
     pub(crate) fn close_measured(&self, id: u64, slot: &'static Slot) {
         let _held = slot.is_measured().then(Held::now);
         if slot.is_measured() {
-            self.local(|local| local.closes(id, slot));
+            self.with_thread(|thread| thread.closes(id, slot));
             self.measure_span(slot);
         }
         self.write(|writer| self.close(id, slot, writer));
@@ -194,13 +243,13 @@ impl Tracer {
 
     /// What is done with that call site.
     #[inline]
-    pub(crate) fn plan(&self, site: &'static Metadata<'static>) -> &'static Plan {
+    pub(crate) fn plan(&self, site: &'static Metadata<'static>) -> &'static CallsitePlan {
         let rules = || self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        plan::of(self.number, site, || self.plans.get_or_init(|| Plans::new(rules())))
+        plan_of(self.number, site, || self.plans.get_or_init(|| CallsitePlans::new(rules())))
     }
 
     #[cold]
-    pub(crate) fn measure_span(&self, slot: &Slot) {
+    fn measure_span(&self, slot: &Slot) {
         let measured = slot.site().and_then(|site| self.plan(site).metrics.as_ref());
         let Some(measured) = measured else { return };
         let seconds = self.sink.clock().now().since(slot.start()) as f64 / 1e9;
@@ -208,53 +257,11 @@ impl Tracer {
         with_tags(measured, slot, |tags| measured.sites.end(&self.sink, tags, outcome, seconds));
     }
 
-    /// An event that may be more than one that is kept as it is.
-    #[cold]
-    pub(crate) fn event_by_plan(&self, event: &Event<'_>, plan: &Plan) {
-        let (site, clock) = (event.metadata(), self.sink.clock());
-        let current = self.local(|local| local.current()).flatten();
-        let span = self.parent(event.parent(), event.is_contextual(), current);
-        let context = span.and_then(|(id, slot)| slot.hand_out(id));
-        let now = clock.now();
-        let keeps = self.sink.sampler().keeps_event(context.map(|span| span.trace_id), site, || now);
-        if !keeps {
-            self.write(|writer| writer.sampled_out(Signal::Events));
-        }
-        let may_fail = *site.level() == Level::ERROR;
-        let place = field_place();
-        let mut fields = FieldBuf::at(&place);
-        if plan.events == Events::Log {
-            if keeps {
-                let target = log_record::take(event, &plan.actions, &mut fields);
-                let head = event_head(context, site, now, &fields);
-                let site = Site::Inline { name: "", target: &target, level: *site.level() };
-                let texts = site.texts();
-                let record = Encoded::event(&EventHead { site, ..head }, (&*texts, fields.words()));
-                self.write(|writer| writer.push(Signal::Events, record));
-            }
-        } else if keeps || may_fail {
-            plan.record(|recorder| event.record(recorder), &mut fields);
-            if keeps {
-                let record = Encoded::event(&event_head(context, site, now, &fields), fields.words());
-                self.write(|writer| writer.push(Signal::Events, record));
-            }
-            if may_fail
-                && let Some((id, slot)) = span.filter(|(_, slot)| slot.is_watched())
-                && let Some(text) = fields.text_of("error", site)
-            {
-                slot.change(id, |late| late.fail(text));
-            }
-        }
-        if plan.events == Events::Metrics {
-            metric_fields::measure(event, &self.sink, &plan.actions);
-        }
-    }
-
     /// Writes a span that ends now.
     #[inline]
-    pub(crate) fn finish(&self, id: u64, slot: &'static Slot, writer: &mut Writer) {
-        if slot.is_late() || self.times_busy.load(Relaxed) {
-            return self.finish_late(id, slot, writer);
+    fn finish(&self, id: u64, slot: &'static Slot, writer: &mut Writer) {
+        if slot.has_extras() || self.times_busy() {
+            return self.finish_with_extras(id, slot, writer);
         }
         let ((words, cut), start, clock) = (slot.words(), slot.start(), self.sink.clock());
         if let Some(head) = slot.head(id) {
@@ -265,24 +272,24 @@ impl Tracer {
 
     /// The same with what most spans don't have.
     #[cold]
-    pub(crate) fn finish_late(&self, id: u64, slot: &Slot, writer: &mut Writer) {
+    fn finish_with_extras(&self, id: u64, slot: &Slot, writer: &mut Writer) {
         let Some(head) = slot.head(id) else { return };
         let duration_nano = self.sink.clock().now().since(slot.start());
-        let mut late = slot.take_late().unwrap_or_default();
-        let mut fields = slot.fields(late.fields.take());
-        if self.times_busy.load(Relaxed) {
+        let mut extras = slot.take_extras().unwrap_or_default();
+        let mut fields = slot.fields(extras.fields.take());
+        if self.times_busy() {
             let busy = slot.busy();
             fields.push(Key::Name("busy_ns"), ValueRef::U64(busy));
             fields.push(Key::Name("idle_ns"), ValueRef::U64(duration_nano.saturating_sub(busy)));
         }
         let head = SpanHead {
             duration_nano,
-            kind: late.kind,
-            status: late.status(),
-            name: late.name.as_deref(),
+            kind: extras.kind,
+            status: extras.status(),
+            name: extras.name.as_deref(),
             cut: fields.cut(),
-            trace_state: late.propagated.as_deref().map_or("", |propagated| &propagated.trace_state),
-            links: Links::new(&late.links),
+            trace_state: extras.propagated.as_deref().map_or("", |propagated| &propagated.trace_state),
+            links: Links::new(&extras.links),
             ..head
         };
         let texts = head.texts();
@@ -290,32 +297,8 @@ impl Tracer {
     }
 }
 
-/// Where fields are written that are not those of a new span.
-#[inline]
-pub(crate) fn field_place() -> [sync::atomic::AtomicU64; PLACE] {
-    [const { sync::atomic::AtomicU64::new(0) }; PLACE]
-}
-
-/// What the record of an event in that span begins with.
-#[inline]
-pub(crate) fn event_head<'a>(
-    span: Option<SpanContext>,
-    site: &'static Metadata<'static>,
-    now: Tick,
-    fields: &FieldBuf<'_>,
-) -> EventHead<'a> {
-    EventHead {
-        trace_id: span.map(|span| span.trace_id),
-        span_id: span.map(|span| span.span_id),
-        sampled: span.is_some_and(|span| span.sampled),
-        time: Time::Tick(now.raw()),
-        site: Site::Static(site),
-        cut: fields.cut(),
-    }
-}
-
 /// Runs `f`, which runs no code of the user, with the tags that the fields of a span are.
-pub(crate) fn with_tags(measured: &Measured, slot: &Slot, f: impl Fn(&[(&str, &str)])) {
+fn with_tags(measured: &SpanMetricSites, slot: &Slot, f: impl Fn(&[(&str, &str)])) {
     let Some(site) = slot.site().filter(|_| !measured.tags.is_empty()) else { return f(&[]) };
     let fields = slot.all_fields();
     let value = |key: &&'static str| Some((*key, fields.value_of(key, site)?));
