@@ -85,13 +85,15 @@ impl TelemetryLayer {
     /// for one character. For spans and events; records of `log` have the fields `message`, `code.file.path` and
     /// `code.line.number`.
     pub fn with_redacted_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
-        self.tracer.change_rules(|rules| rules.redacted.extend(patterns.into_iter().map(Into::into)));
+        let patterns: Vec<Text> = patterns.into_iter().map(Into::into).collect();
+        self.tracer.change_rules(|rules| rules.redacted.extend(patterns));
         self
     }
 
     /// Leaves out the fields whose names are like one of these, redacted or not.
     pub fn without_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
-        self.tracer.change_rules(|rules| rules.dropped.extend(patterns.into_iter().map(Into::into)));
+        let patterns: Vec<Text> = patterns.into_iter().map(Into::into).collect();
+        self.tracer.change_rules(|rules| rules.dropped.extend(patterns));
         self
     }
 
