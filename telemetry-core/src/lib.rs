@@ -26,7 +26,7 @@ pub mod exporters;
 mod instrument;
 pub mod metrics;
 pub mod model;
-pub mod pipeline;
+mod pipeline;
 pub mod sampling;
 #[doc(hidden)]
 pub mod sync;
@@ -45,8 +45,8 @@ pub use instrument::{
     Counter, Gauge, Histogram, Meter, Timer, TimerGuard, UpDownCounter, With, counter, gauge, histogram,
     meter, timer, up_down_counter,
 };
-pub use pipeline::Ledger;
 #[doc(hidden)]
 pub use pipeline::Writer;
+pub use pipeline::ledger;
 pub use thread::{suppress, suppress_future};
 pub use tracing_core::Level;

@@ -5,7 +5,7 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::TelemetryLayer;
+use crate::layer::TelemetryLayer;
 
 /// Sets everything up from the environment: a global collector from `TELEMETRY_*`, and a global `tracing`
 /// subscriber that obeys `RUST_LOG` (`info` where that is not set).

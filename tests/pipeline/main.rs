@@ -26,7 +26,8 @@ fn builder() -> Builder {
 }
 
 fn span(n: u64) -> Span {
-    let context = SpanContext::new(TraceId::new(1).unwrap(), SpanId::new(n + 1).unwrap(), true);
+    let (trace_id, span_id) = (TraceId::new(1).unwrap(), SpanId::new(n + 1).unwrap());
+    let context = SpanContext { trace_id, span_id, sampled: true };
     Span::new(context, format!("s{}", n % 3), 1_000, 5)
 }
 

@@ -11,7 +11,7 @@ use tracing::{Span, info, info_span};
 fn what_must_not_be_seen_is_redacted_or_dropped_before_it_is_stored() {
     let kept = recorded_by(
         |b| b,
-        |l| l.redact_fields(["password", "*.token"]).drop_fields(["internal*"]),
+        |l| l.with_redacted_fields(["password", "*.token"]).without_fields(["internal*"]),
         |_| {
             let span = info_span!(
                 "login",
@@ -39,7 +39,7 @@ fn what_must_not_be_seen_is_redacted_or_dropped_before_it_is_stored() {
 
 #[test]
 fn what_must_not_be_seen_is_no_tag_of_a_measurement() {
-    let layer = |l: TelemetryLayer| l.redact_fields(["password"]).drop_fields(["internal"]);
+    let layer = |l: TelemetryLayer| l.with_redacted_fields(["password"]).without_fields(["internal"]);
     recorded_by(
         |b| b,
         layer,

@@ -124,7 +124,7 @@ fn records_of_log_have_their_own_target_and_place() {
     assert_eq!(event.span_id, Some(kept.span("work").span_id));
     let names: Vec<&str> = event.fields.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["code.file.path", "code.line.number"]);
-    let hide = |l: TelemetryLayer| l.redact_fields(["message"]).drop_fields(["code.file.*"]);
+    let hide = |l: TelemetryLayer| l.with_redacted_fields(["message"]).without_fields(["code.file.*"]);
     let kept = recorded_by(|b| b, hide, |_| log::info!(target: "old::library", "the password is {}", "moon"));
     let names: Vec<&str> = kept.event("[redacted]").fields.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["code.line.number"]);

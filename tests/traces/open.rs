@@ -25,7 +25,7 @@ fn open_spans_are_listed_oldest_first() {
         connection.record("requests", 5);
         info_span!("done").in_scope(|| ());
         let list = open.list();
-        let seen: Vec<(&str, u64)> = list.iter().map(|span| (span.name, span.age.as_secs())).collect();
+        let seen: Vec<(&str, u64)> = list.iter().map(|span| (&*span.name, span.age.as_secs())).collect();
         assert_eq!(seen, [("connection", 61), ("request", 1)]);
         assert_eq!(list[0].fields, [("peer".into(), "10.0.0.1".into()), ("requests".into(), Value::I64(5))]);
         assert_eq!(list[1].parent_span_id, Some(list[0].context.span_id));
@@ -77,8 +77,7 @@ fn a_span_says_how_long_threads_were_in_it_where_that_is_wanted() {
 fn a_span_that_is_open_for_long_says_so() {
     let clock = ManualClock::new(0);
     let (collector, memory) = collector(|b| b.clock(Clock::manual(&clock)));
-    let layer = TelemetryLayer::new(&collector);
-    layer.heartbeats(Duration::from_millis(20)).unwrap();
+    let layer = TelemetryLayer::new(&collector).with_heartbeats(Duration::from_millis(20));
     let said = || {
         collector.flush(SOON);
         memory.kept().events.iter().filter(|event| event.message == "span is open").count()
@@ -106,7 +105,7 @@ fn a_handle_for_open_spans_outlives_further_settings_of_its_layer() {
     let (collector, _) = collector(|b| b);
     let layer = TelemetryLayer::new(&collector);
     let open = layer.open_spans();
-    let layer = layer.redact_fields(["p"]);
+    let layer = layer.with_redacted_fields(["p"]);
     tracing::subscriber::with_default(registry().with(layer), || {
         let _span = info_span!("work", p = 1);
         assert_eq!(open.list()[0].fields, [("p".into(), Value::from("[redacted]"))]);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::exporters::{Batch, Delivery, Discard, ExportError, Exporter, Signal};
+use crate::ledger::{Ledger, Reason};
 use crate::metrics::{Reader, Source};
 use crate::model::{Event, Kind, Metric, Span, SpanContext, SpanId, Tags, Temporality, TraceId};
-use crate::pipeline::{Ledger, Reason};
 use crate::{Error, Level};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ fn span(n: u64) -> Span {
     Span::new(context, "s", 1_000, 5)
 }
 
-fn account(collector: &Collector, exporter: &str) -> crate::pipeline::ExporterAccount {
+fn account(collector: &Collector, exporter: &str) -> crate::ledger::ExporterAccount {
     let ledger = collector.ledger();
     assert!(ledger.balances(), "{ledger}");
     *ledger.exporter(exporter, Signal::Spans).unwrap()

@@ -14,7 +14,7 @@ pub(crate) mod feedback;
 #[cfg(any(feature = "net", test))]
 mod flight;
 pub(crate) mod lanes;
-pub(crate) mod ledger;
+pub mod ledger;
 pub(crate) mod observer;
 pub(crate) mod output;
 mod parcel;
@@ -33,6 +33,6 @@ mod shuttle;
 #[cfg(all(test, not(shuttle)))]
 mod tests;
 
-pub use ledger::{Account, Dropped, ExporterAccount, Ledger, Reason};
+pub(crate) use ledger::Ledger;
 #[doc(hidden)]
 pub use writer::Writer;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::exporters::Batch;
-use crate::pipeline::ExporterAccount;
+use crate::ledger::ExporterAccount;
 use crate::pipeline::books::Books;
 use crate::pipeline::fixtures::{spans, sums};
 

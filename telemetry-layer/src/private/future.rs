@@ -1,109 +1,15 @@
-//! For what the macros expand to. Nothing here is for users, and all of it may change.
+//! Futures that run in a span, on whatever threads poll them.
 
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use telemetry_core::private::{End, Ends, Measures, Over, announce, opened};
+use telemetry_core::metrics::Site;
+use telemetry_core::private::{Ends, FutureOutcomeTimer, FutureTimer, Outcome};
 use tracing::Span;
-use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use tracing::span::{Entered, EnteredSpan};
 
-pub use telemetry_core::Level;
-pub use telemetry_core::metrics::{CellKind, FunctionSite, Site, SpanSite};
-pub use telemetry_core::private::{
-    Active, AnyOutcome, CallTimer, DisplayTag, FutureOutcomeTimer, FutureTimer, Outcome, OutcomeCounter,
-    OutcomeTimer, Probe, SpanOutcomeTimer, SpanTimer, Tag, TaggedOutcomeTimer, TextTag, call, count,
-    count_with, error_type, observe, record, record_point, start, type_name,
-};
-pub use telemetry_core::{outcome_sites, site, sites};
-pub use tracing;
-
-/// Opens a span, if anybody wants it.
-pub fn open(site: &'static SpanSite) -> Span {
-    if site.level() <= STATIC_MAX_LEVEL
-        && site.level() <= LevelFilter::current()
-        && let Some((metadata, is_certain)) = site.wanted()
-        && (is_certain || tracing::dispatcher::get_default(|subscriber| subscriber.enabled(metadata)))
-    {
-        Span::new(metadata, &metadata.fields().value_set(&[]))
-    } else {
-        Span::none()
-    }
-}
-
-/// Opens the span of a function whose timer has begun.
-fn open_for(timer: &impl Measures) -> Span {
-    announce(timer);
-    timer.site().and_then(Site::span).map_or_else(Span::none, open)
-}
-
-/// Says when the span began that is opened next: with its timer.
-#[inline]
-pub fn announced<T: Measures>(timer: T) -> T {
-    announce(&timer);
-    timer
-}
-
-/// That span.
-#[inline]
-pub fn begun(span: Span) -> Span {
-    opened();
-    span
-}
-
-/// A call that runs in a span on one thread. Both end with one reading of the clock, which runs again when this is
-/// gone.
-#[derive(Debug)]
-pub struct Spanned<T> {
-    end: End,
-    span: EnteredSpan,
-    timer: T,
-    _over: Over,
-}
-
-/// A timer of a function, in its span.
-pub fn in_span(site: &'static Site) -> Spanned<SpanTimer> {
-    Spanned::of(SpanTimer::start(site))
-}
-
-/// The same with a series for each outcome.
-pub fn in_span_with_outcome(sites: &'static [Site; 4]) -> Spanned<SpanOutcomeTimer> {
-    Spanned::of(SpanOutcomeTimer::start(sites))
-}
-
-impl<T: Measures> Spanned<T> {
-    /// With the span of the function.
-    #[inline]
-    fn of(timer: T) -> Self {
-        let span = open_for(&timer);
-        Self::new(timer, span)
-    }
-
-    #[inline]
-    pub fn new(timer: T, span: Span) -> Self {
-        let span = span.entered();
-        Self { end: End::of(&timer), span, timer, _over: Over }
-    }
-
-    pub fn span(&self) -> &Span {
-        &self.span
-    }
-}
-
-impl<T: Ends> Spanned<T> {
-    /// It has returned; what follows takes no part in its time.
-    pub fn end(&mut self, outcome: Outcome) {
-        self.end_with(outcome, None);
-    }
-
-    /// The same with the kind of error, if it is one.
-    pub fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
-        set_status(&self.span, outcome);
-        self.end.now();
-        Ends::end_with(&mut self.timer, outcome, error_type);
-    }
-}
+use super::span::{begun, open_for, set_status};
 
 pin_project_lite::pin_project! {
     /// A future in a span. What it holds when it is dropped before its end is dropped in the span too: its fields are
@@ -288,12 +194,14 @@ impl<T> Told<T> {
 }
 
 impl<T> Ended<T> {
+    /// The span that it ran in.
     pub fn span(&self) -> &Span {
         &self.span
     }
 }
 
 impl<T: Ends> Ended<T> {
+    /// Says how it ended.
     pub fn end(&mut self, outcome: Outcome) {
         self.end_with(outcome, None);
     }
@@ -309,18 +217,4 @@ impl<T: Ends> Ended<T> {
 #[cold]
 pub fn never<T>() -> T {
     unreachable!("it stands behind `if false`")
-}
-
-/// Gives the span of a call that returned an error that error.
-pub fn record_error<T, E: std::fmt::Display>(span: &Span, result: &Result<T, E>) {
-    if let Err(error) = result {
-        span.record("error", tracing::field::display(error));
-    }
-}
-
-/// Gives the span of a call that returned an error the status error.
-fn set_status(span: &Span, outcome: Outcome) {
-    if outcome == Outcome::Error {
-        span.record("otel.status_code", "error");
-    }
 }

@@ -8,8 +8,7 @@ use telemetry_core::model::record::{FieldBuf, Key};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
-use crate::plan::Action;
-use crate::visit::REDACTED;
+use super::visit::{Action, REDACTED};
 
 /// Whether an event stands for a record of `log`.
 pub(crate) fn is_log(site: &'static Metadata<'static>) -> bool {
@@ -18,7 +17,7 @@ pub(crate) fn is_log(site: &'static Metadata<'static>) -> bool {
 
 /// Writes the fields of such an event, and says what its target is. File and line keep the names that OpenTelemetry
 /// gives them.
-pub(crate) fn take(event: &Event<'_>, actions: &[Action], fields: &mut FieldBuf<'_>) -> String {
+pub(crate) fn write_log_record(event: &Event<'_>, actions: &[Action], fields: &mut FieldBuf<'_>) -> String {
     let mut taker = Taker { fields, actions, target: String::new() };
     event.record(&mut taker);
     taker.target

@@ -11,7 +11,8 @@ use tracing::callsite::DefaultCallsite;
 use tracing::metadata::Kind;
 use tracing::{Level, Metadata};
 
-use crate::store::{Opening, Store};
+use super::slot::Opening;
+use super::store::Store;
 
 static SITE: DefaultCallsite = DefaultCallsite::new(&META);
 static META: Metadata<'static> = Metadata::new(
@@ -33,8 +34,8 @@ fn context(n: u64) -> SpanContext {
 fn opening(n: u64) -> Opening {
     Opening {
         context: context(n),
-        parent: None,
-        above: 0,
+        parent_span: None,
+        parent_id: 0,
         site: SITE.metadata(),
         decided_here: true,
         measured: false,

@@ -1,40 +1,20 @@
-//! Takes the fields of a span or an event down as bytes.
+//! Takes the fields of a span or an event down as bytes, and changes or leaves out those that it is told to.
 
 use std::error::Error;
 use std::fmt;
 
-use telemetry_core::model::record::{FieldBuf, Key, capped};
-use telemetry_core::model::{SpanKind, ValueRef};
+use telemetry_core::model::ValueRef;
+use telemetry_core::model::record::{FieldBuf, Key};
 use tracing::field::{Field, Visit};
 
-use crate::plan::Action;
+use super::otel::OtelFields;
 
-/// What fields with special names say of a span, instead of being fields of it.
-#[derive(Debug, Default)]
-pub(crate) struct Special {
-    pub(crate) name: Option<String>,
-    pub(crate) kind: Option<SpanKind>,
-    pub(crate) code: Option<Code>,
-    pub(crate) description: Option<String>,
-}
-
-impl Special {
-    /// Whether there is anything.
-    pub(crate) fn is_some(&self) -> bool {
-        self.name.is_some() || self.kind.is_some() || self.code.is_some() || self.description.is_some()
-    }
-}
-
-/// `otel.status_code`.
+/// What becomes of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Code {
-    Ok,
-    Error,
-}
-
-/// Whether a field of a span with that name is one of these.
-pub(crate) fn is_special(name: &str) -> bool {
-    name == "error" || name.starts_with("otel.")
+pub(crate) enum Action {
+    Keep,
+    Redact,
+    Drop,
 }
 
 /// Writes fields into a buffer.
@@ -46,8 +26,8 @@ pub(crate) struct Recorder<'a, 'b> {
 
 /// What becomes of fields.
 pub(crate) struct FieldRules<'a> {
-    /// Takes the special ones of a span.
-    pub(crate) special: Option<&'a mut Special>,
+    /// Takes those that say something of a span itself.
+    pub(crate) otel: Option<&'a mut OtelFields>,
     /// What is done with each field, by its place; empty where all are kept.
     pub(crate) actions: &'a [Action],
 }
@@ -91,45 +71,7 @@ impl Recorder<'_, '_> {
             }
             Some(Action::Keep) | None => {}
         }
-        !rules.special.as_mut().is_some_and(|special| special.takes(field.name(), value))
-    }
-}
-
-impl Special {
-    /// Whether a field is to be no field: OpenTelemetry's names, as `tracing-opentelemetry` introduced them.
-    fn takes(&mut self, name: &str, value: &dyn fmt::Display) -> bool {
-        if name == "error" {
-            self.fail(value);
-        }
-        name.starts_with("otel.") && self.take(name, value)
-    }
-
-    /// A field that is called `error`, which stays a field.
-    fn fail(&mut self, value: &dyn fmt::Display) {
-        match capped(format_args!("{value}")).as_str() {
-            "false" | "" => {}
-            "true" => self.code = self.code.or(Some(Code::Error)),
-            text => {
-                self.code = self.code.or(Some(Code::Error));
-                self.description.get_or_insert_with(|| text.to_owned());
-            }
-        }
-    }
-
-    fn take(&mut self, name: &str, value: &dyn fmt::Display) -> bool {
-        let text = || capped(format_args!("{value}"));
-        match name.strip_prefix("otel.").unwrap_or_default() {
-            "name" => self.name = Some(text()),
-            "kind" => self.kind = SpanKind::from_name(&text()).or(self.kind),
-            "status_code" => match text().to_ascii_lowercase().as_str() {
-                "ok" => self.code = Some(Code::Ok),
-                "error" => self.code = Some(Code::Error),
-                _ => {}
-            },
-            "status_description" | "status_message" => self.description = Some(text()),
-            _ => return false,
-        }
-        true
+        !rules.otel.as_mut().is_some_and(|otel| otel.takes(field.name(), value))
     }
 }
 

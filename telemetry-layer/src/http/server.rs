@@ -12,7 +12,8 @@ use tower_service::Service;
 use tracing::Span;
 use tracing::field::Empty;
 
-use crate::{extract_headers, with_remote_parent};
+use super::headers::extract_headers;
+use crate::remote::with_remote_parent;
 
 /// Opens a span for each request, as a child of the span that the caller's `traceparent` names, and measures it.
 ///
@@ -28,6 +29,7 @@ use crate::{extract_headers, with_remote_parent};
 ///
 /// Source: OpenTelemetry semantic conventions for HTTP.
 #[derive(Clone, Copy, Debug, Default)]
+#[must_use = "a layer does nothing before a service is built with it"]
 pub struct HttpServerLayer(());
 
 impl HttpServerLayer {
@@ -61,8 +63,9 @@ macro_rules! request_span {
     };
 }
 
-/// See [`HttpServerLayer`].
+/// The service that [`HttpServerLayer`] makes.
 #[derive(Clone, Debug)]
+#[must_use = "a service does nothing before it is called"]
 pub struct HttpServer<S> {
     service: S,
 }
@@ -95,7 +98,7 @@ where
     }
 }
 
-/// Methods have a name that nobody can make up.
+/// Methods have a name that nobody can make up: other ones would each be a series.
 fn known(method: &http::Method) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
@@ -146,8 +149,9 @@ impl Drop for Call {
 }
 
 pin_project_lite::pin_project! {
-    /// See [`HttpServerLayer`].
+    /// The answer of an [`HttpServer`], with the span of its request.
     #[derive(Debug)]
+    #[must_use = "futures do nothing unless they are polled"]
     pub struct HttpServerFuture<F> {
         #[pin]
         future: Option<F>,
@@ -197,7 +201,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
-    use crate::TelemetryLayer;
+    use crate::layer::TelemetryLayer;
 
     /// Answers at once with that status, never with 0, and panics with 1.
     #[derive(Clone)]

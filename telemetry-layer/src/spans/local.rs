@@ -10,7 +10,8 @@ use telemetry_core::model::{SpanContext, SpanId, TraceId};
 use telemetry_core::thread::is_suppressed;
 use telemetry_core::{Sink, Writer};
 
-use crate::store::{Slot, Store};
+use super::slot::Slot;
+use super::store::Store;
 
 /// A span that the thread has entered.
 #[derive(Clone, Copy, Debug)]
@@ -27,14 +28,15 @@ struct Entered {
 
 /// A span that the thread has left.
 #[derive(Debug)]
-pub(crate) struct Left {
+pub(crate) struct Exited {
     pub(crate) slot: &'static Slot,
     pub(crate) by_panic: bool,
     pub(crate) since: Option<Tick>,
 }
 
+/// What one thread has of one layer.
 #[derive(Debug)]
-pub(crate) struct Local {
+pub(crate) struct ThreadState {
     layer: u64,
     /// Gone when the layer is.
     alive: Weak<()>,
@@ -50,55 +52,56 @@ pub(crate) struct Local {
 
 /// What a thread has of each layer that was used on it.
 #[derive(Debug)]
-struct Locals {
+struct ThreadStates {
     /// Of the one that was used first: mostly there is no other.
-    first: Option<Local>,
-    others: Vec<Local>,
+    first: Option<ThreadState>,
+    others: Vec<ThreadState>,
 }
 
 thread_local! {
-    static LOCALS: RefCell<Locals> = const { RefCell::new(Locals { first: None, others: Vec::new() }) };
+    static STATES: RefCell<ThreadStates> = const { RefCell::new(ThreadStates { first: None, others: Vec::new() }) };
 }
 
 /// A thread is in at most that many spans at once, as far as this layer looks.
-const DEEPEST: usize = 1 << 16;
+const MAX_DEPTH: usize = 1 << 16;
 
 /// Runs `f`, which runs no code of the user, with what this thread has of that layer; nothing where the thread is
 /// ending.
 #[inline]
-pub(crate) fn with<R>(
+pub(crate) fn with_thread<R>(
     layer: u64,
     alive: &Arc<()>,
     sink: &Sink,
-    f: impl FnOnce(&mut Local) -> R,
+    f: impl FnOnce(&mut ThreadState) -> R,
 ) -> Option<R> {
-    let run = |locals: &RefCell<Locals>| {
+    let run = |states: &RefCell<ThreadStates>| {
         // Borrowed already only where an allocator makes spans.
-        let mut locals = locals.try_borrow_mut().ok()?;
-        let Locals { first, others } = &mut *locals;
-        let local = match first {
+        let mut states = states.try_borrow_mut().ok()?;
+        let ThreadStates { first, others } = &mut *states;
+        let thread = match first {
             Some(first) if first.layer == layer => first,
-            _ => other(first, others, layer, alive, sink)?,
+            _ => of_other_layer(first, others, layer, alive, sink)?,
         };
-        Some(f(local))
+        Some(f(thread))
     };
-    LOCALS.try_with(run).ok().flatten()
+    STATES.try_with(run).ok().flatten()
 }
 
+/// Of a layer that is new to the thread, or not the first one on it.
 #[cold]
-fn other<'a>(
-    first: &'a mut Option<Local>,
-    others: &'a mut Vec<Local>,
+fn of_other_layer<'a>(
+    first: &'a mut Option<ThreadState>,
+    others: &'a mut Vec<ThreadState>,
     layer: u64,
     alive: &Arc<()>,
     sink: &Sink,
-) -> Option<&'a mut Local> {
+) -> Option<&'a mut ThreadState> {
     let make = || {
         let (collector, writer) = (sink.number(), sink.writer());
         let alive = Arc::downgrade(alive);
-        Local { layer, alive, collector, stack: Vec::new(), last: None, closed: None, writer }
+        ThreadState { layer, alive, collector, stack: Vec::new(), last: None, closed: None, writer }
     };
-    let known = others.iter().position(|local| local.layer == layer);
+    let known = others.iter().position(|thread| thread.layer == layer);
     if let Some(at) = known {
         return Some(&mut others[at]);
     }
@@ -107,8 +110,8 @@ fn other<'a>(
         return None;
     }
     // Those of layers that are gone go with them.
-    others.retain(|local| local.alive.strong_count() > 0);
-    if first.as_ref().is_none_or(|local| local.alive.strong_count() == 0) {
+    others.retain(|thread| thread.alive.strong_count() > 0);
+    if first.as_ref().is_none_or(|thread| thread.alive.strong_count() == 0) {
         return Some(first.insert(make()));
     }
     others.push(make());
@@ -117,17 +120,17 @@ fn other<'a>(
 
 /// The span of a kept trace that this thread is in, of a layer that feeds that collector.
 pub(crate) fn kept_span(collector: u64) -> Option<(TraceId, SpanId)> {
-    let find = |locals: &RefCell<Locals>| {
-        let locals = locals.try_borrow().ok()?;
-        let all = locals.first.iter().chain(&locals.others);
-        all.filter(|local| local.collector == collector).find_map(Local::kept)
+    let find = |states: &RefCell<ThreadStates>| {
+        let states = states.try_borrow().ok()?;
+        let all = states.first.iter().chain(&states.others);
+        all.filter(|thread| thread.collector == collector).find_map(ThreadState::kept)
     };
-    LOCALS.try_with(find).ok().flatten()
+    STATES.try_with(find).ok().flatten()
 }
 
-impl Local {
+impl ThreadState {
     fn kept(&self) -> Option<(TraceId, SpanId)> {
-        let current = || self.current().and_then(|(id, slot)| slot.hand_out(id));
+        let current = || self.current().and_then(|(id, slot)| slot.publish(id));
         let closed = self.closed.filter(|(at, _)| *at == held()).map(|(_, context)| context);
         let context = closed.or_else(current)?;
         context.sampled.then_some((context.trace_id, context.span_id))
@@ -145,7 +148,7 @@ impl Local {
     /// A span that this thread will soon look for.
     #[inline]
     pub(crate) fn opened(&mut self, id: u64, slot: &'static Slot) {
-        self.last = slot.has_place().then_some((id, slot));
+        self.last = (!slot.is_overflow()).then_some((id, slot));
     }
 
     /// A span closes: what ends with the same reading of the clock belongs to it.
@@ -166,7 +169,7 @@ impl Local {
 
     #[inline]
     pub(crate) fn enter(&mut self, id: u64, slot: &'static Slot, since: Option<Tick>) {
-        if self.stack.len() < DEEPEST {
+        if self.stack.len() < MAX_DEPTH {
             let again = self.stack.iter().any(|entered| entered.id == id);
             let since = since.filter(|_| !again);
             self.stack.push(Entered { id, slot, again, panicking: std::thread::panicking(), since });
@@ -175,13 +178,13 @@ impl Local {
 
     /// Leaves the span, wherever it stands. Nothing if there is nothing to do about that.
     #[inline]
-    pub(crate) fn exit(&mut self, id: u64) -> Option<Left> {
+    pub(crate) fn exit(&mut self, id: u64) -> Option<Exited> {
         let at = self.stack.iter().rposition(|entered| entered.id == id)?;
         // Mostly it is the last one.
         let left = if at + 1 == self.stack.len() { self.stack.pop()? } else { self.stack.remove(at) };
         let Entered { slot, panicking, since, .. } = left;
         self.opened(id, slot);
         let by_panic = !panicking && std::thread::panicking();
-        (by_panic || since.is_some()).then_some(Left { slot, by_panic, since })
+        (by_panic || since.is_some()).then_some(Exited { slot, by_panic, since })
     }
 }

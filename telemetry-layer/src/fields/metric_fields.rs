@@ -11,8 +11,7 @@ use telemetry_core::model::Number;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 
-use crate::plan::Action;
-use crate::visit::REDACTED;
+use super::visit::{Action, REDACTED};
 
 const PREFIXES: [(&str, CellKind); 4] = [
     ("counter.", CellKind::UpDownCounter),

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue};
 use telemetry_core::model::TraceContext;
 
-use crate::current_trace_context;
+use crate::span_ext::current_trace_context;
 
 /// The context that came with a request, if there is one.
 ///
