@@ -272,7 +272,9 @@ impl Engine {
         // What callbacks of the program take goes off the time of the exporters, so it is not all of it.
         self.table.stop_callbacks_by(deadline_in(deadline / 4));
         let (done, moved) = bounded(1);
-        let stop = Command::Stop(self.clock.now().plus(deadline), done);
+        // Workers end a little before, so that they can say how.
+        let reserve = (deadline / 10).min(Duration::from_millis(100));
+        let stop = Command::Stop(self.clock.now().plus(deadline - reserve), done);
         let moved = self.commands.send(stop).is_ok() && moved.recv_deadline(until).is_ok();
         if moved {
             let _ = thread.join();
