@@ -1,8 +1,9 @@
-//! Timers that run.
+//! Timers that run: from a reading of the clock to the drop of a guard.
 
 use std::sync::Arc;
 
-use super::{SiteRef, observe_tagged};
+use super::base::SiteRef;
+use super::route::observe_tagged;
 use crate::clock::machine;
 use crate::collector::{Core, current};
 use crate::metrics::page::{self, Stopwatch};
