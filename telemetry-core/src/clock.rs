@@ -6,9 +6,11 @@
 
 pub(crate) mod machine;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
+
+use crate::sync::{RwLock, read, write};
 
 /// A moment of one [`Clock`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,13 +97,13 @@ impl Clock {
 
     /// The anchors set so far.
     pub fn anchors(&self) -> Arc<Anchors> {
-        self.anchors.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.anchors).clone()
     }
 
     /// Looks at the wall clock, and sets a new anchor if it was stepped.
     pub(crate) fn anchor(&self) {
         let (tick, wall, apart) = self.both();
-        let mut anchors = self.anchors.write().unwrap_or_else(PoisonError::into_inner);
+        let mut anchors = write(&self.anchors);
         let off = wall.abs_diff(anchors.unix_nanos(tick));
         if anchors.0.is_empty() || Duration::from_nanos(off.saturating_sub(apart)) > STEP {
             Arc::make_mut(&mut anchors).push(tick, wall);

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::fmt::Arguments;
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
+
+use crate::sync::{Mutex, lock};
 
 /// One line, from a thread of ours or from whoever sets telemetry up.
 pub(crate) fn warn(text: Arguments<'_>) {
@@ -25,7 +26,7 @@ static PENDING: Mutex<Option<Pending>> = Mutex::new(None);
 /// One line from a thread that records, which must not wait for standard error: the aggregator prints it. The
 /// same line is printed once.
 pub(crate) fn warn_later(text: Arguments<'_>) {
-    let mut pending = PENDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pending = lock(&PENDING);
     let pending = pending.get_or_insert_default();
     let text = text.to_string();
     if pending.said.len() < MOST && !pending.said.contains(&text) {
@@ -35,7 +36,7 @@ pub(crate) fn warn_later(text: Arguments<'_>) {
 }
 
 pub(crate) fn print_pending() {
-    let mut pending = PENDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pending = lock(&PENDING);
     let lines = pending.as_mut().map(|p| std::mem::take(&mut p.lines)).unwrap_or_default();
     drop(pending);
     for line in lines {
@@ -46,6 +47,6 @@ pub(crate) fn print_pending() {
 /// All that was said so far.
 #[cfg(all(test, not(shuttle)))]
 pub(crate) fn said() -> Vec<String> {
-    let pending = PENDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let pending = lock(&PENDING);
     pending.as_ref().map(|p| p.said.iter().cloned().collect()).unwrap_or_default()
 }
