@@ -5,6 +5,7 @@ use std::fmt::Arguments;
 use std::io::Write as _;
 
 use crate::sync::{Mutex, lock};
+use crate::thread::Suppression;
 
 /// One line, from a thread of ours or from whoever sets telemetry up.
 pub(crate) fn warn(text: Arguments<'_>) {
@@ -26,9 +27,11 @@ static PENDING: Mutex<Option<Pending>> = Mutex::new(None);
 /// One line from a thread that records, which must not wait for standard error: the aggregator prints it. The
 /// same line is printed once.
 pub(crate) fn warn_later(text: Arguments<'_>) {
+    let text = text.to_string();
+    // The lock is held while memory is asked for.
+    let _suppression = Suppression::begin();
     let mut pending = lock(&PENDING);
     let pending = pending.get_or_insert_default();
-    let text = text.to_string();
     if pending.said.len() < MOST && !pending.said.contains(&text) {
         pending.lines.push(text.clone());
         pending.said.insert(text);

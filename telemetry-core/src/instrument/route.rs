@@ -64,7 +64,7 @@ fn share_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: N
     with_core(bound, |core| core.table().record_tagged(site, tags, value));
 }
 
-/// Makes the current collector's page of this thread the hot one, if the value is for that collector.
+/// Makes this thread's page in the current collector the one that it records in, if the value is for that collector.
 fn attach(bound: Option<&Core>, site: &Site, is_tagged: bool) {
     current::with(|core| {
         if bound.is_none_or(|bound| std::ptr::eq(bound, core)) {
