@@ -6,9 +6,11 @@
 
 pub(crate) mod machine;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
+
+use crate::sync::{Mutex, RwLock, lock, read, write};
 
 /// A moment of one [`Clock`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,7 +98,7 @@ impl Clock {
     /// Calls that, as long as it gives true, each time a test has moved the clock.
     pub(crate) fn on_move(&self, moved: impl Fn() -> bool + Send + Sync + 'static) {
         if let Source::Manual(clock) = &self.source {
-            clock.0.watchers.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(moved));
+            lock(&clock.0.watchers).push(Box::new(moved));
         }
     }
 
@@ -112,13 +114,13 @@ impl Clock {
 
     /// The anchors set so far.
     pub fn anchors(&self) -> Arc<Anchors> {
-        self.anchors.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.anchors).clone()
     }
 
     /// Looks at the wall clock, and sets a new anchor if it was stepped.
     pub(crate) fn anchor(&self) {
         let (tick, wall, apart) = self.both();
-        let mut anchors = self.anchors.write().unwrap_or_else(PoisonError::into_inner);
+        let mut anchors = write(&self.anchors);
         let off = wall.abs_diff(anchors.unix_nanos(tick));
         if anchors.0.is_empty() || Duration::from_nanos(off.saturating_sub(apart)) > STEP {
             Arc::make_mut(&mut anchors).push(tick, wall);
@@ -241,7 +243,7 @@ impl ManualClock {
         let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         self.0.ticks.fetch_add(nanos, Relaxed);
         self.0.unix_nanos.fetch_add(nanos, Relaxed);
-        self.0.watchers.lock().unwrap_or_else(PoisonError::into_inner).retain(|watcher| watcher());
+        lock(&self.0.watchers).retain(|watcher| watcher());
     }
 
     /// Somebody sets the wall clock; no time passes.

@@ -21,12 +21,13 @@
 //! A collector that is scoped belongs to one test, so tests may run in parallel; [`ManualClock`] moves only when a
 //! test moves it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 pub use crate::clock::ManualClock;
 use crate::exporters::{Batch, Delivery, ExportError, Exporter};
 use crate::metrics::{MetricRef, Snapshot};
 use crate::model::{Event, Kind, Metric, Number, Span, Text, Value};
+use crate::sync::{Mutex, lock};
 
 /// An exporter that keeps everything. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +53,7 @@ impl Memory {
 
     /// What there is so far.
     pub fn kept(&self) -> Kept {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0).clone()
     }
 }
 
@@ -62,7 +63,7 @@ impl Exporter for Memory {
     }
 
     fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.0);
         kept.spans.extend(batch.spans().map(|span| span.to_span()));
         kept.events.extend(batch.events().map(|event| event.to_event()));
         kept.metrics.extend(batch.metrics().map(|metric| metric.to_metric()));
@@ -157,10 +158,10 @@ pub fn assert_histogram(metrics: &Snapshot, name: &str, tags: &[(&str, &str)], c
 pub fn assert_span(kept: &Kept, name: &str, parent: Option<&str>, fields: &[(&str, &str)]) {
     let span = kept.span(name);
     let found = span.parent_span_id.and_then(|id| kept.spans.iter().find(|span| span.span_id == id));
-    let above = found.map(|span| &*span.name);
+    let parent_name = found.map(|span| &*span.name);
     let is_root = span.parent_span_id.is_none();
     assert!(
-        above == parent && (parent.is_some() || is_root),
+        parent_name == parent && (parent.is_some() || is_root),
         "{name} is not below {}, in\n{}",
         parent.unwrap_or("nothing"),
         kept.tree()

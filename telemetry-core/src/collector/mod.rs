@@ -15,7 +15,7 @@ pub use guard::Guard;
 pub use handle::{Collector, ScopedFuture};
 pub use report::Report;
 
-pub(crate) use engine::Engine as Core;
+pub(crate) use engine::Engine;
 #[doc(hidden)]
 pub use sink::Sink;
 

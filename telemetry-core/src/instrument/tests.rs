@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::Collector;
 use crate::clock::{Clock, ManualClock};
 use crate::model::Kind;
 

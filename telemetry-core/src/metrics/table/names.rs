@@ -1,4 +1,5 @@
-//! Which series a name, a level and tags stand for: made where it is missing, within the caps.
+//! Which series a name, a level and tags stand for: made where it is missing, within the cardinality limits (of each
+//! metric, and of all).
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};

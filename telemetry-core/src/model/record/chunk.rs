@@ -3,8 +3,10 @@
 use tracing_core::Metadata;
 
 use super::cursor::Cursor;
-use super::encode::{Encoded, Words};
-use super::{EventHead, EventRecord, FieldBuf, SpanHead, SpanRecord};
+use super::encode::Encoded;
+use super::field_buf::FieldBuf;
+use super::head::{EventHead, EventRecord, SpanHead, SpanRecord};
+use super::words::Words;
 
 /// Finished records of one signal, one behind the other.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! How numbers and texts are read, and texts are written.
 
-use super::MAX_TEXT;
+use super::text::MAX_TEXT;
 
 /// Two bytes of length, then the text, cut to [`MAX_TEXT`].
 pub(super) fn push_text(bytes: &mut Vec<u8>, text: &str) {

@@ -1,6 +1,7 @@
 use super::*;
-use crate::model::{Status, Value, ValueRef};
+use crate::model::{SpanContext, SpanId, SpanKind, Status, StatusRef, TraceId, Value, ValueRef};
 use proptest::prelude::*;
+use tracing_core::Level;
 
 fn context(trace: u128, span: u64, sampled: bool) -> SpanContext {
     SpanContext { trace_id: TraceId::new(trace).unwrap(), span_id: SpanId::new(span).unwrap(), sampled }

@@ -1,35 +1,10 @@
-//! The bytes in which a finished span or event travels from the thread that made it to the exporters.
-//!
-//! Writers append to a [`Chunk`]; readers walk it and see borrowed [`SpanRecord`]s and [`EventRecord`]s.
-//! A record is copied as it is and never becomes an object on the way. What a `tracing` call site says of
-//! itself is not copied at all: a record points at the call site's `&'static Metadata`.
-//!
-//! Times are left as the writer's clock gave them ([`Time::Tick`]), or are nanoseconds since the Unix epoch
-//! for items made by hand ([`Time::Unix`]).
-//!
-//! A record: its length, then fixed values, then optional texts, then fields. A field: its key (an index
-//! into the call site's field names, or a name), its type, its value, in whole words of 64 bits. All numbers are
-//! little-endian.
-
-mod chunk;
-mod cursor;
-mod encode;
-mod fields;
-mod links;
+//! What a finished span or event is, beside its fields, and both together as they are read.
 
 use tracing_core::{Level, Metadata};
 
-use super::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
-
-pub use chunk::{Chunk, Mark};
-pub use encode::{Encoded, Words};
-pub use fields::{FieldBuf, FieldWords, Fields, Key, capped};
-pub use links::Links;
-
-/// A text longer than this is cut where it is recorded.
-pub const MAX_TEXT: usize = 8 << 10;
-/// A record's fields take at most this many bytes; what does not fit is counted in the record as cut.
-pub const MAX_FIELDS: usize = 32 << 10;
+use super::fields::Fields;
+use super::links::Links;
+use crate::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceId};
 
 /// A moment as the writer knew it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +102,3 @@ pub struct EventRecord<'a> {
     /// Names and values.
     pub fields: Fields<'a>,
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,199 +1,15 @@
-//! What programs call: counters, gauges, histograms, timers, meters.
-//!
-//! A handle names what is measured. One from a function of this module ([`counter`]) feeds whatever collector
-//! is current when it is used; one from a collector ([`Collector::counter`]) always feeds that one. Without a
-//! collector nothing happens. Recording never blocks, never fails, and passes by the log filter and sampling.
-//!
-//! Names have letters, digits and `. - _ /`, by custom dotted and lower-case.
+//! The kinds of instruments, and what can be done with each.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
+
 use tracing_core::Level;
 
-use crate::collector::{Collector, Core, current};
-use crate::diagnostics::warn_once;
-use crate::metrics::{CellKind, Site, page};
+use super::base::Instrument;
+use super::timer::TimerGuard;
+use crate::collector::Collector;
+use crate::metrics::CellKind;
 use crate::model::{Number, Text};
-
-/// The site of a handle.
-#[derive(Clone, Debug)]
-enum SiteRef {
-    Static(&'static Site),
-    Owned(Arc<Site>),
-}
-
-impl std::ops::Deref for SiteRef {
-    type Target = Site;
-
-    fn deref(&self) -> &Site {
-        match self {
-            Self::Static(site) => site,
-            Self::Owned(site) => site,
-        }
-    }
-}
-
-/// What all instruments share.
-#[derive(Clone, Debug)]
-struct Instrument {
-    site: SiteRef,
-    bound: Option<Arc<Core>>,
-}
-
-impl Instrument {
-    #[track_caller]
-    fn new(kind: CellKind, name: Text, unit: &'static str, bound: Option<Arc<Core>>) -> Self {
-        let place = std::panic::Location::caller();
-        Self { site: SiteRef::Owned(Arc::new(Site::owned(kind, name, unit, place))), bound }
-    }
-
-    fn change(self, change: impl FnOnce(&mut Site)) -> Self {
-        let mut site = self.site.copy();
-        change(&mut site);
-        Self { site: SiteRef::Owned(Arc::new(site)), bound: self.bound }
-    }
-
-    fn tag(self, key: Text, value: Text) -> Self {
-        self.change(|site| {
-            if let Err(e) = site.add_tag(key, value) {
-                warn_once(format_args!("metric `{}`: {e}; it is left out", site.name()));
-            }
-        })
-    }
-
-    fn with_core(&self, f: impl FnOnce(&Core)) {
-        with_core(self.bound.as_deref(), f);
-    }
-
-    /// A value that no thread keeps for itself.
-    fn record(&self, tags: &[(&str, &str)], value: Number) {
-        self.with_core(|core| core.table().record(&self.site, tags, value));
-    }
-
-    /// A value of a sum, with tags known only now.
-    fn add_with(&self, tags: &[(&str, &str)], value: Number) {
-        add_with(self.bound.as_deref(), &self.site, tags, value);
-    }
-
-    /// A value of a histogram, with tags known only now.
-    fn observe_with(&self, tags: &[(&str, &str)], value: Number) {
-        observe_with(self.bound.as_deref(), &self.site, tags, value);
-    }
-
-    fn observe_by(&self, read: impl Fn() -> Number + Send + Sync + 'static) {
-        // Not inside of `current::with`: what an earlier `read` had captured goes now, and may do anything.
-        let core = self.bound.clone().or_else(current::get).filter(|core| core.is_enabled());
-        if let Some(core) = core {
-            core.table().observe(&self.site, read);
-        }
-    }
-
-    /// Buckets with these upper bounds.
-    fn buckets(self, bounds: &[f64]) -> Self {
-        self.change(|site| match Site::keep_bounds(bounds) {
-            Ok(kept) => site.bounds = kept,
-            Err(e) => warn_once(format_args!(
-                "metric `{}`: the buckets {bounds:?} are refused: {e}; it has exponential ones",
-                site.name()
-            )),
-        })
-    }
-
-    /// A value of a sum.
-    #[inline]
-    fn add(&self, value: Number) {
-        add(self.bound.as_deref(), &self.site, value);
-    }
-
-    /// A value of a histogram.
-    #[inline]
-    fn observe(&self, value: Number) {
-        observe(self.bound.as_deref(), &self.site, value);
-    }
-}
-
-/// Adds to this thread's own cell where it can: whole numbers, from 0 up for sums that only grow. All whole numbers
-/// of one series go the same way, so that a snapshot does not see one of a pair and miss the other.
-#[inline]
-fn add(bound: Option<&Core>, site: &Site, value: Number) {
-    if !page::is_any() {
-        return;
-    }
-    match value {
-        Number::Int(n)
-            if (n >= 0 || site.kind == CellKind::UpDownCounter)
-                && page::add(bound.map(Core::number), site, n.cast_unsigned()) => {}
-        value => share(bound, site, value),
-    }
-}
-
-/// Records in this thread's own histogram where it can.
-#[inline]
-fn observe(bound: Option<&Core>, site: &Site, value: Number) {
-    let x = value.as_f64();
-    if !(x.is_finite() && page::record(bound.map(Core::number), site, x)) && page::is_any() {
-        share(bound, site, value);
-    }
-}
-
-fn add_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
-    let own =
-        |n: i64| page::with_tagged(bound.map(Core::number), site, tags, |cell| cell.add(n.cast_unsigned()));
-    match value {
-        Number::Int(n) if (n >= 0 || site.kind == CellKind::UpDownCounter) && own(n) => {}
-        value if page::is_any() => share_with(bound, site, tags, value),
-        _ => {}
-    }
-}
-
-/// A value of a histogram, with tags that may be none.
-fn observe_tagged(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
-    if tags.is_empty() {
-        observe(bound, site, value);
-    } else {
-        observe_with(bound, site, tags, value);
-    }
-}
-
-fn observe_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
-    let x = value.as_f64();
-    let own = || page::with_tagged(bound.map(Core::number), site, tags, |cell| cell.record(x));
-    if !(x.is_finite() && own()) && page::is_any() {
-        share_with(bound, site, tags, value);
-    }
-}
-
-#[cold]
-fn share_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
-    attach(bound, site, true);
-    with_core(bound, |core| core.table().record_tagged(site, tags, value));
-}
-
-/// Makes the current collector's page of this thread the hot one, if the value is for that collector.
-fn attach(bound: Option<&Core>, site: &Site, is_tagged: bool) {
-    current::with(|core| {
-        if bound.is_none_or(|bound| std::ptr::eq(bound, core)) {
-            core.table().attach(site, is_tagged);
-        }
-    });
-}
-
-/// Takes a value into the shared cell, and sees to it that the next one finds a cell of this thread's own.
-#[cold]
-fn share(bound: Option<&Core>, site: &Site, value: Number) {
-    attach(bound, site, false);
-    with_core(bound, |core| core.table().record(site, &[], value));
-}
-
-#[inline]
-fn with_core(bound: Option<&Core>, f: impl FnOnce(&Core)) {
-    match bound {
-        Some(core) if core.is_enabled() => f(core),
-        Some(_) => {}
-        None => current::with(f),
-    }
-}
 
 macro_rules! instruments {
     ($($(#[$doc:meta])* $name:ident, $function:ident, $kind:ident, $unit:literal;)*) => {
@@ -244,7 +60,7 @@ macro_rules! instruments {
                 $(#[$doc])*
                 #[track_caller]
                 pub fn $function(&self, name: impl Into<Text>) -> $name {
-                    $name(Instrument::new(CellKind::$kind, name.into(), $unit, Some(self.core())))
+                    $name(Instrument::new(CellKind::$kind, name.into(), $unit, Some(self.engine())))
                 }
             )*
         }
@@ -482,12 +298,3 @@ impl With<'_, Timer> {
         f()
     }
 }
-
-#[doc(hidden)]
-pub mod private;
-mod timer;
-
-pub use timer::TimerGuard;
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,32 @@
+//! The values of tags, as text.
+
+use std::borrow::Cow;
+
+/// Turns the value of a tag into text: what is text already is borrowed, anything else is displayed. The two
+/// traits are told apart by how often the receiver is borrowed.
+#[derive(Debug)]
+pub struct Tag<'a, T: ?Sized>(pub &'a T);
+
+pub trait TextTag {
+    fn text(&self) -> Cow<'_, str>;
+}
+
+impl<T: AsRef<str> + ?Sized> TextTag for Tag<'_, T> {
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self.0.as_ref())
+    }
+}
+
+#[diagnostic::on_unimplemented(
+    message = "the value of a tag is text or implements `Display`, which `{Self}` does not",
+    label = "neither text nor `Display`"
+)]
+pub trait DisplayTag {
+    fn text(&self) -> Cow<'_, str>;
+}
+
+impl<T: std::fmt::Display + ?Sized> DisplayTag for &Tag<'_, T> {
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Owned(self.0.to_string())
+    }
+}
