@@ -19,12 +19,13 @@ use crate::model::{Kind, Resource, Tags, Temporality, Text};
 use crate::pipeline::Ledger;
 use crate::pipeline::books::Books;
 use crate::pipeline::buffers::Buffers;
-use crate::pipeline::dispatcher::Command;
+use crate::pipeline::command::Command;
 use crate::pipeline::feedback::{Complaints, Reports};
 use crate::pipeline::lanes::Lanes;
 use crate::pipeline::output::{KeepingUp, Output, Patience};
 use crate::pipeline::schedule::Pace;
-use crate::pipeline::worker::{self, Job};
+use crate::pipeline::start;
+use crate::pipeline::worker::Job;
 use crate::sampling::Sampler;
 use crate::sync::lock;
 use crate::thread::suppress_this_thread;
@@ -88,7 +89,7 @@ impl Engine {
         if self.closed.load(Relaxed) {
             return Err(Error::ShutDown);
         }
-        let started = worker::spawn(target).map_err(Error::Thread)?;
+        let started = start::spawn(target).map_err(Error::Thread)?;
         // What it says runs on its own thread, and may hang.
         let hello = match started.hello.recv_timeout(CheckAtStart::TIME) {
             Ok(Some(hello)) => hello,

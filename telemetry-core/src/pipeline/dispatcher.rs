@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::books::Books;
 use super::buffers::Buffers;
+use super::command::Command;
 use super::feedback::Complaints;
 use super::ledger::Reason;
 use super::observer::Observer;
@@ -20,20 +21,6 @@ use crate::exporters::{Batch, Signal};
 use crate::metrics::{Observations, Snapshot, Table};
 use crate::model::{Metric, Resource};
 use crate::thread::suppress_this_thread;
-
-/// What the dispatcher is told.
-pub(crate) enum Command {
-    /// Look whether something is to be done: many items wait, a lane has room again, time has passed.
-    Wake,
-    /// Move everything on now, and say which generation of tickets that closes.
-    Flush(Sender<u64>),
-    /// One more exporter, which has all from the answer on.
-    Add(Box<Output>, Sender<()>),
-    /// What the callbacks say.
-    Observed(Observations),
-    /// Move everything on for the last time; workers have until then.
-    Stop(Tick, Sender<()>),
-}
 
 pub(crate) struct Dispatcher {
     pub(crate) clock: Arc<Clock>,
