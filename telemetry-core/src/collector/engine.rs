@@ -14,7 +14,7 @@ use crate::Error;
 use crate::clock::{Clock, deadline_in};
 use crate::diagnostics::warn;
 use crate::exporters::{Activity, ExporterHealth, HostTag, Limits, Route, Sieve, Signal, Terms};
-use crate::metrics::{Baseline, Reader, Snapshot, Source, Table};
+use crate::metrics::{Baseline, Reader, SharedHistogram, Snapshot, Source, Table};
 use crate::model::{Kind, Resource, Tags, Temporality, Text};
 use crate::pipeline::Ledger;
 use crate::pipeline::books::Books;
@@ -30,6 +30,16 @@ use crate::sampling::Sampler;
 use crate::sync::lock;
 use crate::thread::suppress_this_thread;
 
+/// An exporter that was added.
+#[derive(Debug)]
+pub(super) struct Registered {
+    number: usize,
+    name: String,
+    lanes: Arc<Lanes>,
+    /// How long its attempts take, in seconds.
+    durations: Arc<SharedHistogram>,
+}
+
 /// All of a collector that lives as long as somebody may record.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -44,8 +54,9 @@ pub(crate) struct Engine {
     pub(super) dispatcher: Mutex<Option<JoinHandle<()>>>,
     pub(super) readers: Mutex<Vec<Box<dyn Reader>>>,
     pub(super) closed: AtomicBool,
-    /// Number and name of each exporter, and what waits for it.
-    pub(super) exporters: Mutex<Vec<(usize, String, Arc<Lanes>)>>,
+    pub(super) exporters: Mutex<Vec<Registered>>,
+    /// In nanoseconds since the Unix epoch.
+    pub(super) started: u64,
     pub(super) reports: Reports,
 }
 
@@ -107,6 +118,7 @@ impl Engine {
         let watched = Arc::downgrade(&lanes);
         self.clock.on_move(move || watched.upgrade().map(|lanes| lanes.wake()).is_some());
         let complaints = Arc::new(Complaints::of(format!("exporter {name}")));
+        let durations = Arc::new(SharedHistogram::new(None));
         let (checked, result) = bounded(1);
         let limits = Limits { in_flight: terms.in_flight.unwrap_or(hello.limits.in_flight), ..hello.limits };
         let (give_up_after, linger, rate) = (terms.give_up_after, terms.linger, terms.rate);
@@ -121,6 +133,7 @@ impl Engine {
             timeout: terms.timeout,
             complaints: Arc::clone(&complaints),
             reports: self.reports.clone(),
+            durations: Arc::clone(&durations),
             checked: (self.config.check_at_start != CheckAtStart::Off).then_some(checked),
         };
         if started.begin.send(job).is_err() {
@@ -157,7 +170,7 @@ impl Engine {
             complaints,
             keeping_up: KeepingUp::Yes,
         };
-        lock(&self.exporters).push((number, name, lanes));
+        lock(&self.exporters).push(Registered { number, name, lanes, durations });
         let (done, added) = bounded(1);
         self.commands.send(Command::Add(Box::new(output), done)).map_err(|_| Error::ShutDown)?;
         added.recv().map_err(|_| Error::ShutDown)
@@ -193,15 +206,21 @@ impl Engine {
     /// Pauses an exporter, or lets it go on. False where there is none of that name.
     pub(super) fn pause(&self, name: &str, paused: bool) -> bool {
         let exporters = lock(&self.exporters);
-        let found = exporters.iter().find(|(_, known, _)| known == name);
-        found.map(|(_, _, lanes)| lanes.pause(paused)).is_some()
+        let found = exporters.iter().find(|exporter| exporter.name == name);
+        found.map(|exporter| exporter.lanes.pause(paused)).is_some()
+    }
+
+    /// Number and name of each exporter, and how long its attempts take.
+    pub(super) fn attempts(&self) -> Vec<(usize, String, Arc<SharedHistogram>)> {
+        let of = |e: &Registered| (e.number, e.name.clone(), Arc::clone(&e.durations));
+        lock(&self.exporters).iter().map(of).collect()
     }
 
     /// How the exporters fare.
     pub(super) fn health(&self) -> Vec<ExporterHealth> {
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
         let exporters = lock(&self.exporters);
-        let health = exporters.iter().map(|(_, name, lanes)| {
+        let health = exporters.iter().map(|Registered { name, lanes, .. }| {
             let (health, oldest, is_paused) = lanes.health();
             ExporterHealth {
                 name: name.clone(),
@@ -284,7 +303,7 @@ impl Engine {
         let late = self.books.wait_ended(until);
         let exporters = std::mem::take(&mut *lock(&self.exporters));
         let late: Vec<String> = late.into_iter().map(|number| self.books.name(number)).collect();
-        exporters.iter().for_each(|(_, _, lanes)| lanes.abandon());
+        exporters.iter().for_each(|exporter| exporter.lanes.abandon());
         self.reports.finish();
         self.end_user_code(until);
         self.books.finish(late);

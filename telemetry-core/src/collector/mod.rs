@@ -7,10 +7,11 @@ mod engine;
 mod guard;
 mod handle;
 mod report;
+mod self_metrics;
 mod sink;
 
 pub use builder::Builder;
-pub use config::{CheckAtStart, Config};
+pub use config::{CheckAtStart, Config, SelfMetrics};
 pub use guard::Guard;
 pub use handle::{Collector, ScopedFuture};
 pub use report::Report;

@@ -33,7 +33,7 @@ pub(crate) struct Dispatcher {
     pub(crate) observer: Observer,
     pub(crate) flush_interval: Duration,
     /// Metrics of telemetry itself.
-    pub(crate) own_metrics: Box<dyn Fn(u64) -> Vec<Metric> + Send>,
+    pub(crate) own_metrics: Box<dyn Fn() -> Vec<Metric> + Send>,
     pub(crate) complaints: Complaints,
     pub(crate) state: Progress,
 }
@@ -178,7 +178,7 @@ impl Dispatcher {
         self.table.tick();
         let now = self.clock.now();
         let levels = self.table.read_levels(observations, true);
-        let sums = Sums::new(levels, (self.own_metrics)(self.clock.unix_nanos()));
+        let sums = Sums::new(levels, (self.own_metrics)());
         self.dispatch_metrics(&sums, now);
         self.state.ended = self.state.begun;
         if std::mem::take(&mut self.state.again) {

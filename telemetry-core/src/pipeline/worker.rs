@@ -13,6 +13,7 @@ use super::parcel::Parcel;
 use super::schedule::{Aftermath, Next, Pace, Schedule};
 use crate::clock::{Clock, Tick};
 use crate::exporters::{Activity, Delivery, ExportError, ExportReport, Limits, NextAttempt};
+use crate::metrics::SharedHistogram;
 use crate::model::Temporality;
 use crate::thread::random_u64;
 
@@ -38,6 +39,8 @@ pub(crate) struct Job {
     pub(crate) timeout: Duration,
     pub(crate) complaints: Arc<Complaints>,
     pub(crate) reports: Reports,
+    /// How long attempts take, in seconds.
+    pub(crate) durations: Arc<SharedHistogram>,
     /// Where the result of the exporter's own check goes, if one is wanted.
     pub(crate) checked: Option<Sender<Result<(), ExportError>>>,
 }
@@ -92,6 +95,8 @@ impl Worker {
             duration: Duration::from_nanos(now.since(began)),
             next: NextAttempt::Settled,
         };
+        // Of no collector: its values are in no span of the program.
+        self.job.durations.record(report.duration.as_secs_f64(), 0);
         let after = match &ended {
             Some(ended) => self.schedule.ended(parcel, ended.as_ref(), now),
             None => self.schedule.panicked(parcel, now),
