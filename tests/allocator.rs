@@ -70,8 +70,9 @@ fn an_allocator_may_record_what_it_does_whatever_is_being_recorded() {
     let rules = Sampling::new().spans_per_second(1e9).events_per_second(1e9);
     let builder = Collector::builder().ignore_env().sampling(rules).flush_interval(Duration::from_hours(1));
     let collector = builder.exporter(memory.clone()).install().unwrap();
-    let layer =
-        TelemetryLayer::new(&collector).with_span_metrics(SpanMetrics::new()).redact_fields(["secret"]);
+    let layer = TelemetryLayer::new(&collector)
+        .with_span_metrics(SpanMetrics::new())
+        .with_redacted_fields(["secret"]);
     tracing_subscriber::registry().with(layer).init();
     std::thread::spawn(|| {
         let work = || {

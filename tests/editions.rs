@@ -1,11 +1,10 @@
 //! The attributes and macros in crates of every edition: the same text compiled in each of them gives the same values
-//! and the same numbers. `tests/editions/shapes.rs` is that text.
+//! and the same numbers. `tests/editions/shapes` is that text.
 
 use telemetry_layer::metrics::Snapshot;
 use telemetry_layer::model::{Span, Status};
 use telemetry_tests::{Kept, count_of, measured, recorded};
 
-/// What was measured while `f` ran, without any subscriber.
 /// How many calls ended with `ok`, `error`, `panic`, `cancelled`.
 fn ended(metrics: &Snapshot, name: &str) -> [u64; 4] {
     ["ok", "error", "panic", "cancelled"].map(|outcome| count_of(metrics, name, &[("outcome", outcome)]))
@@ -25,7 +24,7 @@ fn check_plain(krate: &str, metrics: &Snapshot) {
     assert_eq!((values.tag("caller"), values.tag("core")), (Some("1"), Some("6")));
     assert_eq!((metrics.total("never"), metrics.total("plain.active")), (1.0, 0.0));
     assert_eq!((ended(metrics, "emitted"), metrics.total("emitted.calls")), ([2, 1, 0, 0], 3.0));
-    let (bare, raw) = (format!("{krate}::shapes::bare"), format!("{krate}::shapes::match"));
+    let (bare, raw) = (format!("{krate}::shapes::plain::bare"), format!("{krate}::shapes::plain::match"));
     assert_eq!(unnamed(metrics, "function.duration"), [&*bare, &raw]);
     assert_eq!(unnamed(metrics, "function.calls"), [&*bare]);
 }
@@ -39,14 +38,16 @@ fn check_async(metrics: &Snapshot) {
 
 fn check_methods(krate: &str, metrics: &Snapshot) {
     assert_eq!((ended(metrics, "self"), ended(metrics, "trait")), ([9, 0, 0, 0], [5, 0, 0, 0]));
-    let (whole, module) =
-        (format!("{krate}::shapes::Whole::counted"), format!("{krate}::shapes::module::counted"));
+    let (whole, module) = (
+        format!("{krate}::shapes::methods::Whole::counted"),
+        format!("{krate}::shapes::methods::module::counted"),
+    );
     assert_eq!(unnamed(metrics, "function.calls"), [&*module]);
     assert_eq!(unnamed(metrics, "function.duration"), [&*whole]);
 }
 
 fn check_two_attributes(krate: &str, metrics: &Snapshot) {
-    let measured = format!("{krate}::shapes::Both::measured");
+    let measured = format!("{krate}::shapes::methods::Both::measured");
     assert_eq!(unnamed(metrics, "function.calls"), [&*measured]);
     assert_eq!(unnamed(metrics, "function.duration"), [&*measured]);
 }

@@ -113,7 +113,7 @@ fn exporters_see_the_newest_one_of_a_bucket_and_a_file_shows_it() {
     let mut flushes = Vec::new();
     let memory = Memory::default();
     let url = format!("file:{}", folder.path().display());
-    let (telemetry, _) = collector(|b| b.export(url).exporter(memory.clone()));
+    let (telemetry, _) = collector(|b| b.endpoint(url).exporter(memory.clone()));
     let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&telemetry));
     with_default(subscriber, || {
         telemetry.scoped(|| {

@@ -230,7 +230,7 @@ fn memory_is_flat_over_many_requests() {
         let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
         pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
     };
-    let collector = Collector::builder().ignore_env().export("discard:").start().unwrap();
+    let collector = Collector::builder().ignore_env().endpoint("discard:").start().unwrap();
     let dispatch = Dispatch::new(registry().with(TelemetryLayer::new(&collector)));
     // A debug build is slow; what could grow grows with each request.
     let many: u64 = if cfg!(debug_assertions) { 200_000 } else { 1_000_000 };

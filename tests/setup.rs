@@ -37,7 +37,7 @@ fn hand_made_items_pass_and_carry_the_global_tags() {
     let (collector, memory) = collector(|b| b.tag("app_name", "shop"));
     let exporter =
         move |batch: &Batch| seen.send(batch.resource().tags().get("app_name").map(str::to_owned)).unwrap();
-    collector.add_exporter(exporter).unwrap();
+    collector.exporter(exporter).unwrap();
     collector.record("custom", 0.42);
     collector.collect_event(&Event::new(Level::ERROR, "by hand", 12).name("n").field("f", 1u64));
     assert!(collector.shutdown(SOON).is_complete());

@@ -3,29 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 
 use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
 use serde_json::Value as Json;
 
-/// Builds the program as `cargo test` builds this test, and finds it.
 fn shop() -> Command {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    let path = PATH.get_or_init(|| {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "-p", "telemetry-examples", "--bin", "shop", "--message-format=json"]);
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
-        let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output().unwrap();
-        let lines = String::from_utf8(output.stdout).unwrap();
-        let messages = lines.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
-        let built = messages.filter_map(|m| Some(PathBuf::from(m.get("executable")?.as_str()?))).next_back();
-        built.expect("cargo builds the shop")
-    });
-    let mut command = Command::new(path);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shop"));
     let ours = std::env::vars_os().map(|(name, _)| name);
     for name in ours.filter(|n| n.to_string_lossy().starts_with("TELEMETRY_") || n == "RUST_LOG") {
         command.env_remove(name);

@@ -23,7 +23,7 @@ fn a_child_keeps_its_ancestors_open() {
     let ours = Ours::default();
     let layer = ours.layer();
     let open = layer.open_spans();
-    let names = || open.list().iter().map(|span| span.name).collect::<Vec<_>>();
+    let names = || open.list().into_iter().map(|span| span.name).collect::<Vec<_>>();
     with_default(registry().with(layer), || {
         let grandparent = info_span!("grandparent");
         let parent = info_span!(parent: &grandparent, "parent");

@@ -19,7 +19,7 @@ fn pay(amount: u64) -> u64 {
 }
 
 fn main() -> Result<(), telemetry_layer::Error> {
-    let _telemetry = telemetry_layer::init_with(Collector::builder().export("console:"))?;
+    let _telemetry = telemetry_layer::init_with(Collector::builder().endpoint("console:"))?;
     for items in 0..2 {
         println!("{:?}", checkout(items));
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::sync::{RwLock, read, write};
+use crate::sync::{Mutex, RwLock, lock, read, write};
 
 /// A moment of one [`Clock`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +25,11 @@ impl Tick {
     /// The number that stands in records.
     pub const fn raw(self) -> u64 {
         self.0
+    }
+
+    /// So much later; for a time without end, the last tick.
+    pub(crate) fn plus(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
     }
 
     /// Nanoseconds from an earlier tick to this one; 0 if that is not earlier.
@@ -82,6 +87,18 @@ impl Clock {
         match &self.source {
             Source::System => machine::announced().map(Tick),
             Source::Manual(_) => None,
+        }
+    }
+
+    /// How long to wait for a moment; none where a test moves the clock, which then tells [whoever asked](Self::on_move).
+    pub(crate) fn time_until(&self, moment: Tick) -> Option<Duration> {
+        self.is_system().then(|| Duration::from_nanos(moment.since(self.now())))
+    }
+
+    /// Calls that, as long as it gives true, each time a test has moved the clock.
+    pub(crate) fn on_move(&self, moved: impl Fn() -> bool + Send + Sync + 'static) {
+        if let Source::Manual(clock) = &self.source {
+            lock(&clock.0.watchers).push(Box::new(moved));
         }
     }
 
@@ -196,16 +213,29 @@ impl Anchors {
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<Hands>);
 
-#[derive(Debug)]
 struct Hands {
     ticks: AtomicU64,
     unix_nanos: AtomicU64,
+    watchers: Mutex<Vec<Watcher>>,
+}
+
+/// Told that time has passed; whether it wants to be told again.
+type Watcher = Box<dyn Fn() -> bool + Send + Sync>;
+
+impl std::fmt::Debug for Hands {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hands")
+            .field("ticks", &self.ticks)
+            .field("unix_nanos", &self.unix_nanos)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ManualClock {
     /// A clock that stands at that many nanoseconds since the Unix epoch.
     pub fn new(unix_nanos: u64) -> Self {
-        Self(Arc::new(Hands { ticks: AtomicU64::new(0), unix_nanos: AtomicU64::new(unix_nanos) }))
+        let (ticks, unix_nanos) = (AtomicU64::new(0), AtomicU64::new(unix_nanos));
+        Self(Arc::new(Hands { ticks, unix_nanos, watchers: Mutex::default() }))
     }
 
     /// Time passes.
@@ -213,6 +243,7 @@ impl ManualClock {
         let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         self.0.ticks.fetch_add(nanos, Relaxed);
         self.0.unix_nanos.fetch_add(nanos, Relaxed);
+        lock(&self.0.watchers).retain(|watcher| watcher());
     }
 
     /// Somebody sets the wall clock; no time passes.

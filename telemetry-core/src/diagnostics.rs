@@ -1,55 +1,173 @@
 //! What telemetry says about itself: short lines on standard error, never through `tracing`.
+//!
+//! A thread of its own writes them, so nobody waits where standard error is a pipe that nobody reads. What waits is bounded;
+//! lines for which there is no room are counted, and that is said.
 
-use std::collections::HashSet;
-use std::fmt::Arguments;
+use std::collections::{HashSet, VecDeque};
+use std::fmt::{Arguments, Write as _};
 use std::io::Write as _;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use crate::sync::{Mutex, lock};
-use crate::thread::Suppression;
+use crate::thread::suppress_this_thread;
 
-/// One line, from a thread of ours or from whoever sets telemetry up.
-pub(crate) fn warn(text: Arguments<'_>) {
-    // Where standard error is closed there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "telemetry: {text}");
-}
-
-/// What was said once is not said again; beyond that many things, nothing new is said.
+/// So many lines wait, each of at most so many bytes.
 const MOST: usize = 256;
+const MOST_BYTES: usize = 4 << 10;
+/// A report of a shutdown has as many lines as there are exporters.
+const MOST_OF_REPORT: usize = 64 << 10;
 
-#[derive(Default)]
-struct Pending {
-    said: HashSet<String>,
-    lines: Vec<String>,
+static LINES: Mutex<Lines> = Mutex::new(Lines::new());
+static CHANGED: Condvar = Condvar::new();
+
+struct Lines {
+    waiting: VecDeque<String>,
+    /// Lines for which there was no room.
+    dropped: u64,
+    /// The thread is there.
+    has_writer: bool,
+    is_writing: bool,
+    /// What was said once is not said again; beyond so many things, nothing new is said.
+    said: Option<HashSet<String>>,
 }
 
-static PENDING: Mutex<Option<Pending>> = Mutex::new(None);
-
-/// One line from a thread that records, which must not wait for standard error: the aggregator prints it. The
-/// same line is printed once.
-pub(crate) fn warn_later(text: Arguments<'_>) {
-    let text = text.to_string();
-    // The lock is held while memory is asked for.
-    let _suppression = Suppression::begin();
-    let mut pending = lock(&PENDING);
-    let pending = pending.get_or_insert_default();
-    if pending.said.len() < MOST && !pending.said.contains(&text) {
-        pending.lines.push(text.clone());
-        pending.said.insert(text);
+impl Lines {
+    const fn new() -> Self {
+        Self { waiting: VecDeque::new(), dropped: 0, has_writer: false, is_writing: false, said: None }
     }
 }
 
-pub(crate) fn print_pending() {
-    let mut pending = lock(&PENDING);
-    let lines = pending.as_mut().map(|p| std::mem::take(&mut p.lines)).unwrap_or_default();
-    drop(pending);
-    for line in lines {
-        warn(format_args!("{line}"));
+fn lines() -> MutexGuard<'static, Lines> {
+    LINES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One line, from a thread of ours or from whoever sets telemetry up. Nobody waits until it is written.
+pub(crate) fn warn(text: Arguments<'_>) {
+    put(printable(text, MOST_BYTES));
+    start();
+}
+
+/// Some lines.
+pub(crate) fn warn_report(text: Arguments<'_>) {
+    put(printable(text, MOST_OF_REPORT));
+    start();
+}
+
+/// One line from a thread that records, which starts no thread. The same line is written once.
+pub(crate) fn warn_once(text: Arguments<'_>) {
+    let text = printable(text, MOST_BYTES);
+    let mut known = lines();
+    let said = known.said.get_or_insert_default();
+    if said.len() >= MOST || !said.insert(text.clone()) {
+        return;
+    }
+    drop(known);
+    put(text);
+}
+
+/// Starts the thread that writes, where it is not there yet.
+pub(crate) fn start() {
+    let mut known = lines();
+    if known.has_writer || known.waiting.is_empty() {
+        return;
+    }
+    let thread = std::thread::Builder::new().name("telemetry-stderr".to_owned());
+    known.has_writer = thread.spawn(write).is_ok();
+}
+
+/// Waits until all that was said is written, but only so long.
+pub(crate) fn flush(at_most: Duration) {
+    start();
+    let (until, mut known) = (Instant::now() + at_most, lines());
+    while known.has_writer && (known.is_writing || !known.waiting.is_empty()) {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        known = CHANGED.wait_timeout(known, left).unwrap_or_else(PoisonError::into_inner).0;
     }
 }
 
-/// All that was said so far.
+fn put(line: String) {
+    let mut known = lines();
+    if known.waiting.len() < MOST {
+        known.waiting.push_back(line);
+    } else {
+        known.dropped += 1;
+    }
+    drop(known);
+    CHANGED.notify_all();
+}
+
+fn write() {
+    suppress_this_thread();
+    let mut known = lines();
+    loop {
+        let dropped = std::mem::take(&mut known.dropped);
+        let more = (dropped > 0).then(|| format!("{dropped} more lines could not be written"));
+        let Some(line) = known.waiting.pop_front().or(more) else {
+            known.is_writing = false;
+            CHANGED.notify_all();
+            known = CHANGED.wait(known).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        };
+        known.is_writing = true;
+        if !known.waiting.is_empty() {
+            known.dropped += dropped;
+        }
+        drop(known);
+        // Where standard error is closed there is nobody to tell.
+        let _ = writeln!(std::io::stderr(), "telemetry: {line}");
+        known = lines();
+    }
+}
+
+/// At most so many bytes of a text, in which nothing moves the cursor or changes the terminal: it may hold names of the
+/// program, or come from outside of it.
+fn printable(text: Arguments<'_>, most: usize) -> String {
+    struct Cut(String, usize);
+    impl std::fmt::Write for Cut {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            for c in text.chars() {
+                if self.0.len() >= self.1 {
+                    return Err(std::fmt::Error);
+                }
+                match c {
+                    '\n' => self.0.push('\n'),
+                    c if c.is_control() || is_invisible(c) => write!(self.0, "{}", c.escape_unicode())?,
+                    c => self.0.push(c),
+                }
+            }
+            Ok(())
+        }
+    }
+    let mut cut = Cut(String::new(), most);
+    if cut.write_fmt(text).is_err() {
+        cut.0.push_str(" ..");
+    }
+    cut.0.truncate(cut.0.trim_end().len());
+    cut.0
+}
+
+/// Line separators, marks of direction and the like, by which a line can seem to be another.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// All that was said once so far.
 #[cfg(all(test, not(shuttle)))]
 pub(crate) fn said() -> Vec<String> {
-    let pending = lock(&PENDING);
-    pending.as_ref().map(|p| p.said.iter().cloned().collect()).unwrap_or_default()
+    lines().said.as_ref().map(|said| said.iter().cloned().collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_and_moves_no_cursor() {
+        let text = printable(format_args!("a\u{1b}[2J{}\u{202e}b", "x"), 100);
+        assert_eq!(text, "a\\u{1b}[2Jx\\u{202e}b");
+        assert_eq!(printable(format_args!("{}", "y".repeat(50)), 10), format!("{} ..", "y".repeat(10)));
+    }
 }

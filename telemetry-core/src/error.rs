@@ -12,6 +12,7 @@ use crate::exporters::{EndpointError, ExportError};
 pub enum Error {
     /// A setting is wrong, in code, in the environment or in a file.
     #[error("{name}={value}: {reason}")]
+    #[non_exhaustive]
     Config {
         /// The variable or the field.
         name: String,
@@ -25,6 +26,7 @@ pub enum Error {
     Endpoint(#[from] EndpointError),
     /// A backend did not answer at the start, and `check_at_start` is `fail`.
     #[error("exporter {exporter}: the check at the start failed: {source}")]
+    #[non_exhaustive]
     Check {
         /// The exporter.
         exporter: String,
@@ -33,12 +35,16 @@ pub enum Error {
     },
     /// A reader could not take its source.
     #[error("reader {reader}: {source}")]
+    #[non_exhaustive]
     Reader {
         /// The reader.
         reader: String,
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An exporter can't be used.
+    #[error("an exporter can't be used: {0}")]
+    Exporter(String),
     /// There is a global collector already.
     #[error("a global collector is installed already; a program has one")]
     AlreadyInstalled,
@@ -54,11 +60,17 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn config(
-        name: impl Into<String>,
-        value: impl fmt::Display,
-        reason: impl fmt::Display,
-    ) -> Self {
+    pub(crate) fn exporter(reason: impl Into<String>) -> Self {
+        Self::Exporter(reason.into())
+    }
+
+    pub(crate) fn reader(reason: &str) -> Self {
+        Self::Reader { reader: "of the program".to_owned(), source: reason.into() }
+    }
+
+    /// A setting that is wrong.
+    #[doc(hidden)]
+    pub fn config(name: impl Into<String>, value: impl fmt::Display, reason: impl fmt::Display) -> Self {
         Self::Config { name: name.into(), value: value.to_string(), reason: reason.to_string() }
     }
 }

@@ -7,7 +7,7 @@
 //! use std::time::Duration;
 //! use telemetry_core::{Collector, counter, timer};
 //!
-//! let collector = Collector::builder().tag("env", "test").export("discard:").start()?;
+//! let collector = Collector::builder().tag("env", "test").endpoint("discard:").start()?;
 //! collector.scoped(|| {
 //!     counter("orders").inc();
 //!     timer("work").time(|| ());
@@ -26,7 +26,7 @@ pub mod exporters;
 mod instrument;
 pub mod metrics;
 pub mod model;
-pub mod pipeline;
+mod pipeline;
 pub mod sampling;
 #[doc(hidden)]
 pub mod sync;
@@ -45,8 +45,8 @@ pub use instrument::{
     Counter, Gauge, Histogram, Meter, Timer, TimerGuard, UpDownCounter, With, counter, gauge, histogram,
     meter, timer, up_down_counter,
 };
-pub use pipeline::Ledger;
 #[doc(hidden)]
 pub use pipeline::Writer;
+pub use pipeline::ledger;
 pub use thread::{suppress, suppress_future};
 pub use tracing_core::Level;

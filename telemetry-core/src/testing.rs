@@ -24,8 +24,8 @@
 use std::sync::Arc;
 
 pub use crate::clock::ManualClock;
-use crate::exporters::{Batch, Delivery, ExportError, Exporter, MetricRef};
-use crate::metrics::Snapshot;
+use crate::exporters::{Batch, Delivery, ExportError, Exporter};
+use crate::metrics::{MetricRef, Snapshot};
 use crate::model::{Event, Kind, Metric, Number, Span, Text, Value};
 use crate::sync::{Mutex, lock};
 

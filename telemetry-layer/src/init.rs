@@ -5,7 +5,7 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::TelemetryLayer;
+use crate::layer::TelemetryLayer;
 
 /// Sets everything up from the environment: a global collector from `TELEMETRY_*`, and a global `tracing`
 /// subscriber that obeys `RUST_LOG` (`info` where that is not set).
@@ -24,9 +24,7 @@ pub fn init() -> Result<Guard, Error> {
 pub fn init_with(builder: Builder) -> Result<Guard, Error> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let filter = filter.try_from_env().or_else(|e| match std::env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(value) if !value.trim().is_empty() => {
-            Err(Error::Config { name: EnvFilter::DEFAULT_ENV.into(), value, reason: e.to_string() })
-        }
+        Ok(value) if !value.trim().is_empty() => Err(Error::config(EnvFilter::DEFAULT_ENV, value, e)),
         _ => Ok(EnvFilter::new("info")),
     })?;
     if Collector::has_global() {

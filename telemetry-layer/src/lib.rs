@@ -2,7 +2,7 @@
 //!
 //! Add [`TelemetryLayer`] to the subscriber you have, or let [`init`] set up everything from the environment;
 //! annotate functions with [`count_me`] and [`time_me`]; read metrics, events and spans where an exporter put
-//! them.
+//! them. No async runtime is needed, recording never blocks, and what is lost is counted.
 //!
 //! ```
 //! use telemetry_layer::prelude::*;
@@ -14,11 +14,195 @@
 //!     items * 10
 //! }
 //!
-//! let _telemetry = telemetry_layer::init_with(Collector::builder().export("discard:"))?;
+//! let _telemetry = telemetry_layer::init_with(Collector::builder().endpoint("discard:"))?;
 //! checkout(3);
 //! # Ok::<(), telemetry_layer::Error>(())
 //! ```
-
+//!
+//! With `console:` in place of `discard:`, or with `TELEMETRY_EXPORT_ENDPOINTS=console:` and [`init`], that prints a span,
+//! an event and two metrics when `_telemetry` is dropped at the end of `main`. Keep it in a variable with a name: `let _ = ..`
+//! drops it at once.
+//!
+//! | you want | look at |
+//! | --- | --- |
+//! | spans and events from `tracing` | [`TelemetryLayer`], [`init`] |
+//! | functions counted and timed | [`count_me`], [`time_me`]; in the middle of one [`count!`], [`time!`] |
+//! | metrics of your own | [`counter()`], [`gauge()`](gauge()), [`histogram()`](histogram()), [`timer()`], [`meter()`], [`up_down_counter()`] |
+//! | spans measured, open spans seen | [`SpanMetrics`], [`OpenSpans`] |
+//! | traces across services | [`HttpServerLayer`], [`inject_headers`], [`with_remote_parent`], [`SpanExt`] |
+//! | an exporter of your own | [`Exporter`]; those that are there: [`exporters`] |
+//! | settings | [`Builder`], [`Config`], [the variables](#variables) |
+//! | to know that nothing is lost | [`Collector::ledger`], [`Report`] |
+//!
+//! # Guides
+//!
+//! ## Add the layer to a subscriber you have
+//!
+//! ```
+//! use telemetry_layer::prelude::*;
+//! use tracing_subscriber::filter::LevelFilter;
+//!
+//! let telemetry = Collector::builder().tag("env", "test").endpoint("discard:").install()?;
+//! let layer = TelemetryLayer::new(&telemetry).with_redacted_fields(["password", "*.token"]);
+//! tracing_subscriber::registry().with(LevelFilter::INFO).with(layer).init();
+//! tracing::info_span!("login", password = "secret").in_scope(|| tracing::info!("done"));
+//! # Ok::<(), telemetry_layer::Error>(())
+//! ```
+//!
+//! `install` makes the collector the global one, which attributes and instruments of all threads feed; `start` gives one
+//! that is used only where it is handed to, or scoped ([`Collector::scoped`]). Metrics pass neither through filters nor
+//! through sampling: they are exact with `RUST_LOG=off` too.
+//!
+//! ## Measure functions
+//!
+//! ```
+//! use telemetry_layer::prelude::*;
+//!
+//! #[time_me(name = "shop.pay", outcome, tags(method = "card"))]
+//! fn pay(amount: u64) -> Result<u64, String> {
+//!     count!("shop.turnover", amount);
+//!     if amount == 0 { Err("nothing to pay".to_owned()) } else { Ok(amount) }
+//! }
+//!
+//! let collector = Collector::builder().start()?;
+//! let _ = collector.scoped(|| (pay(5), pay(0)));
+//! assert_eq!(collector.snapshot().total("shop.turnover"), 5.0);
+//! # Ok::<(), telemetry_layer::Error>(())
+//! ```
+//!
+//! Beside `#[tracing::instrument]`, write `#[time_me(span = false)]`: there is one span then, the one you have.
+//!
+//! ## Follow a trace across services
+//!
+//! A server opens the span of a request inside of [`with_remote_parent`], a client sends what [`current_trace_context`]
+//! says. With the feature `tower`, [`HttpServerLayer`] does the server's part for axum and everything else that is built on
+//! tower, and measures `http.server.request.duration`; with the feature `http`, [`inject_headers`] does the client's.
+//!
+//! ```
+//! use telemetry_layer::model::TraceContext;
+//! use telemetry_layer::{current_trace_context, with_remote_parent};
+//!
+//! fn handle(header: impl Fn(&str) -> Option<&'static str>) {
+//!     let span = with_remote_parent(TraceContext::extract(header), || tracing::info_span!("request"));
+//!     span.in_scope(|| {
+//!         if let Some(context) = current_trace_context() {
+//!             context.inject(|name, value| println!("{name}: {value}"));
+//!         }
+//!     });
+//! }
+//! # handle(|_| None);
+//! ```
+//!
+//! ## Keep less
+//!
+//! ```
+//! use telemetry_layer::prelude::*;
+//! use telemetry_layer::{SpanMetrics, sampling::Sampling};
+//!
+//! let sampling = Sampling::new().spans("health*", 0.0)?.events_per_second(1000.0);
+//! let collector = Collector::builder().sample_rate(0.1).sampling(sampling).start()?;
+//! let layer = TelemetryLayer::new(&collector)
+//!     .with_span_metrics(SpanMetrics::new().target("shop*"))
+//!     .without_fields(["internal*"]);
+//! # drop(layer);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A trace is kept whole or not at all, decided when it begins. [`SpanMetrics`] counts spans before that.
+//!
+//! ## Test what a program tells
+//!
+//! With the feature `testing`: an exporter that keeps everything, a clock that only the test moves, and assertions that
+//! show what was there instead. A scoped collector belongs to one test, so tests run in parallel.
+//!
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use telemetry_layer::prelude::*;
+//! use telemetry_layer::testing::{Memory, assert_counter};
+//!
+//! let memory = Memory::new();
+//! let collector = Collector::builder().ignore_env().exporter(memory.clone()).start()?;
+//! collector.scoped(|| counter("orders").with(&[("currency", "EUR")]).inc());
+//! assert_counter(&collector.snapshot(), "orders", &[("currency", "EUR")], 1);
+//! # Ok::<(), telemetry_layer::Error>(())
+//! ```
+//!
+//! ## Send it elsewhere
+//!
+//! An [`Exporter`] is a type, or for the start a closure. Each has a thread and bounded queues of its own: a slow or failing
+//! one takes nothing from the others.
+//!
+//! ```
+//! use telemetry_layer::prelude::*;
+//!
+//! let failed = |batch: &Batch| {
+//!     for span in batch.spans().filter(|span| span.status().is_error()) {
+//!         println!("{} failed", span.name());
+//!     }
+//! };
+//! let collector = Collector::builder().exporter(failed).start()?;
+//! # drop(collector);
+//! # Ok::<(), telemetry_layer::Error>(())
+//! ```
+//!
+//! ## End in order
+//!
+//! The [`Guard`] that `install` and [`init`] return shuts everything down when it is dropped: what was recorded is delivered
+//! before the deadline, and what was not is said. `std::process::exit` and a signal without a handler end a program without
+//! that.
+//!
+//! ```
+//! use std::time::Duration;
+//! use telemetry_layer::prelude::*;
+//!
+//! let telemetry = Collector::builder().endpoint("discard:").install()?;
+//! counter("orders").inc();
+//! let report = telemetry.shutdown(Duration::from_secs(10));
+//! assert!(report.is_complete() && report.ledger().balances(), "{report}");
+//! # Ok::<(), telemetry_layer::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | by default | what it adds |
+//! | --- | --- | --- |
+//! | `macros` | yes | [`count_me`], [`time_me`], [`count!`], [`time!`], [`gauge!`](macro@gauge), [`histogram!`](macro@histogram), [`record!`] and the catalogue of what they measure |
+//! | `console` | yes | the exporter `console:`, one readable line an item |
+//! | `file` | yes | the exporter `file:DIR`, JSON lines in files that rotate by size |
+//! | `env-filter` | yes | [`init`] and [`init_with`], which read `RUST_LOG` |
+//! | `serde` | with `file` | `Serialize` and `Deserialize` for [`Config`] and the model |
+//! | `http` | | [`inject_headers`] and [`extract_headers`]: trace context in `http::HeaderMap` |
+//! | `tower` | | [`HttpServerLayer`], for axum and everything else that is built on tower; `http` with it |
+//! | `testing` | | [`testing`]: an exporter that keeps everything, assertions |
+//! | `full` | | all of these |
+//!
+//! # Variables
+//!
+//! What the environment can set. Code wins over it; a wrong value fails the start and names its variable; an empty variable is
+//! one that is not set. What each of them does stands with the field of the same name of [`Config`], which can also be read
+//! from a file with `serde`. Numbers are whole and above 0 where nothing else is said.
+//!
+//! | variable | default | range |
+//! | --- | --- | --- |
+//! | `TELEMETRY_ENABLED` | `true` | `true`, `1`, `false`, `0` |
+//! | `TELEMETRY_EXPORT_ENDPOINTS` | none | URLs, separated by commas: `console:`, `console:stderr`, `file:DIR`, `discard:` |
+//! | `TELEMETRY_SAMPLE_RATE` | 1.0 | from 0 to 1: the share of traces that are kept |
+//! | `TELEMETRY_TAGS` | none | `key: value, key2: value2`, at most 25; on everything exported |
+//! | `TELEMETRY_MIN_LEVEL` | none: all measurements are taken | `error`, `warn`, `info`, `debug`, `trace` |
+//! | `TELEMETRY_CHECK_AT_START` | `warn` | `warn`, `fail`, `off` |
+//! | `TELEMETRY_FLUSH_INTERVAL_MS` | 5000 | milliseconds |
+//! | `TELEMETRY_SHUTDOWN_TIMEOUT_MS` | 5000 | milliseconds |
+//! | `TELEMETRY_BUFFER_SIZE` | 1000 | spans and events; at 90% they are moved on before their time |
+//! | `TELEMETRY_BUFFER_BYTES` | 16777216 (16 MiB) | bytes |
+//! | `TELEMETRY_BACK_PRESSURE_MS` | none: what finds no room is dropped | milliseconds that a thread waits for room |
+//! | `TELEMETRY_EXPORTER_BYTES` | 8388608 (8 MiB) | bytes, for each exporter |
+//! | `TELEMETRY_MAX_SERIES` | 2000 | series of one metric: the cardinality limit |
+//! | `TELEMETRY_METRICS_BYTES` | 33554432 (32 MiB) | bytes |
+//! | `TELEMETRY_ZERO_SERIES` | `false` | `true`, `1`, `false`, `0` |
+//! | `TELEMETRY_SERIES_EXPIRATION_MS` | none: series are kept | milliseconds |
+//! | `TELEMETRY_CALLBACK_TIMEOUT_MS` | 1000 | milliseconds |
+//! | `RUST_LOG` | `info` | what `tracing_subscriber::EnvFilter` takes; for spans and events, with [`init`] |
+//! | `RUST_BACKTRACE` | none | `1`, `full`: panics have a backtrace, with [`install_panic_hook`] |
 //!
 //! # Limits
 //!
@@ -26,49 +210,48 @@
 //! | --- | --- |
 //! | a text in a field, a name, a status message | 8 KiB; longer ones are cut |
 //! | the fields of one span or event | 32 KiB, and the first 255; what does not fit is counted in the item |
+//! | links of a span | 128 |
 //! | tags of a metric, or global ones | 25 |
 //! | series of one metric | 2000 (`max_series`); the next ones are summed up in one |
 //! | memory | `buffer_bytes`, `exporter_bytes`, `metrics_bytes` of [`Config`] |
 
-mod context;
-#[cfg(feature = "http")]
-mod headers;
+mod events;
+mod fields;
 mod heartbeat;
-#[cfg(feature = "tower")]
-mod http_server;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "env-filter")]
 mod init;
 mod layer;
-mod local;
-mod locked;
-mod log_record;
-mod metric_fields;
-#[cfg(all(test, shuttle))]
-mod models;
+mod layers;
 mod open_spans;
 mod panics;
-mod plan;
-mod store;
-mod visit;
+#[cfg(feature = "macros")]
+mod private;
+mod remote;
+mod span_ext;
+mod spans;
+mod tracer;
 
-pub use context::{SetParentError, SpanExt, current_trace_context, with_remote_parent};
-#[cfg(feature = "http")]
-pub use headers::{extract_headers, inject_headers};
+pub use self::fields::SpanMetrics;
 #[cfg(feature = "tower")]
-pub use http_server::{HttpServer, HttpServerFuture, HttpServerLayer};
+pub use self::http::{HttpServer, HttpServerFuture, HttpServerLayer};
+#[cfg(feature = "http")]
+pub use self::http::{extract_headers, inject_headers};
 #[cfg(feature = "env-filter")]
-pub use init::{init, init_with};
-pub use layer::TelemetryLayer;
-pub use open_spans::{OpenSpan, OpenSpans};
-pub use panics::install_panic_hook;
-pub use plan::SpanMetrics;
+pub use self::init::{init, init_with};
+pub use self::layer::TelemetryLayer;
+pub use self::open_spans::{OpenSpan, OpenSpans};
+pub use self::panics::install_panic_hook;
+pub use self::remote::with_remote_parent;
+pub use self::span_ext::{SetParentError, SpanExt, current_trace_context};
 
 #[cfg(feature = "testing")]
 pub use telemetry_core::testing;
 pub use telemetry_core::{
     Batch, Builder, CheckAtStart, Collector, Config, Counter, Delivery, Error, ExportError, Exporter, Gauge,
-    Guard, Histogram, Ledger, Level, Meter, Report, ScopedFuture, Signal, Timer, TimerGuard, UpDownCounter,
-    With, clock, counter, exporters, gauge, histogram, meter, metrics, model, pipeline, sampling, suppress,
+    Guard, Histogram, Level, Meter, Report, ScopedFuture, Signal, Timer, TimerGuard, UpDownCounter, With,
+    clock, counter, exporters, gauge, histogram, ledger, meter, metrics, model, sampling, suppress,
     suppress_future, thread, timer, up_down_counter,
 };
 #[cfg(feature = "macros")]
@@ -86,7 +269,9 @@ pub mod prelude {
     pub use tracing_subscriber::util::SubscriberInitExt as _;
 }
 
+/// For what the macros expand to. Nothing here is for users, and all of it may change.
 #[cfg(feature = "macros")]
 #[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
+pub mod __private {
+    pub use crate::private::*;
+}

@@ -7,18 +7,18 @@ use std::time::Duration;
 use telemetry_core::Level;
 use telemetry_core::model::{SpanContext, SpanId, Text, Value};
 
-use crate::layer::Inner;
+use crate::tracer::Tracer;
 
 /// Shows the spans of one layer that are open. It does not keep the layer alive.
 #[derive(Clone, Debug)]
-pub struct OpenSpans(Weak<Inner>);
+pub struct OpenSpans(Weak<Tracer>);
 
 /// A span that is open.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OpenSpan {
-    /// What is done.
-    pub name: &'static str,
+    /// What is done: the name of its call site, or the one that a field `otel.name` gave it.
+    pub name: Text,
     /// The module or component that opened it.
     pub target: &'static str,
     /// How detailed.
@@ -38,7 +38,7 @@ impl OpenSpans {
         self.0.strong_count() == 0
     }
 
-    pub(crate) fn new(layer: &Arc<Inner>) -> Self {
+    pub(crate) fn new(layer: &Arc<Tracer>) -> Self {
         Self(Arc::downgrade(layer))
     }
 
@@ -48,8 +48,8 @@ impl OpenSpans {
         let now = layer.sink.clock().now();
         let mut all = Vec::new();
         layer.store.each(|slot| {
-            let (id, fields) = (slot.id(), slot.all_fields());
-            let (site, start, parent_span_id) = (slot.site(), slot.start(), slot.parent());
+            let (id, fields, late_name) = (slot.id(), slot.all_fields(), slot.late_name());
+            let (site, start, parent_span_id) = (slot.site(), slot.start(), slot.parent_span());
             // Only if it was the same span all the time.
             fence(Acquire);
             let Some((context, site)) = slot.context(id).zip(site).filter(|(context, _)| context.sampled)
@@ -57,7 +57,7 @@ impl OpenSpans {
                 return;
             };
             all.push(OpenSpan {
-                name: site.name(),
+                name: late_name.map_or(Text::Borrowed(site.name()), Text::Owned),
                 target: site.target(),
                 level: *site.level(),
                 context,
@@ -68,5 +68,26 @@ impl OpenSpans {
         });
         all.sort_by_key(|span| std::cmp::Reverse(span.age));
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use telemetry_core::Collector;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use crate::TelemetryLayer;
+
+    #[test]
+    fn an_open_span_has_the_name_that_it_was_given_late() {
+        let collector = Collector::builder().ignore_env().start().unwrap();
+        let layer = TelemetryLayer::new(&collector);
+        let open = layer.open_spans();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let span = tracing::info_span!("request", otel.name = tracing::field::Empty);
+            assert_eq!(open.list()[0].name, "request");
+            span.record("otel.name", "GET /orders");
+            assert_eq!(open.list()[0].name, "GET /orders");
+        });
     }
 }

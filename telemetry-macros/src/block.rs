@@ -6,7 +6,7 @@ use quote::{ToTokens as _, quote};
 use syn::{Attribute, Error, ImplItem, Item, ItemImpl, ItemMod, Result, Signature, Type, parse_quote};
 
 use crate::args::{AttributeArgs, Kind};
-use crate::expand::root;
+use crate::tokens::root;
 
 pub(crate) struct Block<'a> {
     /// As they stand in the brackets.

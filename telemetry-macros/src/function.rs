@@ -2,8 +2,11 @@
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::{AttrStyle, Attribute, Error, Result, ReturnType, Signature, Type, Visibility, parse_quote};
+use syn::{
+    AttrStyle, Attribute, Error, LitStr, Result, ReturnType, Signature, Type, Visibility, parse_quote,
+};
 
 use crate::args::AttributeArgs;
 
@@ -55,6 +58,12 @@ impl Function {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What its author calls it.
+    pub(crate) fn name(&self) -> LitStr {
+        let name = &self.signature.ident;
+        LitStr::new(&name.unraw().to_string(), name.span())
     }
 
     /// Its body as the last expression of another one.

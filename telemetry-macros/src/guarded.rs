@@ -1,15 +1,13 @@
 //! Functions that are measured by something that is dropped when the call is over.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{GenericArgument, LitStr, PathArguments, ReturnType, Type, TypeParamBound};
 
 use crate::args::{AttributeArgs, Common, ErrorType, Kind};
-use crate::expand::{
-    Metric, dynamic_tags, has_dynamic_tags, has_usual_span, in_scope, local, nameable, open_span,
-    outcome_sites, private, site,
-};
 use crate::function::Function;
+use crate::site::{Metric, outcome_sites, site};
+use crate::tokens::{dynamic_tags, has_dynamic_tags, in_scope, local, nameable, private};
 
 const ACTIVE: &str = "__active";
 const TIMER: &str = "__timer";
@@ -86,8 +84,11 @@ impl<'a> Guarded<'a> {
 
     /// Whether its span has nothing that the site of its timer does not know.
     fn has_usual_span(&self) -> bool {
+        let args = self.args;
+        let has_fields = args.fields.as_ref().is_some_and(|fields| !fields.is_empty());
         let is_known = matches!(self.flow, Flow::Sync | Flow::Async);
-        self.has_span && is_known && has_usual_span(self.args)
+        let is_plain = args.name.is_none() && args.err.is_none() && !has_fields;
+        self.has_span && is_known && is_plain && !has_dynamic_tags(&args.common)
     }
 
     /// How many run now.
@@ -141,8 +142,30 @@ impl<'a> Guarded<'a> {
         if self.flow != Flow::Sync {
             return timer;
         }
-        let open = open_span(args, self.function);
+        let open = self.open_span();
         quote!(#p::Spanned::new(#timer, #open))
+    }
+
+    /// Opens a span of which more is to be said than the site of its timer knows.
+    fn open_span(&self) -> TokenStream {
+        let Self { args, p, .. } = self;
+        let name = args.name.clone().unwrap_or_else(|| self.function.name());
+        let level = args.common.level.clone().unwrap_or_else(|| Ident::new("INFO", Span::call_site()));
+        // By the first one the layer knows that the span is measured already.
+        let own = ["telemetry.timed"].into_iter();
+        let own =
+            own.chain(args.outcome.then_some("otel.status_code")).chain(args.err.as_ref().map(|_| "error"));
+        if let Some(fields) = args.fields.as_ref().filter(|fields| !fields.is_empty()) {
+            let own = own.map(|name| quote!(#name = #p::tracing::field::Empty));
+            return quote!(#p::tracing::span!(
+                target: ::core::module_path!(), #p::Level::#level, #name, #(#own,)* #fields
+            ));
+        }
+        quote!({
+            static SPAN: #p::SpanSite =
+                #p::SpanSite::new(::core::module_path!(), #name, #p::Level::#level, &[#(#own),*]);
+            #p::open(&SPAN)
+        })
     }
 
     /// Its site, or one for each outcome.
@@ -162,7 +185,7 @@ impl<'a> Guarded<'a> {
             let begin = if self.args.outcome { quote!(told) } else { quote!(timed) };
             return quote!(#p::InSpan::new(#p::#begin(#sites), #future));
         }
-        let (start, open) = (self.start(), open_span(self.args, self.function));
+        let (start, open) = (self.start(), self.open_span());
         let begin = if self.looks() { quote!(told_in) } else { quote!(timed_in) };
         quote!(#p::InSpan::new(#p::#begin(#start, #p::begun(#open)), #future))
     }

@@ -1,15 +1,18 @@
 //! The attributes and macros of `telemetry-layer`, which re-exports them; nobody depends on this crate alone.
 //!
-//! What comes in is parsed (`args`, `function`) and expanded (`expand`, `guarded`, `block`) to calls of
-//! `telemetry_layer::__private`. When an argument is wrong, the function is emitted as it was, beside the error.
+//! What comes in is parsed (`args`, `function`) and expanded (`expand`, `guarded`, `block`, of the pieces that `tokens`
+//! and `site` make) to calls of `telemetry_layer::__private`. When an argument is wrong, the function is emitted as it
+//! was, beside the error.
 
 mod args;
 mod block;
 mod expand;
 mod function;
 mod guarded;
+mod site;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use proc_macro::TokenStream;
 use proc_macro2::{Delimiter, TokenTree};

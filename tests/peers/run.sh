@@ -10,5 +10,5 @@ for run in a b; do
     $p bench ${ROUNDS:-7} > "$out/$run.jsonl"
     $p e2e ${E2E_ROUNDS:-3} > "$out/e2e-$run.jsonl"
 done
-$p instr > "$out/instr.jsonl"
+$p instr --lines > "$out/instr.jsonl"
 $p report "$out/a.jsonl" "$out/b.jsonl" "$out/e2e-a.jsonl" "$out/e2e-b.jsonl" "$out/instr.jsonl" > "$out/RESULTS.md"

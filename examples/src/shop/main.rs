@@ -73,10 +73,10 @@ fn main() -> ExitCode {
 fn set_up(flags: &Flags, slowest: &Arc<Slowest>) -> Result<Guard, telemetry_layer::Error> {
     let mut builder = Collector::builder().exporter(slowest.exporter());
     for url in &flags.export {
-        builder = builder.export(url);
+        builder = builder.endpoint(url);
     }
     if flags.export.is_empty() && std::env::var_os("TELEMETRY_EXPORT_ENDPOINTS").is_none() {
-        builder = builder.export("file:target/telemetry");
+        builder = builder.endpoint("file:target/telemetry");
     }
     telemetry_layer::init_with(builder)
 }

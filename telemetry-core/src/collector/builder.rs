@@ -8,17 +8,22 @@ use std::time::Duration;
 use crossbeam_channel::unbounded;
 use tracing_core::Level;
 
-use super::core::lock;
-use super::handle::Running;
-use super::{CheckAtStart, Collector, Config, Core, Guard, current};
+use super::config::{CheckAtStart, Config};
+use super::current;
+use super::engine::Engine;
+use super::guard::Guard;
+use super::handle::Collector;
 use crate::Error;
 use crate::clock::Clock;
-use crate::exporters::{self, Exporter};
+use crate::exporters::{self, ExportReport, Route};
 use crate::metrics::{Reader, Table, View};
 use crate::model::{Resource, Text};
-use crate::pipeline::aggregator::{Aggregator, Command};
-use crate::pipeline::buffer::Buffers;
+use crate::pipeline::buffers::Buffers;
+use crate::pipeline::dispatcher::{Command, Dispatcher, Progress};
+use crate::pipeline::feedback::{Complaints, OnExport, Reports};
+use crate::pipeline::observer::Observer;
 use crate::sampling::{Sampler, Sampling};
+use crate::sync::lock;
 
 type Change = Box<dyn FnOnce(&mut Config) + Send>;
 
@@ -34,11 +39,12 @@ pub struct Builder {
     changes: Vec<Change>,
     endpoints: Vec<String>,
     tags: Vec<(Text, Text)>,
-    exporters: Vec<Box<dyn Exporter>>,
+    exporters: Vec<Route>,
     readers: Vec<Box<dyn Reader>>,
     views: Vec<View>,
     sampling: Option<Sampling>,
     clock: Option<Clock>,
+    on_export: Option<OnExport>,
 }
 
 impl std::fmt::Debug for Builder {
@@ -47,6 +53,13 @@ impl std::fmt::Debug for Builder {
             .field("endpoints", &self.endpoints)
             .field("tags", &self.tags)
             .finish_non_exhaustive()
+    }
+}
+
+impl Collector {
+    /// Everything that can be set, starting from the defaults and the environment.
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 }
 
@@ -72,14 +85,20 @@ impl Builder {
 
     /// Adds the exporter that a URL names: `console:`, `console:stderr`, `file:DIR`, `discard:`. Once used, the
     /// endpoints of the environment don't count.
-    pub fn export(mut self, url: impl Into<String>) -> Self {
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoints.push(url.into());
         self
     }
 
-    /// Adds an exporter, or a closure over `&Batch`.
-    pub fn exporter(mut self, exporter: impl Exporter) -> Self {
-        self.exporters.push(Box::new(exporter));
+    /// The former name of [`Builder::endpoint`].
+    #[deprecated(since = "0.1.0", note = "call `endpoint`")]
+    pub fn export(self, url: impl Into<String>) -> Self {
+        self.endpoint(url)
+    }
+
+    /// Adds an exporter, a closure over `&Batch`, or a [`Route`] to one.
+    pub fn exporter(mut self, route: impl Into<Route>) -> Self {
+        self.exporters.push(route.into());
         self
     }
 
@@ -141,6 +160,13 @@ impl Builder {
         self.set(change)
     }
 
+    /// Is told how each attempt of each exporter ended, on a thread of its own. Without, failures are said on standard error,
+    /// one line in ten seconds for each exporter and reason; `|_| ()` turns that off.
+    pub fn on_export(mut self, on_export: impl Fn(&ExportReport) + Send + Sync + 'static) -> Self {
+        self.on_export = Some(Box::new(on_export));
+        self
+    }
+
     /// Takes the time from another clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
@@ -161,7 +187,7 @@ impl Builder {
         let (commands, orders) = unbounded();
         let wake = commands.clone();
         let wake = move || drop(wake.send(Command::Wake));
-        let core = Arc::new(Core {
+        let engine = Arc::new(Engine {
             table: Arc::new(Table::new(Arc::clone(&clock), config.of_metrics(), self.views)),
             buffers: Arc::new(Buffers::new(
                 config.buffer_bytes,
@@ -174,44 +200,54 @@ impl Builder {
             clock,
             sampler,
             commands,
-            aggregator: Mutex::default(),
+            dispatcher: Mutex::default(),
             readers: Mutex::default(),
             closed: AtomicBool::new(false),
+            exporters: Mutex::default(),
+            reports: Reports::default(),
             config,
         });
-        current::register(&core);
-        let collector =
-            Collector { _running: Some(Arc::new(Running(Arc::clone(&core)))), core: Arc::clone(&core) };
+        current::register(&engine);
+        let collector = Collector::keeping(Arc::clone(&engine));
         #[cfg(feature = "catalogue")]
-        if core.config.zero_series {
-            core.table.begin_static();
+        if engine.config.zero_series {
+            engine.table.begin_static();
         }
-        if core.config.enabled {
-            let aggregator = Aggregator {
-                clock: Arc::clone(&core.clock),
-                table: Arc::clone(&core.table),
-                buffers: Arc::clone(&core.buffers),
-                books: Arc::clone(&core.books),
-                resource: Arc::clone(&core.resource),
+        if let Some(on_export) = self.on_export {
+            engine.reports.give_to(on_export).map_err(Error::Thread)?;
+        }
+        if engine.config.enabled {
+            let moved = engine.commands.clone();
+            engine.clock.on_move(move || moved.send(Command::Wake).is_ok());
+            let dispatcher = Dispatcher {
+                clock: Arc::clone(&engine.clock),
+                table: Arc::clone(&engine.table),
+                buffers: Arc::clone(&engine.buffers),
+                books: Arc::clone(&engine.books),
+                resource: Arc::clone(&engine.resource),
                 outputs: Vec::new(),
                 commands: orders,
-                flush_interval: core.config.flush_interval,
+                observer: Observer::new(engine.commands.clone()),
+                flush_interval: engine.config.flush_interval,
+                own_metrics: Box::new(|_| Vec::new()),
+                complaints: Complaints::of("the collector".to_owned()),
+                state: Progress::default(),
             };
-            let name = "telemetry-aggregator".to_owned();
-            let thread = std::thread::Builder::new().name(name).spawn(move || aggregator.run());
-            lock(&core.aggregator).replace(thread.map_err(Error::Thread)?);
+            let name = "telemetry-dispatcher".to_owned();
+            let thread = std::thread::Builder::new().name(name).spawn(move || dispatcher.run());
+            lock(&engine.dispatcher).replace(thread.map_err(Error::Thread)?);
             // What fails from here on shuts the collector down again: its last handle goes with the error.
-            let urls = core.config.export_endpoints.iter();
+            let urls = engine.config.export_endpoints.iter();
             let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>();
             let of_env =
-                |e| Error::config("TELEMETRY_EXPORT_ENDPOINTS", core.config.export_endpoints.join(","), e);
+                |e| Error::config("TELEMETRY_EXPORT_ENDPOINTS", engine.config.export_endpoints.join(","), e);
             let named = named.map_err(|e| if endpoints_of_env { of_env(e) } else { e.into() })?;
             for exporter in named.into_iter().chain(self.exporters) {
-                core.add_exporter(exporter)?;
+                engine.add_exporter(exporter)?;
             }
         }
         for reader in self.readers {
-            core.add_reader(reader)?;
+            engine.add_reader(reader)?;
         }
         Ok(collector)
     }

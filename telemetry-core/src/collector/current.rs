@@ -4,34 +4,34 @@ use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use super::Core;
+use super::engine::Engine;
 use crate::metrics::page;
 
-static GLOBAL: OnceLock<Arc<Core>> = OnceLock::new();
+static GLOBAL: OnceLock<Arc<Engine>> = OnceLock::new();
 
 thread_local! {
     /// Never left filled when a thread ends: without a destructor it can be used in those of others.
-    static SCOPED: RefCell<Option<ManuallyDrop<Arc<Core>>>> = const { RefCell::new(None) };
+    static SCOPED: RefCell<Option<ManuallyDrop<Arc<Engine>>>> = const { RefCell::new(None) };
 }
 
 /// Makes it the global one; false if there is one already.
-pub(super) fn install(core: &Arc<Core>) -> bool {
-    GLOBAL.set(Arc::clone(core)).is_ok()
+pub(super) fn install(engine: &Arc<Engine>) -> bool {
+    GLOBAL.set(Arc::clone(engine)).is_ok()
 }
 
 /// All collectors that there are, by their number.
-static ALL: Mutex<Vec<(u64, Weak<Core>)>> = Mutex::new(Vec::new());
+static ALL: Mutex<Vec<(u64, Weak<Engine>)>> = Mutex::new(Vec::new());
 
 /// A collector has begun.
-pub(super) fn register(core: &Arc<Core>) {
+pub(super) fn register(engine: &Arc<Engine>) {
     let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
-    all.retain(|(_, core)| core.strong_count() > 0);
-    all.push((core.number(), Arc::downgrade(core)));
+    all.retain(|(_, engine)| engine.strong_count() > 0);
+    all.push((engine.number(), Arc::downgrade(engine)));
 }
 
 /// The collector of that number, if it is still there.
-pub(crate) fn by_number(number: u64) -> Option<Arc<Core>> {
-    if let Some(current) = get().filter(|core| core.number() == number) {
+pub(crate) fn by_number(number: u64) -> Option<Arc<Engine>> {
+    if let Some(current) = get().filter(|engine| engine.number() == number) {
         return Some(current);
     }
     let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,30 +42,30 @@ pub(super) fn is_installed() -> bool {
     GLOBAL.get().is_some()
 }
 
-pub(crate) fn get() -> Option<Arc<Core>> {
+pub(crate) fn get() -> Option<Arc<Engine>> {
     let scoped = SCOPED.with(|s| s.borrow().as_deref().cloned());
     scoped.or_else(|| GLOBAL.get().cloned())
 }
 
 /// Runs `f`, which runs no code of the user, with the current collector, if there is one that is enabled.
 #[inline]
-pub(crate) fn with(f: impl FnOnce(&Core)) {
+pub(crate) fn with(f: impl FnOnce(&Engine)) {
     let mut f = Some(f);
-    let mut run = |core: &Core| {
+    let mut run = |engine: &Engine| {
         if let Some(f) = f.take()
-            && core.is_enabled()
+            && engine.is_enabled()
         {
-            f(core);
+            f(engine);
         }
     };
-    let scoped = SCOPED.with(|s| s.borrow().as_deref().map(|core| run(core)).is_some());
-    if !scoped && let Some(core) = GLOBAL.get() {
-        run(core);
+    let scoped = SCOPED.with(|s| s.borrow().as_deref().map(|engine| run(engine)).is_some());
+    if !scoped && let Some(engine) = GLOBAL.get() {
+        run(engine);
     }
 }
 
-pub(super) fn scoped<R>(core: &Arc<Core>, f: impl FnOnce() -> R) -> R {
-    struct Back(Option<ManuallyDrop<Arc<Core>>>);
+pub(super) fn scoped<R>(engine: &Arc<Engine>, f: impl FnOnce() -> R) -> R {
+    struct Back(Option<ManuallyDrop<Arc<Engine>>>);
     impl Drop for Back {
         fn drop(&mut self) {
             let mine = SCOPED.with(|s| std::mem::replace(&mut *s.borrow_mut(), self.0.take()));
@@ -73,7 +73,7 @@ pub(super) fn scoped<R>(core: &Arc<Core>, f: impl FnOnce() -> R) -> R {
             drop(mine.map(ManuallyDrop::into_inner));
         }
     }
-    let mine = ManuallyDrop::new(Arc::clone(core));
+    let mine = ManuallyDrop::new(Arc::clone(engine));
     let _back = Back(SCOPED.with(|s| s.borrow_mut().replace(mine)));
     page::forget_current();
     f()

@@ -1,29 +1,32 @@
 //! What keeps the global collector running.
 
+use super::current;
+use super::handle::Collector;
+use crate::Error;
+use crate::diagnostics;
 use std::ops::Deref;
-use std::time::Duration;
 
-use super::{Collector, Report};
-use crate::diagnostics::warn;
+/// Standard error has that much time at the end, if it is a pipe that nobody reads.
+const SOON: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// Shuts the global collector down when it is dropped, and says on standard error what was lost, if anything.
 ///
 /// Keep it in `main` until the end: `let _telemetry = ..`, not `let _ = ..`. [`Collector::shutdown`], which can
-/// be called through it, does the same and returns the report.
+/// be called through it as everything else of the collector, does the same and returns the report.
 #[must_use = "dropped at once it shuts the collector down at once: write `let _telemetry = ..`"]
 #[derive(Debug)]
 pub struct Guard {
     collector: Collector,
 }
 
-impl Guard {
-    pub(super) fn new(collector: Collector) -> Self {
-        Self { collector }
-    }
-
-    /// The same as [`Collector::shutdown`].
-    pub fn shutdown(self, deadline: Duration) -> Report {
-        self.collector.shutdown(deadline)
+impl Collector {
+    /// Makes it the global collector, which all threads feed that have no scoped one. A program has one, once.
+    pub fn install(self) -> Result<Guard, Error> {
+        if current::install(&self.engine) {
+            Ok(Guard { collector: self })
+        } else {
+            Err(Error::AlreadyInstalled)
+        }
     }
 }
 
@@ -37,10 +40,12 @@ impl Deref for Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let first = !self.collector.core.closed.load(std::sync::atomic::Ordering::Relaxed);
+        let first = !self.collector.engine.closed.load(std::sync::atomic::Ordering::Relaxed);
         let report = self.collector.shutdown(self.collector.config().shutdown_timeout);
         if first && (report.ledger().lost() > 0 || !report.is_complete()) {
-            warn(format_args!("{} items were lost\n{report}", report.ledger().lost()));
+            diagnostics::warn_report(format_args!("{} items were lost\n{report}", report.ledger().lost()));
         }
+        // The program may end now.
+        diagnostics::flush(SOON);
     }
 }

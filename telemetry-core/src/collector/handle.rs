@@ -7,16 +7,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::Error;
-use crate::exporters::{self, Exporter, Signal};
+use crate::exporters::{self, ExportReport, ExporterHealth, Route, Signal};
 use crate::metrics::{Reader, Snapshot};
 use crate::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
 use crate::model::{
     DataPoint, Event, Kind, Metric, Number, Resource, SendError, Span, SpanContext, Text, TimeSeries, Value,
 };
-use crate::pipeline::Ledger;
+use crate::pipeline::{Ledger, writer};
 
-use super::core::{Core, Sink};
-use super::{Builder, Config, Guard, Report, current};
+use super::config::Config;
+use super::current;
+use super::engine::Engine;
+use super::report::Report;
 
 /// Takes metrics, events and spans, and sees to it that they reach the exporters.
 ///
@@ -24,14 +26,14 @@ use super::{Builder, Config, Guard, Report, current};
 /// is shut down with the deadline of its configuration.
 #[derive(Clone, Debug)]
 pub struct Collector {
-    pub(super) core: Arc<Core>,
+    pub(super) engine: Arc<Engine>,
     /// Not in those that [`Collector::current`] gives: they don't keep the collector running.
     pub(super) _running: Option<Arc<Running>>,
 }
 
 /// Shuts the collector down when the last of its users lets go of it.
 #[derive(Debug)]
-pub(super) struct Running(pub(super) Arc<Core>);
+pub(super) struct Running(pub(super) Arc<Engine>);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -40,14 +42,13 @@ impl Drop for Running {
 }
 
 impl Collector {
-    /// Everything that can be set, starting from the defaults and the environment.
-    pub fn builder() -> Builder {
-        Builder::default()
+    /// One whose last clone shuts the engine down.
+    pub(super) fn keeping(engine: Arc<Engine>) -> Self {
+        Self { _running: Some(Arc::new(Running(Arc::clone(&engine)))), engine }
     }
 
-    /// Makes it the global collector, which all threads feed that have no scoped one. A program has one, once.
-    pub fn install(self) -> Result<Guard, Error> {
-        if current::install(&self.core) { Ok(Guard::new(self)) } else { Err(Error::AlreadyInstalled) }
+    pub(super) fn not_keeping(engine: Arc<Engine>) -> Self {
+        Self { engine, _running: None }
     }
 
     /// Whether a program has its global collector already.
@@ -57,65 +58,86 @@ impl Collector {
 
     /// The collector that instruments on this thread feed: the scoped one, else the global one, else none.
     pub fn current() -> Option<Self> {
-        current::get().map(|core| Self { core, _running: None })
+        current::get().map(Self::not_keeping)
     }
 
     /// Runs `f` with this collector as the current one of this thread. Threads that `f` starts begin without.
     pub fn scoped<R>(&self, f: impl FnOnce() -> R) -> R {
-        current::scoped(&self.core, f)
+        current::scoped(&self.engine, f)
     }
 
     /// The same for a future: this collector is the current one of the thread while the future is polled.
     pub fn scope_future<F: Future>(&self, future: F) -> ScopedFuture<F> {
-        ScopedFuture { core: Arc::clone(&self.core), future: Box::pin(future) }
+        ScopedFuture { engine: Arc::clone(&self.engine), future: Box::pin(future) }
     }
 
     /// What it runs with.
     pub fn config(&self) -> &Config {
-        &self.core.config
+        &self.engine.config
     }
 
     /// The global tags.
     pub fn resource(&self) -> &Resource {
-        &self.core.resource
+        &self.engine.resource
     }
 
     /// Adds an exporter. It is given what is recorded from now on, and cumulative sums since the start.
-    pub fn add_exporter(&self, exporter: impl Exporter) -> Result<(), Error> {
-        self.core.add_exporter(Box::new(exporter))
+    pub fn exporter(&self, route: impl Into<Route>) -> Result<(), Error> {
+        self.engine.add_exporter(route.into())
     }
 
     /// Adds the exporter that a URL names, for instance `file:target/telemetry`.
-    pub fn add_endpoint(&self, url: &str) -> Result<(), Error> {
-        self.core.add_exporter(exporters::from_url(url)?)
+    pub fn endpoint(&self, url: &str) -> Result<(), Error> {
+        self.engine.add_exporter(exporters::from_url(url)?)
+    }
+
+    /// From now on that closure is told how each attempt ended; see [`Builder::on_export`](crate::Builder::on_export).
+    pub fn on_export(&self, on_export: impl Fn(&ExportReport) + Send + Sync + 'static) -> Result<(), Error> {
+        self.engine.reports.give_to(Box::new(on_export)).map_err(Error::Thread)
+    }
+
+    /// How the exporters fare, in the order they were added.
+    pub fn health(&self) -> Vec<ExporterHealth> {
+        self.engine.health()
+    }
+
+    /// From now on the exporter of that name attempts nothing, until [`resume`](Self::resume) or the shutdown: what it is
+    /// given waits, as long as there is memory for it. False where there is no such exporter.
+    pub fn pause(&self, exporter: &str) -> bool {
+        self.engine.pause(exporter, true)
+    }
+
+    /// The exporter of that name goes on.
+    pub fn resume(&self, exporter: &str) -> bool {
+        self.engine.pause(exporter, false)
     }
 
     /// Adds a reader, which asks for metrics when it needs them.
-    pub fn add_reader(&self, reader: impl Reader) -> Result<(), Error> {
-        self.core.add_reader(Box::new(reader))
+    pub fn reader(&self, reader: impl Reader) -> Result<(), Error> {
+        self.engine.add_reader(Box::new(reader))
     }
 
     /// All metrics now, cumulative. It waits for callbacks, for each at most [`Config::callback_timeout`].
     pub fn snapshot(&self) -> Snapshot {
-        self.core.snapshot()
+        self.engine.snapshot()
     }
 
     /// Takes a finished point as it is; it passes by the series of the instruments.
     pub fn collect_metric(&self, metric: Metric) {
-        if self.core.config.enabled {
-            self.core.buffers.push_point(metric);
+        if self.engine.config.enabled {
+            self.engine.buffers.push_point(metric);
         }
     }
 
     /// Takes a value of a metric as a finished gauge point, stamped now.
     pub fn record(&self, name: impl Into<Text>, value: impl Into<Number>) {
-        self.collect_metric(Metric::new(Kind::Gauge, name, value, self.core.clock.unix_nanos()));
+        self.collect_metric(Metric::new(Kind::Gauge, name, value, self.engine.clock.unix_nanos()));
     }
 
     /// Takes finished data points with their own tags and times, exported as gauges. Those that are wrong are
     /// named in the error; all others are taken.
     pub fn send(&self, points: impl IntoIterator<Item = DataPoint>) -> Result<(), SendError> {
-        let now = self.core.clock.unix_nanos();
+        let now = self.engine.clock.unix_nanos();
         let mut refused = Vec::new();
         for (place, point) in points.into_iter().enumerate() {
             match point.into_metric(now) {
@@ -133,11 +155,11 @@ impl Collector {
 
     /// Takes a finished span as it is, if head sampling keeps its trace.
     pub fn collect_span(&self, span: &Span) {
-        if !self.core.config.enabled {
+        if !self.engine.config.enabled {
             return;
         }
-        if !self.core.sampler.keeps_finished(span.trace_id) {
-            self.core.buffers.with_writer(|writer| writer.sampled_out(Signal::Spans));
+        if !self.engine.sampler.keeps_finished(span.trace_id) {
+            writer::with(&self.engine.buffers, |writer| writer.sampled_out(Signal::Spans));
             return;
         }
         let head = SpanHead {
@@ -156,18 +178,18 @@ impl Collector {
         let fields = buffer(&span.fields);
         let texts = head.texts();
         let record = Encoded::span(&head, (&*texts, fields.words()));
-        self.core.buffers.with_writer(|writer| writer.push(Signal::Spans, record));
+        writer::with(&self.engine.buffers, |writer| writer.push(Signal::Spans, record));
     }
 
     /// Takes a finished event as it is.
     pub fn collect_event(&self, event: &Event) {
-        if !self.core.config.enabled {
+        if !self.engine.config.enabled {
             return;
         }
         let head = EventHead {
             trace_id: event.trace_id,
             span_id: event.span_id,
-            sampled: event.trace_id.is_some_and(|trace| self.core.sampler.keeps_finished(trace)),
+            sampled: event.trace_id.is_some_and(|trace| self.engine.sampler.keeps_finished(trace)),
             time: Time::Unix(event.time_unix_nano),
             site: Site::Inline { name: &event.name, target: &event.target, level: event.level },
             cut: 0,
@@ -177,39 +199,33 @@ impl Collector {
         push_all(&mut fields, &event.fields);
         let texts = head.site.texts();
         let record = Encoded::event(&head, (&*texts, fields.words()));
-        self.core.buffers.with_writer(|writer| writer.push(Signal::Events, record));
+        writer::with(&self.engine.buffers, |writer| writer.push(Signal::Events, record));
     }
 
     /// Where every item is at this moment.
     pub fn ledger(&self) -> Ledger {
-        self.core.ledger()
+        self.engine.ledger()
     }
 
     /// Moves everything recorded so far to the exporters, and waits until each is done with it or the time is
     /// over. An exporter that waits for its next attempt makes it at once.
     pub fn flush(&self, deadline: Duration) -> Report {
-        self.core.flush(deadline)
+        self.engine.flush(deadline)
     }
 
     /// Delivers what there is until the deadline, and ends all threads. What could not be delivered by then is
     /// dropped, and the report says so. Later calls only report.
     pub fn shutdown(&self, deadline: Duration) -> Report {
-        self.core.shutdown(deadline)
+        self.engine.shutdown(deadline)
     }
 
-    pub(crate) fn core(&self) -> Arc<Core> {
-        Arc::clone(&self.core)
+    pub(crate) fn core(&self) -> Arc<Engine> {
+        Arc::clone(&self.engine)
     }
 
     /// Now, by the collector's clock, in nanoseconds since the Unix epoch.
     pub fn now_unix_nano(&self) -> u64 {
-        self.core.clock.unix_nanos()
-    }
-
-    /// For the layer.
-    #[doc(hidden)]
-    pub fn sink(&self) -> Sink {
-        Sink(Arc::clone(&self.core))
+        self.engine.clock.unix_nanos()
     }
 }
 
@@ -228,7 +244,7 @@ fn push_all(buffer: &mut FieldBuf<'_>, fields: &[(Text, Value)]) {
 /// See [`Collector::scope_future`].
 #[derive(Debug)]
 pub struct ScopedFuture<F> {
-    core: Arc<Core>,
+    engine: Arc<Engine>,
     future: Pin<Box<F>>,
 }
 
@@ -236,7 +252,7 @@ impl<F: Future> Future for ScopedFuture<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let core = Arc::clone(&self.core);
-        current::scoped(&core, || self.future.as_mut().poll(cx))
+        let engine = Arc::clone(&self.engine);
+        current::scoped(&engine, || self.future.as_mut().poll(cx))
     }
 }

@@ -2,11 +2,12 @@
 
 mod builder;
 mod config;
-mod core;
 pub(crate) mod current;
+mod engine;
 mod guard;
 mod handle;
 mod report;
+mod sink;
 
 pub use builder::Builder;
 pub use config::{CheckAtStart, Config};
@@ -14,9 +15,9 @@ pub use guard::Guard;
 pub use handle::{Collector, ScopedFuture};
 pub use report::Report;
 
-pub(crate) use core::Core;
+pub(crate) use engine::Engine as Core;
 #[doc(hidden)]
-pub use core::Sink;
+pub use sink::Sink;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every exporter was done in time.
+    /// Whether all that was recorded before was delivered, in time: of a shutdown, all of the run; of a flush, all up to its
+    /// beginning. Where anything was lost or refused, no later report is complete either.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
@@ -33,7 +34,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.ledger.fmt(f)?;
         if !self.complete {
-            f.write_str("not all was delivered in time")?;
+            f.write_str("not all was delivered, or not in time")?;
             if !self.late.is_empty() {
                 write!(f, "; given up: {}", self.late.join(", "))?;
             }

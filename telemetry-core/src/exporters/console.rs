@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, SystemTime};
 
-use super::{Batch, Delivery, EventRef, ExportError, Exporter, MetricRef, SpanRef};
+use super::{Batch, Delivery, EventRef, ExportError, Exporter, SpanRef};
+use crate::metrics::MetricRef;
 use crate::model::{HistogramValue, StatusRef, ValueRef};
 use tracing_core::Level;
 

@@ -1,4 +1,4 @@
-//! How an attempt to export ended.
+//! How an attempt to export ended, and why an exporter could not be made.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -33,34 +33,54 @@ impl Delivery {
     }
 }
 
-/// The batch was not taken: perhaps it will be later, or it never will.
+/// The batch was not taken: perhaps it will be later, or smaller, or it never will.
 #[derive(Debug)]
 pub struct ExportError {
-    kind: Kind,
+    again: Again,
+    taken: usize,
     context: String,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+/// Whether a batch is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Retry(Option<Duration>),
+pub(crate) enum Again {
+    Later,
+    After(Duration),
+    Smaller,
     Never,
 }
 
 impl ExportError {
     /// It may go well another time: no connection, an overloaded backend.
     pub fn retry(context: impl Into<String>) -> Self {
-        Self { kind: Kind::Retry(None), context: context.into(), source: None }
+        Self::new(Again::Later, context)
     }
 
     /// The same, and the backend said how long to wait.
     pub fn retry_after(wait: Duration, context: impl Into<String>) -> Self {
-        Self { kind: Kind::Retry(Some(wait)), context: context.into(), source: None }
+        Self::new(Again::After(wait), context)
+    }
+
+    /// It may go well in smaller pieces: at once, each half is tried by itself, and requests stay that small for a while. A
+    /// single item that is too large is refused.
+    pub fn too_large(context: impl Into<String>) -> Self {
+        Self::new(Again::Smaller, context)
     }
 
     /// It will never go well: the backend refused the batch as it is.
     pub fn never(context: impl Into<String>) -> Self {
-        Self { kind: Kind::Never, context: context.into(), source: None }
+        Self::new(Again::Never, context)
+    }
+
+    fn new(again: Again, context: impl Into<String>) -> Self {
+        Self { again, taken: 0, context: context.into(), source: None }
+    }
+
+    /// The first items of the batch were taken before it failed: they count as delivered, and are not tried again.
+    pub fn taken(mut self, items: usize) -> Self {
+        self.taken = items;
+        self
     }
 
     /// The same with its cause.
@@ -71,15 +91,20 @@ impl ExportError {
 
     /// Whether it may go well another time.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.kind, Kind::Retry(_))
+        self.again != Again::Never
     }
 
     /// How long the backend asked to wait.
     pub fn wait(&self) -> Option<Duration> {
-        match self.kind {
-            Kind::Retry(wait) => wait,
-            Kind::Never => None,
-        }
+        if let Again::After(wait) = self.again { Some(wait) } else { None }
+    }
+
+    pub(crate) fn again(&self) -> Again {
+        self.again
+    }
+
+    pub(crate) fn taken_items(&self) -> usize {
+        self.taken
     }
 }
 
@@ -99,9 +124,35 @@ impl StdError for ExportError {
     }
 }
 
-/// A failed read or write may go well another time.
+/// A failed read or write may go well another time, unless what is to be read or written is not there, not allowed or
+/// wrong.
 impl From<std::io::Error> for ExportError {
     fn from(error: std::io::Error) -> Self {
-        Self::retry("input or output failed").caused_by(error)
+        use std::io::ErrorKind::{InvalidData, InvalidInput, NotFound, PermissionDenied, Unsupported};
+        let context = "input or output failed";
+        let made = match error.kind() {
+            InvalidData | InvalidInput | NotFound | PermissionDenied | Unsupported => Self::never(context),
+            _ => Self::retry(context),
+        };
+        made.caused_by(error)
+    }
+}
+
+/// A URL that no exporter can be made from.
+#[derive(Debug, thiserror::Error)]
+#[error("the export endpoint `{url}` can't be used: {reason}")]
+pub struct EndpointError {
+    url: String,
+    reason: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl EndpointError {
+    pub(super) fn new(
+        url: impl Into<String>,
+        reason: String,
+        source: Option<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self { url: url.into(), reason, source }
     }
 }

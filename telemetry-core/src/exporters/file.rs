@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::json::Tagged;
-use super::{Batch, Delivery, ExportError, Exporter, Signal};
+use super::{Batch, Delivery, EndpointError, ExportError, Exporter, Signal};
 
 /// Writes JSON lines into a directory.
 ///
@@ -67,10 +67,23 @@ struct Lines {
 
 impl File {
     /// Makes the directory where it is missing, and opens the three files in it.
-    pub fn create(directory: impl Into<PathBuf>) -> io::Result<Self> {
+    pub fn create(directory: impl Into<PathBuf>) -> Result<Self, EndpointError> {
+        let directory = directory.into();
+        let shown = directory.display().to_string();
+        Self::open(directory).map_err(|e| {
+            EndpointError::new(format!("file:{shown}"), Self::refusal(&shown, &e), Some(e.into()))
+        })
+    }
+
+    /// Why it can't be made.
+    pub(super) fn refusal(directory: &str, error: &io::Error) -> String {
+        format!("the directory `{directory}` can't be written to ({error})")
+    }
+
+    pub(super) fn open(directory: impl Into<PathBuf>) -> io::Result<Self> {
         let directory = directory.into();
         fs::create_dir_all(&directory)?;
-        let [spans, events, metrics] = Signal::ALL.map(|signal| Lines::open(&path(&directory, signal, 0)));
+        let [spans, events, metrics] = Signal::EACH.map(|signal| Lines::open(&path(&directory, signal, 0)));
         Ok(Self {
             lines: [Some(spans?), Some(events?), Some(metrics?)],
             directory,

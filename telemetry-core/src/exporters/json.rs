@@ -2,8 +2,9 @@
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use super::{EventRef, MetricRef, SpanRef};
-use crate::model::{Kind, Resource, StatusRef, ValueRef, level_name};
+use super::{EventRef, SpanRef};
+use crate::metrics::MetricRef;
+use crate::model::{Kind, Resource, StatusRef, level_name};
 
 /// An item together with the global tags that its line shows.
 pub(crate) struct Tagged<'a, T>(pub(crate) T, pub(crate) &'a Resource);
@@ -11,10 +12,11 @@ pub(crate) struct Tagged<'a, T>(pub(crate) T, pub(crate) &'a Resource);
 /// Makes an iterator each time it is written.
 struct Map<F>(F);
 
-impl<'a, F, I> Serialize for Map<F>
+impl<'a, F, I, V> Serialize for Map<F>
 where
     F: Fn() -> I,
-    I: Iterator<Item = (&'a str, ValueRef<'a>)>,
+    I: Iterator<Item = (&'a str, V)>,
+    V: Serialize,
 {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.collect_map(self.0())
@@ -124,7 +126,7 @@ impl Serialize for Tagged<'_, MetricRef<'_>> {
         } else {
             map.serialize_entry("value", &metric.number())?;
         }
-        map.serialize_entry("tags", &metric.tags())?;
+        map.serialize_entry("tags", &Map(|| metric.tags()))?;
         map.end()
     }
 }

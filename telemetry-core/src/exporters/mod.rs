@@ -4,6 +4,7 @@
 //! between attempts, never retries and never starts threads for the pipeline: that is its worker's part.
 
 mod batch;
+mod closure;
 #[cfg(feature = "console")]
 mod console;
 mod discard;
@@ -11,20 +12,37 @@ mod endpoint;
 mod error;
 #[cfg(feature = "file")]
 mod file;
+mod filter;
+mod health;
+mod item;
 #[cfg(feature = "file")]
 mod json;
+mod protocol;
+mod report;
+mod route;
+mod signal;
 
-pub use crate::metrics::MetricRef;
-pub use batch::{Batch, EventRef, Signal, SpanRef};
+pub use batch::Batch;
 #[cfg(feature = "console")]
 pub use console::{Console, Stream};
 pub use discard::Discard;
-pub use endpoint::{EndpointError, from_url};
-pub use error::{Delivery, ExportError};
+pub use endpoint::from_url;
+pub(crate) use endpoint::split_urls;
+pub(crate) use error::Again;
+pub use error::{Delivery, EndpointError, ExportError};
 #[cfg(feature = "file")]
 pub use file::File;
+pub use filter::Filter;
+pub(crate) use filter::Sieve;
+pub use health::{Activity, ExporterHealth};
+pub use item::{EventRef, SpanRef};
+pub use protocol::{Limits, Protocol, Sending};
+pub use report::{ExportReport, NextAttempt};
+pub use route::{HostTag, Route};
+pub(crate) use route::{Target, Terms};
+pub use signal::Signal;
 
-use crate::model::Temporality;
+use crate::model::{Kind, Temporality};
 
 /// Takes batches to where somebody looks at them.
 ///
@@ -35,9 +53,7 @@ use crate::model::Temporality;
 /// `Result<Delivery, ExportError>`. One attempt may send several requests at once.
 pub trait Exporter: Send + 'static {
     /// What the ledger and messages call it.
-    fn name(&self) -> &str {
-        "closure"
-    }
+    fn name(&self) -> &str;
 
     /// Makes one attempt.
     fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError>;
@@ -48,8 +64,9 @@ pub trait Exporter: Send + 'static {
         true
     }
 
-    /// Whether it is given sums since the start, or since the last batch.
-    fn temporality(&self) -> Temporality {
+    /// Whether it is given sums of that kind since the start, or since the last batch. It is asked once.
+    fn temporality(&self, kind: Kind) -> Temporality {
+        let _ = kind;
         Temporality::Cumulative
     }
 
@@ -60,39 +77,6 @@ pub trait Exporter: Send + 'static {
 
     /// Called once, after the last batch.
     fn shutdown(&mut self) {}
-}
-
-/// A closure, called `closure`.
-impl<F, R> Exporter for F
-where
-    F: FnMut(&Batch) -> R + Send + 'static,
-    R: Into<ClosureResult>,
-{
-    fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
-        self(batch).into().0
-    }
-}
-
-/// What a closure that exports may return: nothing, `Result<(), ExportError>`, or `Result<Delivery, ExportError>`.
-#[derive(Debug)]
-pub struct ClosureResult(Result<Delivery, ExportError>);
-
-impl From<()> for ClosureResult {
-    fn from((): ()) -> Self {
-        Self(Ok(Delivery::all()))
-    }
-}
-
-impl From<Result<(), ExportError>> for ClosureResult {
-    fn from(result: Result<(), ExportError>) -> Self {
-        Self(result.map(|()| Delivery::all()))
-    }
-}
-
-impl From<Result<Delivery, ExportError>> for ClosureResult {
-    fn from(result: Result<Delivery, ExportError>) -> Self {
-        Self(result)
-    }
 }
 
 impl Exporter for Box<dyn Exporter> {
@@ -108,8 +92,8 @@ impl Exporter for Box<dyn Exporter> {
         (**self).wants(signal)
     }
 
-    fn temporality(&self) -> Temporality {
-        (**self).temporality()
+    fn temporality(&self, kind: Kind) -> Temporality {
+        (**self).temporality(kind)
     }
 
     fn check(&mut self) -> Result<(), ExportError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::route;
 use crate::collector::{Core, current};
-use crate::diagnostics::warn_later;
+use crate::diagnostics::warn_once;
 use crate::metrics::{CellKind, Site};
 use crate::model::{Number, Text};
 
@@ -49,7 +49,7 @@ impl Instrument {
     pub(super) fn tag(self, key: Text, value: Text) -> Self {
         self.change(|site| {
             if let Err(e) = site.add_tag(key, value) {
-                warn_later(format_args!("metric `{}`: {e}; it is left out", site.name()));
+                warn_once(format_args!("metric `{}`: {e}; it is left out", site.name()));
             }
         })
     }
@@ -85,7 +85,7 @@ impl Instrument {
     pub(super) fn buckets(self, bounds: &[f64]) -> Self {
         self.change(|site| match Site::keep_bounds(bounds) {
             Ok(kept) => site.bounds = kept,
-            Err(e) => warn_later(format_args!(
+            Err(e) => warn_once(format_args!(
                 "metric `{}`: the buckets {bounds:?} are refused: {e}; it has exponential ones",
                 site.name()
             )),

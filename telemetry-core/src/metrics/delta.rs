@@ -9,8 +9,10 @@ use crate::model::{Identity, Kind, Metric, MetricValue, Tags, Temporality, Text}
 ///
 /// It moves on only when what was made from it is in the exporter's queue ([`Self::commit`]), and goes back when
 /// that is dropped from there ([`Self::restore`]): no count is lost.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Baseline {
+    /// Of which kinds it wants deltas; of the others it is given what there is.
+    kinds: Vec<Kind>,
     seen: HashMap<Key, Metric>,
     /// Deltas that were dropped when their series was over already, or had begun anew.
     owed: Vec<Metric>,
@@ -25,34 +27,21 @@ fn key(identity: &Arc<Identity>) -> Key {
 
 impl Baseline {
     /// A reader that joins now: what was counted before is not its business.
-    pub(crate) fn joining(now: &[Metric]) -> Self {
-        let mut baseline = Self::default();
+    pub(crate) fn joining(kinds: Vec<Kind>, now: &[Metric]) -> Self {
+        let mut baseline = Self { kinds, seen: HashMap::new(), owed: Vec::new() };
         baseline.commit(now);
         baseline
     }
 
-    /// What came since. Gauges are as they are; sums that did not move are left out.
+    /// What came since, of the kinds it wants deltas of; those that did not move are left out.
     pub(crate) fn since(&self, now: &[Metric]) -> Vec<Metric> {
         now.iter().filter_map(|metric| self.step(metric)).chain(self.owed.iter().cloned()).collect()
     }
 
-    /// Whether nothing of that metric is to come any more.
-    pub(crate) fn has_seen(&self, now: &Metric) -> bool {
-        now.identity.kind == Kind::Gauge
-            || self
-                .seen
-                .get(&key(&now.identity))
-                .is_some_and(|seen| seen.life == now.life && seen.value == now.value)
-    }
-
-    /// Whether there is something to give although nothing came.
-    pub(crate) fn owes(&self) -> bool {
-        !self.owed.is_empty()
-    }
-
     pub(crate) fn commit(&mut self, now: &[Metric]) {
         self.owed.clear();
-        self.seen = now.iter().map(|m| (key(&m.identity), m.clone())).collect();
+        let of_deltas = now.iter().filter(|m| self.kinds.contains(&m.identity.kind));
+        self.seen = of_deltas.map(|m| (key(&m.identity), m.clone())).collect();
     }
 
     /// A delta was dropped after it was committed: it is part of the next one.
@@ -76,7 +65,7 @@ impl Baseline {
     }
 
     fn step(&self, now: &Metric) -> Option<Metric> {
-        if now.identity.kind == Kind::Gauge {
+        if !self.kinds.contains(&now.identity.kind) {
             return Some(now.clone());
         }
         // A series that began anew was over before, and all of it was given.

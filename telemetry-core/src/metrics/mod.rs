@@ -27,7 +27,7 @@ pub use series::View;
 pub use site::FunctionSite;
 pub use site::{CellKind, Site, SpanSite};
 pub use snapshot::{MetricRef, Snapshot, Source};
-pub(crate) use table::{Settings, Table};
+pub(crate) use table::{Levels, Observations, Settings, Table};
 
 /// Pulls metrics when it needs them: a scrape endpoint, a dashboard. Exporters are pushed to instead.
 ///

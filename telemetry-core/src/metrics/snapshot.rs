@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing_core::Level;
+
 use crate::model::{HistogramValue, Kind, Metric, Number, Resource, Tags, Temporality};
 
 /// The data points of one moment, sorted by name and tags.
@@ -41,6 +43,16 @@ impl Snapshot {
         self.metrics.is_empty()
     }
 
+    /// About how much memory it keeps from other use.
+    pub(crate) fn bytes(&self) -> usize {
+        self.metrics.iter().map(Metric::bytes).sum()
+    }
+
+    /// Others with the same global tags.
+    pub(crate) fn with(&self, metrics: impl Into<Arc<[Metric]>>) -> Self {
+        Self { metrics: metrics.into(), resource: Arc::clone(&self.resource) }
+    }
+
     pub(crate) fn metrics(&self) -> &Arc<[Metric]> {
         &self.metrics
     }
@@ -64,6 +76,11 @@ impl<'a> MetricRef<'a> {
         self.metric.identity.kind
     }
 
+    /// The level it was recorded at, where it has one.
+    pub fn level(&self) -> Option<Level> {
+        self.metric.identity.level
+    }
+
     /// In UCUM; empty where nobody said.
     pub fn unit(&self) -> &'a str {
         &self.metric.identity.unit
@@ -79,9 +96,9 @@ impl<'a> MetricRef<'a> {
         &self.metric.identity.tags
     }
 
-    /// Its own tags and the global ones; its own win.
-    pub fn tags(&self) -> Tags {
-        self.metric.identity.tags.or(self.resource.tags())
+    /// Its own tags and the global ones, sorted by key; its own win.
+    pub fn tags(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.metric.identity.tags.with(self.resource.tags())
     }
 
     /// The value of one of its tags, or of a global one.

@@ -8,6 +8,9 @@ mod collect;
 mod merge;
 mod names;
 
+pub(crate) use callback::Observations;
+pub(crate) use merge::Levels;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -21,7 +24,7 @@ use super::page::Pages;
 use super::series::{Epoch, LongTask, Series, View, Viewed};
 use super::site::{CellKind, MAX_NUMBER, Site};
 use crate::clock::Clock;
-use crate::diagnostics::warn_later;
+use crate::diagnostics::warn_once;
 use crate::model::{Number, Tags};
 use crate::sync::Mutex;
 
@@ -46,6 +49,8 @@ pub(crate) struct Table {
     /// When each of those who ask for snapshots last did, in ticks.
     sources: Mutex<Vec<Weak<AtomicU64>>>,
     refused: AtomicU64,
+    /// Series that ended.
+    endings: AtomicU64,
 }
 
 /// What a table is told by the configuration.
@@ -59,7 +64,7 @@ pub(crate) struct Settings {
     pub(crate) max_bytes: usize,
     /// A series without a new value for so long ends.
     pub(crate) expiration: Option<Duration>,
-    /// A snapshot waits that long for each callback.
+    /// A snapshot waits that long for all callbacks together.
     pub(crate) callback_timeout: Duration,
 }
 
@@ -84,6 +89,7 @@ impl Table {
             callbacks: Callbacks::default(),
             sources: Mutex::default(),
             refused: AtomicU64::new(0),
+            endings: AtomicU64::new(0),
         }
     }
 
@@ -137,7 +143,7 @@ impl Table {
         let instrument = identity(site, &Viewed::default(), all_tags);
         let (identity, most) = (identity(site, &viewed, tags), self.settings.max_series);
         if !self.callbacks.set(instrument, identity, read, self.clock.unix_nanos(), most) {
-            warn_later(format_args!("metric `{}`: there are {most} callbacks already", site.name));
+            warn_once(format_args!("metric `{}`: there are {most} callbacks already", site.name));
         }
     }
 
@@ -256,6 +262,6 @@ impl Table {
     #[cold]
     fn refuse(&self, name: &str, why: &str) {
         self.refused.fetch_add(1, Relaxed);
-        warn_later(format_args!("metric `{name}`: {why}; such measurements are refused and counted"));
+        warn_once(format_args!("metric `{name}`: {why}; such measurements are refused and counted"));
     }
 }

@@ -139,7 +139,7 @@ fn a_delta_holds_what_came_since_it_was_committed() {
     };
     let of = |metrics: &[Metric]| -> Vec<f64> { metrics.iter().map(|m| m.number().as_f64()).collect() };
     record(1);
-    let mut baseline = Baseline::joining(&table.read());
+    let mut baseline = Baseline::joining(crate::model::Kind::SUMMED.to_vec(), &table.read());
     record(2);
     assert_eq!(of(&baseline.since(&table.read())), [2.0, 2.0], "dropped before it was committed");
     record(4);
@@ -197,7 +197,7 @@ fn a_delta_that_was_dropped_from_the_queue_is_part_of_the_next() {
     let (hands, table) = table(10);
     let (counter, histogram) =
         (Site::new(CellKind::Counter, "c", &[]), Site::new(CellKind::Histogram, "h", &[]));
-    let mut baseline = Baseline::joining(&table.read());
+    let mut baseline = Baseline::joining(crate::model::Kind::SUMMED.to_vec(), &table.read());
     let mut deltas: Vec<Vec<Metric>> = Vec::new();
     for n in [1, 2, 4] {
         table.record(&counter, &[], Number::Int(n));
@@ -248,7 +248,7 @@ fn a_series_that_is_over_is_forgotten_once_no_thread_has_a_cell_of_it() {
     let (hands, table) = table(10);
     let (fixed, tagged) =
         (Site::new(CellKind::Counter, "fixed", &[]), Site::new(CellKind::Counter, "tagged", &[]));
-    let kept = || table.read_and_end(&|_| true).len();
+    let kept = || table.read_levels(Observations::default(), true).merged(|_| true).len();
     std::thread::scope(|scope| {
         let count = || {
             table.attach(&fixed, false);

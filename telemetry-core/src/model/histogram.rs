@@ -57,6 +57,15 @@ pub struct HistogramValue {
 }
 
 impl HistogramValue {
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + size_of_val(&*self.buckets)
+            + size_of_val(&*self.negative_buckets)
+            + size_of_val(&*self.bounds)
+            + size_of_val(&*self.exemplars)
+    }
+
     /// More exemplars than these are not kept.
     pub const MAX_EXEMPLARS: usize = 16;
 

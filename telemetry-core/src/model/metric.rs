@@ -21,6 +21,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Those that are summed up, of which deltas can be made.
+    pub(crate) const SUMMED: [Kind; 3] = [Kind::Counter, Kind::UpDownCounter, Kind::Histogram];
+
     /// The name that exports use.
     pub fn name(self) -> &'static str {
         match self {
@@ -154,6 +157,17 @@ pub struct Identity {
     pub level: Option<Level>,
 }
 
+impl Identity {
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.name.len()
+            + self.unit.len()
+            + self.description.len()
+            + self.tags.heap_bytes()
+    }
+}
+
 /// One finished data point.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -228,6 +242,16 @@ impl Metric {
             MetricValue::Number(n) => *n,
             MetricValue::Histogram(h) => Number::Float(h.sum),
         }
+    }
+
+    /// About how much memory it keeps from other use: without the names of a series, which others hold too.
+    pub(crate) fn bytes(&self) -> usize {
+        let value = match &self.value {
+            MetricValue::Number(_) => 0,
+            MetricValue::Histogram(histogram) => histogram.bytes(),
+        };
+        let names = if std::sync::Arc::strong_count(&self.identity) == 1 { self.identity.bytes() } else { 0 };
+        size_of::<Self>() + value + names
     }
 
     /// The histogram, if it is one.

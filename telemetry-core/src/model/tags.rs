@@ -73,6 +73,28 @@ impl Tags {
         self.find(key).ok().map(|at| &*self.0[at].1)
     }
 
+    /// Its tags and those of another set, sorted by key; of a key that both have, its own value.
+    pub(crate) fn with<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let (mut own, mut others) = (self.iter().peekable(), other.iter().peekable());
+        std::iter::from_fn(move || match (own.peek(), others.peek()) {
+            (Some((own_key, _)), Some((key, _))) if own_key > key => others.next(),
+            (Some((own_key, _)), Some((key, _))) => {
+                if own_key == key {
+                    others.next();
+                }
+                own.next()
+            }
+            (Some(_), None) => own.next(),
+            (None, _) => others.next(),
+        })
+    }
+
+    /// About how much memory it takes beside itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let texts = self.0.iter().map(|(k, v)| k.len() + v.len());
+        self.0.capacity() * size_of::<(Text, Text)>() + texts.sum::<usize>()
+    }
+
     /// Keys and values, sorted by key.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
         self.0.iter().map(|(k, v)| (&**k, &**v))

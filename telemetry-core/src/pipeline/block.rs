@@ -113,6 +113,12 @@ impl Block {
         Mark::of(self.written.load(Acquire)).items - Mark::of(self.read.load(Relaxed)).items
     }
 
+    /// About how many bytes these take.
+    pub(super) fn unread_bytes(&self) -> usize {
+        let (read, written) = (Mark::of(self.read.load(Relaxed)), Mark::of(self.written.load(Acquire)));
+        8 * (written.words - read.words + written.sites - read.sites)
+    }
+
     /// Moves what nobody has read behind the records of a chunk, and says how many these are. One thread at a time
     /// calls this.
     pub(super) fn read_into(&self, chunk: &mut Chunk) -> usize {

@@ -1,26 +1,38 @@
 //! From the threads that record to the exporters, bounded at every step, every item accounted for.
 //!
-//! Finished spans and events come in as bytes, on the thread that made them (`buffer`); the aggregator
-//! collects them, reads the metrics, and queues batches for each exporter (`queue`); an exporter's worker
+//! Finished spans and events come in as bytes, on the thread that made them (`writer`); the dispatcher
+//! collects them, reads the metrics, and queues batches for each exporter (`lanes`); an exporter's worker
 //! delivers, waits and retries (`worker`). The ledger says at any moment where everything is.
 //! Nothing here knows what an exporter speaks, and nothing here reads configuration.
 
-pub(crate) mod aggregator;
-pub(crate) mod backoff;
+mod backoff;
 mod block;
-pub(crate) mod buffer;
-pub(crate) mod ledger;
+pub(crate) mod books;
+pub(crate) mod buffers;
+pub(crate) mod dispatcher;
+pub(crate) mod feedback;
+#[cfg(any(feature = "net", test))]
+mod flight;
+pub(crate) mod lanes;
+pub mod ledger;
+pub(crate) mod observer;
+pub(crate) mod output;
+mod parcel;
+mod pool;
 mod prefetch;
-pub(crate) mod queue;
+mod rate;
+pub(crate) mod schedule;
+mod thread_buffer;
 pub(crate) mod worker;
+pub(crate) mod writer;
 
-#[cfg(all(test, shuttle))]
-mod models;
 #[cfg(test)]
-mod sample;
+mod fixtures;
+#[cfg(all(test, shuttle))]
+mod shuttle;
 #[cfg(all(test, not(shuttle)))]
 mod tests;
 
+pub(crate) use ledger::Ledger;
 #[doc(hidden)]
-pub use buffer::Writer;
-pub use ledger::{Account, Dropped, ExporterAccount, Ledger, Reason};
+pub use writer::Writer;

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::buffer::Buffers;
-use super::ledger::{Reason, State};
-use super::sample::push_span;
+use super::books::State;
+use super::buffers::Buffers;
+use super::fixtures::push_span;
+use super::ledger::Reason;
+use super::writer;
 use crate::exporters::Signal;
 
 const HOURS: Duration = Duration::from_hours(9);
@@ -14,7 +16,7 @@ fn full_soon(patience: Duration) -> Arc<Buffers> {
 }
 
 fn record(buffers: &Arc<Buffers>, many: u64) {
-    (1..=many).for_each(|n| buffers.with_writer(|writer| push_span(writer, n)));
+    (1..=many).for_each(|n| writer::with(buffers, |writer| push_span(writer, n)));
 }
 
 fn dropped(buffers: &Buffers) -> u64 {

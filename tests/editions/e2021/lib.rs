@@ -2,7 +2,7 @@
 
 #![deny(warnings, rust_2024_compatibility)]
 
-#[path = "../shapes.rs"]
+#[path = "../shapes/mod.rs"]
 pub mod shapes;
 
 use telemetry_layer::{count_me, time_me};

@@ -2,7 +2,7 @@
 
 #![deny(warnings)]
 
-#[path = "../shapes.rs"]
+#[path = "../shapes/mod.rs"]
 pub mod shapes;
 
 use std::cell::RefCell;

@@ -15,7 +15,7 @@ struct Row {
 }
 
 /// What a table's ratios are to.
-fn base(op: &str) -> &'static str {
+pub fn base(op: &str) -> &'static str {
     match op {
         o if o.starts_with("span") || o.starts_with("event") => crate::spans::FLOOR,
         o if o.starts_with("counter") => "limit: one AtomicU64",

@@ -37,6 +37,7 @@ impl Reading {
 }
 
 /// A data point before those of different levels are made one.
+#[derive(Clone)]
 pub(crate) struct Point {
     pub(crate) merge: Merge,
     pub(crate) metric: Metric,

@@ -1,24 +1,46 @@
 //! Observable instruments: functions of the user that give a value when a snapshot asks for it.
 //!
-//! They run on a thread of their own, so that one that hangs or panics costs the others nothing: a snapshot waits
-//! for each only so long. One that hangs is left out until it returns. Values of the user never go under a lock.
+//! They run on threads of their own, so that one that hangs or panics costs the others nothing: a snapshot waits for all of
+//! them together only so long, and when one takes its time another thread goes on with the next. One that hangs is left out
+//! until it returns. Values of the user never go under a lock.
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use crossbeam_channel::{Sender, unbounded};
 
+use crate::clock::deadline_in;
 use crate::model::{Identity, Kind, Number};
 use crate::sync::{Mutex, lock};
 use crate::thread::suppress_this_thread;
 
-/// What a callback gave: the value; none where it panicked.
+/// What callbacks said when they were asked.
+#[derive(Default)]
+pub(crate) struct Observations(pub(crate) Vec<Observed>);
+
 pub(crate) struct Observed {
     pub(crate) callback: Arc<Callback>,
-    pub(crate) value: Option<Number>,
+    pub(crate) said: Said,
 }
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Said {
+    Value(Number),
+    Panicked,
+    /// Nothing within its time.
+    Late,
+    /// Nothing since an earlier time.
+    NothingYet,
+}
+
+/// So many threads may be held by callbacks that do not return.
+const MOST_RUNNERS: usize = 64;
+const LEAST_PATIENCE: Duration = Duration::from_millis(1);
+const MOST_PATIENCE: Duration = Duration::from_millis(25);
+/// A shutdown may take time away at any moment.
+const STEP: Duration = Duration::from_millis(10);
 
 pub(crate) struct Callback {
     /// Before views: it names the instrument.
@@ -42,16 +64,13 @@ struct Sum {
 #[derive(Default)]
 pub(crate) struct Callbacks {
     all: Mutex<Vec<Arc<Callback>>>,
-    /// Where the thread that runs them takes its work; also held while somebody waits for it.
-    runner: Mutex<Option<Sender<Job>>>,
+    /// Held while somebody asks them.
+    turn: Mutex<()>,
+    /// Where a thread that has nothing to do takes its next work.
+    idle: Arc<Mutex<Option<Sender<Arc<Job>>>>>,
     /// From then on nobody waits.
     until: Mutex<Option<Instant>>,
     closed: AtomicBool,
-}
-
-struct Job {
-    callbacks: Vec<Arc<Callback>>,
-    done: Sender<Observed>,
 }
 
 thread_local! {
@@ -77,6 +96,11 @@ impl Callback {
 }
 
 impl Callbacks {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.all).is_empty()
+    }
+
     /// Adds one, in place of the one of the same instrument before. False where there are `most`.
     pub(crate) fn set(
         &self,
@@ -118,94 +142,116 @@ impl Callbacks {
         let gone = std::mem::take(&mut *all);
         drop(all);
         drop(gone);
-        // Whoever waits with it lets go of it.
-        if let Ok(mut runner) = self.runner.try_lock() {
-            *runner = None;
-        }
+        *lock(&self.idle) = None;
     }
 
-    /// Asks each that is not busy since an earlier time, and hands what it gave to `take`; one that takes longer than
-    /// `limit`, or is busy, to `late`, with whether that is new. A callback that asks for this sees none.
-    pub(crate) fn read(
-        &self,
-        limit: Duration,
-        mut take: impl FnMut(Observed),
-        mut late: impl FnMut(&Callback, bool),
-    ) {
-        if RUNS.get() || lock(&self.all).is_empty() {
-            return;
+    /// Asks each that is not busy since an earlier time. All of them together have so long; one that takes longer costs the
+    /// others nothing, and is left out until it returns. A callback that asks for this sees none.
+    pub(crate) fn observe(&self, budget: Duration) -> Observations {
+        if RUNS.get() {
+            return Observations::default();
         }
-        // Before the lock, because the last one to let go of a callback runs code of the user.
-        let all: Vec<Arc<Callback>>;
-        let mut runner = lock(&self.runner);
+        // One at a time, or each would find the others' callbacks busy.
+        let _turn = lock(&self.turn);
+        let all = lock(&self.all).clone();
         let (busy, idle): (Vec<_>, Vec<_>) =
-            lock(&self.all).iter().cloned().partition(|callback: &Arc<Callback>| callback.busy.load(Relaxed));
-        all = idle;
-        busy.iter().for_each(|callback| late(callback, false));
-        let mut asked = 0;
-        while asked < all.len() {
-            let (done, observed) = unbounded();
-            let job = Job { callbacks: all[asked..].to_vec(), done };
-            let Some(sender) = runner.take().or_else(start) else {
-                all[asked..].iter().for_each(|callback| late(callback, true));
-                return;
-            };
-            if sender.send(job).is_err() {
-                continue;
+            all.into_iter().partition(|callback| callback.busy.load(Relaxed));
+        let mut observations: Vec<Observed> =
+            busy.into_iter().map(|callback| Observed { callback, said: Said::NothingYet }).collect();
+        let (done, answers) = unbounded();
+        let job = Arc::new(Job { callbacks: idle, next: AtomicUsize::new(0), done });
+        let mut said: Vec<Option<Said>> = job.callbacks.iter().map(|_| None).collect();
+        let (end, mut open) = (deadline_in(budget), said.len());
+        let mut runners = 0;
+        while open > 0 {
+            let waits = job.next.load(Relaxed) < said.len();
+            if waits && runners < MOST_RUNNERS && self.run(&job) {
+                runners += 1;
             }
-            while let Some(one) = self.wait(&observed, limit) {
-                take(one);
-                asked += 1;
-            }
-            if let Some(hangs) = all.get(asked) {
-                // Its thread ends when it returns; the rest is another one's.
-                late(hangs, true);
-                asked += 1;
-            } else if !self.closed.load(Relaxed) {
-                *runner = Some(sender);
-            }
-        }
-    }
-
-    /// The next one that is done, within the limit and before a shutdown is over.
-    fn wait(&self, observed: &Receiver<Observed>, limit: Duration) -> Option<Observed> {
-        const STEP: Duration = Duration::from_millis(10);
-        let end = Instant::now().checked_add(limit);
-        loop {
-            match observed.recv_timeout(STEP.min(limit)) {
-                Ok(one) => return Some(one),
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => {
-                    let now = Instant::now();
-                    let until = lock(&self.until).or(end);
-                    if end.is_some_and(|end| now >= end) || until.is_some_and(|until| now >= until) {
-                        return None;
+            let left = self.left(end);
+            // Nothing within a part of the time that is left for those that wait: somebody else takes them on.
+            let patience = left / u32::try_from(2 * open).unwrap_or(u32::MAX);
+            let patience = if waits { patience.clamp(left.min(LEAST_PATIENCE), MOST_PATIENCE) } else { STEP };
+            match answers.recv_timeout(patience.min(left)) {
+                Ok((at, answer)) => {
+                    said[at] = Some(answer);
+                    open -= 1;
+                    // Whoever answers goes on with the next.
+                    while let Ok((at, answer)) = answers.recv_timeout(STEP.min(self.left(end))) {
+                        said[at] = Some(answer);
+                        open -= 1;
+                        if open == 0 {
+                            break;
+                        }
                     }
                 }
+                Err(_) if left.is_zero() => break,
+                Err(_) => {}
             }
         }
+        // Nobody begins another one for us.
+        job.next.store(job.callbacks.len(), Relaxed);
+        for (callback, said) in job.callbacks.iter().zip(said) {
+            let said = said.unwrap_or(Said::Late);
+            observations.push(Observed { callback: Arc::clone(callback), said });
+        }
+        Observations(observations)
+    }
+
+    /// How much time is left, also before a shutdown is over.
+    fn left(&self, end: Instant) -> Duration {
+        let end = lock(&self.until).map_or(end, |until| until.min(end));
+        end.saturating_duration_since(Instant::now())
+    }
+
+    /// Lets one more thread run the callbacks of a job.
+    fn run(&self, job: &Arc<Job>) -> bool {
+        if self.closed.load(Relaxed) {
+            return false;
+        }
+        let mut idle = lock(&self.idle);
+        if let Some(sender) = idle.take()
+            && sender.send(Arc::clone(job)).is_ok()
+        {
+            return true;
+        }
+        let (sender, jobs) = unbounded::<Arc<Job>>();
+        let place = Arc::clone(&self.idle);
+        let thread = std::thread::Builder::new().name("telemetry-callbacks".to_owned());
+        let own = sender.clone();
+        let started = thread.spawn(move || {
+            suppress_this_thread();
+            RUNS.set(true);
+            for job in jobs {
+                job.run();
+                drop(job);
+                // One thread waits for the next time; further ones end.
+                match lock(&place) {
+                    mut idle if idle.is_none() => *idle = Some(own.clone()),
+                    _ => return,
+                }
+            }
+        });
+        started.is_ok() && sender.send(Arc::clone(job)).is_ok()
     }
 }
 
-/// A thread that runs callbacks as long as somebody has its sender.
-fn start() -> Option<Sender<Job>> {
-    let (sender, jobs) = unbounded();
-    let thread = std::thread::Builder::new().name("telemetry-callbacks".to_owned());
-    thread.spawn(move || run(&jobs)).ok().map(|_| sender)
+/// Callbacks that are to be asked.
+struct Job {
+    callbacks: Vec<Arc<Callback>>,
+    next: AtomicUsize,
+    done: Sender<(usize, Said)>,
 }
 
-fn run(jobs: &Receiver<Job>) {
-    suppress_this_thread();
-    RUNS.set(true);
-    for Job { callbacks, done } in jobs {
-        for callback in callbacks {
+impl Job {
+    fn run(&self) {
+        loop {
+            let at = self.next.fetch_add(1, Relaxed);
+            let Some(callback) = self.callbacks.get(at) else { return };
             callback.busy.store(true, Relaxed);
-            let value = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (callback.read)())).ok();
+            let value = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (callback.read)()));
             callback.busy.store(false, Relaxed);
-            if done.send(Observed { callback, value }).is_err() {
-                // Nobody waits any more: the others of this job are somebody else's.
-                break;
-            }
+            let _ = self.done.send((at, value.map_or(Said::Panicked, Said::Value)));
         }
     }
 }

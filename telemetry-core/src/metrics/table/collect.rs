@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::Table;
-use super::callback::{Callback, Observed};
-use super::merge::{MetricKey, key, merged};
+use super::callback::{Observations, Observed, Said};
+use super::merge::{Levels, MetricKey, key};
 use crate::clock::{Anchors, Tick};
 use crate::metrics::cell::LocalValue;
 use crate::metrics::series::{Epoch, Merge, Point, Reading, Series};
@@ -34,19 +34,25 @@ impl Table {
 
     /// All data points now, cumulative, sorted by name and tags. Series that differ only in level are one.
     pub(crate) fn read(&self) -> Vec<Metric> {
-        self.read_points(None)
+        self.read_levels(self.ask_callbacks(), false).merged(|_| true)
     }
 
-    /// The same. Series that had no new value for long, and whose last one all have seen, end with it: they are not
-    /// among the next ones.
-    pub(crate) fn read_and_end(&self, all_have_seen: &dyn Fn(&Metric) -> bool) -> Vec<Metric> {
-        self.read_points(Some(all_have_seen))
+    /// Whether there are callbacks, which [`Self::ask_callbacks`] would have to wait for.
+    pub(crate) fn has_callbacks(&self) -> bool {
+        !self.callbacks.is_empty()
     }
 
-    fn read_points(&self, all_have_seen: Option<&dyn Fn(&Metric) -> bool>) -> Vec<Metric> {
+    /// What the callbacks say now; all together have [`Settings::callback_timeout`](super::table::Settings).
+    pub(crate) fn ask_callbacks(&self) -> Observations {
+        self.callbacks.observe(self.settings.callback_timeout)
+    }
+
+    /// All data points now, cumulative, by level too. With `ends`, series that had no new value for long, and whose last one
+    /// all sources have seen, are over with it: they are not among the next ones.
+    pub(crate) fn read_levels(&self, observations: Observations, ends: bool) -> Levels {
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
         let mut points: Vec<Point> = Vec::new();
-        self.read_callbacks(now, &anchors, &mut points);
+        self.read_callbacks(observations, now, &anchors, &mut points);
         let mut last = lock(&self.last_reading);
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
         let mut readings: Vec<(Arc<Series>, Reading)> = Vec::new();
@@ -61,17 +67,15 @@ impl Table {
                 begun.push(Arc::clone(&series));
             }
             series.points(reading.clone(), now, &anchors, &mut points);
-            if all_have_seen.is_some() && self.ends_series() {
+            if ends && self.ends_series() {
                 readings.push((series, reading));
             }
         }
         self.count_begun(&begun);
         drop(begun);
-        let points = merged(points);
-        if let (Some(all_have_seen), Some(expiration)) = (all_have_seen, self.settings.expiration) {
+        if let Some(expiration) = self.settings.expiration.filter(|_| ends) {
             let is_idle = |since: Tick| Duration::from_nanos(now.since(since)) >= expiration;
-            let is_over =
-                |point: &Point| point.idle_since.is_some_and(is_idle) && all_have_seen(&point.metric);
+            let is_over = |point: &Point| point.idle_since.is_some_and(is_idle);
             let (over, others): (Vec<&Point>, Vec<&Point>) = points.iter().partition(|point| is_over(point));
             let mut over: HashSet<MetricKey<'_>> = over.iter().map(|point| key(&point.owner)).collect();
             // What belongs to one metric ends together.
@@ -83,7 +87,7 @@ impl Table {
         *last = Epoch { unix_nanos: anchors.unix_nanos(now), reading: last.reading + 1 };
         self.readings.store(last.reading, Relaxed);
         drop(last);
-        points.into_iter().map(|point| point.metric).collect()
+        Levels::new(points, self.endings.load(Relaxed), now)
     }
 
     /// Series that were over have new values, and count again.
@@ -108,6 +112,7 @@ impl Table {
             over.contains(&key) && !unseen.contains(&key) && !series.is_ended()
         };
         let ends: Vec<bool> = readings.iter().map(|(series, _)| ends(series)).collect();
+        self.endings.fetch_add(ends.iter().filter(|ends| **ends).count() as u64, Relaxed);
         let mut ended = Vec::new();
         for (series, reading) in
             readings.into_iter().zip(ends).filter_map(|(read, ends)| ends.then_some(read))
@@ -130,9 +135,23 @@ impl Table {
         }
     }
 
-    fn read_callbacks(&self, now: Tick, anchors: &Anchors, points: &mut Vec<Point>) {
-        let points = std::cell::RefCell::new(points);
-        let put = |callback: &Callback, value: Option<Number>| {
+    fn read_callbacks(
+        &self,
+        observations: Observations,
+        now: Tick,
+        anchors: &Anchors,
+        points: &mut Vec<Point>,
+    ) {
+        for Observed { callback, said } in observations.0 {
+            let name = &callback.identity.name;
+            let (value, refusal) = match said {
+                Said::Value(value) => (Some(value), callback_refusal(callback.identity.kind, value)),
+                Said::Panicked => (None, Some("its callback panicked")),
+                Said::Late => (None, Some("its callback takes too long, and is left out until it returns")),
+                Said::NothingYet => (None, None),
+            };
+            refusal.into_iter().for_each(|why| self.refuse(name, why));
+            let value = value.filter(|_| refusal.is_none());
             let is_gauge = callback.identity.kind == Kind::Gauge;
             let (value, start) = if is_gauge {
                 (value, None)
@@ -140,7 +159,7 @@ impl Table {
                 let (sum, began) = callback.sum(value);
                 (sum, Some(began))
             };
-            let Some(value) = value else { return };
+            let Some(value) = value else { continue };
             let metric = Metric {
                 start_time_unix_nano: start,
                 identity: Arc::clone(&callback.identity),
@@ -151,28 +170,8 @@ impl Table {
             };
             let (owner, merge) =
                 (Arc::clone(&callback.identity), if is_gauge { Merge::Newest } else { Merge::Sum });
-            points.borrow_mut().push(Point { merge, metric, owner, idle_since: None, max_buckets: 0 });
-        };
-        let late = |callback: &Callback, is_new: bool| {
-            if is_new {
-                let limit = self.settings.callback_timeout;
-                self.refuse(
-                    &callback.identity.name,
-                    &format!("its callback takes longer than {limit:?}, and is left out until it returns"),
-                );
-            }
-            put(callback, None);
-        };
-        let take = |Observed { callback, value }: Observed| {
-            let name = &callback.identity.name;
-            let refusal = match value {
-                None => Some("its callback panicked"),
-                Some(value) => callback_refusal(callback.identity.kind, value),
-            };
-            refusal.into_iter().for_each(|why| self.refuse(name, why));
-            put(&callback, value.filter(|_| refusal.is_none()));
-        };
-        self.callbacks.read(self.settings.callback_timeout, take, late);
+            points.push(Point { merge, metric, owner, idle_since: None, max_buckets: 0 });
+        }
     }
 
     /// What the threads have in their pages, by series. Pages of threads that are gone are folded into the shared

@@ -1,7 +1,39 @@
 //! Data points of series that differ only in level become one.
 
+use tracing_core::Level;
+
+use crate::clock::Tick;
 use crate::metrics::series::{Merge, Point};
-use crate::model::{Identity, Kind, MetricValue, Tags};
+use crate::model::{Identity, Kind, Metric, MetricValue, Tags};
+
+/// The data points of one moment, by level too.
+pub(crate) struct Levels {
+    points: Vec<Point>,
+    endings: u64,
+    at: Tick,
+}
+
+impl Levels {
+    pub(super) fn new(points: Vec<Point>, endings: u64, at: Tick) -> Self {
+        Self { points, endings, at }
+    }
+
+    /// Those of the levels that are wanted, sorted by name and tags. What differs only in level is one.
+    pub(crate) fn merged(&self, wants: impl Fn(Option<Level>) -> bool) -> Vec<Metric> {
+        let wanted = self.points.iter().filter(|point| wants(point.metric.identity.level));
+        merged(wanted.cloned().collect()).into_iter().map(|point| point.metric).collect()
+    }
+
+    /// How many series had ended by then.
+    pub(crate) fn endings(&self) -> u64 {
+        self.endings
+    }
+
+    /// When they were read.
+    pub(crate) fn at(&self) -> Tick {
+        self.at
+    }
+}
 
 /// Names a metric whatever its levels are.
 pub(super) type MetricKey<'a> = (&'a str, Kind, &'a Tags);
@@ -11,7 +43,7 @@ pub(super) fn key(id: &Identity) -> MetricKey<'_> {
 }
 
 /// Sorts, and makes one of those that differ only in level.
-pub(super) fn merged(mut points: Vec<Point>) -> Vec<Point> {
+fn merged(mut points: Vec<Point>) -> Vec<Point> {
     // The most severe level comes first, whatever order they came in.
     points.sort_by(|a, b| {
         let levels = || b.metric.identity.level.cmp(&a.metric.identity.level);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tracing_core::Level;
 
 use crate::clock::Clock;
-use crate::diagnostics::warn_later;
+use crate::diagnostics::warn_once;
 use crate::metrics::series::{Epoch, OVERFLOW, Series, SeriesOptions, TOO_MANY, View, Viewed, Views};
 use crate::metrics::site::{Bounds, CellKind, Site};
 use crate::model::{Identity, Tags, Text, valid_tag_key};
@@ -129,7 +129,7 @@ impl Names {
         site.each_tag(&mut put);
         tags.iter().for_each(|(k, v)| put(k, v));
         if let Some(key) = unfit {
-            warn_later(format_args!(
+            warn_once(format_args!(
                 "metric `{}`: its tag `{key}` is left out: it is no tag key, or one of more than {}",
                 site.name,
                 Tags::MAX
@@ -161,13 +161,13 @@ impl Names {
             return series;
         }
         if !valid_tag_key(&site.name) {
-            warn_later(format_args!(
+            warn_once(format_args!(
                 "`{}` is no metric name (letters, digits and `. - _ /` only); backends may refuse it",
                 site.name
             ));
         }
         if index.all >= MOST && site.name != TOO_MANY {
-            warn_later(format_args!(
+            warn_once(format_args!(
                 "there are {MOST} series; those of further metrics are summed up in `{TOO_MANY}`"
             ));
             drop(index);
@@ -183,7 +183,7 @@ impl Names {
         let (mut hash, mut tags) = (hash, key.tags);
         if of_metric.live >= self.max_series {
             if !std::mem::replace(&mut of_metric.is_said, true) {
-                warn_later(format_args!(
+                warn_once(format_args!(
                     "metric `{}`, recorded at {}, has more than {} series; the next ones are summed up in one \
                      tagged otel.metric.overflow=true",
                     site.name,
@@ -237,7 +237,7 @@ const MOST: usize = 100_000;
 /// recorded.
 fn compare(first: &Site, site: &Site) {
     let differs = |what, one: &str, other: &str| {
-        warn_later(format_args!(
+        warn_once(format_args!(
             "metric `{}`: its {what} is `{one}` at {} and `{other}` at {}; the first counts",
             site.name,
             first.place(),
@@ -262,7 +262,7 @@ fn compare(first: &Site, site: &Site) {
 fn bounds_of(site: &Site, list: &[f64]) -> Option<Bounds> {
     let bounds = Bounds::new(if site.kind == CellKind::Histogram { list } else { &[] });
     bounds.unwrap_or_else(|e| {
-        warn_later(format_args!(
+        warn_once(format_args!(
             "metric `{}`: its buckets {list:?} at {} are refused: {e}; it has exponential ones",
             site.name,
             site.place()

@@ -16,7 +16,22 @@ pub struct Chunk {
     items: usize,
 }
 
+/// Where a record begins in its chunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// So many bytes come before it.
+    bytes: usize,
+    /// So many call sites.
+    sites: usize,
+}
+
 impl Chunk {
+    /// An empty one for records of about so many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        // A record of a call site takes 14 words or so, and one more for the site.
+        Self { bytes: Vec::with_capacity(bytes), sites: Vec::with_capacity(bytes / 128), items: 0 }
+    }
+
     /// How many records.
     pub fn len(&self) -> usize {
         self.items
@@ -30,6 +45,11 @@ impl Chunk {
     /// How many bytes the records take.
     pub fn bytes(&self) -> usize {
         self.bytes.len() + size_of_val(&*self.sites)
+    }
+
+    /// How much memory it keeps from other use.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity() + self.sites.capacity() * size_of::<&Metadata<'static>>()
     }
 
     /// Adds a finished span.
@@ -64,19 +84,45 @@ impl Chunk {
 
     /// The spans of a chunk that was filled with spans.
     pub fn spans(&self) -> impl Iterator<Item = SpanRecord<'_>> {
-        let mut sites = self.sites.iter();
-        self.records().map(move |record| record.span(&mut sites))
+        self.spans_from(Mark::default(), self.items)
     }
 
     /// The events of a chunk that was filled with events.
     pub fn events(&self) -> impl Iterator<Item = EventRecord<'_>> {
-        let mut sites = self.sites.iter();
-        self.records().map(move |record| record.event(&mut sites))
+        self.events_from(Mark::default(), self.items)
     }
 
-    fn records(&self) -> impl Iterator<Item = Cursor<'_>> {
-        let mut rest = Cursor(&self.bytes);
-        (0..self.items).map(move |_| {
+    /// The same, but only so many from there on.
+    pub fn spans_from(&self, from: Mark, items: usize) -> impl Iterator<Item = SpanRecord<'_>> {
+        let mut sites = self.sites.get(from.sites..).unwrap_or_default().iter();
+        self.records(from, items).map(move |record| record.span(&mut sites))
+    }
+
+    /// The same, but only so many from there on.
+    pub fn events_from(&self, from: Mark, items: usize) -> impl Iterator<Item = EventRecord<'_>> {
+        let mut sites = self.sites.get(from.sites..).unwrap_or_default().iter();
+        self.records(from, items).map(move |record| record.event(&mut sites))
+    }
+
+    /// Where the record stands that comes so many after that one.
+    pub fn skip(&self, from: Mark, items: usize) -> Mark {
+        self.records(from, items).fold(from, |mark, record| Mark {
+            bytes: mark.bytes + record.0.len(),
+            sites: mark.sites + usize::from(record.has_site()),
+        })
+    }
+
+    /// Adds so many records of another chunk, from there on.
+    pub fn copy(&mut self, other: &Chunk, from: Mark, items: usize) {
+        let to = other.skip(from, items);
+        self.bytes.extend_from_slice(&other.bytes[from.bytes..to.bytes]);
+        self.sites.extend_from_slice(&other.sites[from.sites..to.sites]);
+        self.items += items;
+    }
+
+    fn records(&self, from: Mark, items: usize) -> impl Iterator<Item = Cursor<'_>> {
+        let mut rest = Cursor(self.bytes.get(from.bytes..).unwrap_or_default());
+        (0..items).map(move |_| {
             let len = Cursor(rest.0).u32() as usize;
             Cursor(rest.bytes(len))
         })

@@ -174,6 +174,11 @@ type Sites<'a> = std::slice::Iter<'a, &'static Metadata<'static>>;
 
 /// A whole record.
 impl<'a> Cursor<'a> {
+    /// Whether its call site stands beside the bytes.
+    pub(super) fn has_site(self) -> bool {
+        self.0.get(4).is_some_and(|flags| flags & INLINE == 0)
+    }
+
     pub(super) fn span(mut self, sites: &mut Sites<'_>) -> SpanRecord<'a> {
         let whole = self.0.len();
         let [.., flags, kind, status, _] = self.take::<8>();

@@ -22,7 +22,7 @@ mod text;
 mod value;
 mod words;
 
-pub use chunk::Chunk;
+pub use chunk::{Chunk, Mark};
 pub use encode::Encoded;
 pub use field_buf::{FieldBuf, FieldWords, Key, MAX_FIELDS};
 pub use fields::Fields;

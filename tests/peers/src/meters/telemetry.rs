@@ -1,6 +1,7 @@
 //! Ours: counters, histograms and timers, by attribute, by macro and by handle.
 
-use super::{FAST, body, rep, same, secs};
+use super::timed::body;
+use super::{FAST, rep, same, secs};
 use crate::case::{Case, Entries};
 use std::hint::black_box as bb;
 use telemetry_layer::{Collector, Guard, count, count_me, counter, histogram, time_me, timer};

@@ -1,6 +1,6 @@
 //! Ours: spans and events through the layer, into buffers that the aggregator drains after each burst.
 
-use super::{OPS, event3};
+use super::{EVENT3, OPS, event3};
 use crate::case::{Case, Entries};
 use crate::meters::telemetry::install;
 use std::hint::black_box as bb;
@@ -52,7 +52,7 @@ pub(super) fn add(e: &mut Entries) {
             });
         }
     }
-    e.add12("event3", "telemetry", || {
+    e.add12(EVENT3, "telemetry", || {
         let collector = on(1.0);
         Case::new(1000, event3)
             .settle(move || drop(collector.flush(LONG)))

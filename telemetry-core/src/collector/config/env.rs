@@ -1,0 +1,200 @@
+//! Settings from the environment: `TELEMETRY_*`, one variable for each field.
+
+use std::time::Duration;
+
+use super::{ABOVE_0, CheckAtStart, Config};
+use crate::Error;
+use crate::exporters::split_urls;
+use crate::model::Tags;
+use crate::sampling::HeadSampler;
+
+impl Config {
+    /// The defaults, and over them what the environment says in `TELEMETRY_*`.
+    pub fn from_env() -> Result<Self, Error> {
+        Self::default().with_env()
+    }
+
+    /// These settings, and over them what the environment says: for settings that come from a file.
+    pub fn with_env(self) -> Result<Self, Error> {
+        self.with_vars(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    /// The same with variables from elsewhere. An empty variable is one that is not set.
+    pub fn with_vars(mut self, get: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let var = |field: &str| {
+            let name = format!("TELEMETRY_{}", field.to_uppercase());
+            get(&name).filter(|value| !value.trim().is_empty()).map(|value| Var { name, value })
+        };
+        if let Some(var) = var("enabled") {
+            self.enabled = var.yes_or_no()?;
+        }
+        if let Some(var) = var("buffer_size") {
+            self.buffer_size = var.count()?;
+        }
+        if let Some(var) = var("flush_interval_ms") {
+            self.flush_interval = var.millis()?;
+        }
+        if let Some(var) = var("export_endpoints") {
+            self.export_endpoints = split_urls(&var.value);
+        }
+        if let Some(var) = var("sample_rate") {
+            let rate: f64 = var.parse_as("a number from 0 to 1 is needed", |text| text.parse().ok())?;
+            HeadSampler::ratio(rate).map_err(|e| Error::config(&var.name, &var.value, e))?;
+            self.sample_rate = rate;
+        }
+        if let Some(var) = var("tags") {
+            let tags = Tags::parse(&var.value).map_err(|e| Error::config(&var.name, &var.value, e))?;
+            self.tags = tags.or(&self.tags);
+        }
+        if let Some(var) = var("min_level") {
+            let level =
+                var.parse_as("one of error, warn, info, debug, trace is needed", |t| t.parse().ok())?;
+            self.min_level = Some(level);
+        }
+        if let Some(var) = var("check_at_start") {
+            self.check_at_start = var.parse_as("one of warn, fail, off is needed", |text| match text {
+                "warn" => Some(CheckAtStart::Warn),
+                "fail" => Some(CheckAtStart::Fail),
+                "off" => Some(CheckAtStart::Off),
+                _ => None,
+            })?;
+        }
+        if let Some(var) = var("shutdown_timeout_ms") {
+            self.shutdown_timeout = var.millis()?;
+        }
+        if let Some(var) = var("max_series") {
+            self.max_series = var.count()?;
+        }
+        if let Some(var) = var("metrics_bytes") {
+            self.metrics_bytes = var.count()?;
+        }
+        if let Some(var) = var("zero_series") {
+            self.zero_series = var.yes_or_no()?;
+        }
+        if let Some(var) = var("series_expiration_ms") {
+            self.series_expiration = Some(var.millis()?);
+        }
+        if let Some(var) = var("callback_timeout_ms") {
+            self.callback_timeout = var.millis()?;
+        }
+        if let Some(var) = var("buffer_bytes") {
+            self.buffer_bytes = var.count()?;
+        }
+        if let Some(var) = var("back_pressure_ms") {
+            self.back_pressure = Some(var.millis()?);
+        }
+        if let Some(var) = var("exporter_bytes") {
+            self.exporter_bytes = var.count()?;
+        }
+        Ok(self)
+    }
+}
+
+struct Var {
+    name: String,
+    value: String,
+}
+
+impl Var {
+    fn parse_as<T>(&self, needed: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
+        let text = self.value.trim().to_ascii_lowercase();
+        parse(&text).ok_or_else(|| Error::config(&self.name, &self.value, needed))
+    }
+
+    fn yes_or_no(&self) -> Result<bool, Error> {
+        self.parse_as("`true` or `false` is needed", |text| match text {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        })
+    }
+
+    fn count(&self) -> Result<usize, Error> {
+        self.parse_as(ABOVE_0, |text| text.parse().ok().filter(|n| *n > 0))
+    }
+
+    fn millis(&self) -> Result<Duration, Error> {
+        self.parse_as(ABOVE_0, |text| text.parse().ok().filter(|n| *n > 0).map(Duration::from_millis))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing_core::Level;
+
+    fn with(vars: &[(&str, &str)]) -> Result<Config, Error> {
+        let get = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        Config::default().with_vars(get)
+    }
+
+    #[test]
+    fn every_variable_is_read() {
+        let config = with(&[
+            ("TELEMETRY_ENABLED", "False"),
+            ("TELEMETRY_BUFFER_SIZE", "7"),
+            ("TELEMETRY_FLUSH_INTERVAL_MS", "250"),
+            ("TELEMETRY_EXPORT_ENDPOINTS", "console:, file:x ,"),
+            ("TELEMETRY_SAMPLE_RATE", "0.25"),
+            ("TELEMETRY_TAGS", "env: prod"),
+            ("TELEMETRY_MIN_LEVEL", "DEBUG"),
+            ("TELEMETRY_CHECK_AT_START", "fail"),
+            ("TELEMETRY_SHUTDOWN_TIMEOUT_MS", "100"),
+            ("TELEMETRY_MAX_SERIES", "10"),
+            ("TELEMETRY_METRICS_BYTES", "3000"),
+            ("TELEMETRY_ZERO_SERIES", "1"),
+            ("TELEMETRY_SERIES_EXPIRATION_MS", "60000"),
+            ("TELEMETRY_CALLBACK_TIMEOUT_MS", "20"),
+            ("TELEMETRY_BUFFER_BYTES", "1000"),
+            ("TELEMETRY_BACK_PRESSURE_MS", "70"),
+            ("TELEMETRY_EXPORTER_BYTES", "2000"),
+        ])
+        .unwrap();
+        let want = Config {
+            enabled: false,
+            buffer_size: 7,
+            flush_interval: Duration::from_millis(250),
+            export_endpoints: vec!["console:".into(), "file:x".into()],
+            sample_rate: 0.25,
+            tags: Tags::parse("env: prod").unwrap(),
+            min_level: Some(Level::DEBUG),
+            check_at_start: CheckAtStart::Fail,
+            shutdown_timeout: Duration::from_millis(100),
+            max_series: 10,
+            metrics_bytes: 3000,
+            zero_series: true,
+            series_expiration: Some(Duration::from_mins(1)),
+            callback_timeout: Duration::from_millis(20),
+            buffer_bytes: 1000,
+            back_pressure: Some(Duration::from_millis(70)),
+            exporter_bytes: 2000,
+        };
+        assert_eq!(config, want);
+    }
+
+    #[test]
+    fn the_defaults_are_the_documented_ones_and_empty_variables_do_not_count() {
+        let config = with(&[("TELEMETRY_SAMPLE_RATE", " "), ("TELEMETRY_TAGS", "")]).unwrap();
+        assert_eq!(config, Config::default());
+        assert_eq!((config.enabled, config.buffer_size, config.sample_rate), (true, 1000, 1.0));
+        assert_eq!(config.flush_interval.as_millis(), 5000);
+    }
+
+    #[test]
+    fn a_bad_value_names_its_variable() {
+        for (name, value) in [
+            ("TELEMETRY_SAMPLE_RATE", "2"),
+            ("TELEMETRY_SAMPLE_RATE", "often"),
+            ("TELEMETRY_TAGS", "prod"),
+            ("TELEMETRY_BUFFER_SIZE", "0"),
+            ("TELEMETRY_FLUSH_INTERVAL_MS", "5s"),
+            ("TELEMETRY_ENABLED", "maybe"),
+            ("TELEMETRY_MIN_LEVEL", "loud"),
+            ("TELEMETRY_CHECK_AT_START", "always"),
+            ("TELEMETRY_MAX_SERIES", "-1"),
+        ] {
+            let said = with(&[(name, value)]).unwrap_err().to_string();
+            assert!(said.starts_with(&format!("{name}={value}: ")), "{said}");
+        }
+    }
+}

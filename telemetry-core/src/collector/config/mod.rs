@@ -1,0 +1,161 @@
+//! Settings: from code, from the environment, from a file.
+
+mod check;
+mod env;
+#[cfg(feature = "serde")]
+mod files;
+
+use std::time::Duration;
+
+use tracing_core::Level;
+
+#[cfg(feature = "serde")]
+use self::files::{level, millis, some_millis};
+use crate::Error;
+use crate::metrics::Settings;
+use crate::model::Tags;
+use crate::sampling::HeadSampler;
+
+pub use check::CheckAtStart;
+
+/// What a collector runs with.
+///
+/// | field | variable | default |
+/// | --- | --- | --- |
+/// | `enabled` | `TELEMETRY_ENABLED` | `true` |
+/// | `buffer_size` | `TELEMETRY_BUFFER_SIZE` | 1000 |
+/// | `flush_interval` (`flush_interval_ms` in files) | `TELEMETRY_FLUSH_INTERVAL_MS` | 5000 |
+/// | `export_endpoints` | `TELEMETRY_EXPORT_ENDPOINTS`, separated by commas | none |
+/// | `sample_rate` | `TELEMETRY_SAMPLE_RATE` | 1.0 |
+/// | `tags` | `TELEMETRY_TAGS`, as `key: value, key2: value2` | none |
+/// | `min_level` | `TELEMETRY_MIN_LEVEL` | none |
+/// | `check_at_start` | `TELEMETRY_CHECK_AT_START` | `warn` |
+/// | `shutdown_timeout` (`shutdown_timeout_ms`) | `TELEMETRY_SHUTDOWN_TIMEOUT_MS` | 5000 |
+/// | `max_series` | `TELEMETRY_MAX_SERIES` | 2000 |
+/// | `metrics_bytes` | `TELEMETRY_METRICS_BYTES` | 32 MiB |
+/// | `zero_series` | `TELEMETRY_ZERO_SERIES` | `false` |
+/// | `series_expiration` (`series_expiration_ms`) | `TELEMETRY_SERIES_EXPIRATION_MS` | none |
+/// | `callback_timeout` (`callback_timeout_ms`) | `TELEMETRY_CALLBACK_TIMEOUT_MS` | 1000 |
+/// | `buffer_bytes` | `TELEMETRY_BUFFER_BYTES` | 16 MiB |
+/// | `back_pressure` (`back_pressure_ms`) | `TELEMETRY_BACK_PRESSURE_MS` | none |
+/// | `exporter_bytes` | `TELEMETRY_EXPORTER_BYTES` | 128 MiB |
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
+pub struct Config {
+    /// Without, nothing is recorded and no thread is started.
+    pub enabled: bool,
+    /// When 90% of that many spans and events wait, the aggregator moves them on before its time. Nothing is
+    /// dropped for that number: `buffer_bytes` is the bound.
+    pub buffer_size: usize,
+    /// Everything is moved on to the exporters that often.
+    #[cfg_attr(feature = "serde", serde(rename = "flush_interval_ms", with = "millis"))]
+    pub flush_interval: Duration,
+    /// URLs that pick exporters.
+    pub export_endpoints: Vec<String>,
+    /// The share of traces that are kept, from 0 to 1. Metrics and events are never sampled by it.
+    pub sample_rate: f64,
+    /// On everything exported. `service.name` is the name of the program where it is not given.
+    pub tags: Tags,
+    /// Measurements whose level is more verbose are not taken.
+    #[cfg_attr(feature = "serde", serde(with = "level"))]
+    pub min_level: Option<Level>,
+    /// What to do when a backend does not answer at the start.
+    pub check_at_start: CheckAtStart,
+    /// How long a shutdown without a deadline of its own may take.
+    #[cfg_attr(feature = "serde", serde(rename = "shutdown_timeout_ms", with = "millis"))]
+    pub shutdown_timeout: Duration,
+    /// A metric has at most that many series; all further ones are summed up in one, tagged
+    /// `otel.metric.overflow=true`.
+    pub max_series: usize,
+    /// Memory for the cells that threads have of their own; beyond that they share cells, which is slower.
+    pub metrics_bytes: usize,
+    /// Every counter, histogram and timer of an attribute or a macro of the program stands at 0 from the start, where all
+    /// of its tags are known: so a backend can tell "never happened" from "not there". Needs the feature `macros` of
+    /// `telemetry-layer`.
+    pub zero_series: bool,
+    /// A series without a new value for so long ends, once every exporter and every reader has seen its last one: it is
+    /// exported no more, its memory is given back, and its place under `max_series` is free. With its next value it
+    /// begins anew, at 0. An up-down counter ends only at 0, one that is given by a callback never. None keeps all.
+    #[cfg_attr(feature = "serde", serde(rename = "series_expiration_ms", with = "some_millis"))]
+    pub series_expiration: Option<Duration>,
+    /// A snapshot waits so long for each callback of an observable instrument, and leaves it out from then on until it
+    /// returns.
+    #[cfg_attr(feature = "serde", serde(rename = "callback_timeout_ms", with = "millis"))]
+    pub callback_timeout: Duration,
+    /// Memory for spans and events that the aggregator has not moved on yet.
+    pub buffer_bytes: usize,
+    /// A thread that records a span or an event and finds `buffer_bytes` taken waits so long for room; what finds none by
+    /// then is dropped and counted, as without, at once. On an async runtime it is a worker thread that waits. Telemetry's
+    /// own threads and those that panic never do.
+    #[cfg_attr(feature = "serde", serde(rename = "back_pressure_ms", with = "some_millis"))]
+    pub back_pressure: Option<Duration>,
+    /// Memory for batches that wait for one exporter.
+    pub exporter_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            buffer_size: 1000,
+            flush_interval: Duration::from_secs(5),
+            export_endpoints: Vec::new(),
+            sample_rate: 1.0,
+            tags: Tags::new(),
+            min_level: None,
+            check_at_start: CheckAtStart::Warn,
+            shutdown_timeout: Duration::from_secs(5),
+            max_series: 2000,
+            metrics_bytes: 32 << 20,
+            zero_series: false,
+            series_expiration: None,
+            callback_timeout: Duration::from_secs(1),
+            buffer_bytes: 16 << 20,
+            back_pressure: None,
+            exporter_bytes: 128 << 20,
+        }
+    }
+}
+
+impl Config {
+    pub(super) fn of_metrics(&self) -> Settings {
+        Settings {
+            min_level: self.min_level,
+            max_series: self.max_series,
+            max_bytes: self.metrics_bytes,
+            expiration: self.series_expiration,
+            callback_timeout: self.callback_timeout,
+        }
+    }
+
+    /// What no variable and no type has checked yet.
+    pub(super) fn check(&self) -> Result<HeadSampler, Error> {
+        let above_0 = [
+            ("buffer_size", self.buffer_size),
+            ("max_series", self.max_series),
+            ("buffer_bytes", self.buffer_bytes),
+            ("exporter_bytes", self.exporter_bytes),
+        ];
+        for (name, value) in above_0 {
+            if value == 0 {
+                return Err(Error::config(name, value, ABOVE_0));
+            }
+        }
+        let times = [
+            ("flush_interval_ms", self.flush_interval),
+            ("series_expiration_ms", self.series_expiration.unwrap_or(Duration::MAX)),
+            ("back_pressure_ms", self.back_pressure.unwrap_or(Duration::MAX)),
+            ("callback_timeout_ms", self.callback_timeout),
+        ];
+        for (name, time) in times {
+            if time.is_zero() {
+                return Err(Error::config(name, 0, ABOVE_0));
+            }
+        }
+        HeadSampler::ratio(self.sample_rate).map_err(|e| Error::config("sample_rate", self.sample_rate, e))
+    }
+}
+
+const ABOVE_0: &str = "a whole number above 0 is needed";

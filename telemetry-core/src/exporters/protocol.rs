@@ -1,0 +1,59 @@
+//! What is made of a batch on its way over a network: bytes, and one attempt to send them.
+//!
+//! An exporter that anybody writes is an [`Exporter`](super::Exporter), which blocks. Those of this crate that speak to a
+//! network are protocols: several of their requests may be out at once, and one that hangs is let go of.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::batch::Batch;
+use super::error::{Delivery, ExportError};
+use super::signal::Signal;
+use crate::model::{Kind, Temporality};
+
+/// What one request may hold, and how many of them may be out at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Items.
+    pub items: usize,
+    /// Bytes of its body.
+    pub bytes: usize,
+    /// Requests.
+    pub in_flight: usize,
+}
+
+/// One attempt.
+pub type Sending<'a, T = Delivery> = Pin<Box<dyn Future<Output = Result<T, ExportError>> + 'a>>;
+
+/// A protocol: encoding, which is pure, and sending, which is one attempt.
+pub trait Protocol: Send + 'static {
+    /// What the ledger and messages call it.
+    fn name(&self) -> &str;
+
+    /// What its receivers take.
+    fn limits(&self) -> Limits;
+
+    /// Whether it can send that signal; others are counted as filtered.
+    fn wants(&self, signal: Signal) -> bool {
+        let _ = signal;
+        true
+    }
+
+    /// Whether it is given sums of that kind since the start, or since the last batch.
+    fn temporality(&self, kind: Kind) -> Temporality {
+        let _ = kind;
+        Temporality::Cumulative
+    }
+
+    /// Writes as many of the first items as fit into so many bytes, but one at least, and says how many these are. No input or
+    /// output happens here, and no clock is read.
+    fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<usize, ExportError>;
+
+    /// One attempt.
+    fn send<'a>(&'a self, signal: Signal, body: &'a [u8]) -> Sending<'a>;
+
+    /// Looks once, when the collector starts, whether the receiver can be reached.
+    fn check(&self) -> Sending<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}

@@ -1,0 +1,196 @@
+//! An exporter with all that the pipeline is told of it.
+
+use std::time::Duration;
+
+use super::Exporter;
+use super::filter::Filter;
+#[cfg(any(feature = "net", test))]
+use super::protocol::Protocol;
+use crate::model::{Kind, Temporality, Text};
+
+/// Where items go: an exporter, and how it is served. Every exporter becomes one (`into`), and so does a closure over
+/// [`&Batch`](crate::Batch).
+///
+/// ```
+/// use std::time::Duration;
+/// use telemetry_core::exporters::{Discard, HostTag, Route};
+/// use telemetry_core::{Batch, Collector};
+///
+/// let slow = Route::new(|batch: &Batch| println!("{} items", batch.len()))
+///     .rate_limit(100.0)
+///     .host_tag(HostTag::Auto)
+///     .give_up_after(Duration::from_secs(60));
+/// let collector = Collector::builder().exporter(slow).exporter(Discard::new()).start()?;
+/// # drop(collector);
+/// # Ok::<(), telemetry_core::Error>(())
+/// ```
+#[must_use = "it does nothing before a collector has it"]
+pub struct Route {
+    pub(crate) target: Target,
+    pub(crate) terms: Terms,
+}
+
+/// What does the work.
+pub(crate) enum Target {
+    Blocking(Box<dyn Exporter>),
+    #[cfg(any(feature = "net", test))]
+    Network(Box<dyn Protocol>),
+}
+
+/// How it is served.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) filter: Filter,
+    pub(crate) tags: Vec<(Text, Text)>,
+    pub(crate) host_tag: HostTag,
+    pub(crate) rate: Option<f64>,
+    pub(crate) in_flight: Option<usize>,
+    pub(crate) timeout: Duration,
+    pub(crate) give_up_after: Duration,
+    pub(crate) linger: Duration,
+    pub(crate) flush_interval: Option<Duration>,
+    pub(crate) temporality: Option<Temporality>,
+    pub(crate) back_pressure: Option<Duration>,
+}
+
+/// Whether items get a tag `host` that says where they come from. A point's own `host` wins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HostTag {
+    /// None.
+    #[default]
+    Off,
+    /// The name of this machine.
+    Auto,
+    /// That name.
+    Named(Text),
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Route").field("terms", &self.terms).finish_non_exhaustive()
+    }
+}
+
+impl<E: Exporter> From<E> for Route {
+    fn from(exporter: E) -> Self {
+        Self::to(Target::Blocking(Box::new(exporter)))
+    }
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            filter: Filter::default(),
+            tags: Vec::new(),
+            host_tag: HostTag::Off,
+            rate: None,
+            in_flight: None,
+            timeout: Duration::from_secs(10),
+            give_up_after: Duration::from_mins(5),
+            linger: Duration::from_millis(50),
+            flush_interval: None,
+            temporality: None,
+            back_pressure: None,
+        }
+    }
+}
+
+impl Route {
+    /// The same as `into`.
+    pub fn new(exporter: impl Exporter) -> Self {
+        exporter.into()
+    }
+
+    /// One over a network.
+    #[doc(hidden)]
+    #[cfg(any(feature = "net", test))]
+    pub fn over(protocol: impl Protocol) -> Self {
+        Self::to(Target::Network(Box::new(protocol)))
+    }
+
+    fn to(target: Target) -> Self {
+        Self { target, terms: Terms::default() }
+    }
+
+    /// It is given only what that filter lets pass.
+    pub fn only(mut self, filter: Filter) -> Self {
+        self.terms.filter = filter;
+        self
+    }
+
+    /// Adds a tag to all that it is given, beside the global ones. It wins over a global one of that key; an item's own wins
+    /// over both. With a key that is no tag key the start fails.
+    pub fn tag(mut self, key: impl Into<Text>, value: impl Into<Text>) -> Self {
+        self.terms.tags.push((key.into(), value.into()));
+        self
+    }
+
+    /// A tag `host` on all that it is given. [`HostTag::Off`] where nothing is said.
+    pub fn host_tag(mut self, host: HostTag) -> Self {
+        self.terms.host_tag = host;
+        self
+    }
+
+    /// It is given at most that many items a second, after as many at once. What comes faster waits, until its memory
+    /// (`exporter_bytes`) is full. No limit where nothing is said, nor for what is not above 0.
+    pub fn rate_limit(mut self, items_per_second: f64) -> Self {
+        self.terms.rate = Some(items_per_second).filter(|rate| rate.is_finite() && *rate > 0.0);
+        self
+    }
+
+    /// So many requests may be out at once, where it speaks to a network.
+    pub fn in_flight(mut self, requests: usize) -> Self {
+        self.terms.in_flight = Some(requests.max(1));
+        self
+    }
+
+    /// An attempt over a network may take so long: 10 s where nothing is said.
+    pub fn timeout(mut self, time: Duration) -> Self {
+        self.terms.timeout = time;
+        self
+    }
+
+    /// Items that were tried for so long are dropped and counted as expired: 5 minutes where nothing is said.
+    pub fn give_up_after(mut self, time: Duration) -> Self {
+        self.terms.give_up_after = time;
+        self
+    }
+
+    /// Few items wait so long for more, to make fewer requests: 50 ms where nothing is said.
+    pub fn linger(mut self, time: Duration) -> Self {
+        self.terms.linger = time;
+        self
+    }
+
+    /// It is given metrics that often, instead of each `flush_interval` of the collector. A flush gives them at once.
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.terms.flush_interval = Some(interval).filter(|interval| !interval.is_zero());
+        self
+    }
+
+    /// Sums of counters and histograms since the start, or since its last batch, instead of what the exporter wants. Up-down
+    /// counters are cumulative then, as nobody can add up their changes after a loss.
+    pub fn temporality(mut self, temporality: Temporality) -> Self {
+        self.terms.temporality = Some(temporality);
+        self
+    }
+
+    /// When its memory is full, threads that record spans and events wait for it instead of losing the oldest: in all so
+    /// long, until it has caught up to half. [`Config::back_pressure`](crate::Config::back_pressure) where nothing is said.
+    pub fn back_pressure(mut self, time: Duration) -> Self {
+        self.terms.back_pressure = Some(time);
+        self
+    }
+}
+
+impl Terms {
+    /// Whether the exporter is given deltas of that kind; `wanted` is what it says itself.
+    pub(crate) fn temporality_of(&self, kind: Kind, wanted: Temporality) -> Temporality {
+        match self.temporality {
+            Some(_) if kind == Kind::UpDownCounter => Temporality::Cumulative,
+            Some(temporality) => temporality,
+            None => wanted,
+        }
+    }
+}

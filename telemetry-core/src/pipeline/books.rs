@@ -1,0 +1,312 @@
+//! The ledger as it is kept: items move from one account to another under one lock, so it balances at every moment.
+//!
+//! What an exporter has taken on stands behind a [`Ticket`], which is settled once, whatever happens. A flush closes a
+//! generation: it waits for the tickets that were given out before, not for counts, which newer items could fill.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use super::ledger::{Account, ExporterAccount, Ledger, Reason};
+use crate::exporters::Signal;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock};
+
+/// The books of one collector. Their lock comes before all others of the pipeline; no code of the user runs under it.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Without what its exporters did.
+    pub(super) ledger: Ledger,
+    exporters: Vec<Entry>,
+    generation: u64,
+    /// The exporters that a shutdown gave up, once it is over.
+    finished: Option<Vec<String>>,
+}
+
+/// What one exporter did.
+#[derive(Debug, Default)]
+struct Entry {
+    name: String,
+    accounts: [ExporterAccount; 3],
+    /// Its worker has ended or was given up: what comes now is dropped.
+    ended: bool,
+    /// What is open of each generation that has open tickets, oldest first.
+    open: VecDeque<Generation>,
+    /// Lost of the generations that are done.
+    lost: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Generation {
+    number: u64,
+    open: u64,
+    lost: u64,
+}
+
+/// How it ended for items that an exporter had taken on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outcome {
+    Delivered {
+        rejected: u64,
+    },
+    Rejected,
+    Dropped(Reason),
+    /// Something newer says all that they said.
+    Superseded,
+}
+
+/// So many items that one exporter has taken on. It can't be cloned; whoever drops it says that time ran out.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    books: Arc<Books>,
+    exporter: usize,
+    signal: Signal,
+    /// How many of each generation, oldest first.
+    shares: VecDeque<(u64, u64)>,
+}
+
+impl Books {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Opens an account. A name that is taken is given a number.
+    pub(crate) fn add_exporter(&self, name: &str) -> usize {
+        let mut state = self.lock();
+        let taken = |name: &str| state.exporters.iter().any(|entry| entry.name == name);
+        let numbered = (2..).map(|i| format!("{name}#{i}"));
+        let name =
+            std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default();
+        state.exporters.push(Entry { name, ..Entry::default() });
+        state.exporters.len() - 1
+    }
+
+    /// The name under which the ledger has an exporter.
+    pub(crate) fn name(&self, exporter: usize) -> String {
+        self.lock().exporters[exporter].name.clone()
+    }
+
+    /// Items go to an exporter that does not want `filtered` of them. Where something is left of them that it takes on,
+    /// there is a ticket for that.
+    pub(crate) fn accept(
+        self: &Arc<Self>,
+        state: &mut State,
+        exporter: usize,
+        signal: Signal,
+        items: u64,
+        filtered: u64,
+    ) -> Option<Ticket> {
+        let generation = state.generation;
+        let entry = &mut state.exporters[exporter];
+        let account = &mut entry.accounts[signal as usize];
+        account.dispatched += items + filtered;
+        account.filtered += filtered;
+        account.accepted += items;
+        if entry.ended {
+            account.dropped.add(Reason::Closed, items);
+            entry.lost += items;
+            return None;
+        }
+        account.buffered += items;
+        if items == 0 {
+            return None;
+        }
+        match entry.open.back_mut().filter(|last| last.number == generation) {
+            Some(last) => last.open += items,
+            None => entry.open.push_back(Generation { number: generation, open: items, lost: 0 }),
+        }
+        let shares = VecDeque::from([(generation, items)]);
+        Some(Ticket { books: Arc::clone(self), exporter, signal, shares })
+    }
+
+    /// Ends the generation: what is accepted from now on belongs to the next one.
+    pub(crate) fn close_generation(state: &mut State) -> u64 {
+        state.generation += 1;
+        state.generation - 1
+    }
+
+    /// A worker has ended; what it still had is dropped.
+    pub(crate) fn end(&self, exporter: usize) {
+        self.lock().exporters[exporter].end(Reason::Closed);
+        self.changed.notify_all();
+    }
+
+    /// The shutdown is over, and gave these up: whoever waits for it may go on.
+    pub(crate) fn finish(&self, late: Vec<String>) {
+        self.lock().finished = Some(late);
+        self.changed.notify_all();
+    }
+
+    /// Waits until the shutdown that another thread began is over: whom it gave up. None if time ran out.
+    pub(crate) fn wait_finished(&self, until: Instant) -> Option<Vec<String>> {
+        self.wait(until, |state| state.finished.is_some());
+        self.lock().finished.clone()
+    }
+
+    /// Waits until all tickets of that generation and those before are settled. False if time ran out.
+    pub(crate) fn wait_settled(&self, generation: u64, until: Instant) -> bool {
+        let is_done = |entry: &Entry| entry.open.front().is_none_or(|first| first.number > generation);
+        self.wait(until, |state| state.exporters.iter().all(is_done))
+    }
+
+    /// Waits until every worker has ended. Those that have not when time runs out are given up: what they
+    /// still have is dropped. Their numbers.
+    pub(crate) fn wait_ended(&self, until: Instant) -> Vec<usize> {
+        self.wait(until, |state| state.exporters.iter().all(|entry| entry.ended));
+        let mut state = self.lock();
+        let entries = state.exporters.iter_mut().enumerate().filter(|(_, entry)| !entry.ended);
+        let late = entries.map(|(number, entry)| (entry.end(Reason::Deadline), number).1).collect();
+        drop(state);
+        self.changed.notify_all();
+        late
+    }
+
+    fn wait(&self, until: Instant, done: impl Fn(&State) -> bool) -> bool {
+        let mut state = self.lock();
+        while !done(&state) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn settle(&self, ticket: &mut Ticket, outcome: Outcome) {
+        let shares = std::mem::take(&mut ticket.shares);
+        self.lock().exporters[ticket.exporter].settle(ticket.signal, &shares, outcome);
+        self.changed.notify_all();
+    }
+}
+
+impl State {
+    pub(crate) fn account(&mut self, signal: Signal) -> &mut Account {
+        &mut self.ledger.accounts[signal as usize]
+    }
+
+    /// What is booked so far.
+    pub(super) fn ledger(&self) -> Ledger {
+        let exporters = self.exporters.iter().map(|entry| (entry.name.clone(), entry.accounts)).collect();
+        Ledger { exporters, ..self.ledger.clone() }
+    }
+
+    /// How many of the items that exporters had accepted up to that generation were lost.
+    pub(crate) fn lost_up_to(&self, generation: u64) -> u64 {
+        let of = |entry: &Entry| {
+            let open = entry.open.iter().filter(|open| open.number <= generation).map(|open| open.lost);
+            entry.lost + open.sum::<u64>()
+        };
+        self.exporters.iter().map(of).sum()
+    }
+}
+
+impl Entry {
+    fn settle(&mut self, signal: Signal, shares: &VecDeque<(u64, u64)>, outcome: Outcome) {
+        if self.ended {
+            return; // given up: what it had is booked already
+        }
+        let account = &mut self.accounts[signal as usize];
+        let n: u64 = shares.iter().map(|(_, items)| items).sum();
+        account.buffered -= n;
+        let mut lost = match outcome {
+            Outcome::Delivered { rejected } => {
+                let rejected = rejected.min(n);
+                account.delivered += n - rejected;
+                account.rejected += rejected;
+                rejected
+            }
+            Outcome::Rejected => {
+                account.rejected += n;
+                n
+            }
+            Outcome::Dropped(reason) => {
+                account.dropped.add(reason, n);
+                n
+            }
+            Outcome::Superseded => {
+                account.accepted -= n;
+                account.filtered += n;
+                0
+            }
+        };
+        for (number, items) in shares {
+            if let Some(open) = self.open.iter_mut().find(|open| open.number == *number) {
+                open.open -= items;
+                open.lost += lost.min(*items);
+                lost -= lost.min(*items);
+            }
+        }
+        while let Some(first) = self.open.front().filter(|first| first.open == 0) {
+            self.lost += first.lost;
+            self.open.pop_front();
+        }
+    }
+
+    fn end(&mut self, reason: Reason) {
+        for account in &mut self.accounts {
+            let left = std::mem::take(&mut account.buffered);
+            account.dropped.add(reason, left);
+            self.lost += left;
+        }
+        self.lost += self.open.drain(..).map(|open| open.lost).sum::<u64>();
+        self.ended = true;
+    }
+}
+
+impl Ticket {
+    /// How many items it stands for.
+    pub(crate) fn items(&self) -> u64 {
+        self.shares.iter().map(|(_, items)| items).sum()
+    }
+
+    pub(crate) fn settle(mut self, outcome: Outcome) {
+        self.settle_now(outcome);
+    }
+
+    /// Takes so many items off it, the oldest ones.
+    pub(crate) fn split(&mut self, mut items: u64) -> Self {
+        let mut shares = VecDeque::new();
+        while items > 0
+            && let Some((generation, share)) = self.shares.front_mut()
+        {
+            let taken = items.min(*share);
+            shares.push_back((*generation, taken));
+            *share -= taken;
+            items -= taken;
+            if *share == 0 {
+                self.shares.pop_front();
+            }
+        }
+        Self { books: Arc::clone(&self.books), exporter: self.exporter, signal: self.signal, shares }
+    }
+
+    /// Takes another one of the same exporter and signal on.
+    pub(crate) fn merge(&mut self, mut other: Self) {
+        for (generation, items) in std::mem::take(&mut other.shares) {
+            match self.shares.back_mut().filter(|(last, _)| *last == generation) {
+                Some((_, last)) => *last += items,
+                None => self.shares.push_back((generation, items)),
+            }
+        }
+    }
+
+    fn settle_now(&mut self, outcome: Outcome) {
+        if !self.shares.is_empty() {
+            let books = Arc::clone(&self.books);
+            books.settle(self, outcome);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.settle_now(Outcome::Dropped(Reason::Deadline));
+    }
+}

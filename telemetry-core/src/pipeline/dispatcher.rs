@@ -1,0 +1,316 @@
+//! The one thread that moves everything on: it collects what threads recorded, reads the metrics, and puts what each exporter
+//! is to have into its lanes.
+//!
+//! It never waits for an exporter nor for code of the user: callbacks run elsewhere, and their values come as a command.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::books::Books;
+use super::buffers::Buffers;
+use super::feedback::Complaints;
+use super::ledger::Reason;
+use super::observer::Observer;
+use super::output::{Output, Share, Sums};
+use super::parcel::Parcel;
+use crate::clock::{Clock, Tick};
+use crate::exporters::{Batch, Signal};
+use crate::metrics::{Observations, Snapshot, Table};
+use crate::model::{Metric, Resource};
+use crate::thread::suppress_this_thread;
+
+/// What the dispatcher is told.
+pub(crate) enum Command {
+    /// Look whether something is to be done: many items wait, a lane has room again, time has passed.
+    Wake,
+    /// Move everything on now, and say which generation of tickets that closes.
+    Flush(Sender<u64>),
+    /// One more exporter, which has all from the answer on.
+    Add(Box<Output>, Sender<()>),
+    /// What the callbacks say.
+    Observed(Observations),
+    /// Move everything on for the last time; workers have until then.
+    Stop(Tick, Sender<()>),
+}
+
+pub(crate) struct Dispatcher {
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) table: Arc<Table>,
+    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) books: Arc<Books>,
+    pub(crate) resource: Arc<Resource>,
+    pub(crate) outputs: Vec<Output>,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) observer: Observer,
+    pub(crate) flush_interval: Duration,
+    /// Metrics of telemetry itself.
+    pub(crate) own_metrics: Box<dyn Fn(u64) -> Vec<Metric> + Send>,
+    pub(crate) complaints: Complaints,
+    pub(crate) state: Progress,
+}
+
+/// What is under way.
+#[derive(Default)]
+pub(crate) struct Progress {
+    next_flush: Tick,
+    next_tick: Tick,
+    /// Until when some exporter is spared.
+    spared: Option<Tick>,
+    /// Those who wait until all is moved on, and until which reading of the metrics.
+    flushes: Vec<(Sender<u64>, u64)>,
+    /// Metrics are to be read for all, not only for those whose time has come.
+    for_all: bool,
+    /// How many readings have begun, and have ended: callbacks take their time.
+    begun: u64,
+    ended: u64,
+    /// Somebody wants one that begins from now on.
+    again: bool,
+    stop: Option<(Tick, Sender<()>)>,
+    /// Items that have been spoken of.
+    said_lost: u64,
+}
+
+/// Meters tick at least that often.
+const TICK: Duration = Duration::from_secs(5);
+
+impl Dispatcher {
+    pub(crate) fn run(mut self) {
+        suppress_this_thread();
+        let now = self.clock.now();
+        self.state.next_flush = now.plus(self.flush_interval);
+        self.state.next_tick = now.plus(TICK);
+        loop {
+            match self.next_command() {
+                Ok(Command::Wake) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Command::Flush(done)) => {
+                    self.state.flushes.push((done, self.state.begun + 1));
+                    self.read(true);
+                }
+                Ok(Command::Add(output, done)) => {
+                    self.outputs.push(*output);
+                    let _ = done.send(());
+                }
+                Ok(Command::Observed(observations)) => self.observed(observations),
+                Ok(Command::Stop(until, done)) => {
+                    self.buffers.close();
+                    self.state.stop = Some((until, done));
+                    self.read(true);
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let now = self.clock.now();
+            if now >= self.state.next_tick {
+                self.table.tick();
+                self.state.next_tick = now.plus(TICK);
+            }
+            if self.is_due(now) {
+                self.read(false);
+                self.state.next_flush = now.plus(self.flush_interval);
+            }
+            if self.move_items() {
+                self.answer();
+                if self.finish() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether metrics are to be read: for an exporter, or to see to series where there is none.
+    fn is_due(&self, now: Tick) -> bool {
+        if self.outputs.is_empty() {
+            return now >= self.state.next_flush;
+        }
+        self.state.begun == self.state.ended && self.outputs.iter().any(|output| now >= output.next_due)
+    }
+
+    fn next_command(&self) -> Result<Command, RecvTimeoutError> {
+        // While callbacks are asked they are who comes next.
+        let is_reading = self.state.begun > self.state.ended;
+        let due = self.outputs.iter().map(|output| output.next_due).filter(|_| !is_reading);
+        let none = self.outputs.is_empty().then_some(self.state.next_flush);
+        let times = std::iter::once(self.state.next_tick).chain(none).chain(self.state.spared);
+        let next = times.chain(due).min().and_then(|next| self.clock.time_until(next));
+        match next {
+            Some(time) => self.commands.recv_timeout(time),
+            None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        }
+    }
+
+    /// All was moved on that was there: those who wait for it are told, and exporters that somebody waits.
+    fn answer(&mut self) {
+        let ended = self.state.ended;
+        let is_done = |(_, reading): &mut (Sender<u64>, u64)| *reading <= ended;
+        let done: Vec<_> = self.state.flushes.extract_if(.., is_done).collect();
+        if done.is_empty() {
+            return;
+        }
+        let generation = Books::close_generation(&mut self.books.lock());
+        self.outputs.iter().for_each(|output| output.lanes.hurry());
+        for (flush, _) in done {
+            let _ = flush.send(generation);
+        }
+    }
+
+    /// After the last time; whether this was it.
+    fn finish(&mut self) -> bool {
+        if self.state.begun > self.state.ended || self.state.again {
+            return false;
+        }
+        let Some((until, done)) = self.state.stop.take() else { return false };
+        self.buffers.finish();
+        self.outputs.iter().for_each(|output| output.lanes.stop(until));
+        self.say_lost();
+        self.complaints.finish();
+        let _ = done.send(());
+        true
+    }
+
+    /// Begins to read the metrics, for all exporters or for those whose time has come.
+    fn read(&mut self, for_all: bool) {
+        self.state.for_all |= for_all;
+        if self.state.begun > self.state.ended {
+            self.state.again |= for_all;
+            return;
+        }
+        self.clock.anchor();
+        self.state.begun += 1;
+        if self.outputs.is_empty() && !self.table.ends_series() {
+            (self.state.for_all, self.state.ended) = (false, self.state.begun);
+            return self.table.tidy();
+        }
+        if !self.observer.ask(&self.table) {
+            self.observed(Observations::default());
+        }
+    }
+
+    /// The callbacks have said what they say: everything else is read now.
+    fn observed(&mut self, observations: Observations) {
+        self.table.tick();
+        let now = self.clock.now();
+        let levels = self.table.read_levels(observations, true);
+        let sums = Sums::new(levels, (self.own_metrics)(self.clock.unix_nanos()));
+        self.dispatch_metrics(&sums, now);
+        self.state.ended = self.state.begun;
+        if std::mem::take(&mut self.state.again) {
+            self.read(true);
+        }
+    }
+
+    /// Spans, events and points made by hand, as far as there is room for them; whether that was all.
+    fn move_items(&mut self) -> bool {
+        loop {
+            let is_last = self.state.stop.is_some();
+            let room = if is_last { [usize::MAX; 2] } else { self.room() };
+            let collected = self.buffers.collect(&mut self.books.lock(), room);
+            let anchors = self.clock.anchors();
+            let [spans, events] = collected.chunks;
+            for chunk in spans {
+                self.dispatch(&Batch::of_spans(chunk, Arc::clone(&self.resource), Arc::clone(&anchors)));
+            }
+            for chunk in events {
+                self.dispatch(&Batch::of_events(chunk, Arc::clone(&self.resource), Arc::clone(&anchors)));
+            }
+            if !collected.points.is_empty() {
+                let snapshot = Snapshot::new(collected.points, Arc::clone(&self.resource));
+                self.dispatch(&Batch::of_metrics(snapshot, Arc::clone(&self.resource)));
+            }
+            self.say_lost();
+            if !collected.left {
+                return true;
+            }
+            // A thread that writes as fast as this reads must not keep it from everything else.
+            if self.state.spared.is_some() || !self.commands.is_empty() {
+                return false;
+            }
+        }
+    }
+
+    /// How many bytes of spans and of events may be collected, so that no lane has to lose what an exporter would have taken.
+    fn room(&mut self) -> [usize; 2] {
+        let now = self.clock.now();
+        let (mut least, mut spared) = ([usize::MAX; 2], None);
+        for output in &mut self.outputs {
+            let (room, until) = output.room(now);
+            least = [least[0].min(room[0]), least[1].min(room[1])];
+            spared = spared.into_iter().chain(until).min();
+        }
+        self.state.spared = spared;
+        least
+    }
+
+    /// Hands a batch, booked as held, to every exporter.
+    fn dispatch(&mut self, batch: &Batch) {
+        let (signal, n, now) = (batch.signal(), batch.len() as u64, self.clock.now());
+        let shares: Vec<Share> = self.outputs.iter_mut().map(|output| output.share(batch)).collect();
+        let mut state = self.books.lock();
+        let account = state.account(signal);
+        account.held -= n;
+        account.dispatched += n;
+        let outputs = self.outputs.iter().zip(&shares);
+        let tickets: Vec<_> =
+            outputs.map(|(output, share)| output.accept(&self.books, &mut state, share)).collect();
+        drop(state);
+        let is_last = self.state.stop.is_some();
+        for ((output, share), ticket) in self.outputs.iter_mut().zip(shares).zip(tickets) {
+            if let Some(ticket) = ticket {
+                output.put(Parcel::new(share.batch, ticket, now), is_last);
+            }
+        }
+    }
+
+    /// The metrics of this moment to every exporter whose time has come.
+    fn dispatch_metrics(&mut self, sums: &Sums, now: Tick) {
+        let (is_last, for_all) = (self.state.stop.is_some(), std::mem::take(&mut self.state.for_all));
+        let mut shares = Vec::new();
+        for (place, output) in self.outputs.iter_mut().enumerate() {
+            let is_due = for_all || now >= output.next_due;
+            if !is_due {
+                continue;
+            }
+            output.next_due = now.plus(output.interval);
+            if !output.wants[Signal::Metrics as usize] {
+                let none = Snapshot::new(Vec::new(), Arc::clone(&self.resource));
+                let batch = Batch::of_metrics(none, Arc::clone(&self.resource));
+                shares.push((place, Share { batch, filtered: sums.len() as u64 }, None));
+            } else if let Some((share, all)) = output.share_of_metrics(sums, is_last) {
+                shares.push((place, share, Some(all)));
+            }
+        }
+        let mut state = self.books.lock();
+        let account = state.account(Signal::Metrics);
+        account.recorded += sums.len() as u64;
+        account.dispatched += sums.len() as u64;
+        let tickets = shares
+            .iter()
+            .map(|(place, share, _)| self.outputs[*place].accept(&self.books, &mut state, share));
+        let tickets: Vec<_> = tickets.collect();
+        drop(state);
+        for ((place, share, all), ticket) in shares.into_iter().zip(tickets) {
+            let output = &mut self.outputs[place];
+            // First the baseline: what the batch drives out of the lane goes back to it.
+            all.iter().for_each(|all| output.commit(all, sums.at()));
+            if let Some(ticket) = ticket {
+                let (is_deltas, endings) = (output.baseline.is_some(), sums.endings());
+                let sums = (!is_deltas).then_some(endings);
+                output.put(Parcel { sums, is_deltas, ..Parcel::new(share.batch, ticket, now) }, is_last);
+            }
+        }
+    }
+
+    /// What was lost before it came here.
+    fn say_lost(&mut self) {
+        let lost: u64 = {
+            let mut state = self.books.lock();
+            Signal::EACH.map(|signal| state.account(signal).dropped.by(Reason::BufferFull)).iter().sum()
+        };
+        let new = lost - self.state.said_lost;
+        if new > 0 {
+            self.state.said_lost = lost;
+            let why = "all memory for what is on its way (`buffer_bytes`) was in use";
+            self.complaints.say("buffer full", new, format_args!("lost {new} items: {why}"));
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What is said of an exporter: to people on standard error, limited in rate; to the program, if it asks (`on_export`).
+//!
+//! A closure of the program runs on a thread of its own; when it does not keep up, reports are left out and counted.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use crate::diagnostics::warn;
+use crate::exporters::ExportReport;
+use crate::sync::{Mutex, lock};
+use crate::thread::suppress_this_thread;
+
+/// Takes reports of attempts.
+pub(crate) type OnExport = Box<dyn Fn(&ExportReport) + Send + Sync>;
+
+/// Says what goes wrong: one line in ten seconds of each kind.
+#[derive(Debug)]
+pub(crate) struct Complaints {
+    /// Of whom.
+    name: String,
+    said: Mutex<HashMap<&'static str, Said>>,
+}
+
+#[derive(Debug)]
+struct Said {
+    last: Instant,
+    /// Items that were not spoken of since.
+    kept_back: u64,
+}
+
+const EVERY: Duration = Duration::from_secs(10);
+
+impl Complaints {
+    pub(crate) fn of(name: String) -> Self {
+        Self { name, said: Mutex::default() }
+    }
+
+    /// So many items are concerned, for a reason of that kind.
+    pub(crate) fn say(&self, kind: &'static str, items: u64, text: std::fmt::Arguments<'_>) {
+        let now = Instant::now();
+        let mut said = lock(&self.said);
+        let known = said.get_mut(kind);
+        let more = match known {
+            Some(known) if now.duration_since(known.last) < EVERY => {
+                known.kept_back += items;
+                return;
+            }
+            Some(known) => std::mem::replace(known, Said { last: now, kept_back: 0 }).kept_back,
+            None => {
+                said.insert(kind, Said { last: now, kept_back: 0 });
+                0
+            }
+        };
+        drop(said);
+        if more > 0 {
+            warn(format_args!("{}: {text} (and {more} items before that)", self.name));
+        } else {
+            warn(format_args!("{}: {text}", self.name));
+        }
+    }
+
+    /// Says what was kept back, at the end.
+    pub(crate) fn finish(&self) {
+        let said = std::mem::take(&mut *lock(&self.said));
+        for (kind, said) in said.into_iter().filter(|(_, said)| said.kept_back > 0) {
+            warn(format_args!("{}: {kind}: {} more items", self.name, said.kept_back));
+        }
+    }
+}
+
+/// Hands reports to the program.
+#[derive(Clone, Default)]
+pub(crate) struct Reports(Arc<Mutex<Option<Sender<ExportReport>>>>);
+
+/// So many reports wait for the program.
+const MOST: usize = 1024;
+
+impl std::fmt::Debug for Reports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reports").field("wanted", &self.are_wanted()).finish()
+    }
+}
+
+impl Reports {
+    /// From now on that closure is given them, instead of the one before and instead of lines on standard error.
+    pub(crate) fn give_to(&self, on_export: OnExport) -> std::io::Result<()> {
+        let (sender, reports) = bounded(MOST);
+        let thread = std::thread::Builder::new().name("telemetry-reports".to_owned());
+        thread.spawn(move || hand_out(&reports, &*on_export))?;
+        *lock(&self.0) = Some(sender);
+        Ok(())
+    }
+
+    /// Whether the program wants them.
+    pub(crate) fn are_wanted(&self) -> bool {
+        lock(&self.0).is_some()
+    }
+
+    /// False where the program does not keep up.
+    pub(crate) fn give(&self, report: ExportReport) -> bool {
+        let reports = lock(&self.0);
+        reports.as_ref().is_none_or(|reports| !matches!(reports.try_send(report), Err(TrySendError::Full(_))))
+    }
+
+    /// No more will come: its thread ends when it has handed out what there is.
+    pub(crate) fn finish(&self) {
+        *lock(&self.0) = None;
+    }
+}
+
+fn hand_out(reports: &Receiver<ExportReport>, on_export: &(dyn Fn(&ExportReport) + Send + Sync)) {
+    suppress_this_thread();
+    let mut has_panicked = false;
+    for report in reports {
+        if catch_unwind(AssertUnwindSafe(|| on_export(&report))).is_err() && !has_panicked {
+            has_panicked = true;
+            warn(format_args!("the closure of `on_export` panicked"));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The driver for what speaks to a network: several requests are out at once, and one that hangs is let go of.
+//!
+//! Everything runs on the exporter's own thread, in a runtime of its own.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::parcel::Parcel;
+use super::schedule::Step;
+use super::worker::{Worker, panicked};
+use crate::clock::Tick;
+use crate::exporters::{Activity, Delivery, ExportError, Protocol};
+
+/// A request that is out.
+struct Flight<'a> {
+    attempt: Pin<Box<dyn Future<Output = Result<Delivery, ExportError>> + 'a>>,
+    parcel: Parcel,
+    began: Tick,
+    /// It has to be over by then.
+    until: Tick,
+}
+
+/// How it ended; none where the protocol panicked.
+type Ended = Option<Result<Delivery, ExportError>>;
+
+pub(super) fn fly(protocol: &dyn Protocol, worker: Worker) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(2)
+        .on_thread_start(crate::thread::suppress_this_thread)
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            runtime.block_on(drive(protocol, worker));
+            // A name that is being looked up must not hold the thread.
+            runtime.shutdown_background();
+        }
+        Err(e) => worker.job.complaints.say("runtime", 0, format_args!("its runtime can't be started: {e}")),
+    }
+}
+
+async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
+    if let Some(checked) = worker.job.checked.take() {
+        let check = catch_unwind(AssertUnwindSafe(|| protocol.check()));
+        let result = match check {
+            Ok(check) => check.await,
+            Err(_) => Err(panicked()),
+        };
+        let _ = checked.send(result);
+    }
+    let mut flights: Vec<Flight<'_>> = Vec::new();
+    loop {
+        let now = worker.job.clock.now();
+        let until = match worker.schedule.next(now) {
+            Step::Attempt(parcel) => {
+                take_off(protocol, parcel, &mut worker, &mut flights);
+                continue;
+            }
+            Step::Wait(until, does) => {
+                worker.note(if flights.is_empty() { does } else { Activity::Send });
+                until
+            }
+            // What is still out is let go of; its tickets say so.
+            Step::Done => return,
+        };
+        if let Some((flight, ended)) = next_landing(&worker, &mut flights, until).await {
+            worker.landed(flight.parcel, ended, flight.began);
+        }
+    }
+}
+
+fn take_off<'a>(
+    protocol: &'a dyn Protocol,
+    mut parcel: Parcel,
+    worker: &mut Worker,
+    flights: &mut Vec<Flight<'a>>,
+) {
+    let began = worker.job.clock.now();
+    let mut body = Vec::new();
+    let most = worker.job.pace.limits.bytes;
+    let encoded = catch_unwind(AssertUnwindSafe(|| protocol.encode(&parcel.batch, most, &mut body)));
+    match encoded {
+        Err(_) => return worker.landed(parcel, None, began),
+        Ok(Err(error)) => return worker.landed(parcel, Some(Err(error)), began),
+        Ok(Ok(items)) if items < parcel.batch.len() => {
+            let first = parcel.take_first(items.max(1));
+            worker.schedule.put_back(std::mem::replace(&mut parcel, first));
+        }
+        Ok(Ok(_)) => {}
+    }
+    let signal = parcel.batch.signal();
+    let until = began.plus(worker.job.timeout);
+    let attempt = Box::pin(async move { protocol.send(signal, &body).await });
+    flights.push(Flight { attempt, parcel, began, until });
+}
+
+/// The next request that is over; none where something else has changed.
+async fn next_landing<'a>(
+    worker: &Worker,
+    flights: &mut Vec<Flight<'a>>,
+    until: Option<Tick>,
+) -> Option<(Flight<'a>, Ended)> {
+    let clock = &worker.job.clock;
+    let earliest = flights.iter().map(|flight| flight.until).chain(until).min();
+    // Where a test moves the clock, that wakes the lanes.
+    let wait = earliest.and_then(|earliest| clock.time_until(earliest));
+    let mut alarm = wait.map(|wait| Box::pin(tokio::time::sleep(wait)));
+    poll_fn(|cx| {
+        for at in 0..flights.len() {
+            if let Some(ended) = flights[at].poll(clock.now(), cx) {
+                return Poll::Ready(Some((flights.swap_remove(at), ended)));
+            }
+        }
+        if worker.job.lanes.poll_changed(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        alarm.as_mut().map_or(Poll::Pending, |alarm| alarm.as_mut().poll(cx).map(|()| None))
+    })
+    .await
+}
+
+impl Flight<'_> {
+    fn poll(&mut self, now: Tick, cx: &mut Context<'_>) -> Option<Ended> {
+        let attempt = self.attempt.as_mut();
+        match catch_unwind(AssertUnwindSafe(|| attempt.poll(cx))) {
+            Ok(Poll::Ready(ended)) => Some(Some(ended)),
+            Err(_) => Some(None),
+            Ok(Poll::Pending) if now >= self.until => {
+                Some(Some(Err(ExportError::retry("no answer within the time-out"))))
+            }
+            Ok(Poll::Pending) => None,
+        }
+    }
+}

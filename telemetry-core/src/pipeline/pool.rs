@@ -1,0 +1,127 @@
+//! Memory for blocks, leased to the threads that record and given back when the dispatcher has read them; bounded in bytes.
+//!
+//! A thread's blocks are small at first, so that many threads that seldom record take little. When the pool is empty a
+//! thread gets none, or waits for a while, if that is wanted (back-pressure). Nothing here knows what is in a block.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::block::Block;
+use crate::clock::deadline_in;
+use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::{Condvar, Mutex, lock};
+
+/// A thread's first block, and the largest one unless a record needs more.
+pub(super) const LEAST: usize = 1 << 10;
+const MOST: usize = 32 << 10;
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    leases: Mutex<Leases>,
+    /// Somebody gave blocks back.
+    room: Condvar,
+    max: usize,
+    /// How long a thread waits for room, in nanoseconds.
+    patience: AtomicU64,
+    closed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Leases {
+    free: Vec<Block>,
+    /// Bytes.
+    leased: usize,
+}
+
+/// How a thread that asks for a block found the pool.
+pub(super) struct Lease {
+    pub(super) block: Option<Block>,
+    /// More than half of it is taken.
+    pub(super) is_scarce: bool,
+}
+
+impl Pool {
+    /// A thread that finds no room waits for it as long as `patience` says.
+    pub(super) fn new(max: usize, patience: Option<Duration>) -> Self {
+        let patience = AtomicU64::new(nanos(patience.unwrap_or_default()));
+        let (leases, room, closed) = (Mutex::default(), Condvar::new(), AtomicBool::new(false));
+        Self { leases, room, max, patience, closed }
+    }
+
+    /// A block for a thread that had one of `before` bytes and now needs at least `need`. The fuller the pool, the
+    /// smaller it is.
+    pub(super) fn lease(&self, before: usize, need: usize) -> Lease {
+        self.lease_of(&mut lock(&self.leases), before, need)
+    }
+
+    /// The same, after there was none. The thread waits for it where that is wanted.
+    #[cold]
+    pub(super) fn await_lease(&self, before: usize, need: usize) -> Option<Block> {
+        let until = deadline_in(self.patience()?);
+        let mut leases = lock(&self.leases);
+        loop {
+            if let Some(block) = self.lease_of(&mut leases, before, need).block {
+                return Some(block);
+            }
+            let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            if self.closed.load(Relaxed) || need > self.max {
+                return None;
+            }
+            leases = self.room.wait_timeout(leases, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    pub(super) fn give_back(&self, blocks: impl IntoIterator<Item = Arc<Block>>) {
+        let mut leases = lock(&self.leases);
+        for block in blocks {
+            leases.leased -= block.bytes();
+            // A writer that has not let go of it yet keeps it for itself.
+            if let Ok(block) = Arc::try_unwrap(block)
+                && block.size() == MOST
+                && leases.free.len() < self.max / MOST / 4
+            {
+                block.clear();
+                leases.free.push(block);
+            }
+        }
+        drop(leases);
+        if self.patience().is_some() {
+            self.room.notify_all();
+        }
+    }
+
+    /// From now on a thread waits at least that long.
+    pub(super) fn be_patient(&self, patience: Duration) {
+        self.patience.fetch_max(nanos(patience), Relaxed);
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(Duration::from_nanos(self.patience.load(Relaxed))).filter(|patience| !patience.is_zero())
+    }
+
+    /// From now on nobody waits.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Relaxed);
+        // Under the lock: nobody looks between this and the time when it waits.
+        let _leases = lock(&self.leases);
+        self.room.notify_all();
+    }
+
+    fn lease_of(&self, leases: &mut Leases, before: usize, need: usize) -> Lease {
+        let left = self.max.saturating_sub(leases.leased);
+        let is_scarce = left < self.max / 2;
+        let size = (2 * before).min(left / 64).clamp(LEAST, MOST).max(need);
+        let at = leases.free.iter().position(|block| block.size() >= size);
+        let block = at.map_or_else(|| Block::new(size), |at| leases.free.swap_remove(at));
+        if block.bytes() > left {
+            return Lease { block: None, is_scarce };
+        }
+        leases.leased += block.bytes();
+        Lease { block: Some(block), is_scarce }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

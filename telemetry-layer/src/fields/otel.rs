@@ -1,0 +1,71 @@
+//! Fields of spans that say something of the span itself: OpenTelemetry's names, as `tracing-opentelemetry` introduced
+//! them, and `error`.
+
+use std::fmt;
+
+use telemetry_core::model::SpanKind;
+use telemetry_core::model::record::capped;
+
+/// What these fields say of a span, instead of being fields of it.
+#[derive(Debug, Default)]
+pub(crate) struct OtelFields {
+    pub(crate) name: Option<String>,
+    pub(crate) kind: Option<SpanKind>,
+    pub(crate) code: Option<StatusCode>,
+    pub(crate) description: Option<String>,
+}
+
+/// `otel.status_code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StatusCode {
+    Ok,
+    Error,
+}
+
+/// Whether a field of a span with that name is one of these.
+pub(crate) fn is_otel(name: &str) -> bool {
+    name == "error" || name.starts_with("otel.")
+}
+
+impl OtelFields {
+    /// Whether there is anything.
+    pub(crate) fn is_some(&self) -> bool {
+        self.name.is_some() || self.kind.is_some() || self.code.is_some() || self.description.is_some()
+    }
+
+    /// Whether a field is to be no field.
+    pub(super) fn takes(&mut self, name: &str, value: &dyn fmt::Display) -> bool {
+        if name == "error" {
+            self.fail(value);
+        }
+        name.starts_with("otel.") && self.take(name, value)
+    }
+
+    /// A field that is called `error`, which stays a field.
+    fn fail(&mut self, value: &dyn fmt::Display) {
+        match capped(format_args!("{value}")).as_str() {
+            "false" | "" => {}
+            "true" => self.code = self.code.or(Some(StatusCode::Error)),
+            text => {
+                self.code = self.code.or(Some(StatusCode::Error));
+                self.description.get_or_insert_with(|| text.to_owned());
+            }
+        }
+    }
+
+    fn take(&mut self, name: &str, value: &dyn fmt::Display) -> bool {
+        let text = || capped(format_args!("{value}"));
+        match name.strip_prefix("otel.").unwrap_or_default() {
+            "name" => self.name = Some(text()),
+            "kind" => self.kind = SpanKind::from_name(&text()).or(self.kind),
+            "status_code" => match text().to_ascii_lowercase().as_str() {
+                "ok" => self.code = Some(StatusCode::Ok),
+                "error" => self.code = Some(StatusCode::Error),
+                _ => {}
+            },
+            "status_description" | "status_message" => self.description = Some(text()),
+            _ => return false,
+        }
+        true
+    }
+}

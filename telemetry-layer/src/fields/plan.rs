@@ -1,0 +1,163 @@
+//! What a layer does with the spans and events of one call site, beyond keeping them: which fields it changes, and which
+//! spans it measures. Decided once for each call site.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use telemetry_core::Level;
+use telemetry_core::model::record::FieldBuf;
+use telemetry_core::model::{Text, glob};
+use telemetry_core::private::SpanSites;
+use telemetry_core::thread::suppress;
+use tracing::Metadata;
+
+use super::log_record::{is_log, kept_name};
+use super::metric_fields::has_metrics;
+use super::otel::{OtelFields, is_otel};
+use super::span_metrics::{SpanMetrics, is_timed};
+use super::visit::{Action, FieldRules, Recorder};
+
+/// What is done with one call site, and what there is to know of it.
+#[derive(Debug)]
+pub(crate) struct CallsitePlan {
+    /// By the field's place; empty where all are kept.
+    pub(crate) actions: Box<[Action]>,
+    /// Of spans that are measured.
+    pub(crate) metrics: Option<SpanMetricSites>,
+    /// Some fields of its spans say something of the span itself.
+    pub(crate) has_otel: bool,
+    /// Its spans are those of `#[time_me]`.
+    pub(crate) is_timed: bool,
+    /// What its events are besides.
+    pub(crate) events: EventKind,
+    /// Its fields are recorded as they are, and an event of it is nothing but an event.
+    pub(crate) is_plain: bool,
+}
+
+impl CallsitePlan {
+    /// Records fields as planned, and says what those with a meaning say of a span.
+    #[cold]
+    pub(crate) fn record(
+        &self,
+        visit: impl FnOnce(&mut Recorder<'_, '_>),
+        fields: &mut FieldBuf<'_>,
+    ) -> OtelFields {
+        let mut otel = OtelFields::default();
+        let takes = self.has_otel.then_some(&mut otel);
+        visit(&mut Recorder { fields, rules: Some(FieldRules { otel: takes, actions: &self.actions }) });
+        otel
+    }
+}
+
+/// What events of a call site are besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    /// Nothing.
+    Plain,
+    /// They carry measurements.
+    Metrics,
+    /// They stand for records of `log`.
+    Log,
+}
+
+/// How the spans of a call site are measured.
+#[derive(Debug)]
+pub(crate) struct SpanMetricSites {
+    pub(crate) sites: SpanSites,
+    /// Fields that are tags.
+    pub(crate) tags: Box<[&'static str]>,
+}
+
+/// What a layer was told to do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rules {
+    pub(crate) redacted: Vec<Text>,
+    pub(crate) dropped: Vec<Text>,
+    pub(crate) metrics: Option<SpanMetrics>,
+}
+
+/// All plans of one layer.
+#[derive(Debug)]
+pub(crate) struct CallsitePlans {
+    rules: Rules,
+    /// By the address of the call site. A program has so many of them as it has, so they are kept for ever.
+    known: RwLock<HashMap<usize, &'static CallsitePlan>>,
+}
+
+/// The plan for that call site; `plans` are those of the layer with that number.
+#[inline]
+pub(crate) fn plan_of<'a>(
+    layer: u64,
+    site: &'static Metadata<'static>,
+    plans: impl FnOnce() -> &'a CallsitePlans,
+) -> &'static CallsitePlan {
+    type Cached = Cell<Option<(u64, usize, &'static CallsitePlan)>>;
+    const PLACES: usize = 64;
+    thread_local! {
+        /// What was asked for lately.
+        static CACHE: [Cached; PLACES] = const { [const { Cell::new(None) }; PLACES] };
+    }
+    let address = std::ptr::from_ref(site).addr();
+    let place = (address >> 5) % PLACES;
+    let cached = CACHE.try_with(|cache| cache[place].get()).ok().flatten();
+    if let Some((_, _, plan)) = cached.filter(|(of, known, _)| (*of, *known) == (layer, address)) {
+        return plan;
+    }
+    // An allocator may record: what is asked for here is telemetry's own.
+    let plan = suppress(|| plans().look_up(address, site));
+    let _ = CACHE.try_with(|cache| cache[place].set(Some((layer, address, plan))));
+    plan
+}
+
+impl CallsitePlans {
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self { rules, known: RwLock::default() }
+    }
+
+    #[cold]
+    fn look_up(&self, address: usize, site: &'static Metadata<'static>) -> &'static CallsitePlan {
+        if let Some(plan) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&address) {
+            return plan;
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry(address).or_insert_with(|| Box::leak(Box::new(self.make(site))))
+    }
+
+    fn make(&self, site: &'static Metadata<'static>) -> CallsitePlan {
+        let any = |patterns: &[Text], name: &str| patterns.iter().any(|pattern| glob::matches(pattern, name));
+        let action = |name: &str| match (any(&self.rules.dropped, name), any(&self.rules.redacted, name)) {
+            (true, _) => Action::Drop,
+            (_, true) => Action::Redact,
+            _ => Action::Keep,
+        };
+        let name_of = |name: &'static str| if is_log(site) { kept_name(name) } else { name };
+        let mut actions: Box<[Action]> =
+            site.fields().iter().map(|field| action(name_of(field.name()))).collect();
+        if actions.iter().all(|action| *action == Action::Keep) {
+            actions = Box::default();
+        }
+        let measured = |metrics: &SpanMetrics| {
+            let is_tag = |name: &&str| metrics.has_tag(name);
+            let function = format!("{}::{}", site.target(), site.name());
+            SpanMetricSites {
+                sites: SpanSites::new(&function, *site.level()),
+                tags: site.fields().iter().map(|field| field.name()).filter(is_tag).collect(),
+            }
+        };
+        let metrics =
+            self.rules.metrics.as_ref().filter(|metrics| site.is_span() && metrics.takes(site)).map(measured);
+        let events = if is_log(site) {
+            EventKind::Log
+        } else if site.is_event() && has_metrics(site) {
+            EventKind::Metrics
+        } else {
+            EventKind::Plain
+        };
+        let has_otel = site.is_span() && site.fields().iter().any(|field| is_otel(field.name()));
+        let may_fail = site.is_event() && *site.level() == Level::ERROR;
+        let says_more = has_otel || may_fail || events != EventKind::Plain;
+        let is_plain = actions.is_empty() && !says_more;
+        CallsitePlan { actions, metrics, has_otel, is_timed: is_timed(site), events, is_plain }
+    }
+}

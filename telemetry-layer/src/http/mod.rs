@@ -1,0 +1,9 @@
+//! HTTP: trace context in headers, and a span for each request that a server is given.
+
+mod headers;
+#[cfg(feature = "tower")]
+mod server;
+
+pub use headers::{extract_headers, inject_headers};
+#[cfg(feature = "tower")]
+pub use server::{HttpServer, HttpServerFuture, HttpServerLayer};

@@ -1,0 +1,55 @@
+//! All layers there are, and in which subscriber each of them is.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tracing::Dispatch;
+use tracing::span::Id;
+use tracing_subscriber::Registry;
+use tracing_subscriber::registry::{LookupSpan, SpanData as _, SpanRef};
+
+use crate::tracer::Tracer;
+
+/// All layers that there are: for those that another layer wraps and hides.
+static LAYERS: Mutex<Vec<Weak<Tracer>>> = Mutex::new(Vec::new());
+
+pub(crate) fn register(layer: &Arc<Tracer>) {
+    let mut layers = LAYERS.lock().unwrap_or_else(PoisonError::into_inner);
+    layers.retain(|layer| layer.strong_count() > 0);
+    layers.push(Arc::downgrade(layer));
+}
+
+/// Tells one subscriber from another: where its Registry is; 0 where it has none that can be asked for.
+pub(crate) fn registry_of(dispatch: &Dispatch) -> usize {
+    dispatch.downcast_ref::<Registry>().map_or(0, |registry| std::ptr::from_ref(registry).addr())
+}
+
+/// The numbers of layers that saw the span and do not know yet whose subscriber they are in.
+struct Marks(Vec<u64>);
+
+/// Leaves the number of a layer in a span.
+#[cold]
+pub(crate) fn mark<'a, R: LookupSpan<'a>>(span: Option<SpanRef<'a, R>>, layer: u64) {
+    if let Some(span) = span {
+        let mut extensions = span.extensions_mut();
+        match extensions.get_mut::<Marks>() {
+            Some(marks) => marks.0.push(layer),
+            None => extensions.insert(Marks(vec![layer])),
+        }
+    }
+}
+
+/// What was left in a span.
+fn marks_of(dispatch: &Dispatch, id: &Id) -> Vec<u64> {
+    let span = dispatch.downcast_ref::<Registry>().and_then(|registry| registry.span_data(id));
+    span.and_then(|span| span.extensions().get::<Marks>().map(|marks| marks.0.clone())).unwrap_or_default()
+}
+
+/// The layers of a subscriber, also those that others wrap and hide, or that came into it late.
+pub(crate) fn layers_of(dispatch: &Dispatch, id: &Id) -> Vec<Arc<Tracer>> {
+    let (registry, marks) = (registry_of(dispatch), marks_of(dispatch, id));
+    let living: Vec<Arc<Tracer>> = {
+        let layers = LAYERS.lock().unwrap_or_else(PoisonError::into_inner);
+        layers.iter().filter_map(Weak::upgrade).collect()
+    };
+    living.into_iter().filter(|layer| layer.is_of(registry, &marks)).collect()
+}

@@ -1,0 +1,220 @@
+//! Futures that run in a span, on whatever threads poll them.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use telemetry_core::metrics::Site;
+use telemetry_core::private::{Ends, FutureOutcomeTimer, FutureTimer, Outcome};
+use tracing::Span;
+use tracing::span::{Entered, EnteredSpan};
+
+use super::span::{begun, open_for, set_status};
+
+pin_project_lite::pin_project! {
+    /// A future in a span. What it holds when it is dropped before its end is dropped in the span too: its fields are
+    /// dropped in their order, which costs the compiler less for each future than a `Drop` of its own.
+    #[derive(Debug)]
+    pub struct InSpan<F, E> {
+        entering: Entering,
+        #[pin]
+        future: F,
+        leaving: Leaving,
+        timer: E,
+    }
+}
+
+/// Enters its span when it is dropped.
+#[derive(Debug)]
+struct Entering(Span);
+
+/// Leaves that span when it is dropped, unless its future came to its end.
+#[derive(Debug)]
+struct Leaving(bool);
+
+/// The timer ends with its future.
+#[derive(Debug)]
+pub struct Timed<T>(Option<T>);
+
+/// Timer and span are handed out with the result.
+#[derive(Debug)]
+pub struct Told<T>(Option<T>);
+
+/// The timer and the span of a future that has come to its end.
+#[derive(Debug)]
+pub struct Ended<T> {
+    timer: T,
+    span: Span,
+}
+
+thread_local! {
+    /// Spans of futures that are being dropped on this thread. It is made after what the Registry has of the thread, and
+    /// so gone before that.
+    static DROPPING: RefCell<Vec<EnteredSpan>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Entering {
+    fn enter(&self) -> Entered<'_> {
+        let entered = self.0.enter();
+        let _ = DROPPING.try_with(|_| ());
+        entered
+    }
+
+    /// The future has come to its end, and so has its span.
+    fn end(&mut self, leaving: &mut Leaving) {
+        drop(self.take(leaving));
+    }
+
+    /// The same of a span that goes on.
+    fn take(&mut self, leaving: &mut Leaving) -> Span {
+        leaving.0 = false;
+        std::mem::replace(&mut self.0, Span::none())
+    }
+}
+
+impl Drop for Entering {
+    fn drop(&mut self) {
+        if !self.0.is_none() {
+            let span = std::mem::replace(&mut self.0, Span::none());
+            // Where that is gone the Registry can't be entered any more: the span ends before its future.
+            let _ = DROPPING.try_with(|dropping| {
+                let entered = span.entered();
+                dropping.borrow_mut().push(entered);
+            });
+        }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if self.0 {
+            // Its end runs code of others: not while it is borrowed.
+            let entered = DROPPING.try_with(|dropping| dropping.borrow_mut().pop());
+            drop(entered);
+        }
+    }
+}
+
+/// A span and a timer that have begun, for a future.
+#[derive(Debug)]
+pub struct Begun<E> {
+    entering: Entering,
+    leaving: Leaving,
+    timer: E,
+}
+
+impl<E> Begun<E> {
+    fn new(span: Span, timer: E) -> Self {
+        let leaving = Leaving(!span.is_none());
+        Self { entering: Entering(span), leaving, timer }
+    }
+}
+
+/// For a function of which nothing else is said.
+pub fn timed(site: &'static Site) -> Begun<Timed<FutureTimer>> {
+    let timer = FutureTimer::start(site);
+    let span = begun(open_for(&timer));
+    timed_in(timer, span)
+}
+
+/// The same with a series for each outcome.
+pub fn told(sites: &'static [Site; 4]) -> Begun<Told<FutureOutcomeTimer>> {
+    let timer = FutureOutcomeTimer::start(sites);
+    let span = begun(open_for(&timer));
+    told_in(timer, span)
+}
+
+/// That timer ends when its future is gone.
+pub fn timed_in<T>(timer: T, span: Span) -> Begun<Timed<T>> {
+    Begun::new(span, Timed(Some(timer)))
+}
+
+/// That timer is told how its future ended.
+pub fn told_in<T>(timer: T, span: Span) -> Begun<Told<T>> {
+    Begun::new(span, Told(Some(timer)))
+}
+
+impl<F, E> InSpan<F, E> {
+    /// Calls nothing: it is a part of each annotated function.
+    #[inline]
+    pub fn new(begun: Begun<E>, future: F) -> Self {
+        let Begun { entering, leaving, timer } = begun;
+        Self { entering, future, leaving, timer }
+    }
+}
+
+impl<F: Future, T> Future for InSpan<F, Timed<T>> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let entered = this.entering.enter();
+        let polled = this.future.poll(context);
+        drop(entered);
+        match polled {
+            Poll::Ready(_) => {
+                this.timer.end();
+                this.entering.end(this.leaving);
+            }
+            Poll::Pending => {}
+        }
+        polled
+    }
+}
+
+impl<F: Future, T> Future for InSpan<F, Told<T>> {
+    type Output = (F::Output, Ended<T>);
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let entered = this.entering.enter();
+        let polled = this.future.poll(context);
+        drop(entered);
+        match polled {
+            Poll::Ready(output) => {
+                let span = this.entering.take(this.leaving);
+                Poll::Ready((output, this.timer.ended(span)))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<T> Timed<T> {
+    /// Before its span, as what others do at the end of that is not a part of the call.
+    fn end(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl<T> Told<T> {
+    fn ended(&mut self, span: Span) -> Ended<T> {
+        Ended { span, timer: self.0.take().expect("no future goes on after its end") }
+    }
+}
+
+impl<T> Ended<T> {
+    /// The span that it ran in.
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+}
+
+impl<T: Ends> Ended<T> {
+    /// Says how it ended.
+    pub fn end(&mut self, outcome: Outcome) {
+        self.end_with(outcome, None);
+    }
+
+    /// The same with the kind of error, if it is one.
+    pub fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
+        set_status(&self.span, outcome);
+        self.timer.end_with(outcome, error_type);
+    }
+}
+
+/// Tells the compiler a type, where nothing ever comes.
+#[cold]
+pub fn never<T>() -> T {
+    unreachable!("it stands behind `if false`")
+}

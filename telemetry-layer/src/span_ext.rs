@@ -1,0 +1,150 @@
+//! What a span can be asked, and told, while it is open.
+
+use std::fmt;
+use std::sync::Arc;
+
+use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId};
+use tracing::Span;
+
+use crate::layer::TelemetryLayer;
+use crate::layers::layers_of;
+use crate::remote::carried;
+use crate::spans::Slot;
+use crate::tracer::Tracer;
+
+/// What `TelemetryLayer` knows of a span, and can be told of it while it is open.
+///
+/// Where no layer of ours sees the span (it is disabled, filtered out, or closed), there is nothing to know, and nothing
+/// happens.
+///
+/// Only [`tracing::Span`] has it.
+pub trait SpanExt: sealed::Sealed {
+    /// Makes it a child of a span elsewhere, and so a part of that trace, sampled as that is, with all spans below it. Only
+    /// before the trace that they are in is known: before one of them has an event or is linked to, a child has ended,
+    /// or somebody has asked for their context. Not while another thread opens or closes spans below it, which may
+    /// stay where they are.
+    ///
+    /// Spans that were not sampled before have lost the fields they began with; they are counted in them. It is better
+    /// to open the span inside of [`with_remote_parent`](crate::with_remote_parent), which tells first.
+    fn set_parent(&self, parent: &TraceContext) -> Result<(), SetParentError>;
+
+    /// Adds a link to another span; a span keeps 128.
+    fn add_link(&self, to: SpanContext);
+
+    /// Where it stands, for other programs.
+    fn trace_context(&self) -> Option<TraceContext>;
+
+    /// Its trace.
+    fn trace_id(&self) -> Option<TraceId>;
+
+    /// Its id.
+    fn span_id(&self) -> Option<SpanId>;
+}
+
+mod sealed {
+    /// Lets [`SpanExt`](super::SpanExt) gain methods without breaking anybody.
+    pub trait Sealed {}
+    impl Sealed for tracing::Span {}
+}
+
+/// Why a span keeps its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SetParentError {
+    /// No layer of ours sees the span.
+    NotSeen,
+    /// Its trace is known already: in an event or a link, in a child that has ended, or to somebody who asked.
+    InUse,
+}
+
+impl fmt::Display for SetParentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotSeen => "no TelemetryLayer sees the span: it is disabled, filtered out, or closed",
+            Self::InUse => {
+                "the trace of the span is in use already: it, or a span below it, has an event or a link to it, a child \
+                 of it has ended, or its context was asked for"
+            }
+        })
+    }
+}
+
+impl std::error::Error for SetParentError {}
+
+impl SpanExt for Span {
+    fn set_parent(&self, parent: &TraceContext) -> Result<(), SetParentError> {
+        let set = |tracer: &Tracer, id, slot: &'static Slot| {
+            let Some(site) = slot.site() else { return Err(SetParentError::NotSeen) };
+            let now = tracer.sink.clock().now();
+            let propagated = carried(Arc::new(parent.clone()));
+            let sampled = tracer.sink.sampler().keeps_remote(parent.span, site, || now);
+            let all = tracer.store.below(id, slot);
+            if all.iter().any(|(_, slot)| slot.is_published()) {
+                return Err(SetParentError::InUse);
+            }
+            for (below, slot) in all {
+                let parent_span = (below == id).then_some(parent.span.span_id);
+                slot.move_to(below, SpanContext { sampled, ..parent.span }, parent_span, now);
+                slot.propagate(below, propagated.clone());
+            }
+            Ok(())
+        };
+        let all = each_slot(self, set);
+        all.into_iter().reduce(Result::and).unwrap_or(Err(SetParentError::NotSeen))
+    }
+
+    fn add_link(&self, to: SpanContext) {
+        each_slot(self, |_, id, slot| slot.link(id, to));
+    }
+
+    fn trace_context(&self) -> Option<TraceContext> {
+        let read = |tracer: &Tracer, id, slot: &'static Slot| {
+            let span = slot.publish(id)?;
+            let mut context = slot.propagated().map_or_else(|| TraceContext::new(span), Arc::unwrap_or_clone);
+            context.span = span;
+            if context.trace_state.is_empty() && context.span.sampled && slot.is_decided_here() {
+                context.trace_state = tracer.sink.sampler().trace_state();
+            }
+            Some(context)
+        };
+        with_slot(self, read).flatten()
+    }
+
+    fn trace_id(&self) -> Option<TraceId> {
+        with_slot(self, |_, id, slot| Some(slot.publish(id)?.trace_id)).flatten()
+    }
+
+    fn span_id(&self) -> Option<SpanId> {
+        with_slot(self, |_, id, slot| Some(slot.context(id)?.span_id)).flatten()
+    }
+}
+
+/// Where the current span stands, for other programs: what to inject into a request.
+pub fn current_trace_context() -> Option<TraceContext> {
+    Span::current().trace_context()
+}
+
+/// Runs `f` for each layer that sees the span.
+fn each_slot<R>(span: &Span, mut f: impl FnMut(&Tracer, u64, &'static Slot) -> R) -> Vec<R> {
+    let seen = span.with_subscriber(|(id, dispatch)| {
+        let layers = layers_of(dispatch, id);
+        let id = id.into_u64();
+        let mut run = |tracer: &Tracer| tracer.store.find(id).map(|slot| f(tracer, id, slot));
+        if layers.is_empty() {
+            return dispatch
+                .downcast_ref::<TelemetryLayer>()
+                .and_then(|layer| run(layer.tracer()))
+                .into_iter()
+                .collect();
+        }
+        layers.iter().filter_map(|tracer| run(tracer)).collect()
+    });
+    seen.unwrap_or_default()
+}
+
+/// The same for the first one.
+fn with_slot<R>(span: &Span, f: impl FnOnce(&Tracer, u64, &'static Slot) -> R) -> Option<R> {
+    let mut f = Some(f);
+    let all = each_slot(span, |tracer, id, slot| f.take().map(|f| f(tracer, id, slot)));
+    all.into_iter().next().flatten()
+}

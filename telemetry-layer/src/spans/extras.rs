@@ -1,0 +1,52 @@
+//! What most spans don't have: a name given late, a kind, a status, links, what travels with the trace, fields that don't
+//! fit into the slot. It stands behind the slot's lock and is made when it is first needed.
+
+use std::sync::Arc;
+
+use telemetry_core::model::record::FieldBuf;
+use telemetry_core::model::{SpanContext, SpanKind, StatusRef, TraceContext};
+
+use crate::fields::{OtelFields, StatusCode};
+
+/// What most spans don't have.
+#[derive(Debug, Default)]
+pub(crate) struct Extras {
+    pub(crate) name: Option<String>,
+    pub(crate) kind: SpanKind,
+    pub(crate) code: Option<StatusCode>,
+    /// Of the error, if it becomes one.
+    pub(crate) description: Option<String>,
+    pub(crate) has_panicked: bool,
+    pub(crate) links: Vec<SpanContext>,
+    /// What travels with the trace beside its ids.
+    pub(crate) propagated: Option<Arc<TraceContext>>,
+    /// All fields, where they are too large for the slot.
+    pub(crate) fields: Option<FieldBuf<'static>>,
+}
+
+impl Extras {
+    /// It failed, unless somebody has said how it ended.
+    pub(crate) fn fail(&mut self, text: String) {
+        if self.code.is_none() {
+            self.code = Some(StatusCode::Error);
+            self.description.get_or_insert(text);
+        }
+    }
+
+    pub(crate) fn status(&self) -> StatusRef<'_> {
+        match self.code {
+            None => StatusRef::Unset,
+            Some(StatusCode::Ok) => StatusRef::Ok,
+            Some(StatusCode::Error) => StatusRef::Error(self.description.as_deref().unwrap_or_default()),
+        }
+    }
+
+    pub(crate) fn apply(&mut self, otel: OtelFields) {
+        // Only an error has a description.
+        let described = otel.description.as_ref().map(|_| StatusCode::Error);
+        self.code = otel.code.or(self.code).or(described);
+        self.kind = otel.kind.unwrap_or(self.kind);
+        self.name = otel.name.or_else(|| self.name.take());
+        self.description = otel.description.or_else(|| self.description.take());
+    }
+}

@@ -1,0 +1,190 @@
+//! What one thread has of one layer: which spans it is in, and where it writes what is finished.
+//!
+//! Fed by enter and exit, the stack follows per-layer filters.
+
+use std::cell::RefCell;
+use std::sync::{Arc, Weak};
+
+use telemetry_core::clock::{Tick, held};
+use telemetry_core::model::{SpanContext, SpanId, TraceId};
+use telemetry_core::thread::is_suppressed;
+use telemetry_core::{Sink, Writer};
+
+use super::slot::Slot;
+use super::store::Store;
+
+/// A span that the thread has entered.
+#[derive(Clone, Copy, Debug)]
+struct Entered {
+    id: u64,
+    slot: &'static Slot,
+    /// It was entered before and not left: then that entry says where the thread is, as in the Registry.
+    again: bool,
+    /// Whether the thread was panicking already.
+    panicking: bool,
+    /// Since when, where that is measured.
+    since: Option<Tick>,
+}
+
+/// A span that the thread has left.
+#[derive(Debug)]
+pub(crate) struct Exited {
+    pub(crate) slot: &'static Slot,
+    pub(crate) by_panic: bool,
+    pub(crate) since: Option<Tick>,
+}
+
+/// What one thread has of one layer.
+#[derive(Debug)]
+pub(crate) struct ThreadState {
+    layer: u64,
+    /// Gone when the layer is.
+    alive: Weak<()>,
+    /// That the layer feeds.
+    collector: u64,
+    stack: Vec<Entered>,
+    /// The span that was opened or left last: most are entered or closed next.
+    last: Option<(u64, &'static Slot)>,
+    /// The span that closed last with a held clock, and where that stood.
+    closed: Option<(u64, SpanContext)>,
+    pub(crate) writer: Writer,
+}
+
+/// What a thread has of each layer that was used on it.
+#[derive(Debug)]
+struct ThreadStates {
+    /// Of the one that was used first: mostly there is no other.
+    first: Option<ThreadState>,
+    others: Vec<ThreadState>,
+}
+
+thread_local! {
+    static STATES: RefCell<ThreadStates> = const { RefCell::new(ThreadStates { first: None, others: Vec::new() }) };
+}
+
+/// A thread is in at most that many spans at once, as far as this layer looks.
+const MAX_DEPTH: usize = 1 << 16;
+
+/// Runs `f`, which runs no code of the user, with what this thread has of that layer; nothing where the thread is
+/// ending.
+#[inline]
+pub(crate) fn with_thread<R>(
+    layer: u64,
+    alive: &Arc<()>,
+    sink: &Sink,
+    f: impl FnOnce(&mut ThreadState) -> R,
+) -> Option<R> {
+    let run = |states: &RefCell<ThreadStates>| {
+        // Borrowed already only where an allocator makes spans.
+        let mut states = states.try_borrow_mut().ok()?;
+        let ThreadStates { first, others } = &mut *states;
+        let thread = match first {
+            Some(first) if first.layer == layer => first,
+            _ => of_other_layer(first, others, layer, alive, sink)?,
+        };
+        Some(f(thread))
+    };
+    STATES.try_with(run).ok().flatten()
+}
+
+/// Of a layer that is new to the thread, or not the first one on it.
+#[cold]
+fn of_other_layer<'a>(
+    first: &'a mut Option<ThreadState>,
+    others: &'a mut Vec<ThreadState>,
+    layer: u64,
+    alive: &Arc<()>,
+    sink: &Sink,
+) -> Option<&'a mut ThreadState> {
+    let make = || {
+        let (collector, writer) = (sink.number(), sink.writer());
+        let alive = Arc::downgrade(alive);
+        ThreadState { layer, alive, collector, stack: Vec::new(), last: None, closed: None, writer }
+    };
+    let known = others.iter().position(|thread| thread.layer == layer);
+    if let Some(at) = known {
+        return Some(&mut others[at]);
+    }
+    // Telemetry may hold the lock that a new writer needs, and an allocator enter a span.
+    if is_suppressed() {
+        return None;
+    }
+    // Those of layers that are gone go with them.
+    others.retain(|thread| thread.alive.strong_count() > 0);
+    if first.as_ref().is_none_or(|thread| thread.alive.strong_count() == 0) {
+        return Some(first.insert(make()));
+    }
+    others.push(make());
+    others.last_mut()
+}
+
+/// The span of a kept trace that this thread is in, of a layer that feeds that collector.
+pub(crate) fn kept_span(collector: u64) -> Option<(TraceId, SpanId)> {
+    let find = |states: &RefCell<ThreadStates>| {
+        let states = states.try_borrow().ok()?;
+        let all = states.first.iter().chain(&states.others);
+        all.filter(|thread| thread.collector == collector).find_map(ThreadState::kept)
+    };
+    STATES.try_with(find).ok().flatten()
+}
+
+impl ThreadState {
+    fn kept(&self) -> Option<(TraceId, SpanId)> {
+        let current = || self.current().and_then(|(id, slot)| slot.publish(id));
+        let closed = self.closed.filter(|(at, _)| *at == held()).map(|(_, context)| context);
+        let context = closed.or_else(current)?;
+        context.sampled.then_some((context.trace_id, context.span_id))
+    }
+
+    /// The open span with that id.
+    #[inline]
+    pub(crate) fn find(&self, store: &Store, id: u64) -> Option<&'static Slot> {
+        match self.last {
+            Some((last, slot)) if last == id && slot.id() == id => Some(slot),
+            _ => store.find(id),
+        }
+    }
+
+    /// A span that this thread will soon look for.
+    #[inline]
+    pub(crate) fn opened(&mut self, id: u64, slot: &'static Slot) {
+        self.last = (!slot.is_overflow()).then_some((id, slot));
+    }
+
+    /// A span closes: what ends with the same reading of the clock belongs to it.
+    #[inline]
+    pub(crate) fn closes(&mut self, id: u64, slot: &Slot) {
+        let held = held();
+        if held != 0 {
+            self.closed = slot.context(id).map(|context| (held, context));
+        }
+    }
+
+    /// The span that the thread is in.
+    #[inline]
+    pub(crate) fn current(&self) -> Option<(u64, &'static Slot)> {
+        let entered = self.stack.iter().rev().find(|entered| !entered.again)?;
+        Some((entered.id, entered.slot))
+    }
+
+    #[inline]
+    pub(crate) fn enter(&mut self, id: u64, slot: &'static Slot, since: Option<Tick>) {
+        if self.stack.len() < MAX_DEPTH {
+            let again = self.stack.iter().any(|entered| entered.id == id);
+            let since = since.filter(|_| !again);
+            self.stack.push(Entered { id, slot, again, panicking: std::thread::panicking(), since });
+        }
+    }
+
+    /// Leaves the span, wherever it stands. Nothing if there is nothing to do about that.
+    #[inline]
+    pub(crate) fn exit(&mut self, id: u64) -> Option<Exited> {
+        let at = self.stack.iter().rposition(|entered| entered.id == id)?;
+        // Mostly it is the last one.
+        let left = if at + 1 == self.stack.len() { self.stack.pop()? } else { self.stack.remove(at) };
+        let Entered { slot, panicking, since, .. } = left;
+        self.opened(id, slot);
+        let by_panic = !panicking && std::thread::panicking();
+        (by_panic || since.is_some()).then_some(Exited { slot, by_panic, since })
+    }
+}

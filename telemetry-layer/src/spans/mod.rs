@@ -1,0 +1,13 @@
+//! The spans that are open: where they are kept, and which of them each thread is in.
+
+mod extras;
+mod local;
+mod locked;
+#[cfg(all(test, shuttle))]
+mod shuttle;
+mod slot;
+mod store;
+
+pub(crate) use local::{ThreadState, kept_span, with_thread};
+pub(crate) use slot::{Opening, Slot};
+pub(crate) use store::Store;

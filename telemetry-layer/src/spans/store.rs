@@ -1,0 +1,188 @@
+//! The spans that are open, kept by this layer itself and found by the id that the Registry gave them.
+//!
+//! An id leads to its slot by arithmetic: the thread that opened the span, and a number that counts from 0. What has no
+//! place there overflows into a table behind a lock. Slots are never given back: a layer that is gone leaves them to the
+//! next one.
+
+use std::collections::HashMap;
+use std::sync::{OnceLock, PoisonError};
+
+use telemetry_core::sync::Mutex;
+use telemetry_core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use telemetry_core::thread::Suppression;
+
+use super::locked::{self, Locked};
+use super::slot::{Opening, Slot};
+
+/// The open spans of one layer.
+#[derive(Debug)]
+pub(crate) struct Store {
+    /// By the thread that created a span, which the Registry puts above bit 38 of its id.
+    threads: [OnceLock<Shard>; THREADS],
+    /// What has no place there: ids of another form, and spans beyond the number of slots.
+    overflow: Mutex<HashMap<u64, &'static Slot>>,
+    /// How many of these there are.
+    overflow_len: AtomicUsize,
+}
+
+/// By the low bits of the id, which count from 0 and are used again: 32 slots, then twice as many, and so on.
+type Shard = Box<[OnceLock<&'static [Slot]>; SEGMENTS]>;
+
+const THREADS: usize = 512;
+const FIRST: usize = 32;
+const SEGMENTS: usize = 12;
+/// Beyond that a span is not recorded, and counted.
+const MAX_OVERFLOW: usize = 64 << 10;
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        Self {
+            threads: [const { OnceLock::new() }; THREADS],
+            overflow: Mutex::default(),
+            overflow_len: AtomicUsize::new(0),
+        }
+    }
+
+    /// Takes a span in; none where there is no memory for it.
+    #[inline]
+    pub(crate) fn open(&self, id: u64, span: &Opening) -> Option<&'static Slot> {
+        let slot = match self.place(id, true) {
+            // Taken only by an id of another form.
+            Some(slot) if slot.is_free() => slot,
+            _ => self.open_in_overflow(id)?,
+        };
+        slot.open(id, span);
+        Some(slot)
+    }
+
+    #[inline]
+    pub(crate) fn find(&self, id: u64) -> Option<&'static Slot> {
+        match self.place(id, false) {
+            Some(slot) if slot.id() == id => Some(slot),
+            _ => self.find_in_overflow(id),
+        }
+    }
+
+    #[cold]
+    fn find_in_overflow(&self, id: u64) -> Option<&'static Slot> {
+        if self.overflow_len.load(Relaxed) == 0 || locked::is_held() {
+            return None;
+        }
+        self.overflow().get(&id).copied()
+    }
+
+    /// The span has ended, and nobody needs its slot any more.
+    #[inline]
+    pub(crate) fn close(&self, id: u64, slot: &'static Slot) {
+        slot.free();
+        if slot.is_overflow() {
+            self.forget(id);
+        }
+    }
+
+    #[cold]
+    fn forget(&self, id: u64) {
+        let mut overflow = self.overflow();
+        let slot = overflow.remove(&id);
+        self.overflow_len.store(overflow.len(), Relaxed);
+        drop(overflow);
+        with_free(|slots| slots.extend(slot.map(std::slice::from_ref)));
+    }
+
+    /// All that are open now.
+    pub(crate) fn each(&self, mut f: impl FnMut(&'static Slot)) {
+        let segments = self.threads.iter().filter_map(OnceLock::get).flat_map(|shard| shard.iter());
+        let slots = segments.filter_map(OnceLock::get).flat_map(|slots| slots.iter());
+        slots.filter(|slot| slot.id() != 0).for_each(&mut f);
+        let overflow: Vec<_> = self.overflow().values().copied().collect();
+        overflow.into_iter().for_each(f);
+    }
+
+    /// A span and all open ones below it, with their ids.
+    pub(crate) fn below(&self, id: u64, slot: &'static Slot) -> Vec<(u64, &'static Slot)> {
+        let mut below = vec![(id, slot)];
+        if !slot.is_parent() {
+            return below;
+        }
+        let mut children: HashMap<u64, Vec<(u64, &'static Slot)>> = HashMap::new();
+        self.each(|slot| {
+            let (id, parent_id) = (slot.id(), slot.parent_id());
+            if id != 0 && parent_id != 0 {
+                children.entry(parent_id).or_default().push((id, slot));
+            }
+        });
+        let mut at = 0;
+        while let Some((id, _)) = below.get(at) {
+            below.extend(children.remove(id).unwrap_or_default());
+            at += 1;
+        }
+        below
+    }
+
+    #[inline]
+    fn place(&self, id: u64, make: bool) -> Option<&'static Slot> {
+        let number = id.wrapping_sub(1);
+        let thread = self.threads.get((number >> 38 & 0x1fff) as usize)?;
+        let at = (number & ((1 << 38) - 1)) as usize + FIRST;
+        let segment = (at / FIRST).ilog2() as usize;
+        let first = FIRST << segment;
+        if let Some(segments) = thread.get()
+            && let Some(slots) = segments.get(segment)?.get()
+        {
+            return slots.get(at - first);
+        }
+        if make && segment < SEGMENTS { Self::make(thread, segment)?.get(at - first) } else { None }
+    }
+
+    #[cold]
+    fn make(thread: &OnceLock<Shard>, segment: usize) -> Option<&'static [Slot]> {
+        let _away = Suppression::begin();
+        let segments = thread.get_or_init(|| Box::new([const { OnceLock::new() }; SEGMENTS]));
+        Some(segments.get(segment)?.get_or_init(|| lease(FIRST << segment)))
+    }
+
+    #[cold]
+    fn open_in_overflow(&self, id: u64) -> Option<&'static Slot> {
+        let mut overflow = self.overflow();
+        if overflow.len() >= MAX_OVERFLOW {
+            return None;
+        }
+        let slot = lease(1).first()?;
+        slot.put_into_overflow();
+        overflow.insert(id, slot);
+        self.overflow_len.store(overflow.len(), Relaxed);
+        Some(slot)
+    }
+
+    fn overflow(&self) -> Locked<'_, HashMap<u64, &'static Slot>> {
+        Locked::new(&self.overflow)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let segments = self.threads.iter().filter_map(OnceLock::get).flat_map(|shard| shard.iter());
+        let leased = segments.filter_map(OnceLock::get).copied();
+        let overflow =
+            self.overflow().drain().map(|(_, slot)| std::slice::from_ref(slot)).collect::<Vec<_>>();
+        let all: Vec<&'static [Slot]> = leased.chain(overflow).collect();
+        all.iter().flat_map(|slots| slots.iter()).for_each(Slot::free);
+        with_free(|slots| slots.extend(all));
+    }
+}
+
+/// That many slots in a row.
+fn lease(many: usize) -> &'static [Slot] {
+    let again = with_free(|all| {
+        let at = all.iter().position(|slots| slots.len() == many)?;
+        Some(all.swap_remove(at))
+    });
+    again.unwrap_or_else(|| Box::leak((0..many).map(|_| Slot::default()).collect()))
+}
+
+/// Runs `f` with the slots that no layer has.
+fn with_free<R>(f: impl FnOnce(&mut Vec<&'static [Slot]>) -> R) -> R {
+    static FREE: std::sync::Mutex<Vec<&'static [Slot]>> = std::sync::Mutex::new(Vec::new());
+    let _away = Suppression::begin();
+    f(&mut FREE.lock().unwrap_or_else(PoisonError::into_inner))
+}

@@ -1,0 +1,308 @@
+//! What a layer has, and what it does with a span from its start to its end: from `tracing`'s view of it to a finished
+//! record in the collector's buffers.
+//!
+//! Nothing here blocks, and no code of the user runs under a lock.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use telemetry_core::clock::Held;
+use telemetry_core::model::record::{Encoded, Key, Links, SpanHead};
+use telemetry_core::model::{SpanContext, SpanId, TraceId, ValueRef};
+use telemetry_core::thread::{is_suppressed, new_ids};
+use telemetry_core::{Signal, Sink, Writer};
+use tracing::Metadata;
+use tracing::span::{Attributes, Id};
+
+use crate::fields::{CallsitePlan, CallsitePlans, Rules, SpanMetricSites, SpanMetrics, plan_of};
+use crate::remote;
+use crate::spans::{Opening, Slot, Store, ThreadState, with_thread};
+
+/// What a layer has.
+#[derive(Debug)]
+pub(crate) struct Tracer {
+    pub(crate) sink: Sink,
+    pub(crate) store: Store,
+    /// Tells layers apart.
+    number: u64,
+    /// What is to be done beyond keeping spans and events; looked at when the first one comes.
+    rules: Mutex<Rules>,
+    plans: OnceLock<CallsitePlans>,
+    /// Where the subscriber's Registry is, which tells it from others; 0 where nobody knows.
+    registry: AtomicUsize,
+    /// Spans are told how long threads were in them.
+    times_busy: AtomicBool,
+    /// Some spans are measured, kept or not.
+    measures_spans: AtomicBool,
+    /// Gone when the layer is.
+    alive: Arc<()>,
+}
+
+impl Tracer {
+    pub(crate) fn new(sink: Sink) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            sink,
+            store: Store::new(),
+            number: NEXT.fetch_add(1, Relaxed),
+            rules: Mutex::default(),
+            plans: OnceLock::new(),
+            registry: AtomicUsize::new(0),
+            times_busy: AtomicBool::new(false),
+            measures_spans: AtomicBool::new(false),
+            alive: Arc::default(),
+        }
+    }
+
+    /// Only before anything has come through the layer.
+    pub(crate) fn change_rules(&self, change: impl FnOnce(&mut Rules)) {
+        change(&mut self.rules.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The same: some spans are measured.
+    pub(crate) fn measure_spans(&self, metrics: SpanMetrics) {
+        self.measures_spans.store(true, Relaxed);
+        self.change_rules(|rules| rules.metrics = Some(metrics));
+    }
+
+    /// The same: spans are told how long threads were in them.
+    pub(crate) fn time_busy(&self) {
+        self.times_busy.store(true, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn times_busy(&self) -> bool {
+        self.times_busy.load(Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// It is a part of the subscriber with that Registry.
+    pub(crate) fn belongs_to(&self, registry: usize) {
+        self.registry.store(registry, Relaxed);
+    }
+
+    /// Whether it is a part of a subscriber with a Registry, as far as it knows.
+    #[inline]
+    pub(crate) fn has_registry(&self) -> bool {
+        self.registry.load(Relaxed) != 0
+    }
+
+    /// Whether it is a part of the subscriber with that Registry. One that came into it late, through a `reload` handle,
+    /// was told by nobody: it has put its number into the spans that it saw.
+    pub(crate) fn is_of(&self, registry: usize, marks: &[u64]) -> bool {
+        if marks.contains(&self.number) {
+            self.registry.store(registry, Relaxed);
+        }
+        registry != 0 && self.registry.load(Relaxed) == registry
+    }
+
+    /// Whether what is going on is recorded; what is not, because telemetry is suppressed on this thread, is counted.
+    #[expect(clippy::inline_always, reason = "a call costs more than all of it")]
+    #[inline(always)]
+    pub(crate) fn is_recording(&self, signal: Option<Signal>) -> bool {
+        if !self.sink.is_enabled() {
+            return false;
+        }
+        if is_suppressed() {
+            if let Some(signal) = signal {
+                self.sink.suppressed(signal);
+            }
+            return false;
+        }
+        true
+    }
+
+    /// Runs `f`, which runs no code of the user, with what this thread has of the layer; nothing where the thread is
+    /// ending.
+    #[inline]
+    pub(crate) fn with_thread<R>(&self, f: impl FnOnce(&mut ThreadState) -> R) -> Option<R> {
+        with_thread(self.number, &self.alive, &self.sink, f)
+    }
+
+    /// Runs `f`, which runs no code of the user, with this thread's writer; with another one where the thread has nothing
+    /// of its own any more.
+    #[cold]
+    pub(crate) fn write(&self, f: impl FnOnce(&mut Writer) + Clone) {
+        if self.with_thread(|thread| f.clone()(&mut thread.writer)).is_none() {
+            self.sink.with_writer(f);
+        }
+    }
+
+    /// Explicit parent, else the current span, else none. An explicit parent that this layer does not know,
+    /// because a filter hides it, leaves a root.
+    #[inline]
+    pub(crate) fn parent(
+        &self,
+        explicit: Option<&Id>,
+        contextual: bool,
+        current: Option<(u64, &'static Slot)>,
+    ) -> Option<(u64, &'static Slot)> {
+        match explicit {
+            Some(id) => Some((id.into_u64(), self.store.find(id.into_u64())?)),
+            None => current.filter(|_| contextual),
+        }
+    }
+
+    /// The same as [`Tracer::begin`] where the thread has nothing of its own any more.
+    #[cold]
+    pub(crate) fn begin_alone(&self, attributes: &Attributes<'_>, id: u64) -> Option<&'static Slot> {
+        self.begin(None, attributes, id)
+    }
+
+    /// Takes down a span that opens now; its fields come later. None where there is no memory for it.
+    #[expect(clippy::inline_always, reason = "called in one place where it matters")]
+    #[inline(always)]
+    pub(crate) fn begin(
+        &self,
+        mut thread: Option<&mut ThreadState>,
+        attributes: &Attributes<'_>,
+        id: u64,
+    ) -> Option<&'static Slot> {
+        let current = thread.as_deref().and_then(ThreadState::current);
+        let parent = self.parent(attributes.parent(), attributes.is_contextual(), current);
+        let known = parent.and_then(|(id, slot)| Some((slot.context(id)?, id, slot)));
+        let is_remote = known.is_none() && remote::has_remote_parent();
+        let (new_trace, span_id) = new_ids();
+        let site = attributes.metadata();
+        let measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
+        let (context, parent_span, decided_here) = match known {
+            Some((parent, _, slot)) => {
+                slot.child_begins();
+                (SpanContext { span_id, ..parent }, Some(parent.span_id), slot.is_decided_here())
+            }
+            None if is_remote => self.below_remote(new_trace, span_id, site),
+            None => {
+                let sampled = self.sink.sampler().keeps(new_trace, site, || self.sink.clock().now());
+                (SpanContext { trace_id: new_trace, span_id, sampled }, None, true)
+            }
+        };
+        let parent_id = known.map_or(0, |(_, id, _)| id);
+        let opening = Opening { context, parent_span, parent_id, site, decided_here, measured };
+        let slot = self.store.open(id, &opening)?;
+        if is_remote || known.is_some_and(|(.., slot)| slot.propagates()) {
+            let propagated = match known {
+                Some((.., parent)) => parent.propagated(),
+                None => remote::remote_parent().and_then(remote::carried),
+            };
+            slot.propagate(id, propagated);
+        }
+        if let Some(thread) = &mut thread {
+            thread.opened(id, slot);
+        }
+        Some(slot)
+    }
+
+    /// Where a span stands whose parent is elsewhere.
+    #[cold]
+    fn below_remote(
+        &self,
+        new_trace: TraceId,
+        span_id: SpanId,
+        site: &'static Metadata<'static>,
+    ) -> (SpanContext, Option<SpanId>, bool) {
+        let (sampler, now) = (self.sink.sampler(), || self.sink.clock().now());
+        let Some(parent) = remote::remote_parent().map(|remote| remote.span) else {
+            // The thread is ending, and what was told it is gone.
+            let sampled = sampler.keeps(new_trace, site, now);
+            return (SpanContext { trace_id: new_trace, span_id, sampled }, None, true);
+        };
+        let sampled = sampler.keeps_remote(parent, site, now);
+        (SpanContext { trace_id: parent.trace_id, span_id, sampled }, Some(parent.span_id), false)
+    }
+
+    /// A span ends: it is written, if it is kept, and forgotten.
+    #[inline]
+    pub(crate) fn close(&self, id: u64, slot: &'static Slot, writer: &mut Writer) {
+        if let parent_id @ 1.. = slot.parent_id()
+            && let Some(parent) = self.store.find(parent_id)
+        {
+            parent.child_ended();
+        }
+        if slot.is_sampled() {
+            self.finish(id, slot, writer);
+        } else {
+            writer.sampled_out(Signal::Spans);
+        }
+        self.store.close(id, slot);
+    }
+
+    /// The same for a span that is measured, or where the thread is ending.
+    #[cold]
+    pub(crate) fn close_measured(&self, id: u64, slot: &'static Slot) {
+        let _held = slot.is_measured().then(Held::now);
+        if slot.is_measured() {
+            self.with_thread(|thread| thread.closes(id, slot));
+            self.measure_span(slot);
+        }
+        self.write(|writer| self.close(id, slot, writer));
+    }
+
+    /// What is done with that call site.
+    #[inline]
+    pub(crate) fn plan(&self, site: &'static Metadata<'static>) -> &'static CallsitePlan {
+        let rules = || self.rules.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        plan_of(self.number, site, || self.plans.get_or_init(|| CallsitePlans::new(rules())))
+    }
+
+    #[cold]
+    fn measure_span(&self, slot: &Slot) {
+        let measured = slot.site().and_then(|site| self.plan(site).metrics.as_ref());
+        let Some(measured) = measured else { return };
+        let seconds = self.sink.clock().now().since(slot.start()) as f64 / 1e9;
+        let outcome = slot.outcome();
+        with_tags(measured, slot, |tags| measured.sites.end(&self.sink, tags, outcome, seconds));
+    }
+
+    /// Writes a span that ends now.
+    #[inline]
+    fn finish(&self, id: u64, slot: &'static Slot, writer: &mut Writer) {
+        if slot.has_extras() || self.times_busy() {
+            return self.finish_with_extras(id, slot, writer);
+        }
+        let ((words, cut), start, clock) = (slot.words(), slot.start(), self.sink.clock());
+        if let Some(head) = slot.head(id) {
+            let record = Encoded::span(&SpanHead { cut, ..head }, words);
+            writer.push_with(Signal::Spans, record, |record| record.end(clock.now().since(start)));
+        }
+    }
+
+    /// The same with what most spans don't have.
+    #[cold]
+    fn finish_with_extras(&self, id: u64, slot: &Slot, writer: &mut Writer) {
+        let Some(head) = slot.head(id) else { return };
+        let duration_nano = self.sink.clock().now().since(slot.start());
+        let mut extras = slot.take_extras().unwrap_or_default();
+        let mut fields = slot.fields(extras.fields.take());
+        if self.times_busy() {
+            let busy = slot.busy();
+            fields.push(Key::Name("busy_ns"), ValueRef::U64(busy));
+            fields.push(Key::Name("idle_ns"), ValueRef::U64(duration_nano.saturating_sub(busy)));
+        }
+        let head = SpanHead {
+            duration_nano,
+            kind: extras.kind,
+            status: extras.status(),
+            name: extras.name.as_deref(),
+            cut: fields.cut(),
+            trace_state: extras.propagated.as_deref().map_or("", |propagated| &propagated.trace_state),
+            links: Links::new(&extras.links),
+            ..head
+        };
+        let texts = head.texts();
+        writer.push(Signal::Spans, Encoded::span(&head, (&*texts, fields.words())));
+    }
+}
+
+/// Runs `f`, which runs no code of the user, with the tags that the fields of a span are.
+fn with_tags(measured: &SpanMetricSites, slot: &Slot, f: impl Fn(&[(&str, &str)])) {
+    let Some(site) = slot.site().filter(|_| !measured.tags.is_empty()) else { return f(&[]) };
+    let fields = slot.all_fields();
+    let value = |key: &&'static str| Some((*key, fields.value_of(key, site)?));
+    let tags: Vec<(&str, String)> = measured.tags.iter().filter_map(value).collect();
+    let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    f(&tags);
+}

@@ -1,0 +1,103 @@
+//! What a metric and a span are, as arguments say it: unit, buckets, fields, errors, calls in flight.
+
+use std::future::Future;
+use std::task::{Context, Waker};
+
+use telemetry_layer::model::Status;
+use telemetry_layer::prelude::*;
+use telemetry_tests::{measured, ready, recorded};
+
+mod renamed {
+    pub(crate) use telemetry_layer as other;
+}
+
+#[count_me(name = "unit.count", unit = "{order}", description = "Orders.", crate = crate::arguments::renamed::other)]
+fn described() {}
+
+#[time_me(name = "bucketed", buckets = [0.5, 60.0], span = false)]
+fn bucketed() {}
+
+/// Pays.
+#[time_me(err, active, fields(user = %user, amount), name = "pay")]
+fn pay(user: u8, amount: u64) -> Result<u64, String> {
+    let running = Collector::current().map(|c| c.snapshot().total("pay.active"));
+    assert_eq!(running, Some(1.0));
+    if amount == 0 { Err("nothing to pay".to_owned()) } else { Ok(amount) }
+}
+
+#[time_me(err, outcome)]
+async fn pay_later(amount: u64) -> Result<u64, String> {
+    let paid = pay(1, amount)?;
+    Ok(paid)
+}
+
+#[time_me(active)]
+async fn runs_for_ever() {
+    std::future::pending::<()>().await;
+}
+
+#[time_me(buckets = [0.5], span = false)]
+fn with_buckets() {}
+
+#[time_me(span = false)]
+fn without_buckets() {}
+
+#[test]
+fn the_buckets_of_one_function_are_not_those_of_others() {
+    let metrics = measured(|| (with_buckets(), without_buckets(), with_buckets()).0);
+    let bounds: Vec<_> =
+        metrics.named("function.duration").map(|m| m.histogram().unwrap().bounds.clone()).collect();
+    assert_eq!(bounds, [vec![0.5], vec![]]);
+}
+
+#[test]
+fn what_a_metric_is_is_said_where_it_is_recorded() {
+    let metrics = measured(|| {
+        described();
+        bucketed();
+        telemetry_layer::histogram!(
+            "sizes",
+            700u64,
+            unit = "By",
+            buckets = [100.0, 1000.0],
+            tags(kind = "a")
+        );
+        let kind = String::from("b");
+        telemetry_layer::histogram!("sizes", 70, unit = "By", buckets = [100.0, 1000.0], tags(kind));
+    });
+    let one = |name: &'static str| metrics.named(name).next().unwrap();
+    assert_eq!((one("unit.count").unit(), one("unit.count").description()), ("{order}", "Orders."));
+    assert_eq!(
+        (one("bucketed").unit(), &one("bucketed").histogram().unwrap().bounds[..]),
+        ("s", &[0.5, 60.0][..])
+    );
+    let sizes: Vec<_> = metrics.named("sizes").map(|m| m.histogram().unwrap().buckets.clone()).collect();
+    assert_eq!(sizes, [[(1, 1)], [(0, 1)]]);
+}
+
+#[test]
+fn errors_fields_and_calls_in_flight() {
+    let kept = recorded(|collector| {
+        let _ = pay(7, 3);
+        let _ = ready(pay_later(0));
+        assert_eq!(collector.snapshot().total("pay.active"), 0.0);
+        let mut running = Box::pin(runs_for_ever());
+        let _ = running.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(collector.snapshot().total("function.active"), 1.0);
+        drop(running);
+        assert_eq!(collector.snapshot().total("function.active"), 0.0, "also where it was cancelled");
+    });
+    let paid: Vec<_> = kept.spans.iter().filter(|span| span.name == "pay").collect();
+    let field =
+        |at: usize, name: &str| paid[at].fields.iter().find(|(k, _)| k == name).map(|(_, v)| v.to_string());
+    assert_eq!(
+        (field(0, "user"), field(0, "amount"), field(0, "error")),
+        (Some("7".into()), Some("3".into()), None)
+    );
+    assert_eq!(
+        (field(1, "error"), &paid[1].status),
+        (Some("nothing to pay".into()), &Status::Error("nothing to pay".into()))
+    );
+    assert_eq!(kept.span("pay_later").status, Status::Error("nothing to pay".into()));
+    assert_eq!(paid[0].status, Status::Unset);
+}

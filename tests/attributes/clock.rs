@@ -1,0 +1,87 @@
+//! A call and its span have the same times.
+
+use telemetry_layer::prelude::*;
+use telemetry_tests::recorded;
+
+/// Whether the counter of the machine is what the library measures by.
+fn has_counter() -> bool {
+    let path = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    cfg!(target_arch = "x86_64") && std::fs::read_to_string(path).is_ok_and(|clock| clock.trim() == "tsc")
+}
+
+#[test]
+fn a_call_and_its_span_begin_and_end_with_one_reading_of_the_clock() {
+    #[time_me(name = "inner", fields(from = "inner"))]
+    fn inner() -> u64 {
+        sum()
+    }
+
+    fn sum() -> u64 {
+        std::hint::black_box((0..2_000).sum())
+    }
+
+    // Its span does not open: `tracing` lets a scoped subscriber see nothing while it looks at fields.
+    #[time_me]
+    fn beneath() -> u64 {
+        sum()
+    }
+
+    struct Deep;
+
+    impl std::fmt::Debug for Deep {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            std::fmt::Display::fmt(&beneath(), f)
+        }
+    }
+
+    #[time_me(name = "shown", fields(deep = ?Deep))]
+    fn shown() {}
+
+    #[time_me(name = "outer", outcome, fields(sum = inner()))]
+    fn outer() -> Result<u64, String> {
+        let before = std::time::Instant::now();
+        let sum = inner();
+        while before.elapsed().as_micros() < 50 {}
+        checked(sum)
+    }
+
+    #[time_me(name = "checked", outcome, err)]
+    fn checked(sum: u64) -> Result<u64, String> {
+        Ok(sum + inner())
+    }
+
+    let mut metrics = None;
+    let kept = recorded(|collector| {
+        // The first call of a thread finds no cell, and measures by the collector's clock.
+        for _ in 0..20 {
+            outer().unwrap();
+            shown();
+        }
+        metrics = Some(collector.snapshot());
+    });
+    let metrics = metrics.unwrap();
+    let timed = |name: &str, spans: usize| {
+        let timer = metrics.named(name).next().unwrap().histogram().unwrap();
+        let lasted: Vec<u64> =
+            kept.spans.iter().filter(|span| span.name == name).map(|span| span.duration_nano).collect();
+        assert_eq!((timer.count as usize, lasted.len()), (spans, spans), "{name}");
+        (timer.min.unwrap() * 1e9, timer.max.unwrap() * 1e9, lasted)
+    };
+    for (name, spans) in [("outer", 20), ("shown", 20), ("checked", 20), ("inner", 60)] {
+        let (min, max, lasted) = timed(name, spans);
+        let (least, most) = (*lasted.iter().min().unwrap() as f64, *lasted.iter().max().unwrap() as f64);
+        assert!(least <= min + 1.0 && most <= max + 1.0, "a span is not open longer: {name} {lasted:?}");
+        // Of `outer` a call that makes a field comes between its start and that of its span.
+        if has_counter() && name != "outer" {
+            assert!((least - min).abs() < 2.0, "{name}: {min} as measured, {least} as a span");
+        }
+    }
+    let outer_spans: Vec<_> = kept.spans.iter().filter(|span| span.name == "outer").collect();
+    let within = |span: &telemetry_layer::model::Span| {
+        outer_spans.iter().any(|outer| {
+            Some(outer.span_id) == span.parent_span_id && outer.start_unix_nano <= span.start_unix_nano
+        })
+    };
+    let inside = kept.spans.iter().filter(|span| span.name == "inner").filter(|span| within(span)).count();
+    assert_eq!(inside, 20, "a field is made before its span begins");
+}

@@ -1,0 +1,188 @@
+//! Both kinds of drivers: one that blocks, and one with several requests out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use telemetry_layer::clock::{Clock, ManualClock};
+use telemetry_layer::exporters::{Limits, Protocol, Route, Sending};
+use telemetry_layer::prelude::*;
+
+use super::{Ends, SOON, Script, Wire, account, builder, span};
+
+const LIMITS: Limits = Limits { items: 100, bytes: 1 << 20, in_flight: 4 };
+
+fn ends() -> impl Strategy<Value = Ends> {
+    prop_oneof![
+        3 => Just(Ends::Delivered),
+        1 => (0..20_usize).prop_map(Ends::Partly),
+        3 => Just(Ends::Later),
+        1 => (0..400_u64).prop_map(Ends::After),
+        2 => (0..200_usize).prop_map(Ends::Torn),
+        2 => Just(Ends::TooLarge),
+        1 => Just(Ends::Never),
+        1 => Just(Ends::Panic),
+        1 => Just(Ends::Hang),
+    ]
+}
+
+/// Records, flushes and lets time pass until all is settled.
+fn run(
+    route: impl Into<Route>,
+    clock: &ManualClock,
+    script: &Script,
+    rounds: &[u64],
+) -> Result<(), TestCaseError> {
+    let collector = builder().clock(Clock::manual(clock)).exporter(route).on_export(|_| ()).start().unwrap();
+    let name = collector.ledger().exporters().next().unwrap().to_owned();
+    let mut next = 0;
+    for many in rounds {
+        (0..*many).for_each(|n| collector.collect_span(&span(next + n)));
+        next += many;
+        collector.flush(Duration::from_millis(1));
+        clock.advance(Duration::from_secs(7));
+        prop_assert!(collector.ledger().balances());
+    }
+    let begin = Instant::now();
+    while account(&collector.ledger(), &name, Signal::Spans).buffered > 0 {
+        collector.flush(Duration::from_millis(1));
+        clock.advance(Duration::from_secs(11));
+        prop_assert!(begin.elapsed() < SOON, "something waits for ever: {}", collector.ledger());
+    }
+    script.seen.assert_once();
+    let report = collector.shutdown(SOON);
+    let account = account(report.ledger(), &name, Signal::Spans);
+    prop_assert_eq!(account.accepted, next);
+    prop_assert!(report.late().is_empty());
+    // What was refused of a request that was taken, the receiver has seen too.
+    prop_assert!(account.delivered <= script.seen.len() as u64);
+    prop_assert_eq!(report.is_complete(), account.rejected + account.dropped.total() == 0);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_blocking_exporter_delivers_each_item_once_whatever_happens(
+        script in prop::collection::vec(ends(), 0..40),
+        rounds in prop::collection::vec(1..300_u64, 1..8),
+    ) {
+        let (clock, script) = (ManualClock::new(0), Script::new(script));
+        run(script.clone(), &clock, &script, &rounds)?;
+    }
+
+    #[test]
+    fn a_protocol_delivers_each_item_once_whatever_happens(
+        script in prop::collection::vec(ends(), 0..60),
+        rounds in prop::collection::vec(1..300_u64, 1..8),
+        items in 1..200_usize,
+        bytes in 8..1_000_usize,
+        in_flight in 1..5_usize,
+    ) {
+        let (clock, script) = (ManualClock::new(0), Script::new(script));
+        let wire = Wire { script: script.clone(), limits: Limits { items, bytes, in_flight } };
+        run(Route::over(wire), &clock, &script, &rounds)?;
+    }
+}
+
+/// Answers when all that are allowed are out.
+struct Together {
+    out: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Protocol for Together {
+    fn name(&self) -> &str {
+        "together"
+    }
+
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    fn encode(&self, batch: &Batch, _: usize, _: &mut Vec<u8>) -> Result<usize, ExportError> {
+        Ok(batch.len())
+    }
+
+    fn send<'a>(&'a self, _: Signal, _: &'a [u8]) -> Sending<'a> {
+        self.most.fetch_max(self.out.fetch_add(1, SeqCst) + 1, SeqCst);
+        Box::pin(async {
+            let mut turns = 0;
+            std::future::poll_fn(|cx| {
+                turns += 1;
+                cx.waker().wake_by_ref();
+                let is_enough = self.most.load(SeqCst) == LIMITS.in_flight || turns > 1_000_000;
+                if is_enough { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            })
+            .await;
+            self.out.fetch_sub(1, SeqCst);
+            Ok(Delivery::all())
+        })
+    }
+}
+
+#[test]
+fn several_requests_are_out_at_once_and_no_more_than_are_allowed() {
+    let most = Arc::new(AtomicUsize::new(0));
+    let together = Together { out: Arc::default(), most: Arc::clone(&most) };
+    let collector = builder().exporter(Route::over(together)).start().unwrap();
+    (0..1000).for_each(|n| collector.collect_span(&span(n)));
+    let report = collector.shutdown(SOON);
+    assert!(report.is_complete(), "{report}");
+    assert_eq!(most.load(SeqCst), LIMITS.in_flight);
+}
+
+#[test]
+fn a_request_that_hangs_holds_up_neither_the_others_nor_the_shutdown() {
+    let script = Script::new(vec![Ends::Hang]);
+    let wire = Wire { script: script.clone(), limits: LIMITS };
+    let collector = builder().exporter(Route::over(wire).timeout(SOON)).start().unwrap();
+    (0..300).for_each(|n| collector.collect_span(&span(n)));
+    let begin = Instant::now();
+    let report = collector.shutdown(Duration::from_millis(300));
+    assert!(begin.elapsed() < SOON / 4, "{:?}", begin.elapsed());
+    assert!(report.late().is_empty() && !report.is_complete(), "its thread has ended: {report}");
+    let spans = account(report.ledger(), "wire", Signal::Spans);
+    assert_eq!((spans.delivered, spans.dropped.total()), (200, 100));
+    script.seen.assert_once();
+}
+
+#[test]
+fn a_request_without_an_answer_is_tried_again_after_its_time() {
+    let clock = ManualClock::new(0);
+    let script = Script::new(vec![Ends::Hang]);
+    let wire = Wire { script: script.clone(), limits: LIMITS };
+    let route = Route::over(wire).timeout(Duration::from_secs(3));
+    let collector = builder().clock(Clock::manual(&clock)).exporter(route).start().unwrap();
+    collector.collect_span(&span(1));
+    assert!(!collector.flush(Duration::from_millis(50)).is_complete());
+    clock.advance(Duration::from_secs(4));
+    while script.seen.len() == 0 {
+        collector.flush(Duration::from_millis(1));
+        clock.advance(Duration::from_secs(1));
+    }
+    assert!(collector.shutdown(SOON).is_complete());
+}
+
+#[test]
+fn spans_that_have_to_wait_do_not_delay_metrics() {
+    let (metrics, seen) = std::sync::mpsc::channel();
+    let exporter = move |batch: &Batch| match batch.signal() {
+        Signal::Metrics => {
+            batch.metrics().for_each(|metric| metrics.send(metric.number().as_f64()).unwrap());
+            Ok(())
+        }
+        _ => Err(ExportError::retry_after(Duration::from_secs(3), "not now")),
+    };
+    let collector = builder().exporter(exporter).flush_interval(Duration::from_millis(5)).start().unwrap();
+    collector.collect_span(&span(1));
+    let counter = collector.counter("c");
+    let begin = Instant::now();
+    for n in 1..=50 {
+        counter.inc();
+        while seen.recv_timeout(SOON).unwrap() < f64::from(n) {}
+    }
+    assert!(begin.elapsed() < Duration::from_secs(3), "all points arrived while spans waited");
+}

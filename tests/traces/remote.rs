@@ -1,0 +1,89 @@
+//! Traces that come from other programs.
+
+use std::collections::HashMap;
+
+use telemetry_layer::prelude::*;
+use telemetry_layer::{SetParentError, current_trace_context, with_remote_parent};
+use telemetry_tests::{recorded, recorded_by, remote};
+use tracing::{Span, info_span, instrument};
+
+#[instrument]
+fn handle(parent: u8) {
+    Span::current().set_parent(&remote(true)).unwrap();
+    info_span!("child").in_scope(|| ());
+}
+
+#[test]
+fn a_remote_parent_can_be_set_until_somebody_knows_the_trace() {
+    let kept = recorded(|_| {
+        handle(1);
+        let used = info_span!("used");
+        used.in_scope(|| info_span!("its child").in_scope(|| ()));
+        assert_eq!(used.set_parent(&remote(true)), Err(SetParentError::InUse));
+        let said = info_span!("said");
+        let below = info_span!(parent: &said, "below");
+        tracing::info!(parent: &below, "an event");
+        assert_eq!(said.set_parent(&remote(true)), Err(SetParentError::InUse));
+        let asked = info_span!("asked");
+        assert!(asked.trace_context().is_some());
+        assert_eq!(asked.set_parent(&remote(true)), Err(SetParentError::InUse));
+        assert_eq!(Span::none().set_parent(&remote(true)), Err(SetParentError::NotSeen));
+        assert_eq!((Span::none().trace_id(), current_trace_context()), (None, None));
+    });
+    let (far, handled) = (remote(true).span, kept.span("handle"));
+    assert_eq!((handled.trace_id, handled.parent_span_id), (far.trace_id, Some(far.span_id)));
+    let child = kept.span("child");
+    assert_eq!((child.trace_id, child.parent_span_id), (far.trace_id, Some(handled.span_id)));
+    assert_eq!((kept.span("used").parent_span_id, kept.span("asked").parent_span_id), (None, None));
+}
+
+#[test]
+fn a_remote_parent_takes_over_the_open_spans_below() {
+    let move_all = |rate: f64| {
+        recorded_by(
+            |b| b.sample_rate(rate),
+            |l| l,
+            |_| {
+                let request = info_span!("request", id = 1);
+                let child = info_span!(parent: &request, "child", items = 3);
+                let grandchild = info_span!(parent: &child, "grandchild");
+                let beside = info_span!("beside");
+                request.set_parent(&remote(true)).unwrap();
+                child.in_scope(|| info_span!("later").in_scope(|| ()));
+                drop((grandchild, child, request, beside));
+            },
+        )
+    };
+    let (all, far) = (move_all(1.0), remote(true).span);
+    for (name, parent) in [("child", "request"), ("grandchild", "child"), ("later", "child")] {
+        let (span, parent) = (all.span(name), all.span(parent));
+        assert_eq!((span.trace_id, span.parent_span_id), (far.trace_id, Some(parent.span_id)), "{name}");
+    }
+    assert_eq!(all.span("request").parent_span_id, Some(far.span_id));
+    assert_eq!((all.span("child").fields.len(), all.span("beside").parent_span_id), (1, None));
+    assert_ne!(all.span("beside").trace_id, far.trace_id);
+    let revived = move_all(0.0);
+    let names: Vec<&str> = revived.spans.iter().map(|span| &*span.name).collect();
+    assert_eq!(names, ["later", "grandchild", "child", "request"], "sampled as it was decided there");
+    assert!(revived.span("child").fields.is_empty(), "they were not looked at when it began");
+}
+
+#[test]
+fn state_and_baggage_go_with_the_trace() {
+    let mut context = remote(true).with_baggage("user", "ada lovelace");
+    context.trace_state = "vendor=1".to_owned();
+    let mut sent = HashMap::new();
+    let kept = recorded(|_| {
+        with_remote_parent(Some(context), || info_span!("server")).in_scope(|| {
+            info_span!("client").in_scope(|| {
+                let here = current_trace_context().unwrap();
+                assert_eq!(here.baggage("user"), Some("ada lovelace"));
+                here.inject(|name, value| drop(sent.insert(name, value)));
+            });
+        });
+    });
+    let client = kept.span("client");
+    assert_eq!(sent["traceparent"], format!("00-{}-{}-01", client.trace_id, client.span_id));
+    assert_eq!((&*sent["tracestate"], &*sent["baggage"]), ("vendor=1", "user=ada%20lovelace"));
+    assert_eq!((&*client.trace_state, &*kept.span("server").trace_state), ("vendor=1", "vendor=1"));
+}
