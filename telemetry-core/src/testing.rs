@@ -18,12 +18,11 @@
 //! # Ok::<(), telemetry_core::Error>(())
 //! ```
 //!
-//! A collector that is scoped belongs to one test, so tests may run in parallel; [`ManualClock`] moves only when a
+//! A collector that is scoped belongs to one test, so tests may run in parallel; [`ManualClock`](crate::clock::ManualClock) moves only when a
 //! test moves it.
 
 use std::sync::Arc;
 
-pub use crate::clock::ManualClock;
 use crate::exporters::{Batch, Delivery, ExportError, Exporter};
 use crate::metrics::{MetricRef, Snapshot};
 use crate::model::{Event, Kind, Metric, Number, Span, Text, Value};

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_layer::clock::Clock;
+use telemetry_layer::clock::ManualClock;
 use telemetry_layer::metrics::{MetricRef, Reader, Snapshot, Source, View};
 use telemetry_layer::model::{Kind, Metric, Temporality};
 use telemetry_layer::prelude::*;
-use telemetry_layer::testing::{ManualClock, Memory, assert_counter, assert_histogram};
+use telemetry_layer::testing::{Memory, assert_counter, assert_histogram};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -45,8 +45,8 @@ fn every_instrument_keeps_what_it_is_given() {
     c.gauge("depth").observe(|| 4.0);
     c.histogram("size").unit("By").record(100u64);
     c.histogram("size").record(300);
-    c.meter("hits").mark();
-    c.meter("hits").mark_many(2);
+    c.meter("hits").mark(1);
+    c.meter("hits").mark(2);
     let read = c.snapshot();
     assert_eq!((read.total("open"), read.total("heat"), read.total("depth")), (-3.0, 21.5, 4.0));
     let size = read.named("size").next().unwrap();

@@ -20,6 +20,7 @@ use super::{SpanContext, SpanId, TraceId};
 /// Source: W3C Trace Context (levels 1 and 2) and W3C Baggage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use = "what is said of a trace goes nowhere before it is injected or set as a parent"]
 pub struct TraceContext {
     /// The span that speaks: its trace, its id, whether it is sampled.
     pub span: SpanContext,
