@@ -252,11 +252,7 @@ mod tests {
     #[test]
     fn assertions_on_spans_and_events_show_the_tree() {
         let id = |n| crate::model::SpanId::new(n).unwrap();
-        let context = |n| crate::model::SpanContext {
-            trace_id: crate::model::TraceId::new(1).unwrap(),
-            span_id: id(n),
-            sampled: true,
-        };
+        let context = |n| crate::model::SpanContext::new(crate::model::TraceId::new(1).unwrap(), id(n), true);
         let event = Event::new(tracing_core::Level::INFO, "done", 0).within(context(2)).field("n", 3u64);
         let spans = vec![
             Span::new(context(1), "request", 0, 9),

@@ -16,7 +16,7 @@ fn resource() -> Arc<Resource> {
 }
 
 fn context() -> SpanContext {
-    SpanContext { trace_id: TraceId::new(10).unwrap(), span_id: SpanId::new(11).unwrap(), sampled: true }
+    SpanContext::new(TraceId::new(10).unwrap(), SpanId::new(11).unwrap(), true)
 }
 
 fn spans(names: &[&str]) -> Batch {
