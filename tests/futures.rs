@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use telemetry_layer::clock::Clock;
+use telemetry_layer::clock::ManualClock;
 use telemetry_layer::prelude::*;
-use telemetry_layer::testing::ManualClock;
 use telemetry_tests::{collector, count_of, ready, recorded};
 use tracing_subscriber::layer::{self, Layer};
 

@@ -85,7 +85,7 @@ fn run(collector: &Collector, steps: &[Step]) {
 /// The count of a histogram is the sum of its buckets at every moment.
 fn assert_consistent(snapshot: &Snapshot) {
     for h in snapshot.iter().filter_map(|m| m.histogram()) {
-        assert_eq!(h.count, h.zero_count + h.buckets.iter().map(|b| b.1).sum::<u64>());
+        assert_eq!(h.count, h.by_upper_bound().map(|bucket| bucket.1).sum::<u64>());
     }
 }
 

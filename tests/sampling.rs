@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use telemetry_layer::clock::Clock;
+use telemetry_layer::clock::ManualClock;
 use telemetry_layer::model::Status;
 use telemetry_layer::prelude::*;
 use telemetry_layer::sampling::Sampling;
-use telemetry_layer::testing::ManualClock;
 use telemetry_layer::{Builder, Signal, with_remote_parent};
 use telemetry_tests::{recorded, recorded_by, remote};
 use tracing::{Span, error, info, info_span};
@@ -72,7 +72,7 @@ fn the_share_is_said_only_of_traces_that_were_decided_here() {
 
 #[test]
 fn traces_are_sampled_by_the_name_of_their_root() {
-    let rules = || Sampling::new().spans("health*", 0.0).unwrap().spans("rare", 0.1).unwrap();
+    let rules = || Sampling::new().spans("health*", 0.0).spans("rare", 0.1);
     let kept = recorded_by(
         |b| b.sampling(rules()),
         |l| l,
@@ -116,7 +116,7 @@ fn each_call_site_has_its_limit_of_spans_and_of_events() {
 
 #[test]
 fn a_share_of_events_is_kept_those_of_one_trace_all_or_none() {
-    let none = Sampling::new().events(0.0).unwrap();
+    let none = Sampling::new().events(0.0);
     let kept = recorded_by(
         |b| b.sampling(none),
         |l| l,
@@ -125,7 +125,7 @@ fn a_share_of_events_is_kept_those_of_one_trace_all_or_none() {
         },
     );
     assert_eq!((kept.events.len(), &kept.span("work").status), (0, &Status::Error("refused".to_owned())));
-    let rules = Sampling::new().events(0.3).unwrap();
+    let rules = Sampling::new().events(0.3);
     let kept = recorded_by(
         |b| b.sampling(rules),
         |l| l,

@@ -157,6 +157,7 @@ pub fn held() -> u64 {
 /// Lets all that ends on this thread until it is dropped end with one reading of the clock.
 #[doc(hidden)]
 #[derive(Debug)]
+#[must_use = "it ends when it is dropped"]
 pub struct Held(bool);
 
 impl Held {

@@ -42,7 +42,7 @@ pub use exporters::{Batch, Delivery, ExportError, Exporter, Signal};
 #[doc(hidden)]
 pub use instrument::private;
 pub use instrument::{
-    Counter, Gauge, Histogram, Meter, Timer, TimerGuard, UpDownCounter, With, counter, gauge, histogram,
+    Counter, Gauge, Histogram, Meter, Tagged, Timer, TimerGuard, UpDownCounter, counter, gauge, histogram,
     meter, timer, up_down_counter,
 };
 #[doc(hidden)]

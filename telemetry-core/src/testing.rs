@@ -18,12 +18,11 @@
 //! # Ok::<(), telemetry_core::Error>(())
 //! ```
 //!
-//! A collector that is scoped belongs to one test, so tests may run in parallel; [`ManualClock`] moves only when a
+//! A collector that is scoped belongs to one test, so tests may run in parallel; [`ManualClock`](crate::clock::ManualClock) moves only when a
 //! test moves it.
 
 use std::sync::Arc;
 
-pub use crate::clock::ManualClock;
 use crate::exporters::{Batch, Delivery, ExportError, Exporter};
 use crate::metrics::{MetricRef, Snapshot};
 use crate::model::{Event, Kind, Metric, Number, Span, Text, Value};
@@ -253,11 +252,7 @@ mod tests {
     #[test]
     fn assertions_on_spans_and_events_show_the_tree() {
         let id = |n| crate::model::SpanId::new(n).unwrap();
-        let context = |n| crate::model::SpanContext {
-            trace_id: crate::model::TraceId::new(1).unwrap(),
-            span_id: id(n),
-            sampled: true,
-        };
+        let context = |n| crate::model::SpanContext::new(crate::model::TraceId::new(1).unwrap(), id(n), true);
         let event = Event::new(tracing_core::Level::INFO, "done", 0).within(context(2)).field("n", 3u64);
         let spans = vec![
             Span::new(context(1), "request", 0, 9),

@@ -101,6 +101,7 @@ pub(crate) fn suppress_this_thread() {
 /// allocator may record what it does.
 #[doc(hidden)]
 #[derive(Debug)]
+#[must_use = "it ends when it is dropped"]
 pub struct Suppression {
     before: bool,
     /// It is the flag of its thread.
@@ -122,6 +123,7 @@ impl Drop for Suppression {
 
 /// See [`suppress_future`].
 #[derive(Debug)]
+#[must_use = "a future does nothing unless it is polled"]
 pub struct Suppressed<F> {
     future: Pin<Box<F>>,
 }

@@ -99,13 +99,13 @@
 //! use telemetry_layer::prelude::*;
 //! use telemetry_layer::{SpanMetrics, sampling::Sampling};
 //!
-//! let sampling = Sampling::new().spans("health*", 0.0)?.events_per_second(1000.0);
+//! let sampling = Sampling::new().spans("health*", 0.0).events_per_second(1000.0);
 //! let collector = Collector::builder().sample_rate(0.1).sampling(sampling).start()?;
 //! let layer = TelemetryLayer::new(&collector)
 //!     .with_span_metrics(SpanMetrics::new().target("shop*"))
 //!     .without_fields(["internal*"]);
 //! # drop(layer);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok::<(), telemetry_layer::Error>(())
 //! ```
 //!
 //! A trace is kept whole or not at all, decided when it begins. [`SpanMetrics`] counts spans before that.
@@ -250,9 +250,9 @@ pub use self::span_ext::{SetParentError, SpanExt, current_trace_context};
 pub use telemetry_core::testing;
 pub use telemetry_core::{
     Batch, Builder, CheckAtStart, Collector, Config, Counter, Delivery, Error, ExportError, Exporter, Gauge,
-    Guard, Histogram, Level, Meter, Report, ScopedFuture, SelfMetrics, Signal, Timer, TimerGuard,
-    UpDownCounter, With, clock, counter, exporters, gauge, histogram, ledger, meter, metrics, model,
-    sampling, suppress, suppress_future, thread, timer, up_down_counter,
+    Guard, Histogram, Level, Meter, Report, ScopedFuture, SelfMetrics, Signal, Tagged, Timer, TimerGuard,
+    UpDownCounter, clock, counter, exporters, gauge, histogram, ledger, meter, metrics, model, sampling,
+    suppress, suppress_future, thread, timer, up_down_counter,
 };
 #[cfg(feature = "macros")]
 pub use telemetry_macros::{count, count_me, gauge, histogram, record, time, time_me};

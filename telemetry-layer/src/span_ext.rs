@@ -84,7 +84,7 @@ impl SpanExt for Span {
             }
             for (below, slot) in all {
                 let parent_span = (below == id).then_some(parent.span.span_id);
-                slot.move_to(below, SpanContext { sampled, ..parent.span }, parent_span, now);
+                slot.move_to(below, parent.span.with_sampled(sampled), parent_span, now);
                 slot.propagate(below, propagated.clone());
             }
             Ok(())

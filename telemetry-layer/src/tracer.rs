@@ -172,12 +172,12 @@ impl Tracer {
         let (context, parent_span, decided_here) = match known {
             Some((parent, _, slot)) => {
                 slot.child_begins();
-                (SpanContext { span_id, ..parent }, Some(parent.span_id), slot.is_decided_here())
+                (parent.with_span(span_id), Some(parent.span_id), slot.is_decided_here())
             }
             None if is_remote => self.below_remote(new_trace, span_id, site),
             None => {
                 let sampled = self.sink.sampler().keeps(new_trace, site, || self.sink.clock().now());
-                (SpanContext { trace_id: new_trace, span_id, sampled }, None, true)
+                (SpanContext::new(new_trace, span_id, sampled), None, true)
             }
         };
         let parent_id = known.map_or(0, |(_, id, _)| id);
@@ -208,10 +208,10 @@ impl Tracer {
         let Some(parent) = remote::remote_parent().map(|remote| remote.span) else {
             // The thread is ending, and what was told it is gone.
             let sampled = sampler.keeps(new_trace, site, now);
-            return (SpanContext { trace_id: new_trace, span_id, sampled }, None, true);
+            return (SpanContext::new(new_trace, span_id, sampled), None, true);
         };
         let sampled = sampler.keeps_remote(parent, site, now);
-        (SpanContext { trace_id: parent.trace_id, span_id, sampled }, Some(parent.span_id), false)
+        (parent.with_span(span_id).with_sampled(sampled), Some(parent.span_id), false)
     }
 
     /// A span ends: it is written, if it is kept, and forgotten.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use telemetry_layer::metrics::View;
+use telemetry_layer::model::Buckets;
 use telemetry_layer::testing::assert_histogram;
 
 use crate::{builder, ending, flush_after, one};
@@ -28,11 +29,12 @@ fn chosen_buckets_are_exact_on_many_threads_and_after_them() {
     let metrics = collector.snapshot();
     for metric in metrics.named("size") {
         let size = metric.histogram().unwrap();
-        assert_eq!(size.bounds, [10.0, 100.0]);
-        assert_eq!(size.buckets, [(0, 44), (1, 360), (2, 396)], "{}", metric.own_tags());
-        assert_eq!((size.count, size.zero_count, size.min, size.max), (800, 0, Some(0.0), Some(199.0)));
+        assert_eq!(size.buckets.bounds(), Some(&[10.0, 100.0][..]));
+        let counted: Vec<_> = size.by_upper_bound().collect();
+        assert_eq!(counted, [(10.0, 44), (100.0, 360), (f64::INFINITY, 396)], "{}", metric.own_tags());
+        assert_eq!((size.count, size.min, size.max), (800, Some(0.0), Some(199.0)));
     }
-    assert_eq!(one(&metrics, "time").histogram().unwrap().buckets, [(0, 8), (1, 792)]);
+    assert!(one(&metrics, "time").histogram().unwrap().by_upper_bound().eq([(0.001, 8), (1.0, 792)]));
 }
 
 #[test]
@@ -41,7 +43,7 @@ fn buckets_that_cannot_be_are_not_taken_and_nothing_else_is_lost() {
     collector.histogram("h").buckets(&[3.0, 1.0]).record(2);
     let metrics = collector.snapshot();
     assert_histogram(&metrics, "h", &[], 1, 2.0);
-    assert!(one(&metrics, "h").histogram().unwrap().bounds.is_empty());
+    assert!(one(&metrics, "h").histogram().unwrap().buckets.bounds().is_none());
 }
 
 #[test]
@@ -51,7 +53,7 @@ fn values_below_zero_have_buckets_and_quantiles() {
     collector.scoped(|| (-100..=100).for_each(|n| heat.record(n)));
     let metrics = collector.snapshot();
     let heat = one(&metrics, "heat").histogram().unwrap();
-    assert_eq!((heat.count, heat.zero_count, heat.sum), (201, 1, 0.0));
+    assert_eq!((heat.count, heat.buckets.zero_count(), heat.sum), (201, 1, 0.0));
     for (share, exact) in [(0.0, -100.0), (0.25, -50.0), (0.5, 0.0), (0.75, 50.0), (1.0, 100.0)] {
         let got: f64 = heat.quantile(share).unwrap();
         assert!((got - exact).abs() <= 0.045 * f64::abs(exact), "p{share}: {got} for {exact}");
@@ -68,8 +70,9 @@ fn a_very_wide_histogram_is_thinned_and_keeps_its_count() {
     let metrics = collector.snapshot();
     for (name, places) in [("wide", 320), ("narrow", 20)] {
         let histogram = one(&metrics, name).histogram().unwrap();
-        let (first, last) = (histogram.buckets[0].0, histogram.buckets.last().unwrap().0);
-        assert!(last - first < places && histogram.scale < 3, "{name}: {first}..{last}");
+        let Buckets::Exponential { scale, positive, .. } = &histogram.buckets else { panic!("{name}") };
+        let (first, last) = (positive[0].0, positive.last().unwrap().0);
+        assert!(last - first < places && *scale < 3, "{name}: {first}..{last}");
         assert_eq!((histogram.count, histogram.max), (120, Some(59f64.exp2())));
     }
 }

@@ -27,7 +27,7 @@ fn builder() -> Builder {
 
 fn span(n: u64) -> Span {
     let (trace_id, span_id) = (TraceId::new(1).unwrap(), SpanId::new(n + 1).unwrap());
-    let context = SpanContext { trace_id, span_id, sampled: true };
+    let context = SpanContext::new(trace_id, span_id, true);
     Span::new(context, format!("s{}", n % 3), 1_000, 5)
 }
 

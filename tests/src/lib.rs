@@ -72,7 +72,7 @@ pub fn recorded_by(
 /// Never: these are ids.
 pub fn remote(sampled: bool) -> TraceContext {
     let (trace_id, span_id) = (TraceId::new(7).expect("an id"), SpanId::new(8).expect("an id"));
-    TraceContext::new(SpanContext { trace_id, span_id, sampled })
+    TraceContext::new(SpanContext::new(trace_id, span_id, sampled))
 }
 
 /// Shuts the collector down; what was exported.

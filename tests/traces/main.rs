@@ -65,7 +65,7 @@ fn errors_of_results_of_fields_and_of_events_are_the_status() {
 
 #[test]
 fn nothing_of_a_span_is_left_for_the_next_one_in_its_place() {
-    let rules = |b: Builder| b.sampling(Sampling::new().spans("dead", 0.0).unwrap());
+    let rules = |b: Builder| b.sampling(Sampling::new().spans("dead", 0.0));
     let kept = recorded_by(
         rules,
         |l| l.with_span_metrics(SpanMetrics::new()),

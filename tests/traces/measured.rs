@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use telemetry_layer::clock::Clock;
+use telemetry_layer::clock::ManualClock;
 use telemetry_layer::prelude::*;
-use telemetry_layer::testing::{ManualClock, assert_counter};
+use telemetry_layer::testing::assert_counter;
 use telemetry_layer::{Builder, Level, SpanMetrics};
 use telemetry_tests::{recorded_by, remote};
 use tracing::field::Empty;

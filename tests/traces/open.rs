@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use telemetry_layer::clock::Clock;
+use telemetry_layer::clock::ManualClock;
 use telemetry_layer::model::{Status, Value};
 use telemetry_layer::prelude::*;
-use telemetry_layer::testing::ManualClock;
 use telemetry_tests::{SOON, collector};
 use tracing::field::Empty;
 use tracing::info_span;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use telemetry_layer::model::TraceContext;
 use telemetry_layer::prelude::*;
 use telemetry_layer::{SetParentError, current_trace_context, with_remote_parent};
 use telemetry_tests::{recorded, recorded_by, remote};
@@ -86,4 +87,30 @@ fn state_and_baggage_go_with_the_trace() {
     assert_eq!(sent["traceparent"], format!("00-{}-{}-01", client.trace_id, client.span_id));
     assert_eq!((&*sent["tracestate"], &*sent["baggage"]), ("vendor=1", "user=ada%20lovelace"));
     assert_eq!((&*client.trace_state, &*kept.span("server").trace_state), ("vendor=1", "vendor=1"));
+}
+
+#[test]
+fn what_was_said_of_a_trace_id_is_handed_on() {
+    let sent = |flags: &str| {
+        let header = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
+        let extracted = TraceContext::extract(|name| (name == "traceparent").then_some(&*header)).unwrap();
+        assert!(extracted.span.is_remote);
+        let mut sent = Vec::new();
+        recorded(|_| {
+            let inject = || {
+                let here = current_trace_context().unwrap();
+                assert!(!here.span.is_remote);
+                here.inject(|_, value| sent.push(value));
+            };
+            let server = with_remote_parent(Some(extracted.clone()), || info_span!("server"));
+            server.in_scope(|| info_span!("client").in_scope(inject));
+            let moved = info_span!("moved");
+            moved.set_parent(&extracted).unwrap();
+            moved.trace_context().unwrap().inject(|_, value| sent.push(value));
+        });
+        sent.iter().map(|header| header[header.len() - 2..].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(sent("03"), ["03", "03"], "it is random");
+    assert_eq!(sent("01"), ["01", "01"]);
+    assert_eq!(sent("02"), ["02", "02"], "it is random, and not sampled");
 }

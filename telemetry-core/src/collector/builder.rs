@@ -179,7 +179,8 @@ impl Builder {
     pub fn start(self) -> Result<Collector, Error> {
         let endpoints_of_env = self.base.is_none() && self.endpoints.is_empty();
         let config = settle(self.base, self.ignore_env, self.changes, self.endpoints, self.tags)?;
-        let sampler = Sampler::new(config.check()?, self.sampling);
+        let sampler = Sampler::new(config.check()?, self.sampling)
+            .map_err(|bad| Error::config(bad.rule, bad.ratio.0, &bad.ratio))?;
         for view in &self.views {
             view.check().map_err(|e| Error::config("view", view.pattern(), e))?;
         }

@@ -163,7 +163,7 @@ impl Collector {
             return;
         }
         let head = SpanHead {
-            context: SpanContext { trace_id: span.trace_id, span_id: span.span_id, sampled: true },
+            context: SpanContext::new(span.trace_id, span.span_id, true),
             parent: span.parent_span_id,
             start: Time::Unix(span.start_unix_nano),
             duration_nano: span.duration_nano,

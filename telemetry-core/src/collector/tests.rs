@@ -16,11 +16,7 @@ fn builder() -> Builder {
 }
 
 fn span(n: u64) -> Span {
-    let context = SpanContext {
-        trace_id: TraceId::new(1).unwrap(),
-        span_id: SpanId::new(n + 1).unwrap(),
-        sampled: true,
-    };
+    let context = SpanContext::new(TraceId::new(1).unwrap(), SpanId::new(n + 1).unwrap(), true);
     Span::new(context, "s", 1_000, 5)
 }
 

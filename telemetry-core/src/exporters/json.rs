@@ -116,9 +116,11 @@ impl Serialize for Tagged<'_, MetricRef<'_>> {
             for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)] {
                 map.serialize_entry(name, &h.quantile(share))?;
             }
-            map.serialize_entry("zero_count", &h.zero_count)?;
-            let buckets: Vec<(f64, u64)> =
-                h.by_upper_bound().filter(|(upper, _)| *upper != 0.0 || h.zero_count == 0).collect();
+            map.serialize_entry("zero_count", &h.buckets.zero_count())?;
+            let buckets: Vec<(f64, u64)> = h
+                .by_upper_bound()
+                .filter(|(upper, _)| *upper != 0.0 || h.buckets.zero_count() == 0)
+                .collect();
             map.serialize_entry("buckets", &buckets)?;
             if !h.exemplars.is_empty() {
                 map.serialize_entry("exemplars", &h.exemplars)?;

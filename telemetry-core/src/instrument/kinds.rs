@@ -16,6 +16,7 @@ macro_rules! instruments {
         $(
             $(#[$doc])*
             #[derive(Clone, Debug)]
+            #[must_use = "an instrument measures nothing until it is given values"]
             pub struct $name(Instrument);
 
             impl $name {
@@ -40,8 +41,8 @@ macro_rules! instruments {
                 }
 
                 /// For values whose tags are known only now. A series that exists costs no allocation.
-                pub fn with<'a>(&'a self, tags: &'a [(&'a str, &'a str)]) -> With<'a, Self> {
-                    With { instrument: self, tags }
+                pub fn with<'a>(&'a self, tags: &'a [(&'a str, &'a str)]) -> Tagged<'a, Self> {
+                    Tagged { instrument: self, tags }
                 }
             }
 
@@ -85,7 +86,8 @@ instruments! {
 
 /// An instrument together with tags for one measurement.
 #[derive(Clone, Copy, Debug)]
-pub struct With<'a, I> {
+#[must_use = "an instrument measures nothing until it is given values"]
+pub struct Tagged<'a, I> {
     instrument: &'a I,
     tags: &'a [(&'a str, &'a str)],
 }
@@ -104,7 +106,7 @@ impl Counter {
     }
 }
 
-impl With<'_, Counter> {
+impl Tagged<'_, Counter> {
     /// Adds one.
     pub fn inc(&self) {
         self.add(1);
@@ -136,7 +138,7 @@ impl UpDownCounter {
     }
 }
 
-impl With<'_, UpDownCounter> {
+impl Tagged<'_, UpDownCounter> {
     /// Adds one.
     pub fn inc(&self) {
         self.add(1);
@@ -190,7 +192,7 @@ observable! {
         ;
 }
 
-impl With<'_, Gauge> {
+impl Tagged<'_, Gauge> {
     /// Sets the value, and the time to now.
     pub fn set(&self, value: impl Into<Number>) {
         self.instrument.0.record(self.tags, value.into());
@@ -211,7 +213,7 @@ impl Histogram {
     }
 }
 
-impl With<'_, Histogram> {
+impl Tagged<'_, Histogram> {
     /// Takes a value.
     pub fn record(&self, value: impl Into<Number>) {
         self.instrument.0.observe_with(self.tags, value.into());
@@ -219,27 +221,16 @@ impl With<'_, Histogram> {
 }
 
 impl Meter {
-    /// Counts one.
+    /// Counts so many.
     #[inline]
-    pub fn mark(&self) {
-        self.mark_many(1);
-    }
-
-    /// Counts that many.
-    #[inline]
-    pub fn mark_many(&self, n: impl Into<Number>) {
+    pub fn mark(&self, n: impl Into<Number>) {
         self.0.record(&[], n.into());
     }
 }
 
-impl With<'_, Meter> {
-    /// Counts one.
-    pub fn mark(&self) {
-        self.mark_many(1);
-    }
-
-    /// Counts that many.
-    pub fn mark_many(&self, n: impl Into<Number>) {
+impl Tagged<'_, Meter> {
+    /// Counts so many.
+    pub fn mark(&self, n: impl Into<Number>) {
         self.instrument.0.record(self.tags, n.into());
     }
 }
@@ -280,7 +271,7 @@ impl Timer {
     }
 }
 
-impl With<'_, Timer> {
+impl Tagged<'_, Timer> {
     /// Takes a duration that was measured elsewhere.
     pub fn record(&self, duration: Duration) {
         self.instrument.0.observe_with(self.tags, Number::Float(duration.as_secs_f64()));

@@ -14,7 +14,7 @@ mod route;
 mod timer;
 
 pub use kinds::{
-    Counter, Gauge, Histogram, Meter, Timer, UpDownCounter, With, counter, gauge, histogram, meter, timer,
+    Counter, Gauge, Histogram, Meter, Tagged, Timer, UpDownCounter, counter, gauge, histogram, meter, timer,
     up_down_counter,
 };
 pub use timer::TimerGuard;

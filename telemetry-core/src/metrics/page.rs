@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use current::{CurrentPage, LeaseId, cell_of, expect_collectors};
 use leases::{LEASES, Lease};
-use tagged::{Tagged, size};
+use tagged::{TaggedCells, size};
 
 use super::cell::{LocalCell, LocalKind};
 use super::site::Site;
@@ -163,7 +163,7 @@ impl Pages {
         let page = Page::lease(self.collector);
         lock(&self.leased).push(page);
         let id = LeaseId(NonZeroU64::MIN.saturating_add(self.lease_id.fetch_add(1, Relaxed)));
-        Some(Lease { id, page, tagged: Tagged::default(), swept: self.retired.load(Relaxed) })
+        Some(Lease { id, page, tagged: TaggedCells::default(), swept: self.retired.load(Relaxed) })
     }
 
     fn take(&self, bytes: usize) -> bool {

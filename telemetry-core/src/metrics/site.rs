@@ -24,6 +24,7 @@ use crate::model::{Tags, TagsError, Text};
 ///
 /// A macro keeps its site in a `static`; a handle made from code owns one.
 #[derive(Debug)]
+#[must_use = "a site is what values are recorded by"]
 pub struct Site {
     pub(crate) kind: CellKind,
     pub(crate) name: Text,

@@ -7,6 +7,7 @@ use tracing_core::Level;
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
+#[must_use = "an event goes nowhere before it is given to a collector"]
 pub struct Event {
     /// The trace it fell in.
     #[cfg_attr(feature = "serde", serde(default))]

@@ -49,6 +49,7 @@ impl SpanId {
 /// Where a span stands: what an event carries, and what crosses process borders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct SpanContext {
     /// The trace.
     pub trace_id: TraceId,
@@ -56,6 +57,34 @@ pub struct SpanContext {
     pub span_id: SpanId,
     /// Whether the trace was chosen by head sampling.
     pub sampled: bool,
+    /// Whether somebody vouches for it that the low 56 bits of the trace id are random.
+    ///
+    /// Source: W3C Trace Context, level 2, "Random Trace ID Flag".
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub random: bool,
+    /// Whether another program told of the span.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub is_remote: bool,
+}
+
+impl SpanContext {
+    /// A span of this program, in a trace whose id nobody vouches for.
+    #[inline]
+    pub const fn new(trace_id: TraceId, span_id: SpanId, sampled: bool) -> Self {
+        Self { trace_id, span_id, sampled, random: false, is_remote: false }
+    }
+
+    /// Another span of that trace, of this program.
+    #[inline]
+    pub const fn with_span(self, span_id: SpanId) -> Self {
+        Self { span_id, is_remote: false, ..self }
+    }
+
+    /// The same of a trace that is kept or not.
+    #[inline]
+    pub const fn with_sampled(self, sampled: bool) -> Self {
+        Self { sampled, ..self }
+    }
 }
 
 /// What is no id: not hexadecimal, of the wrong length, or zero.

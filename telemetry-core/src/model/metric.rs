@@ -172,6 +172,7 @@ impl Identity {
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
+#[must_use = "a data point goes nowhere before it is given to a collector"]
 pub struct Metric {
     /// The series.
     #[cfg_attr(feature = "serde", serde(flatten))]

@@ -3,6 +3,7 @@
 //! Values come in from instruments, from the layer and from users' own hands; they go out to exporters.
 //! Nothing here reads a clock, a variable or a file, and nothing here starts a thread.
 
+mod buckets;
 mod event;
 #[doc(hidden)]
 pub mod glob;
@@ -19,6 +20,9 @@ mod tags;
 mod trace_context;
 mod value;
 
+pub use buckets::Buckets;
+#[cfg(test)]
+pub(crate) use buckets::upper_bound;
 pub use event::Event;
 pub use histogram::{Exemplar, HistogramValue};
 pub use ids::{ParseIdError, SpanContext, SpanId, TraceId};

@@ -8,6 +8,7 @@ use super::{Identity, Kind, Metric, Number, SeriesKey, SeriesKeyError, Tags, Tex
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
+#[must_use = "a data point goes nowhere before it is given to a collector"]
 pub struct DataPoint {
     /// The metric: letters, digits and `. - _ /`.
     pub name: Text,

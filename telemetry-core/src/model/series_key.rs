@@ -17,6 +17,7 @@ use super::{Tags, TagsError, Text};
 /// # Ok::<(), telemetry_core::model::SeriesKeyError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[must_use = "a key names what is sent with it"]
 pub struct SeriesKey {
     name: Text,
     tags: Tags,

@@ -7,6 +7,7 @@ use tracing_core::Level;
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
+#[must_use = "a span goes nowhere before it is given to a collector"]
 pub struct Span {
     /// The trace it belongs to.
     pub trace_id: TraceId,

@@ -5,6 +5,7 @@ use std::fmt;
 
 /// A sorted set of tags, at most [`Tags::MAX`], each key once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[must_use = "tags say nothing before they are given to what they describe"]
 pub struct Tags(Vec<(Text, Text)>);
 
 /// Why tags were refused.

@@ -20,6 +20,7 @@ use super::{SpanContext, SpanId, TraceId};
 /// Source: W3C Trace Context (levels 1 and 2) and W3C Baggage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use = "what is said of a trace goes nowhere before it is injected or set as a parent"]
 pub struct TraceContext {
     /// The span that speaks: its trace, its id, whether it is sampled.
     pub span: SpanContext,
@@ -36,6 +37,10 @@ pub struct TraceContext {
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 const BAGGAGE: &str = "baggage";
+
+/// Flags of `traceparent`. Level 2 has the second one.
+const SAMPLED: u8 = 1;
+const RANDOM: u8 = 1 << 1;
 
 impl TraceContext {
     /// The names of the headers.
@@ -63,8 +68,9 @@ impl TraceContext {
 
     /// Gives `set` each header that another program needs.
     pub fn inject(&self, mut set: impl FnMut(&'static str, String)) {
-        let SpanContext { trace_id, span_id, sampled } = self.span;
-        set(TRACEPARENT, format!("00-{trace_id}-{span_id}-{:02x}", u8::from(sampled)));
+        let SpanContext { trace_id, span_id, sampled, random, .. } = self.span;
+        let flags = if sampled { SAMPLED } else { 0 } | if random { RANDOM } else { 0 };
+        set(TRACEPARENT, format!("00-{trace_id}-{span_id}-{flags:02x}"));
         if !self.trace_state.is_empty() {
             set(TRACESTATE, self.trace_state.clone());
         }
@@ -147,10 +153,13 @@ fn parse_parent(text: &str) -> Option<SpanContext> {
     if !hex(trace, 32) || !hex(span, 16) {
         return None;
     }
+    let flags = u8::from_str_radix(flags, 16).ok()?;
     Some(SpanContext {
         trace_id: TraceId::new(u128::from_str_radix(trace, 16).ok()?)?,
         span_id: SpanId::new(u64::from_str_radix(span, 16).ok()?)?,
-        sampled: u8::from_str_radix(flags, 16).ok()? & 1 == 1,
+        sampled: flags & SAMPLED != 0,
+        random: flags & RANDOM != 0,
+        is_remote: true,
     })
 }
 
@@ -279,8 +288,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_injected_is_extracted(trace in 1..u128::MAX, span in 1..u64::MAX, sampled: bool, value in "\\PC{0,30}") {
-            let span = SpanContext { trace_id: TraceId::new(trace).unwrap(), span_id: SpanId::new(span).unwrap(), sampled };
+        fn what_is_injected_is_extracted(trace in 1..u128::MAX, span in 1..u64::MAX, sampled: bool, random: bool, value in "\\PC{0,30}") {
+            let span = SpanContext::new(TraceId::new(trace).unwrap(), SpanId::new(span).unwrap(), sampled);
+            let span = SpanContext { random, is_remote: true, ..span };
             let mut context = TraceContext::new(span).with_baggage("user", value).with_baggage("no name", "x");
             context.trace_state = "ot=th:8".to_owned();
             let mut headers = std::collections::HashMap::new();

@@ -40,7 +40,7 @@ fn resource() -> Arc<Resource> {
 
 fn with_span(n: u64, f: impl FnOnce(&SpanHead<'_>, &FieldBuf<'_>)) {
     let span_id = SpanId::new(n).unwrap();
-    let context = SpanContext { trace_id: TraceId::new(u128::from(n)).unwrap(), span_id, sampled: true };
+    let context = SpanContext::new(TraceId::new(u128::from(n)).unwrap(), span_id, true);
     let mut fields = FieldBuf::new();
     fields.push(Key::Name("n"), ValueRef::U64(n));
     let head = SpanHead {

@@ -16,14 +16,17 @@ use crate::thread::{Suppression, random_u64};
 /// use telemetry_core::Collector;
 /// use telemetry_core::sampling::Sampling;
 ///
-/// let sampling = Sampling::new().spans("health*", 0.0)?.spans_per_second(50.0).events_per_second(1000.0);
+/// let sampling = Sampling::new().spans("health*", 0.0).spans_per_second(50.0).events_per_second(1000.0);
 /// let collector = Collector::builder().sample_rate(0.1).sampling(sampling).start()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), telemetry_core::Error>(())
 /// ```
+///
+/// A share that does not lie between 0 and 1 fails the start.
 #[derive(Clone, Debug, Default)]
+#[must_use = "rules decide nothing before `Builder::sampling`"]
 pub struct Sampling {
-    names: Vec<(Text, HeadSampler)>,
-    events: Option<HeadSampler>,
+    names: Vec<(Text, f64)>,
+    events: Option<f64>,
     spans_per_second: Option<f64>,
     events_per_second: Option<f64>,
     ignores_remote: bool,
@@ -37,9 +40,9 @@ impl Sampling {
 
     /// Of traces whose root span here has a name like that (`*` stands for any text, `?` for one character) that share is
     /// kept, from 0 to 1. The first pattern that matches counts.
-    pub fn spans(mut self, pattern: impl Into<Text>, rate: f64) -> Result<Self, BadRatio> {
-        self.names.push((pattern.into(), HeadSampler::ratio(rate)?));
-        Ok(self)
+    pub fn spans(mut self, pattern: impl Into<Text>, rate: f64) -> Self {
+        self.names.push((pattern.into(), rate));
+        self
     }
 
     /// Of the traces that the other rules keep, each call site of root spans begins at most so many a second, with
@@ -50,9 +53,9 @@ impl Sampling {
     }
 
     /// That share of all events is kept, from 0 to 1; those of one trace all or none.
-    pub fn events(mut self, rate: f64) -> Result<Self, BadRatio> {
-        self.events = Some(HeadSampler::ratio(rate)?);
-        Ok(self)
+    pub fn events(mut self, rate: f64) -> Self {
+        self.events = Some(rate);
+        self
     }
 
     /// Each call site makes at most so many events a second, with bursts of a second's worth.
@@ -78,19 +81,24 @@ pub struct Sampler {
 
 #[derive(Debug)]
 struct Rules {
-    sampling: Sampling,
-    spans: Limiter,
-    events: Limiter,
+    names: Vec<(Text, HeadSampler)>,
+    events: Option<HeadSampler>,
+    spans_by_site: Limiter,
+    events_by_site: Limiter,
+    ignores_remote: bool,
+}
+
+/// A rule whose share is none, and what is wrong with that.
+#[derive(Debug)]
+pub(crate) struct BadRule {
+    pub(crate) rule: String,
+    pub(crate) ratio: BadRatio,
 }
 
 impl Sampler {
-    pub(crate) fn new(head: HeadSampler, sampling: Option<Sampling>) -> Self {
-        let rules = sampling.map(|sampling| {
-            let (spans, events) =
-                (Limiter::new(sampling.spans_per_second), Limiter::new(sampling.events_per_second));
-            Box::new(Rules { sampling, spans, events })
-        });
-        Self { head, rules }
+    pub(crate) fn new(head: HeadSampler, sampling: Option<Sampling>) -> Result<Self, BadRule> {
+        let rules = sampling.map(Rules::new).transpose()?.map(Box::new);
+        Ok(Self { head, rules })
     }
 
     /// Whether the trace that begins with a span of that call site is kept. `now` is asked for only where a limit
@@ -115,7 +123,7 @@ impl Sampler {
         site: &'static Metadata<'static>,
         now: impl FnOnce() -> Tick,
     ) -> bool {
-        if self.rules.as_ref().is_some_and(|rules| rules.sampling.ignores_remote) {
+        if self.rules.as_ref().is_some_and(|rules| rules.ignores_remote) {
             self.keeps(remote.trace_id, site, now)
         } else {
             remote.sampled
@@ -153,6 +161,21 @@ impl Sampler {
 }
 
 impl Rules {
+    fn new(sampling: Sampling) -> Result<Self, BadRule> {
+        let share = |rule: String, rate| HeadSampler::ratio(rate).map_err(|ratio| BadRule { rule, ratio });
+        let named = |(pattern, rate): (Text, f64)| {
+            let sampler = share(format!("sampling.spans({pattern})"), rate)?;
+            Ok((pattern, sampler))
+        };
+        Ok(Self {
+            names: sampling.names.into_iter().map(named).collect::<Result<_, _>>()?,
+            events: sampling.events.map(|rate| share("sampling.events".to_owned(), rate)).transpose()?,
+            spans_by_site: Limiter::new(sampling.spans_per_second),
+            events_by_site: Limiter::new(sampling.events_per_second),
+            ignores_remote: sampling.ignores_remote,
+        })
+    }
+
     fn keeps(
         &self,
         head: HeadSampler,
@@ -160,8 +183,8 @@ impl Rules {
         site: &'static Metadata<'static>,
         now: impl FnOnce() -> Tick,
     ) -> bool {
-        let own = self.sampling.names.iter().find(|(pattern, _)| glob::matches(pattern, site.name()));
-        own.map_or(head, |(_, own)| *own).keeps(trace) && self.spans.allows(site, now)
+        let own = self.names.iter().find(|(pattern, _)| glob::matches(pattern, site.name()));
+        own.map_or(head, |(_, own)| *own).keeps(trace) && self.spans_by_site.allows(site, now)
     }
 
     fn keeps_event(
@@ -171,8 +194,8 @@ impl Rules {
         now: impl FnOnce() -> Tick,
     ) -> bool {
         let any = || TraceId::new(u128::from(random_u64())).unwrap_or(TraceId::MIN);
-        self.sampling.events.is_none_or(|rate| rate.keeps(trace.unwrap_or_else(any)))
-            && self.events.allows(site, now)
+        self.events.is_none_or(|rate| rate.keeps(trace.unwrap_or_else(any)))
+            && self.events_by_site.allows(site, now)
     }
 }
 
@@ -203,5 +226,20 @@ impl Limiter {
         }
         *left -= 1.0;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_whose_share_is_none_is_named() {
+        let new = |sampling| Sampler::new(HeadSampler::ratio(1.0).unwrap(), Some(sampling));
+        let wrong = |sampling| new(sampling).unwrap_err();
+        let bad = wrong(Sampling::new().spans("health*", 0.1).spans("rare", 1.5));
+        assert_eq!((&*bad.rule, bad.ratio.0), ("sampling.spans(rare)", 1.5));
+        assert_eq!(wrong(Sampling::new().events(-0.1)).rule, "sampling.events");
+        assert!(new(Sampling::new().spans("health*", 0.0).events(1.0)).is_ok());
     }
 }

@@ -28,7 +28,7 @@ static META: Metadata<'static> = Metadata::new(
 
 fn context(n: u64) -> SpanContext {
     let trace_id = TraceId::new(u128::from(n) << 64 | u128::from(n)).unwrap();
-    SpanContext { trace_id, span_id: SpanId::new(n).unwrap(), sampled: true }
+    SpanContext::new(trace_id, SpanId::new(n).unwrap(), true)
 }
 
 fn opening(n: u64) -> Opening {

@@ -66,6 +66,8 @@ const PROPAGATES: u64 = 1 << 2;
 const MEASURED: u64 = 1 << 3;
 /// Whether its trace is kept was decided by this layer's collector.
 const DECIDED_HERE: u64 = 1 << 4;
+/// Somebody vouches for the randomness of its trace id.
+const RANDOM: u64 = 1 << 5;
 
 /// A span that begins.
 pub(crate) struct Opening {
@@ -98,6 +100,7 @@ impl Slot {
         self.is_parent.store(false, Relaxed);
         let flag = |is: bool, flag| if is { flag } else { 0 };
         let flags = flag(span.context.sampled, SAMPLED) | flag(span.measured, MEASURED);
+        let flags = flags | flag(span.context.random, RANDOM);
         self.flags.store(flags | flag(span.decided_here, DECIDED_HERE), Relaxed);
         self.id.store(id, Release);
     }
@@ -155,13 +158,11 @@ impl Slot {
     /// Where the span with that id stands, if it is still the one that is here.
     #[inline]
     pub(crate) fn context(&self, id: u64) -> Option<SpanContext> {
-        let context = SpanContext {
-            trace_id: TraceId::new(
-                u128::from(self.trace[0].load(Relaxed)) << 64 | u128::from(self.trace[1].load(Relaxed)),
-            )?,
-            span_id: SpanId::new(self.span.load(Relaxed))?,
-            sampled: self.flags.load(Relaxed) & SAMPLED != 0,
-        };
+        let trace = u128::from(self.trace[0].load(Relaxed)) << 64 | u128::from(self.trace[1].load(Relaxed));
+        let (trace, span) = (TraceId::new(trace)?, SpanId::new(self.span.load(Relaxed))?);
+        let flags = self.flags.load(Relaxed);
+        let mut context = SpanContext::new(trace, span, flags & SAMPLED != 0);
+        context.random = flags & RANDOM != 0;
         fence(Acquire);
         (self.id.load(Relaxed) == id).then_some(context)
     }
@@ -254,7 +255,8 @@ impl Slot {
             let lost = self.site.get().map_or(0, |site| site.fields().len());
             self.fields.store((lost as u64) << 32, Relaxed);
         }
-        self.flags.store(if context.sampled { flags | SAMPLED } else { flags & !SAMPLED }, Relaxed);
+        let flags = if context.sampled { flags | SAMPLED } else { flags & !SAMPLED };
+        self.flags.store(if context.random { flags | RANDOM } else { flags & !RANDOM }, Relaxed);
     }
 
     /// Changes what most spans don't have, if the span with that id is still here.

@@ -7,8 +7,8 @@ use crate::clock::Anchors;
 use crate::metrics::Snapshot;
 use crate::model::record::{Chunk, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
 use crate::model::{
-    HistogramValue, Kind, Metric, MetricValue, Resource, SpanContext, SpanId, SpanKind, StatusRef, Tags,
-    TraceId, ValueRef,
+    Buckets, HistogramValue, Kind, Metric, MetricValue, Resource, SpanContext, SpanId, SpanKind, StatusRef,
+    Tags, TraceId, ValueRef,
 };
 
 fn resource() -> Arc<Resource> {
@@ -16,7 +16,7 @@ fn resource() -> Arc<Resource> {
 }
 
 fn context() -> SpanContext {
-    SpanContext { trace_id: TraceId::new(10).unwrap(), span_id: SpanId::new(11).unwrap(), sampled: true }
+    SpanContext::new(TraceId::new(10).unwrap(), SpanId::new(11).unwrap(), true)
 }
 
 fn spans(names: &[&str]) -> Batch {
@@ -106,10 +106,13 @@ fn a_metric_line_has_the_documented_fields() {
         sum: 9.0,
         min: Some(1.0),
         max: Some(4.0),
-        scale: 0,
-        zero_count: 0,
-        buckets: vec![(-1, 1), (1, 2)],
-        ..HistogramValue::default()
+        buckets: Buckets::Exponential {
+            scale: 0,
+            zero_count: 0,
+            positive: vec![(-1, 1), (1, 2)],
+            negative: Vec::new(),
+        },
+        exemplars: Vec::new(),
     };
     let histogram =
         Metric { value: MetricValue::Histogram(value.into()), ..Metric::new(Kind::Histogram, "h", 0, 9) };

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::metrics::site::Bounds;
-use crate::model::HistogramValue;
+use crate::model::Buckets;
 
 pub(super) const SCALE: i32 = 3;
 pub(super) const PER_OCTAVE: usize = 1 << SCALE;
@@ -52,35 +52,22 @@ pub(super) fn index(slot: usize) -> i32 {
 }
 
 /// What counts for buckets with those bounds say.
-pub(super) fn chosen(bounds: Bounds, counts: &[AtomicU64]) -> HistogramValue {
-    let counts = counts.iter().take(bounds.list.len() + 1).map(|n| n.load(Relaxed)).enumerate();
-    HistogramValue {
-        bounds: bounds.list.to_vec(),
-        buckets: counts.filter(|(_, n)| *n > 0).map(|(at, n)| (at as i32, n)).collect(),
-        ..HistogramValue::default()
-    }
-}
-
-/// Sets all but the buckets; the count is their sum.
-pub(super) fn finish(value: &mut HistogramValue, sum: f64, min: f64, max: f64) {
-    let all = value.buckets.iter().chain(&value.negative_buckets);
-    value.count = value.zero_count + all.map(|(_, n)| n).sum::<u64>();
-    value.sum = sum;
-    value.min = Some(min).filter(|x| x.is_finite());
-    value.max = Some(max).filter(|x| x.is_finite());
+pub(super) fn chosen(bounds: Bounds, counts: &[AtomicU64]) -> Buckets {
+    let counts = counts.iter().take(bounds.list.len() + 1).map(|n| n.load(Relaxed));
+    Buckets::Explicit { bounds: bounds.list.to_vec(), counts: counts.collect() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::upper_bound;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn a_value_lies_in_its_bucket(x in 1e-18..1e18f64) {
-            let h = HistogramValue { scale: SCALE, ..HistogramValue::default() };
             let i = index(slot(x));
-            let (lower, upper) = (h.upper_bound(i - 1), h.upper_bound(i));
+            let (lower, upper) = (upper_bound(SCALE, i - 1), upper_bound(SCALE, i));
             prop_assert!(lower * (1.0 - 1e-14) <= x && x <= upper * (1.0 + 1e-14), "{lower} < {x} <= {upper}");
         }
     }

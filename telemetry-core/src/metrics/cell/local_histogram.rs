@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use super::buckets::{FIRST, OCTAVES, PER_OCTAVE, SCALE, chosen, finish, index, place, slot};
+use super::buckets::{FIRST, OCTAVES, PER_OCTAVE, SCALE, chosen, index, place, slot};
 use super::exemplar::{EXEMPLARS_APART, exemplar};
 use crate::metrics::site::{Bounds, MOST_BOUNDS};
-use crate::model::{Exemplar, HistogramValue};
+use crate::model::{Buckets, Exemplar, HistogramValue};
 use crate::sync::{Mutex, lock};
 
 /// The histogram of one series on one thread, which alone writes to it: loads and stores. It has buckets for 40
@@ -114,26 +114,20 @@ impl LocalHistogram {
     pub(crate) fn read(&self) -> HistogramValue {
         let base = self.base.load(Relaxed);
         let bounds = base.checked_sub(CHOSEN).and_then(Bounds::numbered);
-        let mut value = if let Some(bounds) = bounds {
+        let buckets = if let Some(bounds) = bounds {
             chosen(bounds, &self.buckets)
         } else {
             // The first value may come between the two loads: then it is seen the next time.
             let filled = self.buckets.iter().map(|n| n.load(Relaxed)).enumerate();
             let filled = filled.filter(|(_, n)| *n > 0 && base < EMPTY);
-            HistogramValue {
-                zero_count: self.zero.load(Relaxed),
-                buckets: filled
-                    .map(|(at, n)| (index(base.wrapping_sub(FIRST).wrapping_add(at)), n))
-                    .collect(),
-                scale: SCALE,
-                ..HistogramValue::default()
-            }
+            let filled = filled.map(|(at, n)| (index(base.wrapping_sub(FIRST).wrapping_add(at)), n));
+            let (zero_count, negative) = (self.zero.load(Relaxed), Vec::new());
+            Buckets::Exponential { scale: SCALE, zero_count, positive: filled.collect(), negative }
         };
         let of = |cell: &AtomicU64| f64::from_bits(cell.load(Relaxed));
         let sum = of(&self.sum).clamp(f64::MIN, f64::MAX);
-        finish(&mut value, sum, of(&self.min), of(&self.max));
-        value.exemplars = lock(&self.exemplars).iter().map(|(_, exemplar)| *exemplar).collect();
-        value
+        let exemplars = lock(&self.exemplars).iter().map(|(_, exemplar)| *exemplar).collect();
+        HistogramValue::of(buckets, sum, [of(&self.min), of(&self.max)], exemplars)
     }
 
     /// Keeps a value of that bucket as an exemplar, where it was measured in a span that is kept.
@@ -176,10 +170,13 @@ mod tests {
             assert!(own.record(x));
         }
         let read = own.read();
-        assert_eq!(read.buckets, [(0, 2), (1, 2), (2, 2), (3, 2)]);
-        assert_eq!((read.count, &read.bounds[..]), (8, &[-1.0, 0.0, 2.5][..]));
+        let chosen = Buckets::Explicit { bounds: vec![-1.0, 0.0, 2.5], counts: vec![2; 4] };
+        assert_eq!((read.count, &read.buckets), (8, &chosen));
         assert_eq!(read, shared.read());
         shared.absorb(&read);
-        assert_eq!((shared.read().count, shared.read().buckets[3]), (16, (3, 4)));
+        assert_eq!(
+            (shared.read().count, shared.read().by_upper_bound().last()),
+            (16, Some((f64::INFINITY, 4)))
+        );
     }
 }

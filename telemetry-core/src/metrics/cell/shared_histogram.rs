@@ -5,11 +5,11 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::buckets::{MIN_EXPONENT, OCTAVES, PER_OCTAVE, SCALE, chosen, finish, index, slot};
+use super::buckets::{MIN_EXPONENT, OCTAVES, PER_OCTAVE, SCALE, chosen, index, slot};
 use super::exemplar::{EXEMPLARS_APART, exemplar, keep_last};
 use super::number::Float;
 use crate::metrics::site::Bounds;
-use crate::model::{Exemplar, HistogramValue};
+use crate::model::{Buckets, Exemplar, HistogramValue};
 use crate::sync::{Mutex, lock};
 
 const BLOCK: usize = 4 * PER_OCTAVE;
@@ -18,7 +18,7 @@ const BLOCKS: usize = OCTAVES * PER_OCTAVE / BLOCK;
 /// What all threads share of one series.
 #[derive(Debug)]
 pub(crate) struct SharedHistogram {
-    buckets: Buckets,
+    cells: Cells,
     sum: Float,
     min: Float,
     max: Float,
@@ -27,7 +27,7 @@ pub(crate) struct SharedHistogram {
 }
 
 #[derive(Debug)]
-enum Buckets {
+enum Cells {
     Exponential { positive: Box<Blocks>, zero: AtomicU64, negative: OnceLock<Box<Blocks>> },
     Chosen { bounds: Bounds, counts: Box<[AtomicU64]> },
 }
@@ -35,37 +35,36 @@ enum Buckets {
 impl SharedHistogram {
     /// With exponential buckets, or with those bounds.
     pub(crate) fn new(bounds: Option<Bounds>) -> Self {
-        let buckets = match bounds {
-            None => Buckets::Exponential {
+        let cells = match bounds {
+            None => Cells::Exponential {
                 positive: Box::default(),
                 zero: AtomicU64::new(0),
                 negative: OnceLock::new(),
             },
-            Some(bounds) => Buckets::Chosen {
-                bounds,
-                counts: (0..=bounds.list.len()).map(|_| AtomicU64::new(0)).collect(),
-            },
+            Some(bounds) => {
+                Cells::Chosen { bounds, counts: (0..=bounds.list.len()).map(|_| AtomicU64::new(0)).collect() }
+            }
         };
         let (min, max) = (Float::new(f64::INFINITY), Float::new(f64::NEG_INFINITY));
-        Self { buckets, sum: Float::new(0.0), min, max, exemplars: Mutex::default() }
+        Self { cells, sum: Float::new(0.0), min, max, exemplars: Mutex::default() }
     }
 
     pub(crate) fn bounds(&self) -> Option<Bounds> {
-        match self.buckets {
-            Buckets::Exponential { .. } => None,
-            Buckets::Chosen { bounds, .. } => Some(bounds),
+        match self.cells {
+            Cells::Exponential { .. } => None,
+            Cells::Chosen { bounds, .. } => Some(bounds),
         }
     }
 
     /// Takes a finite value, measured for that collector.
     pub(crate) fn record(&self, x: f64, collector: u64) {
-        let bucket = match &self.buckets {
-            Buckets::Chosen { bounds, counts } => &counts[bounds.place(x)],
-            Buckets::Exponential { positive, .. } if x > 0.0 => positive.bucket(slot(x)),
-            Buckets::Exponential { negative, .. } if x < 0.0 => {
+        let bucket = match &self.cells {
+            Cells::Chosen { bounds, counts } => &counts[bounds.place(x)],
+            Cells::Exponential { positive, .. } if x > 0.0 => positive.bucket(slot(x)),
+            Cells::Exponential { negative, .. } if x < 0.0 => {
                 negative.get_or_init(Box::default).bucket(slot(-x))
             }
-            Buckets::Exponential { zero, .. } => zero,
+            Cells::Exponential { zero, .. } => zero,
         };
         let before = bucket.fetch_add(1, Relaxed);
         self.sum.add(x);
@@ -80,34 +79,39 @@ impl SharedHistogram {
 
     /// The count is the sum of the buckets as they were read, so it always fits them.
     pub(crate) fn read(&self) -> HistogramValue {
-        let mut value = match &self.buckets {
-            Buckets::Chosen { bounds, counts } => chosen(*bounds, counts),
-            Buckets::Exponential { positive, zero, negative } => HistogramValue {
-                zero_count: zero.load(Relaxed),
-                buckets: positive.read(),
-                negative_buckets: negative.get().map(|blocks| blocks.read()).unwrap_or_default(),
+        let buckets = match &self.cells {
+            Cells::Chosen { bounds, counts } => chosen(*bounds, counts),
+            Cells::Exponential { positive, zero, negative } => Buckets::Exponential {
                 scale: SCALE,
-                ..HistogramValue::default()
+                zero_count: zero.load(Relaxed),
+                positive: positive.read(),
+                negative: negative.get().map(|blocks| blocks.read()).unwrap_or_default(),
             },
         };
-        finish(&mut value, self.sum.get(), self.min.get(), self.max.get());
-        value.exemplars.clone_from(&lock(&self.exemplars));
-        value
+        let (sum, ends) = (self.sum.get(), [self.min.get(), self.max.get()]);
+        HistogramValue::of(buckets, sum, ends, lock(&self.exemplars).clone())
     }
 
     /// Takes all that a thread's own histogram has seen, which never has negative buckets.
     pub(crate) fn absorb(&self, other: &HistogramValue) {
-        for (index, n) in &other.buckets {
-            let bucket = match &self.buckets {
-                Buckets::Chosen { counts, .. } => &counts[*index as usize],
-                Buckets::Exponential { positive, .. } => {
-                    positive.bucket((index - MIN_EXPONENT * PER_OCTAVE as i32) as usize)
+        match (&self.cells, &other.buckets) {
+            (Cells::Chosen { counts, .. }, Buckets::Explicit { counts: more, .. }) => {
+                for (count, n) in counts.iter().zip(more) {
+                    count.fetch_add(*n, Relaxed);
                 }
-            };
-            bucket.fetch_add(*n, Relaxed);
-        }
-        if let Buckets::Exponential { zero, .. } = &self.buckets {
-            zero.fetch_add(other.zero_count, Relaxed);
+            }
+            (
+                Cells::Exponential { positive, zero, .. },
+                Buckets::Exponential { positive: more, zero_count, .. },
+            ) => {
+                zero.fetch_add(*zero_count, Relaxed);
+                for (index, n) in more {
+                    let slot = (index - MIN_EXPONENT * PER_OCTAVE as i32) as usize;
+                    positive.bucket(slot).fetch_add(*n, Relaxed);
+                }
+            }
+            // A thread's own histogram has the buckets of its series, from its first value on.
+            _ => {}
         }
         self.sum.add(other.sum);
         other.min.into_iter().for_each(|x| self.min.lower_to(x));
@@ -169,7 +173,8 @@ mod tests {
             histogram.record(x, 0);
         }
         let read = histogram.read();
-        assert_eq!((read.count, read.zero_count, read.negative_buckets.len()), (8, 1, 2));
+        let Buckets::Exponential { zero_count, negative, .. } = &read.buckets else { panic!("{read:?}") };
+        assert_eq!((read.count, *zero_count, negative.len()), (8, 1, 2));
         assert_eq!((read.min, read.max), (Some(f64::MIN), Some(f64::MAX)));
         let middle = read.quantile(0.25).unwrap();
         assert!((-1.045..=-0.955).contains(&middle), "{middle}");

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::cells::Page;
 use super::current::{CurrentPage, LeaseId, forget_current};
-use super::tagged::Tagged;
+use super::tagged::TaggedCells;
 use crate::metrics::cell::LocalCell;
 use crate::metrics::site::Site;
 use crate::sync::thread_local;
@@ -19,7 +19,7 @@ pub(super) struct Leases(RefCell<Vec<Lease>>);
 pub(super) struct Lease {
     pub(super) id: LeaseId,
     pub(super) page: &'static Page,
-    pub(super) tagged: Tagged,
+    pub(super) tagged: TaggedCells,
     /// How many times cells had been retired when `tagged` was last swept.
     pub(super) swept: usize,
 }

@@ -9,7 +9,7 @@ use crate::metrics::cell::{LocalCell, LocalHistogram, LocalKind};
 
 /// One thread's cells of one collector, by site and tags as they were given.
 #[derive(Debug, Default)]
-pub(crate) struct Tagged(HashMap<u64, Entry, BuildHasherDefault<AsIs>>);
+pub(crate) struct TaggedCells(HashMap<u64, Entry, BuildHasherDefault<AsIs>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -21,7 +21,7 @@ struct Entry {
 /// With more cells than that a thread starts anew: tags given in ever new orders must not fill the memory.
 const MOST: usize = 8 << 10;
 
-impl Tagged {
+impl TaggedCells {
     #[inline]
     pub(crate) fn find(&self, site: usize, tags: &[(&str, &str)]) -> Option<&LocalCell> {
         let entry = self.0.get(&hash(site, tags))?;
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn different_tags_find_different_cells_whatever_their_hashes() {
-        let mut tagged = Tagged::default();
+        let mut tagged = TaggedCells::default();
         let values: Vec<String> = (0..3_000).map(|i| format!("{:0width$}", i, width = i % 40)).collect();
         for value in &values {
             let cell = LocalCell::new(1, LocalKind::Sum, 0);
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn ever_new_tags_do_not_fill_the_memory() {
-        let mut tagged = Tagged::default();
+        let mut tagged = TaggedCells::default();
         for i in 0..3 * MOST {
             tagged.keep(1, &[("k", &i.to_string())], Arc::new(LocalCell::new(1, LocalKind::Sum, 0)));
         }

@@ -8,6 +8,7 @@ use crate::sync::StaticRef;
 
 /// What is known of a function before it is measured.
 #[derive(Debug)]
+#[must_use = "a site is what values are recorded by"]
 pub struct FunctionSite {
     kind: CellKind,
     has_outcomes: bool,

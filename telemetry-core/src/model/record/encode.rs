@@ -18,6 +18,7 @@ const INLINE: u8 = 1 << 2;
 const RENAMED: u8 = 1 << 3;
 const HAS_STATE: u8 = 1 << 4;
 const HAS_LINKS: u8 = 1 << 5;
+const RANDOM: u8 = 1 << 6;
 
 const ERROR: u8 = 2;
 
@@ -49,6 +50,7 @@ impl<W: Words> Encoded<W, SPAN_WORDS> {
         let (time_flag, start) = time(head.start);
         let flags = time_flag
             | if head.context.sampled { SAMPLED } else { 0 }
+            | if head.context.random { RANDOM } else { 0 }
             | head.name.map_or(0, |_| RENAMED)
             | if head.trace_state.is_empty() { 0 } else { HAS_STATE }
             | if head.links.is_empty() { 0 } else { HAS_LINKS }
@@ -182,8 +184,14 @@ impl<'a> Cursor<'a> {
     pub(super) fn span(mut self, sites: &mut Sites<'_>) -> SpanRecord<'a> {
         let whole = self.0.len();
         let [.., flags, kind, status, _] = self.take::<8>();
-        let context =
-            SpanContext { trace_id: self.trace_id().unwrap_or(TraceId::MIN), ..self.span_context(flags) };
+        let (trace_id, span_id) = (self.trace_id(), SpanId::new(self.u64()));
+        let context = SpanContext {
+            trace_id: trace_id.unwrap_or(TraceId::MIN),
+            span_id: span_id.unwrap_or(SpanId::MIN),
+            sampled: flags & SAMPLED != 0,
+            random: flags & RANDOM != 0,
+            is_remote: false,
+        };
         let parent = SpanId::new(self.u64());
         let (start, duration_nano, cut) = (self.time(flags), self.u64(), self.u64() as u32);
         let status = match status {
@@ -231,11 +239,6 @@ impl<'a> Cursor<'a> {
 
     fn trace_id(&mut self) -> Option<TraceId> {
         TraceId::new(u128::from(self.u64()) << 64 | u128::from(self.u64()))
-    }
-
-    fn span_context(&mut self, flags: u8) -> SpanContext {
-        let span_id = SpanId::new(self.u64()).unwrap_or(SpanId::MIN);
-        SpanContext { trace_id: TraceId::MIN, span_id, sampled: flags & SAMPLED != 0 }
     }
 
     fn time(&mut self, flags: u8) -> Time {

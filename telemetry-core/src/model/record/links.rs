@@ -19,7 +19,11 @@ impl Default for Source<'_> {
     }
 }
 
-/// Trace, span, sampled or not.
+const SAMPLED: u8 = 1;
+const RANDOM: u8 = 1 << 1;
+const REMOTE: u8 = 1 << 2;
+
+/// Trace, span, flags.
 const BYTES: usize = 16 + 8 + 1;
 
 impl<'a> Links<'a> {
@@ -44,11 +48,11 @@ impl<'a> Links<'a> {
         };
         let read = |bytes: &[u8; BYTES]| {
             let mut cursor = Cursor(bytes);
-            Some(SpanContext {
-                trace_id: TraceId::new(cursor.u128())?,
-                span_id: SpanId::new(cursor.u64())?,
-                sampled: cursor.u8() != 0,
-            })
+            let (trace_id, span_id) = (TraceId::new(cursor.u128())?, SpanId::new(cursor.u64())?);
+            let flags = cursor.u8();
+            let is = |flag| flags & flag != 0;
+            let (sampled, random, is_remote) = (is(SAMPLED), is(RANDOM), is(REMOTE));
+            Some(SpanContext { trace_id, span_id, sampled, random, is_remote })
         };
         list.iter().copied().chain(bytes.as_chunks::<BYTES>().0.iter().filter_map(read))
     }
@@ -58,7 +62,9 @@ impl<'a> Links<'a> {
         for link in self.iter() {
             bytes.extend_from_slice(&link.trace_id.get().to_le_bytes());
             bytes.extend_from_slice(&link.span_id.get().to_le_bytes());
-            bytes.push(u8::from(link.sampled));
+            let flag = |is, flag| if is { flag } else { 0 };
+            let SpanContext { sampled, random, is_remote, .. } = link;
+            bytes.push(flag(sampled, SAMPLED) | flag(random, RANDOM) | flag(is_remote, REMOTE));
         }
     }
 

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use tracing_core::Level;
 
 fn context(trace: u128, span: u64, sampled: bool) -> SpanContext {
-    SpanContext { trace_id: TraceId::new(trace).unwrap(), span_id: SpanId::new(span).unwrap(), sampled }
+    let context = SpanContext::new(TraceId::new(trace).unwrap(), SpanId::new(span).unwrap(), sampled);
+    SpanContext { random: span.is_multiple_of(2), ..context }
 }
 
 fn field() -> impl Strategy<Value = (String, Value)> {
@@ -27,7 +28,7 @@ proptest! {
             0..8),
     ) {
         let mut twice = Chunk::default();
-        let links = [context(3, 4, true), context(u128::MAX, 5, false)];
+        let links = [context(3, 4, true), SpanContext { is_remote: true, ..context(u128::MAX, 5, false) }];
         for (trace, span, parent, start, duration, kind, sampled, name, fields) in spans.iter().chain(&spans) {
             let mut buf = FieldBuf::new();
             for (key, value) in fields {

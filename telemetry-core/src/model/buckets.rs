@@ -1,0 +1,203 @@
+//! The buckets of a distribution: how many values lie where.
+
+use std::collections::BTreeMap;
+
+/// How many values lie where: in base-2 exponential buckets, or between bounds that somebody chose.
+///
+/// Source: OpenTelemetry metrics data model, "`ExponentialHistogram`" and "`Histogram`".
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Buckets {
+    /// Bucket `i` holds the values in `(base^i, base^(i+1)]`, with `base = 2^(2^-scale)`.
+    #[non_exhaustive]
+    Exponential {
+        /// How fine: a bucket is `2^(2^-scale)` times as wide as the one before.
+        scale: i32,
+        /// Values of 0.
+        zero_count: u64,
+        /// Index and count of each bucket that holds something, by index.
+        positive: Vec<(i32, u64)>,
+        /// The same for values below 0, by the index of their magnitude.
+        negative: Vec<(i32, u64)>,
+    },
+    /// Bucket `i` holds the values in `(bounds[i - 1], bounds[i]]`; there is one more, for those above all bounds.
+    #[non_exhaustive]
+    Explicit {
+        /// Upper bounds, finite and ascending.
+        bounds: Vec<f64>,
+        /// The count of each bucket: one more than there are bounds.
+        counts: Vec<u64>,
+    },
+}
+
+impl Default for Buckets {
+    /// Exponential ones that hold nothing.
+    fn default() -> Self {
+        Self::Exponential { scale: 0, zero_count: 0, positive: Vec::new(), negative: Vec::new() }
+    }
+}
+
+impl Buckets {
+    /// How many values there are in all of them.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Exponential { zero_count, positive, negative, .. } => {
+                zero_count + positive.iter().chain(negative).map(|(_, n)| n).sum::<u64>()
+            }
+            Self::Explicit { counts, .. } => counts.iter().sum(),
+        }
+    }
+
+    /// Values of 0; none where bounds were chosen, as they don't tell.
+    pub fn zero_count(&self) -> u64 {
+        match self {
+            Self::Exponential { zero_count, .. } => *zero_count,
+            Self::Explicit { .. } => 0,
+        }
+    }
+
+    /// The upper bounds that somebody chose.
+    pub fn bounds(&self) -> Option<&[f64]> {
+        match self {
+            Self::Exponential { .. } => None,
+            Self::Explicit { bounds, .. } => Some(bounds),
+        }
+    }
+
+    /// The upper bound and the count of each bucket that holds something, ascending; infinite for the one above all
+    /// bounds.
+    pub fn by_upper_bound(&self) -> impl Iterator<Item = (f64, u64)> {
+        let none = (0, 0, &[][..], &[][..]);
+        let ((scale, zero, positive, negative), (bounds, counts)) = match self {
+            Self::Exponential { scale, zero_count, positive, negative } => {
+                ((*scale, *zero_count, &positive[..], &negative[..]), (&[][..], &[][..]))
+            }
+            Self::Explicit { bounds, counts } => (none, (&bounds[..], &counts[..])),
+        };
+        let negative = negative.iter().rev().map(move |(i, n)| (-upper_bound(scale, i - 1), *n));
+        let zero = (zero > 0).then_some((0.0, zero));
+        let positive = positive.iter().map(move |(i, n)| (upper_bound(scale, *i), *n));
+        let chosen = bounds.iter().copied().chain([f64::INFINITY]).zip(counts.iter().copied());
+        negative.chain(zero).chain(positive).chain(chosen.filter(|(_, n)| *n > 0))
+    }
+
+    /// Tells buckets apart: which side of 0, and which one there.
+    pub(super) fn bucket_of(&self, value: f64) -> (i8, i64) {
+        match self {
+            Self::Explicit { bounds, .. } => (0, bounds.partition_point(|bound| *bound < value) as i64),
+            Self::Exponential { scale, .. } => {
+                let side = if value == 0.0 { 0 } else { value.signum() as i8 };
+                let scaled = value.abs().log2() * f64::from(*scale).exp2();
+                (side, if side == 0 { 0 } else { scaled.ceil() as i64 })
+            }
+        }
+    }
+
+    /// Adds what others hold. Of two scales the coarser one stays, exactly; where only one has bounds, these stay, and
+    /// values of the other count at the upper bounds of their buckets, as they do where bounds differ.
+    pub(super) fn merge(&mut self, other: &Self) {
+        if self.bounds() == other.bounds() {
+            self.combine(other, u64::wrapping_add);
+        } else if let Self::Explicit { bounds, counts } = self {
+            for (upper, n) in other.by_upper_bound() {
+                let at = bounds.partition_point(|bound| *bound < upper);
+                counts.get_mut(at).into_iter().for_each(|count| *count += n);
+            }
+        } else {
+            let before = std::mem::replace(self, other.clone());
+            self.merge(&before);
+        }
+    }
+
+    /// What came since they held that much.
+    pub(super) fn take_away(&mut self, before: &Self) {
+        self.combine(before, u64::wrapping_sub);
+    }
+
+    /// Makes exponential ones span at most so many places on each side of 0.
+    pub(super) fn thin(&mut self, max_buckets: usize) {
+        let too_wide = |buckets: &[(i32, u64)]| match (buckets.first(), buckets.last()) {
+            (Some((first, _)), Some((last, _))) => (last - first) as usize >= max_buckets.max(2),
+            _ => false,
+        };
+        while let Self::Exponential { scale, positive, negative, .. } = self
+            && (too_wide(positive) || too_wide(negative))
+        {
+            let coarser = *scale - 1;
+            self.coarsen(coarser);
+        }
+    }
+
+    /// Goes down to that scale.
+    fn coarsen(&mut self, to: i32) {
+        let Self::Exponential { scale, positive, negative, .. } = self else { return };
+        let steps = (*scale - to).clamp(0, 31);
+        if steps == 0 {
+            return;
+        }
+        *scale -= steps;
+        for buckets in [positive, negative] {
+            buckets.iter_mut().for_each(|(index, _)| *index >>= steps);
+            buckets.dedup_by(|(index, n), (before, sum)| {
+                let same = index == before;
+                *sum += if same { *n } else { 0 };
+                same
+            });
+        }
+    }
+
+    /// `f` bucket by bucket, at the coarser of two scales. Bounds are the same.
+    fn combine(&mut self, other: &Self, f: fn(u64, u64) -> u64) {
+        let mut other = std::borrow::Cow::Borrowed(other);
+        if let (Self::Exponential { scale, .. }, Self::Exponential { scale: to, .. }) = (&*self, &*other) {
+            let (scale, to) = (*scale, *to);
+            if scale > to && other.count() > 0 {
+                self.coarsen(to);
+            } else if scale < to {
+                other.to_mut().coarsen(scale);
+            }
+        }
+        match (self, &*other) {
+            (
+                Self::Exponential { zero_count, positive, negative, .. },
+                Self::Exponential { zero_count: zeros, positive: more, negative: below, .. },
+            ) => {
+                *zero_count = f(*zero_count, *zeros);
+                *positive = combined(positive, more, f);
+                *negative = combined(negative, below, f);
+            }
+            (Self::Explicit { counts, .. }, Self::Explicit { counts: more, .. }) => {
+                counts.iter_mut().zip(more).for_each(|(count, n)| *count = f(*count, *n));
+            }
+            _ => {}
+        }
+    }
+
+    /// The memory that they have asked for.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Exponential { positive, negative, .. } => {
+                size_of_val(&**positive) + size_of_val(&**negative)
+            }
+            Self::Explicit { bounds, counts } => size_of_val(&**bounds) + size_of_val(&**counts),
+        }
+    }
+}
+
+/// The upper bound of the exponential bucket with that index.
+pub(crate) fn upper_bound(scale: i32, index: i32) -> f64 {
+    (f64::from(index + 1) * (-f64::from(scale)).exp2()).exp2()
+}
+
+/// `f` bucket by bucket over two sorted lists; empty buckets are left out.
+fn combined(a: &[(i32, u64)], b: &[(i32, u64)], f: fn(u64, u64) -> u64) -> Vec<(i32, u64)> {
+    let mut all = BTreeMap::<i32, (u64, u64)>::new();
+    for &(index, n) in a {
+        all.entry(index).or_default().0 = n;
+    }
+    for &(index, n) in b {
+        all.entry(index).or_default().1 = n;
+    }
+    all.into_iter().map(|(index, (a, b))| (index, f(a, b))).filter(|(_, n)| *n > 0).collect()
+}
