@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(10);
 
 /// The layer on its own, with a buffer that holds a burst.
 fn on(rate: f64) -> &'static Guard {
-    let builder = Collector::builder().export("discard:").sample_rate(rate).flush_interval(Duration::from_secs(3600));
+    let builder = Collector::builder().endpoint("discard:").sample_rate(rate).flush_interval(Duration::from_secs(3600));
     let collector = install(builder.configure(|c| (c.buffer_size, c.buffer_bytes) = (1 << 20, 64 << 20)));
     tracing_subscriber::registry().with(TelemetryLayer::new(collector)).init();
     collector
