@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::thread::suppress_this_thread;
+use crate::thread::{Suppression, suppress_this_thread};
 
 /// So many lines wait, each of at most so many bytes.
 const MOST: usize = 256;
@@ -56,6 +56,8 @@ pub(crate) fn warn_report(text: Arguments<'_>) {
 /// One line from a thread that records, which starts no thread. The same line is written once.
 pub(crate) fn warn_once(text: Arguments<'_>) {
     let text = printable(text, MOST_BYTES);
+    // The lock is held while memory is asked for.
+    let _away = Suppression::begin();
     let mut known = lines();
     let said = known.said.get_or_insert_default();
     if said.len() >= MOST || !said.insert(text.clone()) {
@@ -89,6 +91,7 @@ pub(crate) fn flush(at_most: Duration) {
 }
 
 fn put(line: String) {
+    let _away = Suppression::begin();
     let mut known = lines();
     if known.waiting.len() < MOST {
         known.waiting.push_back(line);

@@ -36,7 +36,7 @@ pub mod thread;
 
 #[doc(hidden)]
 pub use collector::Sink;
-pub use collector::{Builder, CheckAtStart, Collector, Config, Guard, Report, ScopedFuture};
+pub use collector::{Builder, CheckAtStart, Collector, Config, Guard, Report, ScopedFuture, SelfMetrics};
 pub use error::Error;
 pub use exporters::{Batch, Delivery, ExportError, Exporter, Signal};
 #[doc(hidden)]

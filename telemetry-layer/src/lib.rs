@@ -250,9 +250,9 @@ pub use self::span_ext::{SetParentError, SpanExt, current_trace_context};
 pub use telemetry_core::testing;
 pub use telemetry_core::{
     Batch, Builder, CheckAtStart, Collector, Config, Counter, Delivery, Error, ExportError, Exporter, Gauge,
-    Guard, Histogram, Level, Meter, Report, ScopedFuture, Signal, Tagged, Timer, TimerGuard, UpDownCounter,
-    clock, counter, exporters, gauge, histogram, ledger, meter, metrics, model, sampling, suppress,
-    suppress_future, thread, timer, up_down_counter,
+    Guard, Histogram, Level, Meter, Report, ScopedFuture, SelfMetrics, Signal, Tagged, Timer, TimerGuard,
+    UpDownCounter, clock, counter, exporters, gauge, histogram, ledger, meter, metrics, model, sampling,
+    suppress, suppress_future, thread, timer, up_down_counter,
 };
 #[cfg(feature = "macros")]
 pub use telemetry_macros::{count, count_me, gauge, histogram, record, time, time_me};

@@ -47,11 +47,16 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Where functions are kept to be called later: by these, lower code calls code above it. The room, the item, the reason.
-const HOOKS: [(&str, &str, &str); 5] = [
+const HOOKS: &[(&str, &str, &str)] = &[
     ("thread", "Look", "an exemplar has the ids of the span that its thread is in, which the layer knows"),
+    ("clock", "Watcher", "a clock that a test moves tells whoever waits for it"),
     ("metrics", "Callback", "the user's: what an observable instrument shows"),
     ("metrics", "Source", "the collector's: a reader asks it for a snapshot"),
-    ("pipeline", "Buffers", "wakes the aggregator when a thread has filled half of the pool"),
+    ("pipeline", "Buffers", "wakes the dispatcher when a thread has filled half of the pool"),
+    ("pipeline", "Lanes", "wakes the dispatcher when a lane that was full has room again"),
+    ("pipeline", "OnExport", "the user's: what is told of each attempt"),
+    ("pipeline", "Schedule", "a random number; tests have one that is none"),
+    ("pipeline", "Dispatcher", "the collector's: what telemetry measures of itself"),
     ("collector", "Change", "the builder's own: what code sets is laid over the environment"),
 ];
 

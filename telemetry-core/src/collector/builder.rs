@@ -8,18 +8,20 @@ use std::time::Duration;
 use crossbeam_channel::unbounded;
 use tracing_core::Level;
 
-use super::config::{CheckAtStart, Config};
+use super::config::{CheckAtStart, Config, SelfMetrics};
 use super::current;
 use super::engine::Engine;
 use super::guard::Guard;
 use super::handle::Collector;
+use super::self_metrics;
 use crate::Error;
 use crate::clock::Clock;
 use crate::exporters::{self, ExportReport, Route};
 use crate::metrics::{Reader, Table, View};
-use crate::model::{Resource, Text};
+use crate::model::{Metric, Resource, Text};
 use crate::pipeline::buffers::Buffers;
-use crate::pipeline::dispatcher::{Command, Dispatcher, Progress};
+use crate::pipeline::command::Command;
+use crate::pipeline::dispatcher::{Dispatcher, Progress};
 use crate::pipeline::feedback::{Complaints, OnExport, Reports};
 use crate::pipeline::observer::Observer;
 use crate::sampling::{Sampler, Sampling};
@@ -198,6 +200,7 @@ impl Builder {
             )),
             books: Arc::default(),
             resource: Arc::new(resource),
+            started: clock.unix_nanos(),
             clock,
             sampler,
             commands,
@@ -220,6 +223,13 @@ impl Builder {
         if engine.config.enabled {
             let moved = engine.commands.clone();
             engine.clock.on_move(move || moved.send(Command::Wake).is_ok());
+            let own = Arc::downgrade(&engine);
+            let own_metrics: Box<dyn Fn() -> Vec<Metric> + Send> = match engine.config.self_metrics {
+                SelfMetrics::Off => Box::new(Vec::new),
+                _ => Box::new(move || {
+                    own.upgrade().map_or_else(Vec::new, |engine| self_metrics::read(&engine))
+                }),
+            };
             let dispatcher = Dispatcher {
                 clock: Arc::clone(&engine.clock),
                 table: Arc::clone(&engine.table),
@@ -230,7 +240,7 @@ impl Builder {
                 commands: orders,
                 observer: Observer::new(engine.commands.clone()),
                 flush_interval: engine.config.flush_interval,
-                own_metrics: Box::new(|_| Vec::new()),
+                own_metrics,
                 complaints: Complaints::of("the collector".to_owned()),
                 state: Progress::default(),
             };

@@ -14,20 +14,31 @@ use crate::Error;
 use crate::clock::{Clock, deadline_in};
 use crate::diagnostics::warn;
 use crate::exporters::{Activity, ExporterHealth, HostTag, Limits, Route, Sieve, Signal, Terms};
-use crate::metrics::{Baseline, Reader, Snapshot, Source, Table};
+use crate::metrics::{Baseline, Reader, SharedHistogram, Snapshot, Source, Table};
 use crate::model::{Kind, Resource, Tags, Temporality, Text};
 use crate::pipeline::Ledger;
 use crate::pipeline::books::Books;
 use crate::pipeline::buffers::Buffers;
-use crate::pipeline::dispatcher::Command;
+use crate::pipeline::command::Command;
 use crate::pipeline::feedback::{Complaints, Reports};
 use crate::pipeline::lanes::Lanes;
 use crate::pipeline::output::{KeepingUp, Output, Patience};
 use crate::pipeline::schedule::Pace;
-use crate::pipeline::worker::{self, Job};
+use crate::pipeline::start;
+use crate::pipeline::worker::Job;
 use crate::sampling::Sampler;
 use crate::sync::lock;
 use crate::thread::suppress_this_thread;
+
+/// An exporter that was added.
+#[derive(Debug)]
+pub(super) struct Registered {
+    number: usize,
+    name: String,
+    lanes: Arc<Lanes>,
+    /// How long its attempts take, in seconds.
+    durations: Arc<SharedHistogram>,
+}
 
 /// All of a collector that lives as long as somebody may record.
 #[derive(Debug)]
@@ -43,8 +54,9 @@ pub(crate) struct Engine {
     pub(super) dispatcher: Mutex<Option<JoinHandle<()>>>,
     pub(super) readers: Mutex<Vec<Box<dyn Reader>>>,
     pub(super) closed: AtomicBool,
-    /// Number and name of each exporter, and what waits for it.
-    pub(super) exporters: Mutex<Vec<(usize, String, Arc<Lanes>)>>,
+    pub(super) exporters: Mutex<Vec<Registered>>,
+    /// In nanoseconds since the Unix epoch.
+    pub(super) started: u64,
     pub(super) reports: Reports,
 }
 
@@ -88,7 +100,7 @@ impl Engine {
         if self.closed.load(Relaxed) {
             return Err(Error::ShutDown);
         }
-        let started = worker::spawn(target).map_err(Error::Thread)?;
+        let started = start::spawn(target).map_err(Error::Thread)?;
         // What it says runs on its own thread, and may hang.
         let hello = match started.hello.recv_timeout(CheckAtStart::TIME) {
             Ok(Some(hello)) => hello,
@@ -106,6 +118,7 @@ impl Engine {
         let watched = Arc::downgrade(&lanes);
         self.clock.on_move(move || watched.upgrade().map(|lanes| lanes.wake()).is_some());
         let complaints = Arc::new(Complaints::of(format!("exporter {name}")));
+        let durations = Arc::new(SharedHistogram::new(None));
         let (checked, result) = bounded(1);
         let limits = Limits { in_flight: terms.in_flight.unwrap_or(hello.limits.in_flight), ..hello.limits };
         let (give_up_after, linger, rate) = (terms.give_up_after, terms.linger, terms.rate);
@@ -120,6 +133,7 @@ impl Engine {
             timeout: terms.timeout,
             complaints: Arc::clone(&complaints),
             reports: self.reports.clone(),
+            durations: Arc::clone(&durations),
             checked: (self.config.check_at_start != CheckAtStart::Off).then_some(checked),
         };
         if started.begin.send(job).is_err() {
@@ -156,7 +170,7 @@ impl Engine {
             complaints,
             keeping_up: KeepingUp::Yes,
         };
-        lock(&self.exporters).push((number, name, lanes));
+        lock(&self.exporters).push(Registered { number, name, lanes, durations });
         let (done, added) = bounded(1);
         self.commands.send(Command::Add(Box::new(output), done)).map_err(|_| Error::ShutDown)?;
         added.recv().map_err(|_| Error::ShutDown)
@@ -192,15 +206,21 @@ impl Engine {
     /// Pauses an exporter, or lets it go on. False where there is none of that name.
     pub(super) fn pause(&self, name: &str, paused: bool) -> bool {
         let exporters = lock(&self.exporters);
-        let found = exporters.iter().find(|(_, known, _)| known == name);
-        found.map(|(_, _, lanes)| lanes.pause(paused)).is_some()
+        let found = exporters.iter().find(|exporter| exporter.name == name);
+        found.map(|exporter| exporter.lanes.pause(paused)).is_some()
+    }
+
+    /// Number and name of each exporter, and how long its attempts take.
+    pub(super) fn attempts(&self) -> Vec<(usize, String, Arc<SharedHistogram>)> {
+        let of = |e: &Registered| (e.number, e.name.clone(), Arc::clone(&e.durations));
+        lock(&self.exporters).iter().map(of).collect()
     }
 
     /// How the exporters fare.
     pub(super) fn health(&self) -> Vec<ExporterHealth> {
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
         let exporters = lock(&self.exporters);
-        let health = exporters.iter().map(|(_, name, lanes)| {
+        let health = exporters.iter().map(|Registered { name, lanes, .. }| {
             let (health, oldest, is_paused) = lanes.health();
             ExporterHealth {
                 name: name.clone(),
@@ -272,7 +292,9 @@ impl Engine {
         // What callbacks of the program take goes off the time of the exporters, so it is not all of it.
         self.table.stop_callbacks_by(deadline_in(deadline / 4));
         let (done, moved) = bounded(1);
-        let stop = Command::Stop(self.clock.now().plus(deadline), done);
+        // Workers end a little before, so that they can say how.
+        let reserve = (deadline / 10).min(Duration::from_millis(100));
+        let stop = Command::Stop(self.clock.now().plus(deadline - reserve), done);
         let moved = self.commands.send(stop).is_ok() && moved.recv_deadline(until).is_ok();
         if moved {
             let _ = thread.join();
@@ -281,7 +303,7 @@ impl Engine {
         let late = self.books.wait_ended(until);
         let exporters = std::mem::take(&mut *lock(&self.exporters));
         let late: Vec<String> = late.into_iter().map(|number| self.books.name(number)).collect();
-        exporters.iter().for_each(|(_, _, lanes)| lanes.abandon());
+        exporters.iter().for_each(|exporter| exporter.lanes.abandon());
         self.reports.finish();
         self.end_user_code(until);
         self.books.finish(late);

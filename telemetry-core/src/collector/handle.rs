@@ -219,7 +219,7 @@ impl Collector {
         self.engine.shutdown(deadline)
     }
 
-    pub(crate) fn core(&self) -> Arc<Engine> {
+    pub(crate) fn engine(&self) -> Arc<Engine> {
         Arc::clone(&self.engine)
     }
 

@@ -7,15 +7,16 @@ mod engine;
 mod guard;
 mod handle;
 mod report;
+mod self_metrics;
 mod sink;
 
 pub use builder::Builder;
-pub use config::{CheckAtStart, Config};
+pub use config::{CheckAtStart, Config, SelfMetrics};
 pub use guard::Guard;
 pub use handle::{Collector, ScopedFuture};
 pub use report::Report;
 
-pub(crate) use engine::Engine as Core;
+pub(crate) use engine::Engine;
 #[doc(hidden)]
 pub use sink::Sink;
 

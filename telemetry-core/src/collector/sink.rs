@@ -20,7 +20,7 @@ pub struct Sink(Arc<Engine>);
 
 #[doc(hidden)]
 impl Sink {
-    pub(crate) fn core(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.0
     }
 
@@ -79,6 +79,6 @@ impl Collector {
     /// For the layer.
     #[doc(hidden)]
     pub fn sink(&self) -> Sink {
-        Sink(self.core())
+        Sink(self.engine())
     }
 }

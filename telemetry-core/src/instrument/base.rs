@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::route;
-use crate::collector::{Core, current};
+use crate::collector::{Engine, current};
 use crate::diagnostics::warn_once;
 use crate::metrics::{CellKind, Site};
 use crate::model::{Number, Text};
@@ -30,12 +30,12 @@ impl std::ops::Deref for SiteRef {
 #[derive(Clone, Debug)]
 pub(super) struct Instrument {
     pub(super) site: SiteRef,
-    pub(super) bound: Option<Arc<Core>>,
+    pub(super) bound: Option<Arc<Engine>>,
 }
 
 impl Instrument {
     #[track_caller]
-    pub(super) fn new(kind: CellKind, name: Text, unit: &'static str, bound: Option<Arc<Core>>) -> Self {
+    pub(super) fn new(kind: CellKind, name: Text, unit: &'static str, bound: Option<Arc<Engine>>) -> Self {
         let place = std::panic::Location::caller();
         Self { site: SiteRef::Owned(Arc::new(Site::owned(kind, name, unit, place))), bound }
     }
@@ -54,13 +54,13 @@ impl Instrument {
         })
     }
 
-    fn with_core(&self, f: impl FnOnce(&Core)) {
-        route::with_core(self.bound.as_deref(), f);
+    fn with_engine(&self, f: impl FnOnce(&Engine)) {
+        route::with_engine(self.bound.as_deref(), f);
     }
 
     /// A value that no thread keeps for itself.
     pub(super) fn record(&self, tags: &[(&str, &str)], value: Number) {
-        self.with_core(|core| core.table().record(&self.site, tags, value));
+        self.with_engine(|engine| engine.table().record(&self.site, tags, value));
     }
 
     /// A value of a sum, with tags known only now.
@@ -75,9 +75,9 @@ impl Instrument {
 
     pub(super) fn observe_by(&self, read: impl Fn() -> Number + Send + Sync + 'static) {
         // Not inside of `current::with`: what an earlier `read` had captured goes now, and may do anything.
-        let core = self.bound.clone().or_else(current::get).filter(|core| core.is_enabled());
-        if let Some(core) = core {
-            core.table().observe(&self.site, read);
+        let engine = self.bound.clone().or_else(current::get).filter(|engine| engine.is_enabled());
+        if let Some(engine) = engine {
+            engine.table().observe(&self.site, read);
         }
     }
 

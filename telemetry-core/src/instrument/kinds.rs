@@ -61,7 +61,7 @@ macro_rules! instruments {
                 $(#[$doc])*
                 #[track_caller]
                 pub fn $function(&self, name: impl Into<Text>) -> $name {
-                    $name(Instrument::new(CellKind::$kind, name.into(), $unit, Some(self.core())))
+                    $name(Instrument::new(CellKind::$kind, name.into(), $unit, Some(self.engine())))
                 }
             )*
         }

@@ -3,37 +3,37 @@
 //! Values come in with their site, and with the collector that a handle is bound to, if it is; without, the current one
 //! takes them.
 
-use crate::collector::{Core, current};
+use crate::collector::{Engine, current};
 use crate::metrics::{CellKind, Site, page};
 use crate::model::Number;
 
 /// Adds to this thread's own cell where it can: whole numbers, from 0 up for sums that only grow. All whole numbers
 /// of one series go the same way, so that a snapshot does not see one of a pair and miss the other.
 #[inline]
-pub(super) fn add(bound: Option<&Core>, site: &Site, value: Number) {
+pub(super) fn add(bound: Option<&Engine>, site: &Site, value: Number) {
     if !page::is_any() {
         return;
     }
     match value {
         Number::Int(n)
             if (n >= 0 || site.kind == CellKind::UpDownCounter)
-                && page::add(bound.map(Core::number), site, n.cast_unsigned()) => {}
+                && page::add(bound.map(Engine::number), site, n.cast_unsigned()) => {}
         value => share(bound, site, value),
     }
 }
 
 /// Records in this thread's own histogram where it can.
 #[inline]
-pub(super) fn observe(bound: Option<&Core>, site: &Site, value: Number) {
+pub(super) fn observe(bound: Option<&Engine>, site: &Site, value: Number) {
     let x = value.as_f64();
-    if !(x.is_finite() && page::record(bound.map(Core::number), site, x)) && page::is_any() {
+    if !(x.is_finite() && page::record(bound.map(Engine::number), site, x)) && page::is_any() {
         share(bound, site, value);
     }
 }
 
-pub(super) fn add_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
+pub(super) fn add_with(bound: Option<&Engine>, site: &Site, tags: &[(&str, &str)], value: Number) {
     let own =
-        |n: i64| page::with_tagged(bound.map(Core::number), site, tags, |cell| cell.add(n.cast_unsigned()));
+        |n: i64| page::with_tagged(bound.map(Engine::number), site, tags, |cell| cell.add(n.cast_unsigned()));
     match value {
         Number::Int(n) if (n >= 0 || site.kind == CellKind::UpDownCounter) && own(n) => {}
         value if page::is_any() => share_with(bound, site, tags, value),
@@ -42,7 +42,7 @@ pub(super) fn add_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)],
 }
 
 /// A value of a histogram, with tags that may be none.
-pub(super) fn observe_tagged(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
+pub(super) fn observe_tagged(bound: Option<&Engine>, site: &Site, tags: &[(&str, &str)], value: Number) {
     if tags.is_empty() {
         observe(bound, site, value);
     } else {
@@ -50,40 +50,40 @@ pub(super) fn observe_tagged(bound: Option<&Core>, site: &Site, tags: &[(&str, &
     }
 }
 
-pub(super) fn observe_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
+pub(super) fn observe_with(bound: Option<&Engine>, site: &Site, tags: &[(&str, &str)], value: Number) {
     let x = value.as_f64();
-    let own = || page::with_tagged(bound.map(Core::number), site, tags, |cell| cell.record(x));
+    let own = || page::with_tagged(bound.map(Engine::number), site, tags, |cell| cell.record(x));
     if !(x.is_finite() && own()) && page::is_any() {
         share_with(bound, site, tags, value);
     }
 }
 
 #[cold]
-fn share_with(bound: Option<&Core>, site: &Site, tags: &[(&str, &str)], value: Number) {
+fn share_with(bound: Option<&Engine>, site: &Site, tags: &[(&str, &str)], value: Number) {
     attach(bound, site, true);
-    with_core(bound, |core| core.table().record_tagged(site, tags, value));
+    with_engine(bound, |engine| engine.table().record_tagged(site, tags, value));
 }
 
 /// Makes this thread's page in the current collector the one that it records in, if the value is for that collector.
-fn attach(bound: Option<&Core>, site: &Site, is_tagged: bool) {
-    current::with(|core| {
-        if bound.is_none_or(|bound| std::ptr::eq(bound, core)) {
-            core.table().attach(site, is_tagged);
+fn attach(bound: Option<&Engine>, site: &Site, is_tagged: bool) {
+    current::with(|engine| {
+        if bound.is_none_or(|bound| std::ptr::eq(bound, engine)) {
+            engine.table().attach(site, is_tagged);
         }
     });
 }
 
 /// Takes a value into the shared cell, and sees to it that the next one finds a cell of this thread's own.
 #[cold]
-fn share(bound: Option<&Core>, site: &Site, value: Number) {
+fn share(bound: Option<&Engine>, site: &Site, value: Number) {
     attach(bound, site, false);
-    with_core(bound, |core| core.table().record(site, &[], value));
+    with_engine(bound, |engine| engine.table().record(site, &[], value));
 }
 
 #[inline]
-pub(super) fn with_core(bound: Option<&Core>, f: impl FnOnce(&Core)) {
+pub(super) fn with_engine(bound: Option<&Engine>, f: impl FnOnce(&Engine)) {
     match bound {
-        Some(core) if core.is_enabled() => f(core),
+        Some(engine) if engine.is_enabled() => f(engine),
         Some(_) => {}
         None => current::with(f),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::base::SiteRef;
 use super::route::observe_tagged;
 use crate::clock::machine;
-use crate::collector::{Core, current};
+use crate::collector::{Engine, current};
 use crate::metrics::page::{self, Stopwatch};
 use crate::metrics::{LocalHistogram, LongTask, Site};
 use crate::model::Number;
@@ -22,7 +22,7 @@ pub struct TimerGuard {
 }
 
 impl TimerGuard {
-    pub(super) fn start(site: SiteRef, tags: &[(&str, &str)], bound: Option<&Arc<Core>>) -> Self {
+    pub(super) fn start(site: SiteRef, tags: &[(&str, &str)], bound: Option<&Arc<Engine>>) -> Self {
         let started = start(bound);
         let task = if site.is_long_task { task(started, &site, tags) } else { None };
         let tags = owned(tags);
@@ -58,7 +58,7 @@ fn task(started: Stopwatch, site: &Site, tags: &[(&str, &str)]) -> Option<LongTa
 
 /// Starts to measure for a collector, or for the current one.
 #[inline]
-pub(super) fn start(bound: Option<&Arc<Core>>) -> Stopwatch {
+pub(super) fn start(bound: Option<&Arc<Engine>>) -> Stopwatch {
     match Stopwatch::now() {
         Some(started) if bound.is_none() => started,
         _ if page::is_any() => start_by_clock(bound).unwrap_or(Stopwatch::FOR_NOBODY),
@@ -67,9 +67,9 @@ pub(super) fn start(bound: Option<&Arc<Core>>) -> Stopwatch {
 }
 
 #[cold]
-fn start_by_clock(bound: Option<&Arc<Core>>) -> Option<Stopwatch> {
-    let core = bound.cloned().or_else(current::get).filter(|core| core.is_enabled())?;
-    Stopwatch::by_clock(core.number(), core.clock().now())
+fn start_by_clock(bound: Option<&Arc<Engine>>) -> Option<Stopwatch> {
+    let engine = bound.cloned().or_else(current::get).filter(|engine| engine.is_enabled())?;
+    Stopwatch::by_clock(engine.number(), engine.clock().now())
 }
 
 /// Takes the time to that reading of the machine's counter, where it ends for a site whose own histogram that is.
@@ -82,9 +82,9 @@ pub(super) fn record(started: Stopwatch, histogram: &LocalHistogram, site: &Site
 /// It ends on another thread than it began, or under another collector, or where it has no cell, or has tags.
 #[cold]
 pub(super) fn record_rare(started: Stopwatch, site: &Site, tags: &[(String, String)], end: u64) {
-    if let Some(core) = current::by_number(started.collector()) {
-        let seconds = Number::Float(started.seconds(end, core.clock()));
-        observe_tagged(Some(&core), site, &borrowed(tags), seconds);
+    if let Some(engine) = current::by_number(started.collector()) {
+        let seconds = Number::Float(started.seconds(end, engine.clock()));
+        observe_tagged(Some(&engine), site, &borrowed(tags), seconds);
     }
 }
 

@@ -19,7 +19,7 @@ mod table;
 pub use catalogue::{Listed, ListedFunction, inventory};
 #[cfg(feature = "catalogue")]
 pub use catalogue::{StaticMetric, catalogue};
-pub(crate) use cell::LocalHistogram;
+pub(crate) use cell::{LocalHistogram, SharedHistogram};
 pub(crate) use delta::Baseline;
 pub(crate) use series::LongTask;
 pub use series::View;

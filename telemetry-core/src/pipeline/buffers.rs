@@ -314,11 +314,13 @@ impl Collected {
         if bytes > self.room[signal] && !is_first {
             return None;
         }
-        self.room[signal] = self.room[signal].saturating_sub(bytes);
         let chunks = &mut self.chunks[signal];
-        if chunks.last().is_none_or(|last| last.bytes() + bytes > BATCH) {
-            chunks.push(Chunk::with_capacity(self.waiting[signal].clamp(bytes, BATCH)));
+        if chunks.last().is_none_or(|last| !last.has_room(bytes)) {
+            // What is made here for more than will come would weigh on the lanes.
+            let most = self.waiting[signal].min(self.room[signal]).min(BATCH);
+            chunks.push(Chunk::with_capacity(most.max(bytes)));
         }
+        self.room[signal] = self.room[signal].saturating_sub(bytes);
         self.waiting[signal] = self.waiting[signal].saturating_sub(bytes);
         chunks.last_mut().map(|last| block.read_into(last))
     }

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::books::Books;
 use super::buffers::Buffers;
+use super::command::Command;
 use super::feedback::Complaints;
 use super::ledger::Reason;
 use super::observer::Observer;
@@ -20,20 +21,6 @@ use crate::exporters::{Batch, Signal};
 use crate::metrics::{Observations, Snapshot, Table};
 use crate::model::{Metric, Resource};
 use crate::thread::suppress_this_thread;
-
-/// What the dispatcher is told.
-pub(crate) enum Command {
-    /// Look whether something is to be done: many items wait, a lane has room again, time has passed.
-    Wake,
-    /// Move everything on now, and say which generation of tickets that closes.
-    Flush(Sender<u64>),
-    /// One more exporter, which has all from the answer on.
-    Add(Box<Output>, Sender<()>),
-    /// What the callbacks say.
-    Observed(Observations),
-    /// Move everything on for the last time; workers have until then.
-    Stop(Tick, Sender<()>),
-}
 
 pub(crate) struct Dispatcher {
     pub(crate) clock: Arc<Clock>,
@@ -46,7 +33,7 @@ pub(crate) struct Dispatcher {
     pub(crate) observer: Observer,
     pub(crate) flush_interval: Duration,
     /// Metrics of telemetry itself.
-    pub(crate) own_metrics: Box<dyn Fn(u64) -> Vec<Metric> + Send>,
+    pub(crate) own_metrics: Box<dyn Fn() -> Vec<Metric> + Send>,
     pub(crate) complaints: Complaints,
     pub(crate) state: Progress,
 }
@@ -191,7 +178,7 @@ impl Dispatcher {
         self.table.tick();
         let now = self.clock.now();
         let levels = self.table.read_levels(observations, true);
-        let sums = Sums::new(levels, (self.own_metrics)(self.clock.unix_nanos()));
+        let sums = Sums::new(levels, (self.own_metrics)());
         self.dispatch_metrics(&sums, now);
         self.state.ended = self.state.begun;
         if std::mem::take(&mut self.state.again) {

@@ -7,11 +7,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crossbeam_channel::{Receiver, Sender};
+
 use super::parcel::Parcel;
 use super::schedule::Step;
-use super::worker::{Worker, panicked};
+use super::worker::{EndOnDrop, Hello, Job, Worker, panicked, quietly};
 use crate::clock::Tick;
-use crate::exporters::{Activity, Delivery, ExportError, Protocol};
+use crate::exporters::{Activity, Delivery, ExportError, Protocol, Signal};
+use crate::model::Kind;
 
 /// A request that is out.
 struct Flight<'a> {
@@ -25,7 +28,22 @@ struct Flight<'a> {
 /// How it ended; none where the protocol panicked.
 type Ended = Option<Result<Delivery, ExportError>>;
 
-pub(super) fn fly(protocol: &dyn Protocol, worker: Worker) {
+pub(super) fn run(protocol: Box<dyn Protocol>, says: &Sender<Option<Hello>>, job: &Receiver<Job>) {
+    let hello = quietly(|| Hello {
+        name: protocol.name().to_owned(),
+        wants: Signal::EACH.map(|signal| protocol.wants(signal)),
+        temporality: Kind::SUMMED.map(|kind| protocol.temporality(kind)),
+        limits: protocol.limits(),
+    });
+    let _ = says.send(hello);
+    if let Ok(job) = job.recv() {
+        let _ended = EndOnDrop::of(&job);
+        fly(&*protocol, Worker::new(job));
+    }
+    let _ = quietly(|| drop(protocol));
+}
+
+fn fly(protocol: &dyn Protocol, worker: Worker) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)

@@ -36,6 +36,7 @@ struct State {
     /// Deltas that are to become part of the next ones.
     handed_back: Vec<Batch>,
     room_wanted: bool,
+    has_room: bool,
     told: Told,
     health: Health,
     is_changed: bool,
@@ -135,16 +136,18 @@ impl Lanes {
         self.max[signal as usize]
     }
 
-    /// The dispatcher waits until lanes are half empty; whether they are already.
-    pub(crate) fn want_room(&self, signals: &[Signal]) -> bool {
+    /// The dispatcher waits until the worker has taken so much that the lanes of spans and events are half empty; whether it
+    /// has since the last time.
+    pub(crate) fn want_room(&self) -> bool {
         let mut state = lock(&self.state);
-        let has_room = signals.iter().all(|signal| self.is_half_empty(&state, *signal as usize));
-        state.room_wanted = !has_room;
-        has_room
+        state.room_wanted = true;
+        std::mem::take(&mut state.has_room)
     }
 
-    fn is_half_empty(&self, state: &State, signal: usize) -> bool {
-        state.bytes[signal] <= self.max[signal] / 2
+    fn is_half_empty(&self, state: &State) -> bool {
+        [Signal::Spans, Signal::Events]
+            .into_iter()
+            .all(|signal| state.bytes[signal as usize] <= self.max[signal as usize] / 2)
     }
 
     /// Of all that waits as much as one request may hold, and at least one item.
@@ -171,9 +174,9 @@ impl Lanes {
         }
         state.bytes[signal] = state.waiting[signal].iter().map(|parcel| parcel.batch.bytes()).sum();
         state.out[signal] += all.batch.bytes();
-        let tell = state.room_wanted && self.is_half_empty(&state, signal);
+        let tell = state.room_wanted && self.is_half_empty(&state);
         if tell {
-            state.room_wanted = false;
+            (state.room_wanted, state.has_room) = (false, true);
         }
         drop(state);
         if tell {

@@ -7,8 +7,10 @@
 
 mod backoff;
 mod block;
+mod blocking;
 pub(crate) mod books;
 pub(crate) mod buffers;
+pub(crate) mod command;
 pub(crate) mod dispatcher;
 pub(crate) mod feedback;
 #[cfg(any(feature = "net", test))]
@@ -22,6 +24,7 @@ mod pool;
 mod prefetch;
 mod rate;
 pub(crate) mod schedule;
+pub(crate) mod start;
 mod thread_buffer;
 pub(crate) mod worker;
 pub(crate) mod writer;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Sender, bounded};
 
-use super::dispatcher::Command;
+use super::command::Command;
 use crate::metrics::Table;
 use crate::thread::suppress_this_thread;
 

@@ -23,6 +23,10 @@ pub(crate) struct Patience {
     pub(crate) is_wanted: bool,
 }
 
+const RECORDS: [Signal; 2] = [Signal::Spans, Signal::Events];
+/// The largest block takes about so much, unless a record needs more.
+const BLOCK: usize = 40 << 10;
+
 impl Patience {
     /// Where nobody wants back-pressure: for a moment, which an exporter may need to begin.
     pub(crate) const GRACE: Self = Self { time: Duration::from_millis(50), is_wanted: false };
@@ -141,24 +145,24 @@ impl Output {
     /// So many bytes of spans and of events may be collected for its sake, and until when that holds where it is less than
     /// there is.
     pub(super) fn room(&mut self, now: Tick) -> ([usize; 2], Option<Tick>) {
-        let records = [Signal::Spans, Signal::Events];
-        let wanted = |signal: Signal| self.wants[signal as usize];
-        if self.keeping_up == KeepingUp::No {
-            let signals = records.into_iter().filter(|signal| wanted(*signal)).collect::<Vec<_>>();
-            if self.lanes.want_room(&signals) {
-                self.keeping_up = KeepingUp::Yes;
-            }
+        if self.keeping_up == KeepingUp::No && self.lanes.want_room() {
+            self.keeping_up = KeepingUp::Yes;
         }
+        let most = RECORDS.map(|signal| self.lanes.max(signal) / 2);
         let is_spared = self.keeping_up != KeepingUp::No;
-        let room = records.map(|signal| {
-            let most = self.lanes.max(signal) / 2;
-            match wanted(signal) {
-                false => usize::MAX,
-                true if is_spared => self.lanes.room(signal).min(most),
-                true => most,
+        let room = [0, 1].map(|i| {
+            let (signal, most) = (RECORDS[i], most[i]);
+            if !self.wants[signal as usize] {
+                return usize::MAX;
             }
+            if !is_spared {
+                return most;
+            }
+            // What is collected weighs a little more than its records, and blocks are taken whole.
+            let room = (self.lanes.room(signal) / 4 * 3).min(most);
+            if room < BLOCK.max(most / 4).min(most / 4 * 3) { 0 } else { room }
         });
-        let is_full = records.iter().zip(room).any(|(signal, room)| room < self.lanes.max(*signal) / 8);
+        let is_full = room.contains(&0);
         self.keeping_up = match self.keeping_up {
             KeepingUp::Yes if is_full => KeepingUp::Late(now),
             KeepingUp::Late(_) if !is_full => KeepingUp::Yes,
@@ -167,7 +171,7 @@ impl Output {
         let KeepingUp::Late(since) = self.keeping_up else { return (room, None) };
         let until = since.plus(self.patience.time);
         if now < until {
-            self.lanes.want_room(&records);
+            self.lanes.want_room();
             return (room, Some(until));
         }
         self.keeping_up = KeepingUp::No;
@@ -176,12 +180,7 @@ impl Output {
                 (self.patience.time, "from now on it loses its oldest items, until it has caught up");
             self.complaints.say("late", 0, format_args!("has not kept up for {time:?}; {why}"));
         }
-        (self.lanes_max(), None)
-    }
-
-    fn lanes_max(&self) -> [usize; 2] {
-        [Signal::Spans, Signal::Events]
-            .map(|signal| if self.wants[signal as usize] { self.lanes.max(signal) / 2 } else { usize::MAX })
+        self.room(now)
     }
 }
 

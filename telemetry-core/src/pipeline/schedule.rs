@@ -194,7 +194,7 @@ impl Schedule {
         } else {
             let Some(waiting) = waiting else { return Ok(None) };
             let until = waiting.since.plus(self.pace.linger);
-            let is_much = waiting.bytes >= self.pace.limits.bytes / 4;
+            let is_much = waiting.bytes >= self.pace.limits.bytes.min(self.lanes.max(signal)) / 4;
             if !is_much && !line.hurried && self.stop.is_none() && now < until {
                 return Err((until, Activity::Linger));
             }

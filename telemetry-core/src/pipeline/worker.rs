@@ -1,26 +1,21 @@
-//! The thread of one exporter: it does what the schedule says.
-//!
-//! All code of an exporter runs here, so one that hangs or panics, in whatever it does, costs the others nothing.
+//! What both drivers of an exporter do: they ask its schedule what is next, and say how attempts ended.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::Sender;
 
 use super::books::Books;
 use super::feedback::{Complaints, Reports};
 use super::lanes::Lanes;
 use super::parcel::Parcel;
-use super::schedule::{Aftermath, Next, Pace, Schedule, Step};
+use super::schedule::{Aftermath, Next, Pace, Schedule};
 use crate::clock::{Clock, Tick};
-#[cfg(any(feature = "net", test))]
-use crate::exporters::Protocol;
-use crate::exporters::{
-    Activity, Delivery, ExportError, ExportReport, Exporter, Limits, NextAttempt, Signal, Target,
-};
-use crate::model::{Kind, Temporality};
-use crate::thread::{random_u64, suppress_this_thread};
+use crate::exporters::{Activity, Delivery, ExportError, ExportReport, Limits, NextAttempt};
+use crate::metrics::SharedHistogram;
+use crate::model::Temporality;
+use crate::thread::random_u64;
 
 /// What an exporter says of itself, once.
 #[derive(Clone, Debug)]
@@ -44,89 +39,15 @@ pub(crate) struct Job {
     pub(crate) timeout: Duration,
     pub(crate) complaints: Arc<Complaints>,
     pub(crate) reports: Reports,
+    /// How long attempts take, in seconds.
+    pub(crate) durations: Arc<SharedHistogram>,
     /// Where the result of the exporter's own check goes, if one is wanted.
     pub(crate) checked: Option<Sender<Result<(), ExportError>>>,
 }
 
-/// The threads' ends of a worker that has not begun.
-pub(crate) struct Started {
-    /// What it says of itself, or that it panicked.
-    pub(crate) hello: Receiver<Option<Hello>>,
-    /// It begins with this, and ends if none comes.
-    pub(crate) begin: Sender<Job>,
-}
-
-/// A blocking exporter takes what waits, up to that many bytes.
-const BLOCKING: Limits = Limits { items: usize::MAX, bytes: 4 << 20, in_flight: 1 };
-
-/// Starts the thread.
-pub(crate) fn spawn(target: Target) -> std::io::Result<Started> {
-    let ((says, hello), (begin, job)) = (bounded(1), bounded(1));
-    std::thread::Builder::new().name("telemetry-exporter".to_owned()).spawn(move || {
-        suppress_this_thread();
-        match target {
-            Target::Blocking(exporter) => block(exporter, &says, &job),
-            #[cfg(any(feature = "net", test))]
-            Target::Network(protocol) => network(protocol, &says, &job),
-        }
-    })?;
-    Ok(Started { hello, begin })
-}
-
-fn quietly<R>(f: impl FnOnce() -> R) -> Option<R> {
+/// Runs code of the program, which may panic.
+pub(super) fn quietly<R>(f: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(f)).ok()
-}
-
-fn block(mut exporter: Box<dyn Exporter>, says: &Sender<Option<Hello>>, job: &Receiver<Job>) {
-    let hello = quietly(|| Hello {
-        name: exporter.name().to_owned(),
-        wants: Signal::EACH.map(|signal| exporter.wants(signal)),
-        temporality: Kind::SUMMED.map(|kind| exporter.temporality(kind)),
-        limits: BLOCKING,
-    });
-    let _ = says.send(hello);
-    if let Ok(mut job) = job.recv() {
-        let _ended = EndOnDrop::of(&job);
-        if let Some(checked) = job.checked.take() {
-            let result = quietly(|| exporter.check()).unwrap_or_else(|| Err(panicked()));
-            let _ = checked.send(result);
-        }
-        let mut worker = Worker::new(job);
-        loop {
-            match worker.schedule.next(worker.job.clock.now()) {
-                Step::Attempt(parcel) => {
-                    let began = worker.job.clock.now();
-                    worker.note(Activity::Send);
-                    let ended = quietly(|| exporter.export(&parcel.batch));
-                    worker.landed(parcel, ended, began);
-                }
-                Step::Wait(until, does) => {
-                    worker.note(does);
-                    worker.wait(until);
-                }
-                Step::Done => break,
-            }
-        }
-        let _ = quietly(|| exporter.shutdown());
-    }
-    // What it owns may do anything when it goes; by now nobody waits for it.
-    let _ = quietly(|| drop(exporter));
-}
-
-#[cfg(any(feature = "net", test))]
-fn network(protocol: Box<dyn Protocol>, says: &Sender<Option<Hello>>, job: &Receiver<Job>) {
-    let hello = quietly(|| Hello {
-        name: protocol.name().to_owned(),
-        wants: Signal::EACH.map(|signal| protocol.wants(signal)),
-        temporality: Kind::SUMMED.map(|kind| protocol.temporality(kind)),
-        limits: protocol.limits(),
-    });
-    let _ = says.send(hello);
-    if let Ok(job) = job.recv() {
-        let _ended = EndOnDrop::of(&job);
-        super::flight::fly(&*protocol, Worker::new(job));
-    }
-    let _ = quietly(|| drop(protocol));
 }
 
 pub(super) fn panicked() -> ExportError {
@@ -140,7 +61,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    fn new(job: Job) -> Self {
+    pub(super) fn new(job: Job) -> Self {
         let schedule = Schedule::new(Arc::clone(&job.lanes), job.pace, job.clock.now(), random_u64);
         Self { job, schedule }
     }
@@ -150,7 +71,7 @@ impl Worker {
         self.job.lanes.note_health(|health| health.activity = activity);
     }
 
-    fn wait(&self, until: Option<Tick>) {
+    pub(super) fn wait(&self, until: Option<Tick>) {
         self.job.lanes.wait(until.and_then(|until| self.job.clock.time_until(until)));
     }
 
@@ -174,6 +95,8 @@ impl Worker {
             duration: Duration::from_nanos(now.since(began)),
             next: NextAttempt::Settled,
         };
+        // Of no collector: its values are in no span of the program.
+        self.job.durations.record(report.duration.as_secs_f64(), 0);
         let after = match &ended {
             Some(ended) => self.schedule.ended(parcel, ended.as_ref(), now),
             None => self.schedule.panicked(parcel, now),
@@ -226,14 +149,14 @@ impl Worker {
 }
 
 /// However the thread ends, nobody waits for it longer.
-struct EndOnDrop {
+pub(super) struct EndOnDrop {
     books: Arc<Books>,
     complaints: Arc<Complaints>,
     number: usize,
 }
 
 impl EndOnDrop {
-    fn of(job: &Job) -> Self {
+    pub(super) fn of(job: &Job) -> Self {
         Self { books: Arc::clone(&job.books), complaints: Arc::clone(&job.complaints), number: job.number }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ABOVE_0, CheckAtStart, Config};
+use super::{ABOVE_0, CheckAtStart, Config, SelfMetrics};
 use crate::Error;
 use crate::exporters::split_urls;
 use crate::model::Tags;
@@ -86,6 +86,16 @@ impl Config {
         if let Some(var) = var("exporter_bytes") {
             self.exporter_bytes = var.count()?;
         }
+        if let Some(var) = var("self_metrics") {
+            self.self_metrics =
+                var.parse_as("one of off, export, otel, all is needed", |text| match text {
+                    "off" => Some(SelfMetrics::Off),
+                    "export" => Some(SelfMetrics::Export),
+                    "otel" => Some(SelfMetrics::Otel),
+                    "all" => Some(SelfMetrics::All),
+                    _ => None,
+                })?;
+        }
         Ok(self)
     }
 }
@@ -148,6 +158,7 @@ mod tests {
             ("TELEMETRY_BUFFER_BYTES", "1000"),
             ("TELEMETRY_BACK_PRESSURE_MS", "70"),
             ("TELEMETRY_EXPORTER_BYTES", "2000"),
+            ("TELEMETRY_SELF_METRICS", "otel"),
         ])
         .unwrap();
         let want = Config {
@@ -168,6 +179,7 @@ mod tests {
             buffer_bytes: 1000,
             back_pressure: Some(Duration::from_millis(70)),
             exporter_bytes: 2000,
+            self_metrics: SelfMetrics::Otel,
         };
         assert_eq!(config, want);
     }

@@ -39,6 +39,7 @@ pub use check::CheckAtStart;
 /// | `buffer_bytes` | `TELEMETRY_BUFFER_BYTES` | 16 MiB |
 /// | `back_pressure` (`back_pressure_ms`) | `TELEMETRY_BACK_PRESSURE_MS` | none |
 /// | `exporter_bytes` | `TELEMETRY_EXPORTER_BYTES` | 128 MiB |
+/// | `self_metrics` | `TELEMETRY_SELF_METRICS`: `off`, `export`, `otel` or `all` | `off` |
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -91,8 +92,32 @@ pub struct Config {
     /// own threads and those that panic never do.
     #[cfg_attr(feature = "serde", serde(rename = "back_pressure_ms", with = "some_millis"))]
     pub back_pressure: Option<Duration>,
-    /// Memory for batches that wait for one exporter.
+    /// Memory for batches that wait for one exporter: half of it for spans, three eighths for events, an eighth for metrics.
     pub exporter_bytes: usize,
+    /// What telemetry exports of itself, beside what the program measures.
+    pub self_metrics: SelfMetrics,
+}
+
+/// Which metrics of telemetry itself are exported, read off the ledger.
+///
+/// | | |
+/// | --- | --- |
+/// | `export` | `telemetry.export.total`, `.successful`, `.failed` (items, tagged `exporter` and `signal`) and `.duration` (of an attempt, in seconds) |
+/// | `otel` | `otel.sdk.exporter.{span,log,metric_data_point}.{exported,inflight}`, `otel.sdk.exporter.operation.duration`, `otel.sdk.processor.{span,log}.processed`, `otel.sdk.log.created`, as OpenTelemetry's semantic conventions have them (in development) |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum SelfMetrics {
+    /// None.
+    #[default]
+    Off,
+    /// `telemetry.export.*`.
+    Export,
+    /// `otel.sdk.*`.
+    Otel,
+    /// Both.
+    All,
 }
 
 impl Default for Config {
@@ -115,6 +140,7 @@ impl Default for Config {
             buffer_bytes: 16 << 20,
             back_pressure: None,
             exporter_bytes: 128 << 20,
+            self_metrics: SelfMetrics::Off,
         }
     }
 }

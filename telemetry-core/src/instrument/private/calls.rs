@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::outcome::{ERROR_TYPE, Outcome, unfinished};
-use crate::collector::{Core, current};
+use crate::collector::{Engine, current};
 use crate::instrument::route;
 use crate::instrument::timer::{borrowed, owned};
 use crate::metrics::Site;
@@ -13,23 +13,23 @@ use crate::model::Number;
 #[derive(Debug)]
 pub struct Active {
     site: &'static Site,
-    core: Option<Arc<Core>>,
+    engine: Option<Arc<Engine>>,
 }
 
 impl Active {
     pub fn start(site: &'static Site) -> Self {
-        let core = current::get();
-        if let Some(core) = &core {
-            route::add(Some(core), site, Number::Int(1));
+        let engine = current::get();
+        if let Some(engine) = &engine {
+            route::add(Some(engine), site, Number::Int(1));
         }
-        Self { site, core }
+        Self { site, engine }
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        if let Some(core) = &self.core {
-            route::add(Some(core), self.site, Number::Int(-1));
+        if let Some(engine) = &self.engine {
+            route::add(Some(engine), self.site, Number::Int(-1));
         }
     }
 }
@@ -41,24 +41,24 @@ pub struct OutcomeCounter {
     tags: Vec<(String, String)>,
     /// None once it is counted.
     value: Option<Number>,
-    core: Option<Arc<Core>>,
+    engine: Option<Arc<Engine>>,
 }
 
 impl OutcomeCounter {
     pub fn start(sites: &'static [Site; 4], tags: &[(&str, &str)], value: impl Into<Number>) -> Self {
-        let core = current::get();
-        let tags = owned(if core.is_some() { tags } else { &[] });
-        Self { sites, tags, value: Some(value.into()), core }
+        let engine = current::get();
+        let tags = owned(if engine.is_some() { tags } else { &[] });
+        Self { sites, tags, value: Some(value.into()), engine }
     }
 
     pub fn end(&mut self, outcome: Outcome) {
-        let (core, site) = (self.core.as_deref(), &self.sites[outcome as usize]);
-        if let (Some(value), true) = (self.value.take(), core.is_some()) {
+        let (engine, site) = (self.engine.as_deref(), &self.sites[outcome as usize]);
+        if let (Some(value), true) = (self.value.take(), engine.is_some()) {
             let tags = borrowed(&self.tags);
             if tags.is_empty() {
-                route::add(core, site, value);
+                route::add(engine, site, value);
             } else {
-                route::add_with(core, site, &tags, value);
+                route::add_with(engine, site, &tags, value);
             }
         }
     }

@@ -34,14 +34,14 @@ impl SpanSites {
 
     /// One begins.
     pub fn begin(&self, sink: &Sink) {
-        route::add(Some(sink.core()), &self.active, Number::Int(1));
+        route::add(Some(sink.engine()), &self.active, Number::Int(1));
     }
 
     /// One ends after so many seconds.
     pub fn end(&self, sink: &Sink, tags: &[(&str, &str)], outcome: Outcome, seconds: f64) {
-        route::add(Some(sink.core()), &self.active, Number::Int(-1));
+        route::add(Some(sink.engine()), &self.active, Number::Int(-1));
         if let Some(site) = self.durations.get(outcome as usize) {
-            route::observe_tagged(Some(sink.core()), site, tags, Number::Float(seconds));
+            route::observe_tagged(Some(sink.engine()), site, tags, Number::Float(seconds));
         }
     }
 }

@@ -19,7 +19,7 @@ pub fn count_with(site: &'static Site, tags: &[(&str, &str)], value: impl Into<N
 /// Takes a value for a static gauge, with tags known only now.
 pub fn record(site: &'static Site, tags: &[(&str, &str)], value: impl Into<Number>) {
     let value = value.into();
-    current::with(|core| core.table().record(site, tags, value));
+    current::with(|engine| engine.table().record(site, tags, value));
 }
 
 /// Takes a value for a static histogram.

@@ -28,8 +28,13 @@ pub struct Mark {
 impl Chunk {
     /// An empty one for records of about so many bytes.
     pub fn with_capacity(bytes: usize) -> Self {
-        // A record of a call site takes 14 words or so, and one more for the site.
-        Self { bytes: Vec::with_capacity(bytes), sites: Vec::with_capacity(bytes / 128), items: 0 }
+        // A record of a call site takes 8 words at least, and most take more.
+        Self { bytes: Vec::with_capacity(bytes), sites: Vec::with_capacity(bytes / 64), items: 0 }
+    }
+
+    /// Whether records of so many bytes fit into the memory it has.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.bytes.capacity() - self.bytes.len() >= bytes
     }
 
     /// How many records.

@@ -1,0 +1,47 @@
+//! The driver for exporters that block: one attempt at a time.
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::schedule::Step;
+use super::worker::{EndOnDrop, Hello, Job, Worker, panicked, quietly};
+use crate::exporters::{Activity, Exporter, Limits, Signal};
+use crate::model::Kind;
+
+/// A blocking exporter takes what waits, up to that many bytes.
+const BLOCKING: Limits = Limits { items: usize::MAX, bytes: 4 << 20, in_flight: 1 };
+
+pub(super) fn run(mut exporter: Box<dyn Exporter>, says: &Sender<Option<Hello>>, job: &Receiver<Job>) {
+    let hello = quietly(|| Hello {
+        name: exporter.name().to_owned(),
+        wants: Signal::EACH.map(|signal| exporter.wants(signal)),
+        temporality: Kind::SUMMED.map(|kind| exporter.temporality(kind)),
+        limits: BLOCKING,
+    });
+    let _ = says.send(hello);
+    if let Ok(mut job) = job.recv() {
+        let _ended = EndOnDrop::of(&job);
+        if let Some(checked) = job.checked.take() {
+            let result = quietly(|| exporter.check()).unwrap_or_else(|| Err(panicked()));
+            let _ = checked.send(result);
+        }
+        let mut worker = Worker::new(job);
+        loop {
+            match worker.schedule.next(worker.job.clock.now()) {
+                Step::Attempt(parcel) => {
+                    let began = worker.job.clock.now();
+                    worker.note(Activity::Send);
+                    let ended = quietly(|| exporter.export(&parcel.batch));
+                    worker.landed(parcel, ended, began);
+                }
+                Step::Wait(until, does) => {
+                    worker.note(does);
+                    worker.wait(until);
+                }
+                Step::Done => break,
+            }
+        }
+        let _ = quietly(|| exporter.shutdown());
+    }
+    // What it owns may do anything when it goes; by now nobody waits for it.
+    let _ = quietly(|| drop(exporter));
+}
