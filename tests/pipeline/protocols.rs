@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use telemetry_layer::clock::{Clock, ManualClock};
 use telemetry_layer::exporters::{Limits, Protocol, Route, Sending};
+use telemetry_layer::ledger::Ledger;
 use telemetry_layer::prelude::*;
 
 use super::{Ends, SOON, Script, Wire, account, builder, span};
@@ -45,7 +46,10 @@ fn run(
         prop_assert!(collector.ledger().balances());
     }
     let begin = Instant::now();
-    while account(&collector.ledger(), &name, Signal::Spans).buffered > 0 {
+    let is_open = |ledger: &Ledger| {
+        ledger.signal(Signal::Spans).held + account(ledger, &name, Signal::Spans).buffered > 0
+    };
+    while is_open(&collector.ledger()) {
         collector.flush(Duration::from_millis(1));
         clock.advance(Duration::from_secs(11));
         prop_assert!(begin.elapsed() < SOON, "something waits for ever: {}", collector.ledger());

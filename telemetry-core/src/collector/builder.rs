@@ -1,8 +1,8 @@
 //! From settings to a running collector.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::unbounded;
@@ -25,7 +25,7 @@ use crate::pipeline::dispatcher::{Dispatcher, Progress};
 use crate::pipeline::feedback::{Complaints, OnExport, Reports};
 use crate::pipeline::observer::Observer;
 use crate::sampling::{Sampler, Sampling};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 type Change = Box<dyn FnOnce(&mut Config) + Send>;
 

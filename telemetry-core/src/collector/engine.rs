@@ -1,8 +1,8 @@
 //! What a collector is made of, and how it is flushed and shut down.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ use crate::pipeline::schedule::Pace;
 use crate::pipeline::start;
 use crate::pipeline::worker::Job;
 use crate::sampling::Sampler;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::thread::suppress_this_thread;
 
 /// An exporter that was added.
@@ -268,15 +268,14 @@ impl Engine {
         }
         let (done, moved) = bounded(1);
         let is_closed = self.closed.load(Relaxed) || self.commands.send(Command::Flush(done)).is_err();
-        let generation = if is_closed { None } else { moved.recv_deadline(until).ok() };
-        let Some(generation) = generation else {
+        let flush = if is_closed { None } else { moved.recv_deadline(until).ok() };
+        let Some(flush) = flush else {
             // A shutdown is going on, or was: it says how all ended.
             return if self.closed.load(Relaxed) { self.report_of_end(until) } else { self.report(false) };
         };
-        let in_time = self.books.wait_settled(generation, until);
-        let lost = self.books.lock().lost_up_to(generation);
+        let in_time = flush.wait(until);
         let ledger = self.ledger();
-        let complete = in_time && lost == 0 && ledger.lost_on_the_way() == 0;
+        let complete = in_time && flush.lost() == 0 && ledger.lost_on_the_way() == 0;
         Report { ledger, complete, late: Vec::new() }
     }
 

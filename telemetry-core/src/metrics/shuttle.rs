@@ -3,13 +3,14 @@
 //! `RUSTFLAGS="--cfg shuttle" cargo test -p telemetry-core --lib shuttle`; `SHUTTLE_RUNS` is how many orders each tries.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use shuttle::thread;
 
-use super::{Baseline, CellKind, Settings, Site, Table, page};
+use super::{Baseline, CellKind, Observations, Settings, Site, Table, page};
 use crate::clock::{Clock, ManualClock};
-use crate::model::{Metric, Number};
+use crate::model::{Kind, Metric, Number};
 
 fn check(model: impl Fn() + Send + Sync + 'static) {
     let runs = std::env::var("SHUTTLE_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(2_000);
@@ -162,14 +163,17 @@ fn series_end_while_threads_count_and_the_deltas_lose_nothing() {
                     }
                 }
             });
-            let mut baseline = Baseline::default();
+            let mut baseline = Baseline::joining(Kind::SUMMED.to_vec(), &[]);
+            let last_read = table.add_source();
             let mut given = (0.0, 0.0);
             let mut flush = || {
                 hands.advance(Duration::from_secs(2));
-                let now = table.read_and_end(&|metric| baseline.has_seen(metric));
+                let levels = table.read_levels(Observations::default(), true);
+                let now = levels.merged(|_| true);
                 let delta = baseline.since(&now);
                 given = (given.0 + total(&delta, "fixed"), given.1 + total(&delta, "tagged"));
                 baseline.commit(&now);
+                last_read.fetch_max(levels.at().raw(), Relaxed);
                 given
             };
             for _ in 0..4 {

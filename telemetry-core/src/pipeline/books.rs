@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(super) ledger: Ledger,
     exporters: Vec<Entry>,
     generation: u64,
+    /// Of those who wait for them.
+    flushes: Vec<u64>,
     /// The exporters that a shutdown gave up, once it is over.
     finished: Option<Vec<String>>,
 }
@@ -35,9 +37,9 @@ struct Entry {
     accounts: [ExporterAccount; 3],
     /// Its worker has ended or was given up: what comes now is dropped.
     ended: bool,
-    /// What is open of each generation that has open tickets, oldest first.
+    /// What is open of each generation, and was lost of those that somebody has to tell from later ones; oldest first.
     open: VecDeque<Generation>,
-    /// Lost of the generations that are done.
+    /// Lost of the generations before.
     lost: u64,
 }
 
@@ -125,10 +127,14 @@ impl Books {
         Some(Ticket { books: Arc::clone(self), exporter, signal, shares })
     }
 
-    /// Ends the generation: what is accepted from now on belongs to the next one.
-    pub(crate) fn close_generation(state: &mut State) -> u64 {
+    /// Ends the generation: what is accepted from now on belongs to the next one. So many wait for it.
+    pub(crate) fn close_generation(self: &Arc<Self>, many: usize) -> Vec<Flush> {
+        let mut state = self.lock();
+        let generation = state.generation;
         state.generation += 1;
-        state.generation - 1
+        state.flushes.extend(std::iter::repeat_n(generation, many));
+        drop(state);
+        (0..many).map(|_| Flush { books: Arc::clone(self), generation }).collect()
     }
 
     /// A worker has ended; what it still had is dropped.
@@ -147,12 +153,6 @@ impl Books {
     pub(crate) fn wait_finished(&self, until: Instant) -> Option<Vec<String>> {
         self.wait(until, |state| state.finished.is_some());
         self.lock().finished.clone()
-    }
-
-    /// Waits until all tickets of that generation and those before are settled. False if time ran out.
-    pub(crate) fn wait_settled(&self, generation: u64, until: Instant) -> bool {
-        let is_done = |entry: &Entry| entry.open.front().is_none_or(|first| first.number > generation);
-        self.wait(until, |state| state.exporters.iter().all(is_done))
     }
 
     /// Waits until every worker has ended. Those that have not when time runs out are given up: what they
@@ -181,7 +181,10 @@ impl Books {
 
     fn settle(&self, ticket: &mut Ticket, outcome: Outcome) {
         let shares = std::mem::take(&mut ticket.shares);
-        self.lock().exporters[ticket.exporter].settle(ticket.signal, &shares, outcome);
+        let mut state = self.lock();
+        let first_flush = state.first_flush();
+        state.exporters[ticket.exporter].settle(ticket.signal, &shares, outcome, first_flush);
+        drop(state);
         self.changed.notify_all();
     }
 }
@@ -197,18 +200,14 @@ impl State {
         Ledger { exporters, ..self.ledger.clone() }
     }
 
-    /// How many of the items that exporters had accepted up to that generation were lost.
-    pub(crate) fn lost_up_to(&self, generation: u64) -> u64 {
-        let of = |entry: &Entry| {
-            let open = entry.open.iter().filter(|open| open.number <= generation).map(|open| open.lost);
-            entry.lost + open.sum::<u64>()
-        };
-        self.exporters.iter().map(of).sum()
+    /// Of those who wait for generations, the first one.
+    fn first_flush(&self) -> u64 {
+        self.flushes.iter().copied().min().unwrap_or(u64::MAX)
     }
 }
 
 impl Entry {
-    fn settle(&mut self, signal: Signal, shares: &VecDeque<(u64, u64)>, outcome: Outcome) {
+    fn settle(&mut self, signal: Signal, shares: &VecDeque<(u64, u64)>, outcome: Outcome, first_flush: u64) {
         if self.ended {
             return; // given up: what it had is booked already
         }
@@ -243,9 +242,14 @@ impl Entry {
                 lost -= lost.min(*items);
             }
         }
-        while let Some(first) = self.open.front().filter(|first| first.open == 0) {
+        self.forget(first_flush);
+    }
+
+    /// Forgets generations that are done and that nobody has to tell from later ones.
+    fn forget(&mut self, first_flush: u64) {
+        while let Some(first) = self.open.pop_front_if(|first| first.open == 0 && first.number <= first_flush)
+        {
             self.lost += first.lost;
-            self.open.pop_front();
         }
     }
 
@@ -257,6 +261,42 @@ impl Entry {
         }
         self.lost += self.open.drain(..).map(|open| open.lost).sum::<u64>();
         self.ended = true;
+    }
+}
+
+/// Somebody waits until all that was accepted up to a generation is settled.
+#[derive(Debug)]
+pub(crate) struct Flush {
+    books: Arc<Books>,
+    generation: u64,
+}
+
+impl Flush {
+    /// Waits for it. False if time ran out.
+    pub(crate) fn wait(&self, until: Instant) -> bool {
+        let is_open = |open: &Generation| open.open > 0 && open.number <= self.generation;
+        self.books.wait(until, |state| !state.exporters.iter().flat_map(|entry| &entry.open).any(is_open))
+    }
+
+    /// How many of those items were lost so far.
+    pub(crate) fn lost(&self) -> u64 {
+        let state = self.books.lock();
+        let of = |entry: &Entry| {
+            let known = entry.open.iter().filter(|open| open.number <= self.generation);
+            entry.lost + known.map(|open| open.lost).sum::<u64>()
+        };
+        state.exporters.iter().map(of).sum()
+    }
+}
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        let mut state = self.books.lock();
+        if let Some(at) = state.flushes.iter().position(|flush| *flush == self.generation) {
+            state.flushes.swap_remove(at);
+        }
+        let first_flush = state.first_flush();
+        state.exporters.iter_mut().for_each(|entry| entry.forget(first_flush));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crossbeam_channel::Sender;
 
+use super::books::Flush;
 use super::output::Output;
 use crate::clock::Tick;
 use crate::metrics::Observations;
@@ -10,8 +11,8 @@ use crate::metrics::Observations;
 pub(crate) enum Command {
     /// Look whether something is to be done: many items wait, a lane has room again, time has passed.
     Wake,
-    /// Move everything on now, and say which generation of tickets that closes.
-    Flush(Sender<u64>),
+    /// Move everything on now, and say what to wait for.
+    Flush(Sender<Flush>),
     /// One more exporter, which has all from the answer on.
     Add(Box<Output>, Sender<()>),
     /// What the callbacks say.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::books::Books;
+use super::books::{Books, Flush};
 use super::buffers::Buffers;
 use super::command::Command;
 use super::feedback::Complaints;
@@ -46,7 +46,7 @@ pub(crate) struct Progress {
     /// Until when some exporter is spared.
     spared: Option<Tick>,
     /// Those who wait until all is moved on, and until which reading of the metrics.
-    flushes: Vec<(Sender<u64>, u64)>,
+    flushes: Vec<(Sender<Flush>, u64)>,
     /// Metrics are to be read for all, not only for those whose time has come.
     for_all: bool,
     /// How many readings have begun, and have ended: callbacks take their time.
@@ -129,15 +129,15 @@ impl Dispatcher {
     /// All was moved on that was there: those who wait for it are told, and exporters that somebody waits.
     fn answer(&mut self) {
         let ended = self.state.ended;
-        let is_done = |(_, reading): &mut (Sender<u64>, u64)| *reading <= ended;
+        let is_done = |(_, reading): &mut (Sender<Flush>, u64)| *reading <= ended;
         let done: Vec<_> = self.state.flushes.extract_if(.., is_done).collect();
         if done.is_empty() {
             return;
         }
-        let generation = Books::close_generation(&mut self.books.lock());
+        let flushes = self.books.close_generation(done.len());
         self.outputs.iter().for_each(|output| output.lanes.hurry());
-        for (flush, _) in done {
-            let _ = flush.send(generation);
+        for ((waiting, _), flush) in done.into_iter().zip(flushes) {
+            let _ = waiting.send(flush);
         }
     }
 

@@ -1,15 +1,26 @@
-//! Models: a thread writes records while the dispatcher reads them, in many orders.
+//! Models, in many orders of their threads: records that are written while the dispatcher reads them, and parcels on their
+//! way through a lane to a receipt.
 
 use std::sync::Arc;
 
 use shuttle::thread;
 
-use super::books::State;
+use super::books::{Books, Outcome, State};
 use super::buffers::Buffers;
-use super::fixtures::push_span;
+use super::fixtures::{push_span, spans};
+use super::lanes::Lanes;
+use super::ledger::{ExporterAccount, Reason};
+use super::parcel::Parcel;
+use super::writer::Writer;
+use crate::clock::Tick;
 use crate::exporters::Signal;
 
 use crate::model::ValueRef;
+
+fn check(model: impl Fn() + Send + Sync + 'static) {
+    let runs = std::env::var("SHUTTLE_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(500);
+    shuttle::check_random(model, runs);
+}
 
 fn balances(buffers: &Buffers, state: &State) {
     let ledger = buffers.ledger(state);
@@ -36,7 +47,7 @@ fn what_two_threads_write_is_read_once_whole_and_in_order() {
             let threads = [write(100), write(200)];
             let (mut state, mut seen) = (State::default(), Vec::new());
             let mut read = |state: &mut State| {
-                let collected = buffers.collect(state);
+                let collected = buffers.collect(state, [usize::MAX; 2]);
                 for span in collected.chunks[0].iter().flat_map(|chunk| chunk.spans()) {
                     let n = span.head.context.span_id.get();
                     assert_eq!(span.head.duration_nano, n);
@@ -62,7 +73,106 @@ fn what_two_threads_write_is_read_once_whole_and_in_order() {
                 assert!(own.is_sorted(), "{own:?}");
             }
         };
-        let runs = std::env::var("SHUTTLE_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(500);
-        shuttle::check_random(model, runs);
+        check(model);
     }
+}
+
+fn books() -> Arc<Books> {
+    let books = Arc::new(Books::default());
+    books.add_exporter("it");
+    books
+}
+
+fn parcel(books: &Arc<Books>, ids: std::ops::Range<u64>) -> Parcel {
+    let batch = spans(ids);
+    let ticket = books.accept(&mut books.lock(), 0, Signal::Spans, batch.len() as u64, 0);
+    Parcel::new(batch, ticket.unwrap(), Tick::default())
+}
+
+fn account(books: &Books) -> ExporterAccount {
+    let ledger = books.lock().ledger();
+    assert!(ledger.balances(), "{ledger:?}");
+    *ledger.exporter("it", Signal::Spans).unwrap()
+}
+
+#[test]
+fn a_ticket_is_settled_once_whoever_comes_first() {
+    check(|| {
+        let books = books();
+        let mut whole = parcel(&books, 1..11);
+        let part = whole.take_first(4);
+        let threads = [
+            thread::spawn(move || whole.settle(Outcome::Delivered { rejected: 2 })),
+            thread::spawn(move || drop(part)),
+            thread::spawn({
+                let books = Arc::clone(&books);
+                // Given up meanwhile, or not.
+                move || books.end(0)
+            }),
+        ];
+        account(&books);
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let end = account(&books);
+        assert_eq!((end.accepted, end.buffered), (10, 0));
+        assert!(end.delivered == 4 || end.delivered == 0, "{end:?}");
+    });
+}
+
+#[test]
+fn what_is_put_into_a_lane_is_taken_out_or_driven_out_once() {
+    check(|| {
+        let books = books();
+        let size = spans(1..4).bytes();
+        let lanes = Arc::new(Lanes::new([2 * size; 3], || ()));
+        let worker = thread::spawn({
+            let lanes = Arc::clone(&lanes);
+            move || {
+                let mut seen = Vec::new();
+                loop {
+                    let told = lanes.told();
+                    while let Some(parcel) = lanes.take(Signal::Spans, 4, 2 * size) {
+                        seen.extend(parcel.batch.spans().map(|span| span.span_id().get()));
+                        lanes.done(Signal::Spans, parcel.batch.bytes());
+                        parcel.settle(Outcome::Delivered { rejected: 0 });
+                    }
+                    if told.stop.is_some() {
+                        return seen;
+                    }
+                    lanes.wait(None);
+                }
+            }
+        });
+        let mut driven_out = 0;
+        for n in 0..5 {
+            for old in lanes.put(parcel(&books, 3 * n + 1..3 * n + 4)).oldest {
+                driven_out += old.batch.len();
+                old.settle(Outcome::Dropped(Reason::QueueFull));
+            }
+        }
+        lanes.stop(Tick::default());
+        let seen = worker.join().unwrap();
+        assert!(seen.is_sorted() && seen.windows(2).all(|pair| pair[0] != pair[1]), "{seen:?}");
+        assert_eq!(seen.len() + driven_out, 15);
+        let end = account(&books);
+        assert_eq!((end.delivered as usize, end.dropped.total() as usize), (seen.len(), driven_out));
+    });
+}
+
+#[test]
+fn a_flush_waits_for_what_was_accepted_before_it_and_for_nothing_else() {
+    check(|| {
+        let books = books();
+        let first = parcel(&books, 1..4);
+        let flush = books.close_generation(1).pop().unwrap();
+        // It is never settled before the flush has ended.
+        let later = parcel(&books, 4..6);
+        let settles = thread::spawn(move || first.settle(Outcome::Delivered { rejected: 1 }));
+        assert!(flush.wait(crate::clock::deadline_in(std::time::Duration::MAX)));
+        assert_eq!((account(&books).delivered, flush.lost()), (2, 1));
+        later.settle(Outcome::Rejected);
+        assert_eq!(flush.lost(), 1, "what came later is not its own");
+        drop(flush);
+        assert_eq!(books.close_generation(1)[0].lost(), 3);
+        settles.join().unwrap();
+    });
 }
