@@ -1,6 +1,6 @@
 //! Time: monotonic ticks, and anchors that tie them to the wall clock.
 //!
-//! A measurement takes ticks. They become wall time only when the aggregator hands a batch on, by the anchor
+//! A measurement takes ticks. They become wall time only when the dispatcher hands a batch on, by the anchor
 //! that was in force at the tick: so a step of the wall clock moves what comes after it, and a span that was
 //! open across the step keeps its start and its duration. A tick is a nanosecond.
 

@@ -42,7 +42,7 @@ fn lines() -> MutexGuard<'static, Lines> {
 }
 
 /// One line, from a thread of ours or from whoever sets telemetry up. Nobody waits until it is written.
-pub(crate) fn warn(text: Arguments<'_>) {
+pub fn warn(text: Arguments<'_>) {
     put(printable(text, MOST_BYTES));
     start();
 }
@@ -54,7 +54,7 @@ pub(crate) fn warn_report(text: Arguments<'_>) {
 }
 
 /// One line from a thread that records, which starts no thread. The same line is written once.
-pub(crate) fn warn_once(text: Arguments<'_>) {
+pub fn warn_once(text: Arguments<'_>) {
     let text = printable(text, MOST_BYTES);
     // The lock is held while memory is asked for.
     let _away = Suppression::begin();

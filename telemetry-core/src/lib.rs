@@ -28,25 +28,50 @@ pub mod metrics;
 pub mod model;
 mod pipeline;
 pub mod sampling;
-#[doc(hidden)]
-pub mod sync;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod thread;
+mod thread;
 
-#[doc(hidden)]
-pub use collector::Sink;
 pub use collector::{Builder, CheckAtStart, Collector, Config, Guard, Report, ScopedFuture, SelfMetrics};
 pub use error::Error;
-pub use exporters::{Batch, Delivery, ExportError, Exporter, Signal};
-#[doc(hidden)]
-pub use instrument::private;
+pub use exporters::batch::Batch;
+pub use exporters::error::{Delivery, ExportError};
+pub use exporters::exporter::Exporter;
+pub use exporters::signal::Signal;
 pub use instrument::{
     Counter, Gauge, Histogram, Meter, Tagged, Timer, TimerGuard, UpDownCounter, counter, gauge, histogram,
     meter, timer, up_down_counter,
 };
-#[doc(hidden)]
-pub use pipeline::Writer;
 pub use pipeline::ledger;
 pub use thread::{suppress, suppress_future};
 pub use tracing_core::Level;
+
+/// For the layer and for what the macros expand to. Nothing here is for users, and all of it may change.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::clock::{Held, Tick, held};
+    pub use crate::collector::Sink;
+    pub use crate::diagnostics::{warn, warn_once};
+    pub use crate::exporters::protocol::{Limits, Protocol, Sending};
+    pub use crate::instrument::private::*;
+    #[cfg(all(feature = "catalogue", not(target_os = "linux")))]
+    pub use crate::metrics::catalogue::{Listed, ListedFunction, inventory};
+    pub use crate::metrics::site::{CellKind, FunctionSite, Site, SpanSite};
+    pub use crate::pipeline::Writer;
+    pub use crate::sampling::rules::Sampler;
+    pub use crate::thread::{Suppression, is_suppressed, look_for_spans, new_ids};
+
+    /// The bytes of finished records.
+    pub mod record {
+        pub use crate::model::record::*;
+    }
+    /// Patterns for names.
+    pub mod glob {
+        pub use crate::model::glob::*;
+    }
+    /// What threads share.
+    pub mod sync {
+        pub use crate::sync::*;
+    }
+}

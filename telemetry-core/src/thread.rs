@@ -34,7 +34,7 @@ pub(crate) fn kept_span(collector: u64) -> Option<(TraceId, SpanId)> {
 }
 
 /// A random number, cheap and good enough for ids; not for secrets.
-pub fn random_u64() -> u64 {
+pub(crate) fn random_u64() -> u64 {
     let seed = SEED.try_with(Cell::get).unwrap_or_default();
     let seed = if seed == 0 { RandomState::new().build_hasher().finish() | 1 } else { seed };
     let next = seed.wrapping_add(STEP);
@@ -65,13 +65,13 @@ pub fn new_ids() -> (TraceId, SpanId) {
 }
 
 /// A new trace id. Its low 56 bits are random, as consistent sampling wants them.
-pub fn new_trace_id() -> TraceId {
+pub(crate) fn new_trace_id() -> TraceId {
     let id = u128::from(random_u64()) << 64 | u128::from(random_u64());
     TraceId::new(id).unwrap_or(TraceId::MIN)
 }
 
 /// A new span id.
-pub fn new_span_id() -> SpanId {
+pub(crate) fn new_span_id() -> SpanId {
     SpanId::new(random_u64()).unwrap_or(SpanId::MIN)
 }
 

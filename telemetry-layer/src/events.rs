@@ -1,10 +1,10 @@
 //! Events: their heads, where their fields are written, and those that are more than one that is kept as it is.
 
+use telemetry_core::__private::Tick;
+use telemetry_core::__private::record::{Encoded, EventHead, FieldBuf, Site, Time};
+use telemetry_core::__private::sync::atomic::AtomicU64;
 use telemetry_core::Signal;
-use telemetry_core::clock::Tick;
 use telemetry_core::model::SpanContext;
-use telemetry_core::model::record::{Encoded, EventHead, FieldBuf, Site, Time};
-use telemetry_core::sync::atomic::AtomicU64;
 use tracing::{Event, Level, Metadata};
 
 use crate::fields::{CallsitePlan, EventKind, measure, write_log_record};

@@ -1,10 +1,10 @@
 //! Events of spans that are open for long, made by a thread that starts with the first span and ends with the layer.
 
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use telemetry_core::__private::warn_once;
 use telemetry_core::model::{Event, SpanId};
 use telemetry_core::{Collector, suppress};
 
@@ -44,11 +44,9 @@ impl Heartbeat {
         let thread = std::thread::Builder::new().name("telemetry-heartbeat".to_owned());
         let started = suppress(|| thread.spawn(move || run(&open, &collector, every)));
         if let Err(error) = started {
-            // Where standard error is closed there is nobody to tell.
-            let _ = writeln!(
-                std::io::stderr(),
-                "telemetry: spans that are open for long are not reported: a thread can't be started: {error}"
-            );
+            warn_once(format_args!(
+                "spans that are open for long are not reported: a thread can't be started: {error}"
+            ));
         }
     }
 }

@@ -39,10 +39,9 @@ pub fn init_with(builder: Builder) -> Result<Guard, Error> {
     })?;
     let guard = collector.install()?;
     if guard.config().enabled && guard.ledger().exporters().next().is_none() {
-        eprintln!(
-            "telemetry: nothing is exported yet: name exporters in TELEMETRY_EXPORT_ENDPOINTS, for instance \
-             console: or file:DIR"
-        );
+        telemetry_core::__private::warn(format_args!(
+            "nothing is exported yet: name exporters in TELEMETRY_EXPORT_ENDPOINTS, for instance console: or file:DIR"
+        ));
     }
     Ok(guard)
 }

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use telemetry_core::__private::look_for_spans;
+use telemetry_core::__private::record::{Encoded, FieldBuf};
 use telemetry_core::model::Text;
-use telemetry_core::model::record::{Encoded, FieldBuf};
-use telemetry_core::thread::look_for_spans;
 use telemetry_core::{Collector, Signal};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Subscriber};

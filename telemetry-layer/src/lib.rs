@@ -252,7 +252,7 @@ pub use telemetry_core::{
     Batch, Builder, CheckAtStart, Collector, Config, Counter, Delivery, Error, ExportError, Exporter, Gauge,
     Guard, Histogram, Level, Meter, Report, ScopedFuture, SelfMetrics, Signal, Tagged, Timer, TimerGuard,
     UpDownCounter, clock, counter, exporters, gauge, histogram, ledger, meter, metrics, model, sampling,
-    suppress, suppress_future, thread, timer, up_down_counter,
+    suppress, suppress_future, timer, up_down_counter,
 };
 #[cfg(feature = "macros")]
 pub use telemetry_macros::{count, count_me, gauge, histogram, record, time, time_me};

@@ -6,11 +6,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use telemetry_core::clock::Held;
-use telemetry_core::model::record::{Encoded, Key, Links, SpanHead};
+use telemetry_core::__private::Held;
+use telemetry_core::__private::record::{Encoded, Key, Links, SpanHead};
+use telemetry_core::__private::{Sink, Writer};
+use telemetry_core::__private::{is_suppressed, new_ids};
+use telemetry_core::Signal;
 use telemetry_core::model::{SpanContext, SpanId, TraceId, ValueRef};
-use telemetry_core::thread::{is_suppressed, new_ids};
-use telemetry_core::{Signal, Sink, Writer};
 use tracing::Metadata;
 use tracing::span::{Attributes, Id};
 

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use telemetry_layer::exporters::{Discard, Filter, Limits, Route};
+use telemetry_core::__private::Limits;
+use telemetry_layer::exporters::{Discard, Filter, Route};
 use telemetry_layer::ledger::Ledger;
 use telemetry_layer::prelude::*;
 

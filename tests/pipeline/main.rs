@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use telemetry_layer::exporters::{Limits, Protocol, Sending};
+use telemetry_core::__private::{Limits, Protocol, Sending};
 use telemetry_layer::ledger::{ExporterAccount, Ledger};
 use telemetry_layer::model::{Event, Span, SpanContext, SpanId, TraceId};
 use telemetry_layer::prelude::*;

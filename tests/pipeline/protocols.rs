@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
+use telemetry_core::__private::{Limits, Protocol, Sending};
 use telemetry_layer::clock::{Clock, ManualClock};
-use telemetry_layer::exporters::{Limits, Protocol, Route, Sending};
+use telemetry_layer::exporters::Route;
 use telemetry_layer::ledger::Ledger;
 use telemetry_layer::prelude::*;
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use telemetry_layer::thread::random_u64;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::AnyError;
+use crate::chance::random;
 use crate::service::Item;
 
 pub(crate) struct Load {
@@ -62,16 +62,16 @@ impl Load {
 
 /// One request of one of thirty customers; its status.
 async fn request(client: reqwest::Client, address: SocketAddr) -> u16 {
-    let customer = 1 + random_u64() % 30;
-    let product = 1 + (random_u64() % 12) as u32;
+    let customer = 1 + random() % 30;
+    let product = 1 + (random() % 12) as u32;
     let base = format!("http://{address}");
-    let request = match random_u64() % 100 {
+    let request = match random() % 100 {
         0..30 => client.get(format!("{base}/products")),
         30..50 => client.get(format!("{base}/products/{product}")),
         // Nobody sells that.
         50..53 => client.get(format!("{base}/products/{}", product + 1000)),
         53..85 => {
-            let item = Item { product, items: 1 + (random_u64() % 3) as u32 };
+            let item = Item { product, items: 1 + (random() % 3) as u32 };
             client.post(format!("{base}/carts/{customer}/items")).json(&item)
         }
         _ => client.post(format!("{base}/carts/{customer}/checkout")),

@@ -1,6 +1,7 @@
 //! A small shop on a free loopback port, under load from a client of its own, with all of its telemetry in
 //! files: `cargo run --release -p telemetry-examples --bin shop`.
 
+mod chance;
 mod client;
 mod report;
 mod service;

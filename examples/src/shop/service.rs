@@ -11,11 +11,11 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use telemetry_layer::prelude::*;
-use telemetry_layer::thread::random_u64;
 use tower_http::trace::TraceLayer;
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
+use crate::chance::random;
 use crate::stock::{Cart, Product, ShopError, Stock};
 
 pub(crate) fn router(stock: Arc<Stock>) -> Router {
@@ -132,8 +132,8 @@ async fn checkout(
 /// A payment service that is mostly quick, sometimes slow, and sometimes says no.
 #[time_me(outcome, tags(method = "card"))]
 async fn charge(cart: &Cart) -> Result<(), ShopError> {
-    let chance = random_u64() % 100;
-    let millis = if chance < 5 { 80 + random_u64() % 120 } else { 1 + random_u64() % 4 };
+    let chance = random() % 100;
+    let millis = if chance < 5 { 80 + random() % 120 } else { 1 + random() % 4 };
     tokio::time::sleep(Duration::from_millis(millis)).await;
     match chance {
         90..95 => Err(ShopError::Declined),

@@ -1,8 +1,8 @@
 //! Closures are exporters.
 
-use super::Exporter;
 use super::batch::Batch;
 use super::error::{Delivery, ExportError};
+use super::exporter::Exporter;
 
 /// A closure, called `closure`.
 impl<F, R> Exporter for F

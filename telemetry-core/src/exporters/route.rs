@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Exporter;
+use super::exporter::Exporter;
 use super::filter::Filter;
 #[cfg(any(feature = "net", test))]
 use super::protocol::Protocol;

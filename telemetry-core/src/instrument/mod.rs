@@ -9,7 +9,7 @@
 mod base;
 mod kinds;
 #[doc(hidden)]
-pub mod private;
+pub(crate) mod private;
 mod route;
 mod timer;
 

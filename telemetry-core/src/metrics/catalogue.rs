@@ -18,7 +18,7 @@ use by_section::{functions, sites};
 #[macro_export]
 macro_rules! site {
     ($kind:ident, $name:literal) => {
-        $crate::function_site!($crate::metrics::FunctionSite::$kind(::core::module_path!(), $name)).site()
+        $crate::function_site!($crate::__private::FunctionSite::$kind(::core::module_path!(), $name)).site()
     };
 }
 
@@ -28,7 +28,7 @@ macro_rules! site {
 macro_rules! outcome_sites {
     ($kind:ident, $name:literal) => {
         $crate::function_site!(
-            $crate::metrics::FunctionSite::$kind(::core::module_path!(), $name).by_outcome()
+            $crate::__private::FunctionSite::$kind(::core::module_path!(), $name).by_outcome()
         )
         .outcomes()
     };
@@ -47,7 +47,7 @@ mod by_section {
         ($many:literal, $sites:expr) => {{
             #[used]
             #[unsafe(link_section = "telemetry_sites_0")]
-            static __TELEMETRY_SITES: [$crate::metrics::Site; $many] = $sites;
+            static __TELEMETRY_SITES: [$crate::__private::Site; $many] = $sites;
             &__TELEMETRY_SITES
         }};
     }
@@ -59,7 +59,7 @@ mod by_section {
         ($site:expr) => {{
             #[used]
             #[unsafe(link_section = "telemetry_functions_1")]
-            static __TELEMETRY_SITE: $crate::metrics::FunctionSite = $site;
+            static __TELEMETRY_SITE: $crate::__private::FunctionSite = $site;
             &__TELEMETRY_SITE
         }};
     }
@@ -137,8 +137,8 @@ mod by_inventory {
     #[macro_export]
     macro_rules! sites {
         ($many:literal, $sites:expr) => {{
-            static __TELEMETRY_SITES: [$crate::metrics::Site; $many] = $sites;
-            $crate::metrics::inventory::submit! { $crate::metrics::Listed(&__TELEMETRY_SITES) }
+            static __TELEMETRY_SITES: [$crate::__private::Site; $many] = $sites;
+            $crate::__private::inventory::submit! { $crate::__private::Listed(&__TELEMETRY_SITES) }
             &__TELEMETRY_SITES
         }};
     }
@@ -147,8 +147,8 @@ mod by_inventory {
     #[macro_export]
     macro_rules! function_site {
         ($site:expr) => {{
-            static __TELEMETRY_SITE: $crate::metrics::FunctionSite = $site;
-            $crate::metrics::inventory::submit! { $crate::metrics::ListedFunction(&__TELEMETRY_SITE) }
+            static __TELEMETRY_SITE: $crate::__private::FunctionSite = $site;
+            $crate::__private::inventory::submit! { $crate::__private::ListedFunction(&__TELEMETRY_SITE) }
             &__TELEMETRY_SITE
         }};
     }

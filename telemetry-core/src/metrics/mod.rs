@@ -5,27 +5,24 @@
 //! by a log level, and a cell never forgets: readers subtract what they saw before.
 
 #[cfg(feature = "catalogue")]
-mod catalogue;
+pub(crate) mod catalogue;
 mod cell;
 mod delta;
 pub(crate) mod page;
 mod series;
-mod site;
+pub(crate) mod site;
 mod snapshot;
 mod table;
 
 #[cfg(all(feature = "catalogue", not(target_os = "linux")))]
-#[doc(hidden)]
-pub use catalogue::{Listed, ListedFunction, inventory};
+pub(crate) use catalogue::{Listed, ListedFunction, inventory};
 #[cfg(feature = "catalogue")]
 pub use catalogue::{StaticMetric, catalogue};
 pub(crate) use cell::{LocalHistogram, SharedHistogram};
 pub(crate) use delta::Baseline;
 pub(crate) use series::LongTask;
 pub use series::View;
-#[doc(hidden)]
-pub use site::FunctionSite;
-pub use site::{CellKind, Site, SpanSite};
+pub(crate) use site::{CellKind, Site};
 pub use snapshot::{MetricRef, Snapshot, Source};
 pub(crate) use table::{Levels, Observations, Settings, Table};
 

@@ -5,14 +5,12 @@
 
 mod buckets;
 mod event;
-#[doc(hidden)]
-pub mod glob;
+pub(crate) mod glob;
 mod histogram;
 mod ids;
 mod metric;
 mod point;
-#[doc(hidden)]
-pub mod record;
+pub(crate) mod record;
 mod resource;
 mod series_key;
 mod span;

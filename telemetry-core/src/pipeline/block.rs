@@ -1,4 +1,4 @@
-//! Memory that one thread fills with finished records while the aggregator reads them.
+//! Memory that one thread fills with finished records while the dispatcher reads them.
 //!
 //! The writer alone stores words and then says how many there are; the reader looks no further. Neither waits for the
 //! other.

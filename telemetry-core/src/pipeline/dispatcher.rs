@@ -17,6 +17,7 @@ use super::observer::Observer;
 use super::output::{Output, Share, Sums};
 use super::parcel::Parcel;
 use crate::clock::{Clock, Tick};
+use crate::diagnostics;
 use crate::exporters::{Batch, Signal};
 use crate::metrics::{Observations, Snapshot, Table};
 use crate::model::{Metric, Resource};
@@ -69,6 +70,8 @@ impl Dispatcher {
         self.state.next_flush = now.plus(self.flush_interval);
         self.state.next_tick = now.plus(TICK);
         loop {
+            // What threads that record have said.
+            diagnostics::start();
             match self.next_command() {
                 Ok(Command::Wake) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Command::Flush(done)) => {

@@ -12,7 +12,7 @@ use crate::exporters::Signal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// All memory for items on their way to the aggregator was in use.
+    /// All memory for items on their way to the dispatcher was in use.
     BufferFull,
     /// An exporter did not keep up; of its waiting batches the oldest went.
     QueueFull,
@@ -67,7 +67,7 @@ pub struct Account {
     pub suppressed: u64,
     /// Lost, by reason.
     pub dropped: Dropped,
-    /// In buffers, on their way to the aggregator.
+    /// In buffers, on their way to the dispatcher.
     pub held: u64,
     /// Put into a batch that every exporter was offered.
     pub dispatched: u64,

@@ -1,6 +1,6 @@
 //! Asks for cache lines before they are written to.
 //!
-//! What the aggregator has read lies in the cache of its core too, and whoever writes there next waits until it is
+//! What the dispatcher has read lies in the cache of its core too, and whoever writes there next waits until it is
 //! fetched back, unless it was asked for before: a tenth of what a span costs, measured.
 
 use std::sync::OnceLock;

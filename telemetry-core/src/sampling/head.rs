@@ -7,7 +7,7 @@ use crate::model::TraceId;
 ///
 /// Source: OpenTelemetry specification, "`TraceState`: Probability Sampling".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeadSampler {
+pub(crate) struct HeadSampler {
     /// Ids whose low 56 bits are below this are not kept.
     reject_below: u64,
 }
@@ -15,13 +15,13 @@ pub struct HeadSampler {
 /// What is no ratio.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("`{0}` is no sampling ratio: it must lie between 0 and 1")]
-pub struct BadRatio(pub f64);
+pub(crate) struct BadRatio(pub f64);
 
 const ALL: u64 = 1 << 56;
 
 impl HeadSampler {
     /// Keeps that share, from 0 (none) to 1 (all).
-    pub fn ratio(ratio: f64) -> Result<Self, BadRatio> {
+    pub(crate) fn ratio(ratio: f64) -> Result<Self, BadRatio> {
         if !(0.0..=1.0).contains(&ratio) {
             return Err(BadRatio(ratio));
         }
@@ -29,7 +29,7 @@ impl HeadSampler {
     }
 
     /// What `tracestate` says of a trace that this sampler kept; nothing where it keeps all.
-    pub fn trace_state(self) -> String {
+    pub(crate) fn trace_state(self) -> String {
         if self.reject_below == 0 {
             return String::new();
         }
@@ -39,7 +39,7 @@ impl HeadSampler {
 
     /// Whether the trace with that id is kept.
     #[inline]
-    pub fn keeps(self, trace: TraceId) -> bool {
+    pub(crate) fn keeps(self, trace: TraceId) -> bool {
         let low = (trace.get() as u64) & (ALL - 1);
         low >= self.reject_below
     }

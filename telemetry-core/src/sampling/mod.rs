@@ -1,7 +1,8 @@
 //! Which traces are kept. Metrics never ask here.
 
 mod head;
-mod rules;
+pub(crate) mod rules;
 
-pub use head::{BadRatio, HeadSampler};
-pub use rules::{Sampler, Sampling};
+pub(crate) use head::HeadSampler;
+pub(crate) use rules::Sampler;
+pub use rules::Sampling;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tracing_core::Metadata;
 
-use super::{BadRatio, HeadSampler};
+use super::head::{BadRatio, HeadSampler};
 use crate::clock::Tick;
 use crate::model::{SpanContext, Text, TraceId, glob};
 use crate::sync::{Mutex, lock};

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
+use telemetry_core::__private::record::{FieldBuf, Key};
 use telemetry_core::model::ValueRef;
-use telemetry_core::model::record::{FieldBuf, Key};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
 

@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use telemetry_core::Sink;
-use telemetry_core::metrics::CellKind;
+use telemetry_core::__private::CellKind;
+use telemetry_core::__private::Sink;
 use telemetry_core::model::Number;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};

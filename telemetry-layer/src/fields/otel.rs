@@ -3,8 +3,8 @@
 
 use std::fmt;
 
+use telemetry_core::__private::record::capped;
 use telemetry_core::model::SpanKind;
-use telemetry_core::model::record::capped;
 
 /// What these fields say of a span, instead of being fields of it.
 #[derive(Debug, Default)]

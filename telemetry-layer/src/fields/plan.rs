@@ -5,11 +5,12 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
+use telemetry_core::__private::SpanSites;
+use telemetry_core::__private::glob;
+use telemetry_core::__private::record::FieldBuf;
 use telemetry_core::Level;
-use telemetry_core::model::record::FieldBuf;
-use telemetry_core::model::{Text, glob};
-use telemetry_core::private::SpanSites;
-use telemetry_core::thread::suppress;
+use telemetry_core::model::Text;
+use telemetry_core::suppress;
 use tracing::Metadata;
 
 use super::log_record::{is_log, kept_name};

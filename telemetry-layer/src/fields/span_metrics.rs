@@ -1,7 +1,8 @@
 //! Which spans a layer measures, and what of them becomes tags.
 
+use telemetry_core::__private::glob;
 use telemetry_core::Level;
-use telemetry_core::model::{Text, glob};
+use telemetry_core::model::Text;
 use tracing::Metadata;
 
 /// Metrics of spans, counted before sampling: `function.duration` with the tag `outcome` (`ok`, `error`, `panic`), whose

@@ -1,7 +1,7 @@
 //! Functions that run in a span on one thread.
 
-use telemetry_core::metrics::Site;
-use telemetry_core::private::{End, Ends, Measures, Outcome, Over, SpanOutcomeTimer, SpanTimer};
+use telemetry_core::__private::Site;
+use telemetry_core::__private::{End, Ends, Measures, Outcome, Over, SpanOutcomeTimer, SpanTimer};
 use tracing::Span;
 use tracing::span::EnteredSpan;
 

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use telemetry_core::metrics::Site;
-use telemetry_core::private::{Ends, FutureOutcomeTimer, FutureTimer, Outcome};
+use telemetry_core::__private::Site;
+use telemetry_core::__private::{Ends, FutureOutcomeTimer, FutureTimer, Outcome};
 use tracing::Span;
 use tracing::span::{Entered, EnteredSpan};
 

@@ -1,7 +1,7 @@
 //! How a measured function opens its span, and what it says to it.
 
-use telemetry_core::metrics::{Site, SpanSite};
-use telemetry_core::private::{Measures, Outcome, announce, opened};
+use telemetry_core::__private::{Measures, Outcome, announce, opened};
+use telemetry_core::__private::{Site, SpanSite};
 use tracing::Span;
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 

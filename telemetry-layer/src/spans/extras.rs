@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use telemetry_core::model::record::FieldBuf;
+use telemetry_core::__private::record::FieldBuf;
 use telemetry_core::model::{SpanContext, SpanKind, StatusRef, TraceContext};
 
 use crate::fields::{OtelFields, StatusCode};

@@ -5,10 +5,10 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 
-use telemetry_core::clock::{Tick, held};
+use telemetry_core::__private::is_suppressed;
+use telemetry_core::__private::{Sink, Writer};
+use telemetry_core::__private::{Tick, held};
 use telemetry_core::model::{SpanContext, SpanId, TraceId};
-use telemetry_core::thread::is_suppressed;
-use telemetry_core::{Sink, Writer};
 
 use super::slot::Slot;
 use super::store::Store;

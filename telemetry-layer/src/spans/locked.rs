@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
 
-use telemetry_core::sync::{Mutex, MutexGuard};
-use telemetry_core::thread::Suppression;
+use telemetry_core::__private::Suppression;
+use telemetry_core::__private::sync::{Mutex, MutexGuard};
 
 thread_local! {
     static IS_HELD: Cell<bool> = const { Cell::new(false) };

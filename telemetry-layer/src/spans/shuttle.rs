@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use shuttle::thread;
-use telemetry_core::clock::Tick;
-use telemetry_core::model::record::{FieldBuf, Key};
+use telemetry_core::__private::Tick;
+use telemetry_core::__private::record::{FieldBuf, Key};
 use telemetry_core::model::{SpanContext, SpanId, TraceId, ValueRef};
 use tracing::Callsite as _;
 use tracing::callsite::DefaultCallsite;

@@ -8,12 +8,12 @@
 use std::sync::Arc;
 use std::sync::atomic::fence;
 
-use telemetry_core::clock::Tick;
-use telemetry_core::model::record::{FieldBuf, Links, Site, SpanHead, Time, Words};
+use telemetry_core::__private::Outcome;
+use telemetry_core::__private::Tick;
+use telemetry_core::__private::record::{FieldBuf, Links, Site, SpanHead, Time, Words};
+use telemetry_core::__private::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use telemetry_core::__private::sync::{Mutex, StaticRef};
 use telemetry_core::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceContext, TraceId};
-use telemetry_core::private::Outcome;
-use telemetry_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use telemetry_core::sync::{Mutex, StaticRef};
 use tracing::Metadata;
 
 use super::extras::Extras;

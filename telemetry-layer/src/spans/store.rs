@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::sync::{OnceLock, PoisonError};
 
-use telemetry_core::sync::Mutex;
-use telemetry_core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use telemetry_core::thread::Suppression;
+use telemetry_core::__private::Suppression;
+use telemetry_core::__private::sync::Mutex;
+use telemetry_core::__private::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::locked::{self, Locked};
 use super::slot::{Opening, Slot};

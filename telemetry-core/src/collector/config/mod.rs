@@ -47,7 +47,7 @@ pub use check::CheckAtStart;
 pub struct Config {
     /// Without, nothing is recorded and no thread is started.
     pub enabled: bool,
-    /// When 90% of that many spans and events wait, the aggregator moves them on before its time. Nothing is
+    /// When 90% of that many spans and events wait, the dispatcher moves them on before its time. Nothing is
     /// dropped for that number: `buffer_bytes` is the bound.
     pub buffer_size: usize,
     /// Everything is moved on to the exporters that often.
@@ -81,15 +81,16 @@ pub struct Config {
     /// begins anew, at 0. An up-down counter ends only at 0, one that is given by a callback never. None keeps all.
     #[cfg_attr(feature = "serde", serde(rename = "series_expiration_ms", with = "some_millis"))]
     pub series_expiration: Option<Duration>,
-    /// A snapshot waits so long for each callback of an observable instrument, and leaves it out from then on until it
-    /// returns.
+    /// A snapshot waits so long for all callbacks of observable instruments together, and leaves those that have not returned
+    /// by then out until they do.
     #[cfg_attr(feature = "serde", serde(rename = "callback_timeout_ms", with = "millis"))]
     pub callback_timeout: Duration,
-    /// Memory for spans and events that the aggregator has not moved on yet.
+    /// Memory for spans and events that the dispatcher has not moved on yet.
     pub buffer_bytes: usize,
-    /// A thread that records a span or an event and finds `buffer_bytes` taken waits so long for room; what finds none by
-    /// then is dropped and counted, as without, at once. On an async runtime it is a worker thread that waits. Telemetry's
-    /// own threads and those that panic never do.
+    /// Where an exporter does not keep up, or `buffer_bytes` are taken, threads that record spans and events wait for room:
+    /// so long in all, once for each time that an exporter falls behind. Then it loses its oldest items, until it has caught up
+    /// to half. Without, nobody waits. On an async runtime it is a worker thread that waits; telemetry's own threads and those
+    /// that panic never do. A route can say otherwise ([`Route::back_pressure`](crate::exporters::Route::back_pressure)).
     #[cfg_attr(feature = "serde", serde(rename = "back_pressure_ms", with = "some_millis"))]
     pub back_pressure: Option<Duration>,
     /// Memory for batches that wait for one exporter: half of it for spans, three eighths for events, an eighth for metrics.

@@ -1,6 +1,6 @@
 //! Meters: a count, its mean rate, and rates that forget with a time constant of 1, 5 and 15 minutes.
 //!
-//! Marking only adds to the count; the rates move when the aggregator ticks.
+//! Marking only adds to the count; the rates move when the dispatcher ticks.
 
 use super::number::Sum;
 use crate::clock::Tick;

@@ -1,4 +1,4 @@
-//! Ours: spans and events through the layer, into buffers that the aggregator drains after each burst.
+//! Ours: spans and events through the layer, into buffers that the dispatcher drains after each burst.
 
 use super::{EVENT3, OPS, event3};
 use crate::case::{Case, Entries};
