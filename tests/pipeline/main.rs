@@ -32,7 +32,7 @@ fn span(n: u64) -> Span {
 }
 
 fn event(n: u64) -> Event {
-    Event::new(if n % 2 == 0 { Level::INFO } else { Level::WARN }, format!("e{n}"), 7)
+    Event::new(if n.is_multiple_of(2) { Level::INFO } else { Level::WARN }, format!("e{n}"), 7)
 }
 
 fn ids(batch: &Batch) -> Vec<u64> {

@@ -27,7 +27,7 @@ fn with_back_pressure_a_slow_exporter_loses_nothing() {
     };
     let collector = Collector::builder().config(small(Some(SOON))).exporter(slow).start().unwrap();
     (0..30_000).for_each(|n| collector.collect_span(&span(n)));
-    let report = collector.shutdown(Duration::from_secs(60));
+    let report = collector.shutdown(Duration::from_mins(1));
     assert!(report.is_complete(), "{report}");
     assert_eq!(account(report.ledger(), "closure", Signal::Spans).delivered, 30_000);
 }

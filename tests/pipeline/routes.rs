@@ -243,7 +243,7 @@ fn telemetry_measures_itself_where_that_is_wanted() {
         let is_it = |m: &&telemetry_layer::model::Metric| {
             m.identity.name == name && tags.iter().all(|(k, v)| m.identity.tags.get(k) == Some(v))
         };
-        let metric = kept.metrics.iter().filter(is_it).next_back().cloned();
+        let metric = kept.metrics.iter().rfind(is_it).cloned();
         let metric = metric.unwrap_or_else(|| panic!("no {name} {tags:?} in {:#?}", kept.metrics));
         metric.histogram().map_or(metric.number().as_f64(), |h| h.count as f64)
     };

@@ -293,7 +293,7 @@ impl Engine {
         let (done, moved) = bounded(1);
         // Workers end a little before, so that they can say how.
         let reserve = (deadline / 10).min(Duration::from_millis(100));
-        let stop = Command::Stop(self.clock.now().plus(deadline - reserve), done);
+        let stop = Command::Stop(self.clock.now().plus(deadline.saturating_sub(reserve)), done);
         let moved = self.commands.send(stop).is_ok() && moved.recv_deadline(until).is_ok();
         if moved {
             let _ = thread.join();

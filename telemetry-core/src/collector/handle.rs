@@ -22,7 +22,7 @@ use super::report::Report;
 
 /// Takes metrics, events and spans, and sees to it that they reach the exporters.
 ///
-/// Clones are the same collector. When the last one that [`Builder::start`] led to is dropped, the collector
+/// Clones are the same collector. When the last one that [`Builder::start`](crate::Builder::start) led to is dropped, the collector
 /// is shut down with the deadline of its configuration.
 #[derive(Clone, Debug)]
 pub struct Collector {

@@ -1,6 +1,6 @@
 //! Exporters: where batches go.
 //!
-//! An [`Exporter`](crate::Exporter) is given one [`Batch`](crate::Batch) at a time, makes one attempt, and says how it ended. It never waits
+//! An [`Exporter`] is given one [`Batch`] at a time, makes one attempt, and says how it ended. It never waits
 //! between attempts, never retries and never starts threads for the pipeline: that is its worker's part.
 
 pub(crate) mod batch;
