@@ -4,6 +4,7 @@ mod allocations;
 mod budgets;
 mod case;
 mod compile;
+mod drain;
 mod e2e;
 mod encode;
 mod instr;
@@ -98,6 +99,10 @@ fn main() -> ExitCode {
             allocations::print(&cases, |e| child(&["allocations-one", e.op, e.who]));
         }
         ["allocations-one", op, who] => println!("{}", allocations::one(find(op, who, "1"))),
+        ["drain", exporters, rounds] => {
+            let number = |text: &str| text.parse().expect("a number");
+            println!("{}", drain::run(number(exporters), number(rounds)));
+        }
         ["memory"] => memory::print(),
         ["memory-one", kind] => println!("{}", memory::one(kind)),
         ["report", ref files @ ..] => print!("{}", report::markdown(files)),
@@ -106,7 +111,7 @@ fn main() -> ExitCode {
             eprintln!(
                 "             | instr [--base REV] [FILTER] | instr --lines [FILTER] | compile [ROUNDS] | memory"
             );
-            eprintln!("             | allocations [FILTER] | e2e ROUNDS | report FILE...");
+            eprintln!("             | allocations [FILTER] | drain EXPORTERS ROUNDS | e2e ROUNDS | report FILE...");
             eprintln!("groups of budgets: {}", budgets::groups().join(", "));
             return ExitCode::from(2);
         }
