@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::sync::{Mutex, RwLock, lock, read, write};
 
 /// A moment of one [`Clock`].
+#[doc(hidden)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick(u64);
 
@@ -72,6 +73,7 @@ impl Clock {
     }
 
     /// Now, in ticks.
+    #[doc(hidden)]
     #[inline]
     pub fn now(&self) -> Tick {
         match &self.source {
@@ -113,6 +115,7 @@ impl Clock {
     }
 
     /// The anchors set so far.
+    #[doc(hidden)]
     pub fn anchors(&self) -> Arc<Anchors> {
         read(&self.anchors).clone()
     }
@@ -186,6 +189,7 @@ pub(crate) fn deadline_in(from_now: Duration) -> Instant {
 }
 
 /// Pairs of tick and wall time, oldest first; the last few are kept.
+#[doc(hidden)]
 #[derive(Clone, Debug, Default)]
 pub struct Anchors(Vec<(Tick, u64)>);
 

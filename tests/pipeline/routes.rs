@@ -92,15 +92,23 @@ fn a_route_adds_tags_and_says_where_it_comes_from() {
         let of_all: Vec<String> = batch.resource().tags().iter().map(|(k, v)| format!("{k}={v}")).collect();
         let of_points =
             batch.metrics().flat_map(|m| m.tags().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>());
-        lines.send((of_all, of_points.collect::<Vec<_>>())).unwrap();
+        let _ = lines.send((of_all, of_points.collect::<Vec<_>>()));
     };
     let route = Route::new(exporter).tag("env", "prod").host_tag(HostTag::Named("box".into()));
     let collector = builder().tag("env", "test").tag("service.name", "shop").exporter(route).start().unwrap();
     collector.counter("c").with(&[("host", "own")]).inc();
-    assert!(collector.shutdown(SOON).is_complete());
+    collector.flush(SOON);
     let (of_all, of_points) = seen.recv().unwrap();
     assert_eq!(of_all, ["env=prod", "host=box", "service.name=shop"]);
     assert_eq!(of_points, ["env=prod", "host=own", "service.name=shop"], "a point's own host wins");
+    collector.record("by.hand", 1);
+    collector.flush(SOON);
+    let points: Vec<String> = seen.try_iter().flat_map(|(_, of_points)| of_points).collect();
+    assert!(
+        points.windows(3).any(|tags| tags == ["env=prod", "host=box", "service.name=shop"]),
+        "{points:?}"
+    );
+    assert!(collector.shutdown(SOON).is_complete());
     let machine = Route::new(Discard::new()).host_tag(HostTag::Auto);
     assert!(builder().exporter(machine).start().is_ok());
     let error = builder().exporter(Route::new(Discard::new()).tag("no key", "x")).start().unwrap_err();

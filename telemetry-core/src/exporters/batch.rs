@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::item::{EventRef, SpanRef};
+use super::recycler::{Origin, Recycler};
 use super::signal::Signal;
 use crate::clock::Anchors;
 use crate::metrics::{MetricRef, Snapshot};
@@ -44,11 +45,11 @@ impl Part {
     /// The parts of it that are to be kept.
     fn runs(&self, keeps: &mut impl FnMut(Item<'_>) -> bool) -> Vec<Self> {
         let keeps: Vec<bool> = match &*self.records {
-            Records::Spans(chunk, anchors) => {
+            Records::Spans(chunk, anchors, _) => {
                 let spans = chunk.spans_from(self.from, self.items);
                 spans.map(|record| keeps(Item::Span(SpanRef { record, anchors }))).collect()
             }
-            Records::Events(chunk, anchors) => {
+            Records::Events(chunk, anchors, _) => {
                 let events = chunk.events_from(self.from, self.items);
                 events.map(|record| keeps(Item::Event(EventRef { record, anchors }))).collect()
             }
@@ -76,15 +77,15 @@ impl Part {
         };
         let items = runs.iter().map(|run| run.items).sum();
         let (records, bytes) = match &*self.records {
-            Records::Spans(chunk, anchors) => {
+            Records::Spans(chunk, anchors, _) => {
                 let chunk = copy(chunk);
                 let bytes = chunk.capacity();
-                (Records::Spans(chunk, Arc::clone(anchors)), bytes)
+                (Records::Spans(chunk, Arc::clone(anchors), Origin::default()), bytes)
             }
-            Records::Events(chunk, anchors) => {
+            Records::Events(chunk, anchors, _) => {
                 let chunk = copy(chunk);
                 let bytes = chunk.capacity();
-                (Records::Events(chunk, Arc::clone(anchors)), bytes)
+                (Records::Events(chunk, Arc::clone(anchors), Origin::default()), bytes)
             }
             Records::Metrics(snapshot) => {
                 let of = |run: &Self| snapshot.metrics()[run.first..run.first + run.items].to_vec();
@@ -100,7 +101,7 @@ impl Part {
     fn take_first(&mut self, items: usize) -> Self {
         let first = Self { items, ..self.clone() };
         self.from = match &*self.records {
-            Records::Spans(chunk, _) | Records::Events(chunk, _) => chunk.skip(self.from, items),
+            Records::Spans(chunk, ..) | Records::Events(chunk, ..) => chunk.skip(self.from, items),
             Records::Metrics(_) => self.from,
         };
         self.first += items;
@@ -111,20 +112,44 @@ impl Part {
 
 #[derive(Debug)]
 enum Records {
-    Spans(Chunk, Arc<Anchors>),
-    Events(Chunk, Arc<Anchors>),
+    Spans(Chunk, Arc<Anchors>, Origin),
+    Events(Chunk, Arc<Anchors>, Origin),
     Metrics(Snapshot),
 }
 
+impl Drop for Records {
+    fn drop(&mut self) {
+        if let Self::Spans(chunk, _, origin) | Self::Events(chunk, _, origin) = self {
+            origin.take_back(std::mem::take(chunk));
+        }
+    }
+}
+
 impl Batch {
-    pub(crate) fn of_spans(chunk: Chunk, resource: Arc<Resource>, anchors: Arc<Anchors>) -> Self {
-        let (items, bytes) = (chunk.len(), chunk.capacity());
-        Self::new(Signal::Spans, resource, Records::Spans(chunk, anchors), items, bytes)
+    /// Spans or events, whose memory goes back to that recycler in the end.
+    pub(crate) fn of_records(
+        signal: Signal,
+        chunk: Chunk,
+        recycler: &Recycler,
+        resource: Arc<Resource>,
+        anchors: Arc<Anchors>,
+    ) -> Self {
+        let (items, bytes, origin) = (chunk.len(), chunk.capacity(), recycler.origin());
+        let records = match signal {
+            Signal::Events => Records::Events(chunk, anchors, origin),
+            _ => Records::Spans(chunk, anchors, origin),
+        };
+        Self::new(signal, resource, records, items, bytes)
     }
 
+    #[cfg(test)]
+    pub(crate) fn of_spans(chunk: Chunk, resource: Arc<Resource>, anchors: Arc<Anchors>) -> Self {
+        Self::of_records(Signal::Spans, chunk, &Recycler::default(), resource, anchors)
+    }
+
+    #[cfg(test)]
     pub(crate) fn of_events(chunk: Chunk, resource: Arc<Resource>, anchors: Arc<Anchors>) -> Self {
-        let (items, bytes) = (chunk.len(), chunk.capacity());
-        Self::new(Signal::Events, resource, Records::Events(chunk, anchors), items, bytes)
+        Self::of_records(Signal::Events, chunk, &Recycler::default(), resource, anchors)
     }
 
     pub(crate) fn of_metrics(snapshot: Snapshot, resource: Arc<Resource>) -> Self {
@@ -166,7 +191,7 @@ impl Batch {
     /// Its spans, in the order they ended on each thread.
     pub fn spans(&self) -> impl Iterator<Item = SpanRef<'_>> {
         self.parts.iter().flat_map(|part| {
-            let of = if let Records::Spans(chunk, anchors) = &*part.records {
+            let of = if let Records::Spans(chunk, anchors, _) = &*part.records {
                 Some((chunk, anchors))
             } else {
                 None
@@ -180,7 +205,7 @@ impl Batch {
     /// Its events, in the order they happened on each thread.
     pub fn events(&self) -> impl Iterator<Item = EventRef<'_>> {
         self.parts.iter().flat_map(|part| {
-            let of = if let Records::Events(chunk, anchors) = &*part.records {
+            let of = if let Records::Events(chunk, anchors, _) = &*part.records {
                 Some((chunk, anchors))
             } else {
                 None
@@ -194,9 +219,10 @@ impl Batch {
     /// Its data points, sorted by name and tags.
     pub fn metrics(&self) -> impl Iterator<Item = MetricRef<'_>> {
         self.parts.iter().flat_map(|part| {
-            let snapshot =
-                if let Records::Metrics(snapshot) = &*part.records { Some(snapshot) } else { None };
-            snapshot.into_iter().flat_map(Snapshot::iter).skip(part.first).take(part.items)
+            let all =
+                if let Records::Metrics(snapshot) = &*part.records { &snapshot.metrics()[..] } else { &[] };
+            let own = all.iter().skip(part.first).take(part.items);
+            own.map(|metric| MetricRef::new(metric, &self.resource))
         })
     }
 

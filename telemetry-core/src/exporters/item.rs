@@ -3,7 +3,7 @@
 use tracing_core::{Level, Metadata};
 
 use crate::clock::{Anchors, Tick};
-use crate::model::record::{EventRecord, Site, SpanRecord, Time};
+use crate::model::record::{EventRecord, FieldKey, RawValue, Site, SpanRecord, Time};
 use crate::model::{Event, Span, SpanContext, SpanId, SpanKind, StatusRef, Text, TraceId, Value, ValueRef};
 
 fn unix(time: Time, anchors: &Anchors) -> u64 {
@@ -200,6 +200,12 @@ macro_rules! of_both {
                     Site::Static(meta) => Some(meta),
                     Site::Inline { .. } => None,
                 }
+            }
+
+            /// Names and values as they stand in the record: a field of the call site by its index, texts as bytes. For encoders
+            /// that write what is constant of a call site once. Of an event the message is among them.
+            pub fn keyed_fields(&self) -> impl Iterator<Item = (FieldKey<'a>, RawValue<'a>)> + use<'a> {
+                self.record.fields.keyed()
             }
 
             /// The value of one field.

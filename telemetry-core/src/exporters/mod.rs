@@ -19,10 +19,12 @@ mod item;
 #[cfg(feature = "file")]
 mod json;
 pub(crate) mod protocol;
+mod recycler;
 mod report;
 mod route;
 pub(crate) mod signal;
 
+pub use crate::model::record::{FieldKey, RawValue};
 pub(crate) use batch::Batch;
 #[cfg(feature = "console")]
 pub use console::{Console, Stream};
@@ -41,6 +43,7 @@ pub use item::{EventRef, SpanRef};
 pub(crate) use protocol::Limits;
 #[cfg(any(feature = "net", test))]
 pub(crate) use protocol::Protocol;
+pub(crate) use recycler::Recycler;
 pub use report::{ExportReport, NextAttempt};
 pub use route::{HostTag, Route};
 pub(crate) use route::{Target, Terms};

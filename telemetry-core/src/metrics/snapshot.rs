@@ -66,6 +66,11 @@ pub struct MetricRef<'a> {
 }
 
 impl<'a> MetricRef<'a> {
+    /// With these global tags.
+    pub(crate) fn new(metric: &'a Metric, resource: &'a Resource) -> Self {
+        Self { metric, resource }
+    }
+
     /// Dotted and lower-case.
     pub fn name(&self) -> &'a str {
         &self.metric.identity.name

@@ -13,7 +13,7 @@ use super::ledger::{Account, Ledger, Reason};
 use super::pool::Pool;
 use super::thread_buffer::{Booked, ThreadBuffer};
 use crate::diagnostics::warn;
-use crate::exporters::Signal;
+use crate::exporters::{Recycler, Signal};
 use crate::model::Metric;
 use crate::model::record::Chunk;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -31,6 +31,7 @@ pub(crate) struct Buffers {
     id: u64,
     threads: Mutex<Vec<Arc<ThreadBuffer>>>,
     pool: Pool,
+    recycler: Recycler,
     points: Mutex<Points>,
     max_point_bytes: usize,
     /// Spans and events of threads that telemetry looks away from, since the dispatcher last looked.
@@ -89,6 +90,7 @@ impl Buffers {
             id: NEXT.fetch_add(1, Relaxed),
             threads: Mutex::default(),
             pool: Pool::new(max_bytes, patience),
+            recycler: Recycler::default(),
             points: Mutex::default(),
             max_point_bytes: max_bytes / 4,
             suppressed: Default::default(),
@@ -101,6 +103,10 @@ impl Buffers {
             step: (wake_at / 64).max(1),
             wake: Box::new(wake),
         }
+    }
+
+    pub(super) fn recycler(&self) -> &Recycler {
+        &self.recycler
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -177,7 +183,7 @@ impl Buffers {
                 let blocks = &mut taken.blocks[i];
                 let (mut kept, mut read) = (0, 0);
                 for block in blocks.iter() {
-                    let Some(items) = collected.take(i, block) else {
+                    let Some(items) = collected.take(i, block, &self.recycler) else {
                         is_left = true;
                         break;
                     };
@@ -304,7 +310,7 @@ impl Collected {
     }
 
     /// Takes what is in a block; none where there is no room for that.
-    fn take(&mut self, signal: usize, block: &Block) -> Option<usize> {
+    fn take(&mut self, signal: usize, block: &Block, recycler: &Recycler) -> Option<usize> {
         let bytes = block.unread_bytes();
         if bytes == 0 {
             return Some(0);
@@ -318,7 +324,7 @@ impl Collected {
         if chunks.last().is_none_or(|last| !last.has_room(bytes)) {
             // What is made here for more than will come would weigh on the lanes.
             let most = self.waiting[signal].min(self.room[signal]).min(BATCH);
-            chunks.push(Chunk::with_capacity(most.max(bytes)));
+            chunks.push(recycler.chunk(most.max(bytes)));
         }
         self.room[signal] = self.room[signal].saturating_sub(bytes);
         self.waiting[signal] = self.waiting[signal].saturating_sub(bytes);

@@ -196,12 +196,12 @@ impl Dispatcher {
             let room = if is_last { [usize::MAX; 2] } else { self.room() };
             let collected = self.buffers.collect(&mut self.books.lock(), room);
             let anchors = self.clock.anchors();
-            let [spans, events] = collected.chunks;
-            for chunk in spans {
-                self.dispatch(&Batch::of_spans(chunk, Arc::clone(&self.resource), Arc::clone(&anchors)));
-            }
-            for chunk in events {
-                self.dispatch(&Batch::of_events(chunk, Arc::clone(&self.resource), Arc::clone(&anchors)));
+            for (signal, chunks) in [Signal::Spans, Signal::Events].into_iter().zip(collected.chunks) {
+                for chunk in chunks {
+                    let (resource, anchors) = (Arc::clone(&self.resource), Arc::clone(&anchors));
+                    let recycler = self.buffers.recycler();
+                    self.dispatch(&Batch::of_records(signal, chunk, recycler, resource, anchors));
+                }
             }
             if !collected.points.is_empty() {
                 let snapshot = Snapshot::new(collected.points, Arc::clone(&self.resource));

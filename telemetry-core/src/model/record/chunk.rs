@@ -32,6 +32,13 @@ impl Chunk {
         Self { bytes: Vec::with_capacity(bytes), sites: Vec::with_capacity(bytes / 64), items: 0 }
     }
 
+    /// The same memory without records.
+    pub fn emptied(mut self) -> Self {
+        self.bytes.clear();
+        self.sites.clear();
+        Self { items: 0, ..self }
+    }
+
     /// Whether records of so many bytes fit into the memory it has.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.bytes.capacity() - self.bytes.len() >= bytes

@@ -13,35 +13,97 @@ pub struct Fields<'a> {
     pub(super) site: Option<&'static Metadata<'static>>,
 }
 
+/// How a record names a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FieldKey<'a> {
+    /// Which of the fields of its call site it is.
+    Index(usize),
+    /// A name of its own.
+    Name(&'a str),
+}
+
+/// The value of a field, as it stands in a record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum RawValue<'a> {
+    /// A boolean.
+    Bool(bool),
+    /// A whole number.
+    U64(u64),
+    /// A whole number that may be below 0.
+    I64(i64),
+    /// A number.
+    F64(f64),
+    /// A text in UTF-8, which nobody has checked again.
+    Text(&'a [u8]),
+}
+
 impl<'a> Fields<'a> {
     /// Names and values, in the order they were recorded.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, ValueRef<'a>)> + use<'a> {
-        RawFields { bytes: Cursor(self.bytes), site: self.site }.map(|(key, value, _)| (key, value))
+        RawFields { keyed: Keyed(Cursor(self.bytes)), site: self.site }.map(|(key, value, _)| (key, value))
+    }
+
+    /// The same as they stand in the record: what is constant of a call site is not looked up, and no text is checked.
+    pub fn keyed(&self) -> impl Iterator<Item = (FieldKey<'a>, RawValue<'a>)> + use<'a> {
+        Keyed(Cursor(self.bytes))
+    }
+}
+
+/// Walks fields as they stand in a record.
+#[derive(Clone)]
+struct Keyed<'a>(Cursor<'a>);
+
+impl<'a> Keyed<'a> {
+    /// A text of so many bytes.
+    fn text(&mut self, len: usize) -> &'a [u8] {
+        let text = self.0.bytes(len);
+        self.0.bytes(len.next_multiple_of(8) - len);
+        text
+    }
+
+    /// Key, tag, the length of a text, and a boolean.
+    fn head(&mut self) -> (u8, u8, usize, bool) {
+        let [key, tag, low, high, first, ..] = self.0.take::<8>();
+        (key, tag, usize::from(u16::from_le_bytes([low, high])), first != 0)
+    }
+}
+
+impl<'a> Iterator for Keyed<'a> {
+    type Item = (FieldKey<'a>, RawValue<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.0.is_empty() {
+            return None;
+        }
+        let (mut index, mut tag, mut len, mut is) = self.head();
+        let mut name = "";
+        if tag == NAME {
+            name = std::str::from_utf8(self.text(len)).unwrap_or_default();
+            (index, tag, len, is) = self.head();
+        }
+        let key = if index == NAMED { FieldKey::Name(name) } else { FieldKey::Index(usize::from(index)) };
+        let value = match tag {
+            STR | STR_CUT => RawValue::Text(self.text(len)),
+            U64 => RawValue::U64(self.0.u64()),
+            I64 => RawValue::I64(self.0.u64().cast_signed()),
+            F64 => RawValue::F64(f64::from_bits(self.0.u64())),
+            _ => RawValue::Bool(is),
+        };
+        Some((key, value))
     }
 }
 
 #[derive(Clone)]
 pub(super) struct RawFields<'a> {
-    bytes: Cursor<'a>,
+    keyed: Keyed<'a>,
     site: Option<&'static Metadata<'static>>,
 }
 
 impl<'a> RawFields<'a> {
     pub(super) fn new(bytes: &'a [u8], site: &'static Metadata<'static>) -> Self {
-        Self { bytes: Cursor(bytes), site: Some(site) }
-    }
-
-    /// A text of so many bytes.
-    fn text(&mut self, len: usize) -> &'a str {
-        let text = self.bytes.bytes(len);
-        self.bytes.bytes(len.next_multiple_of(8) - len);
-        std::str::from_utf8(text).unwrap_or_default()
-    }
-
-    /// Key, tag, the length of a text, and a boolean.
-    fn head(&mut self) -> (u8, u8, usize, bool) {
-        let [key, tag, low, high, first, ..] = self.bytes.take::<8>();
-        (key, tag, usize::from(u16::from_le_bytes([low, high])), first != 0)
+        Self { keyed: Keyed(Cursor(bytes)), site: Some(site) }
     }
 }
 
@@ -50,27 +112,22 @@ impl<'a> Iterator for RawFields<'a> {
     type Item = (&'a str, ValueRef<'a>, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let start = self.bytes.0;
-        if start.is_empty() {
-            return None;
-        }
-        let (mut index, mut tag, mut len, mut is) = self.head();
-        let mut name = "";
-        if tag == NAME {
-            name = self.text(len);
-            (index, tag, len, is) = self.head();
-        }
-        if index != NAMED {
-            let field = self.site.and_then(|meta| meta.fields().iter().nth(usize::from(index)));
-            name = field.map_or("", |field| field.name().strip_prefix("r#").unwrap_or(field.name()));
-        }
-        let value = match tag {
-            STR | STR_CUT => ValueRef::Str(self.text(len)),
-            U64 => ValueRef::U64(self.bytes.u64()),
-            I64 => ValueRef::I64(self.bytes.u64().cast_signed()),
-            F64 => ValueRef::F64(f64::from_bits(self.bytes.u64())),
-            _ => ValueRef::Bool(is),
+        let start = self.keyed.0.0;
+        let (key, value) = self.keyed.next()?;
+        let name = match key {
+            FieldKey::Name(name) => name,
+            FieldKey::Index(index) => {
+                let field = self.site.and_then(|meta| meta.fields().iter().nth(index));
+                field.map_or("", |field| field.name().strip_prefix("r#").unwrap_or(field.name()))
+            }
         };
-        Some((name, value, &start[..start.len() - self.bytes.0.len()]))
+        let value = match value {
+            RawValue::Bool(is) => ValueRef::Bool(is),
+            RawValue::U64(n) => ValueRef::U64(n),
+            RawValue::I64(n) => ValueRef::I64(n),
+            RawValue::F64(x) => ValueRef::F64(x),
+            RawValue::Text(text) => ValueRef::Str(std::str::from_utf8(text).unwrap_or_default()),
+        };
+        Some((name, value, &start[..start.len() - self.keyed.0.0.len()]))
     }
 }

@@ -69,6 +69,18 @@ proptest! {
             let out: Vec<(&str, ValueRef<'_>)> = record.fields.iter().collect();
             let want: Vec<(&str, ValueRef<'_>)> = fields.iter().map(|(k, v)| (k.as_str(), v.as_ref())).collect();
             prop_assert_eq!(out, want);
+            let keyed = record.fields.keyed().zip(fields).all(|((key, value), (name, want))| {
+                let is_same = match (value, want) {
+                    (RawValue::Bool(a), Value::Bool(b)) => a == *b,
+                    (RawValue::U64(a), Value::U64(b)) => a == *b,
+                    (RawValue::I64(a), Value::I64(b)) => a == *b,
+                    (RawValue::F64(a), Value::F64(b)) => a.to_bits() == b.to_bits(),
+                    (RawValue::Text(a), Value::Str(b)) => a == b.as_bytes(),
+                    _ => false,
+                };
+                key == FieldKey::Name(name) && is_same
+            });
+            prop_assert!(keyed && record.fields.keyed().count() == fields.len());
         }
         prop_assert_eq!(read.len(), twice.len());
     }
@@ -119,4 +131,56 @@ fn a_field_that_no_byte_can_number_is_counted() {
         buf.push_fmt(Key::Index(index), format_args!("x"));
     }
     assert_eq!((Fields { bytes: &buf.bytes(), site: None }.iter().count(), buf.cut()), (4, 4));
+}
+
+proptest! {
+    /// From any record on the same records follow, also in a copy of them.
+    #[test]
+    fn a_part_of_a_chunk_is_read_from_where_it_begins(many in 1..40_usize, from in 0..40_usize, items in 0..40_usize) {
+        let mut chunk = Chunk::default();
+        for n in 0..many {
+            let mut fields = FieldBuf::new();
+            (0..n % 4).for_each(|i| fields.push(Key::Name("some.name"), ValueRef::U64(i as u64)));
+            let site = if n % 3 == 0 {
+                Site::Inline { name: "n", target: "t", level: Level::INFO }
+            } else {
+                Site::Static(metadata())
+            };
+            let head = EventHead { trace_id: None, span_id: None, sampled: false, time: Time::Unix(n as u64), site, cut: 0 };
+            chunk.push_event(&head, &fields);
+        }
+        let from = from.min(many);
+        let items = items.min(many - from);
+        let mark = chunk.skip(Mark::default(), from);
+        let times = |chunk: &Chunk, mark, items| -> Vec<(Time, bool, usize)> {
+            let of = |event: EventRecord<'_>| {
+                (event.head.time, matches!(event.head.site, Site::Static(_)), event.fields.iter().count())
+            };
+            chunk.events_from(mark, items).map(of).collect()
+        };
+        let all = times(&chunk, Mark::default(), many);
+        prop_assert_eq!(times(&chunk, mark, items), &all[from..from + items]);
+        let mut copy = Chunk::default();
+        copy.copy(&chunk, mark, items);
+        copy.copy(&chunk, Mark::default(), 1);
+        let want: Vec<_> = all[from..from + items].iter().chain(&all[..1]).copied().collect();
+        prop_assert_eq!(times(&copy, Mark::default(), items + 1), want);
+    }
+}
+
+/// Of some call site.
+fn metadata() -> &'static tracing_core::Metadata<'static> {
+    struct Nobody;
+    static NOBODY: Nobody = Nobody;
+    static METADATA: tracing_core::Metadata<'static> = tracing_core::metadata! {
+        name: "work", target: "test", level: Level::INFO, fields: &["a"], callsite: &NOBODY,
+        kind: tracing_core::Kind::EVENT
+    };
+    impl tracing_core::Callsite for Nobody {
+        fn set_interest(&self, _: tracing_core::Interest) {}
+        fn metadata(&self) -> &tracing_core::Metadata<'_> {
+            &METADATA
+        }
+    }
+    &METADATA
 }
