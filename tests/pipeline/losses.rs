@@ -151,3 +151,25 @@ fn a_flush_keeps_its_deadline_whatever_goes_on() {
     door.open();
     assert!(collector.shutdown(SOON).is_complete());
 }
+
+#[telemetry_layer::count_me]
+fn counted() {}
+
+#[test]
+#[ignore = "run by the test of what it says"]
+fn is_set_up_by_half() {
+    let collector = builder().start().unwrap();
+    let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
+    tracing::subscriber::with_default(subscriber, || tracing::info_span!("work").in_scope(counted));
+    drop(collector);
+    let guard = builder().install().unwrap();
+    counted();
+    drop(guard);
+}
+
+#[test]
+fn a_set_up_by_half_is_said() {
+    let said = said_by("losses::is_set_up_by_half");
+    assert!(said.contains("attributes and instruments feed nobody"), "{said}");
+    assert!(said.contains("what was recorded went nowhere"), "{said}");
+}

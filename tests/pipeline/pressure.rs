@@ -132,3 +132,32 @@ fn a_flush_and_a_shutdown_work_while_an_exporter_presses() {
     assert_eq!(fast.discarded(Signal::Spans) + lost(&collector), 15_000, "{}", collector.ledger());
     door.open();
 }
+
+#[test]
+fn a_server_that_says_everything_fits_into_what_may_wait_by_default() {
+    // A tonic server at TRACE: 684,027 items while its exporter was away.
+    let door = Door::default();
+    let away = door.clone();
+    let exporter = move |batch: &Batch| {
+        if batch.signal() != Signal::Metrics {
+            away.pass();
+        }
+    };
+    let collector = Collector::builder().ignore_env().buffer_size(10_000).exporter(exporter).start().unwrap();
+    let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
+    tracing::subscriber::with_default(subscriber, || {
+        for n in 0..342_000_u32 {
+            let span = tracing::trace_span!("poll", id = n, state = "open");
+            span.in_scope(|| tracing::trace!(frame = n, len = 16_384_u32, "received DATA"));
+            // As fast as the dispatcher takes them, which on a busy machine is what a server's network does.
+            while n % 5_000 == 0 && collector.ledger().signal(Signal::Spans).held > 20_000 {
+                std::thread::yield_now();
+            }
+        }
+    });
+    door.open();
+    let report = collector.shutdown(Duration::from_mins(1));
+    assert!(report.is_complete(), "{report}");
+    let (spans, events) = (report.ledger().signal(Signal::Spans), report.ledger().signal(Signal::Events));
+    assert_eq!((spans.dispatched, events.dispatched), (342_000, 342_000));
+}

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::engine::Engine;
@@ -14,8 +15,17 @@ thread_local! {
     static SCOPED: RefCell<Option<ManuallyDrop<Arc<Engine>>>> = const { RefCell::new(None) };
 }
 
+/// Some thread has had a current collector.
+static EVER: AtomicBool = AtomicBool::new(false);
+
+/// Whether no thread has ever had a current collector: attributes and instruments feed nobody.
+pub(super) fn is_never() -> bool {
+    !EVER.load(Relaxed)
+}
+
 /// Makes it the global one; false if there is one already.
 pub(super) fn install(engine: &Arc<Engine>) -> bool {
+    EVER.store(true, Relaxed);
     GLOBAL.set(Arc::clone(engine)).is_ok()
 }
 
@@ -73,6 +83,7 @@ pub(super) fn scoped<R>(engine: &Arc<Engine>, f: impl FnOnce() -> R) -> R {
             drop(mine.map(ManuallyDrop::into_inner));
         }
     }
+    EVER.store(true, Relaxed);
     let mine = ManuallyDrop::new(Arc::clone(engine));
     let _back = Back(SCOPED.with(|s| s.borrow_mut().replace(mine)));
     page::forget_current();

@@ -110,11 +110,11 @@ impl Engine {
         let resource = self.resource_of(&terms)?;
         let number = self.books.add_exporter(&hello.name);
         let name = self.books.name(number);
-        // Spans are many and large: half of the memory is theirs.
+        // Spans and events share theirs: which of them are many differs from program to program.
         let eighth = self.config.exporter_bytes / 8;
         let wake = self.commands.clone();
         let wake = move || drop(wake.send(Command::Wake));
-        let lanes = Arc::new(Lanes::new([4 * eighth, 3 * eighth, eighth], wake));
+        let lanes = Arc::new(Lanes::new([7 * eighth, eighth], wake));
         let watched = Arc::downgrade(&lanes);
         self.clock.on_move(move || watched.upgrade().map(|lanes| lanes.wake()).is_some());
         let complaints = Arc::new(Complaints::of(format!("exporter {name}")));
@@ -201,6 +201,16 @@ impl Engine {
         let tags = tags.or(self.resource.tags());
         let resource = Resource::new(tags, self.resource.service_name().to_owned());
         Ok(Arc::new(resource.map_err(|e| Error::config("tag", "", e))?))
+    }
+
+    /// Whether something was recorded and nobody takes it.
+    pub(super) fn goes_nowhere(&self) -> bool {
+        let is_recorded =
+            |ledger: &Ledger| Signal::EACH.iter().any(|signal| ledger.signal(*signal).recorded > 0);
+        self.config.enabled
+            && lock(&self.exporters).is_empty()
+            && lock(&self.readers).is_empty()
+            && (is_recorded(&self.ledger()) || !self.table.read().is_empty())
     }
 
     /// Pauses an exporter, or lets it go on. False where there is none of that name.

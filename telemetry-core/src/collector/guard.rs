@@ -40,10 +40,18 @@ impl Deref for Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let first = !self.collector.engine.closed.load(std::sync::atomic::Ordering::Relaxed);
+        let engine = &self.collector.engine;
+        let first = !engine.closed.load(std::sync::atomic::Ordering::Relaxed);
+        let goes_nowhere = first && engine.goes_nowhere();
         let report = self.collector.shutdown(self.collector.config().shutdown_timeout);
         if first && (report.ledger().lost() > 0 || !report.is_complete()) {
             diagnostics::warn_report(format_args!("{} items were lost\n{report}", report.ledger().lost()));
+        }
+        if goes_nowhere {
+            diagnostics::warn(format_args!(
+                "what was recorded went nowhere: the collector had no exporter and no reader. Name one in code \
+                 (`.endpoint(\"console:\")`) or in TELEMETRY_EXPORT_ENDPOINTS"
+            ));
         }
         // The program may end now.
         diagnostics::flush(SOON);

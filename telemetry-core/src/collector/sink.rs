@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use tracing_core::Level;
 
+#[cfg(feature = "catalogue")]
+use super::current;
 use super::engine::Engine;
 use super::handle::Collector;
 use crate::clock::Clock;
+#[cfg(feature = "catalogue")]
+use crate::diagnostics::warn_once;
 use crate::exporters::Signal;
 use crate::metrics::{CellKind, Site};
 use crate::model::Number;
@@ -48,6 +52,14 @@ impl Sink {
 
     /// With what this thread records for the layer.
     pub fn writer(&self) -> Writer {
+        // Once a thread, and only where there are attributes: half of the set-up is not there.
+        #[cfg(feature = "catalogue")]
+        if current::is_never() && crate::metrics::catalogue::is_any() {
+            warn_once(format_args!(
+                "spans are recorded, but attributes and instruments feed nobody: no collector was made current. Call \
+                 `install()` on it, or run inside of `collector.scoped(..)`"
+            ));
+        }
         Writer::new(&self.0.buffers)
     }
 

@@ -231,6 +231,11 @@ pub fn catalogue() -> Vec<StaticMetric> {
     all
 }
 
+/// Whether there is any.
+pub(crate) fn is_any() -> bool {
+    sites().next().is_some() || functions().next().is_some()
+}
+
 impl Table {
     /// Makes the series of all static counters and histograms whose tags are known: they stand at 0 from now on.
     pub(crate) fn begin_static(&self) {

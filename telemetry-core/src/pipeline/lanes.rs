@@ -18,8 +18,8 @@ use crate::sync::{Condvar, Mutex, lock};
 pub(crate) struct Lanes {
     state: Mutex<State>,
     changed: Condvar,
-    /// Bytes that may wait, by signal.
-    max: [usize; 3],
+    /// Bytes of spans and events together that may wait, and of metrics.
+    max: [usize; 2],
     /// Tells the dispatcher that there is room again.
     room: Box<dyn Fn() + Send + Sync>,
 }
@@ -75,6 +75,20 @@ pub(crate) struct Waiting {
     pub(crate) since: Tick,
 }
 
+/// These share their memory.
+const SHARED: [usize; 2] = [Signal::Spans as usize, Signal::Events as usize];
+
+impl State {
+    /// Bytes that wait of all that shares its memory with a signal.
+    fn used(&self, signal: usize) -> usize {
+        if SHARED.contains(&signal) {
+            SHARED.iter().map(|i| self.bytes[*i]).sum()
+        } else {
+            self.bytes[signal]
+        }
+    }
+}
+
 impl std::fmt::Debug for Lanes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lanes").field("max", &self.max).finish_non_exhaustive()
@@ -83,7 +97,7 @@ impl std::fmt::Debug for Lanes {
 
 impl Lanes {
     /// `room` is called when a lane is half empty again of which the dispatcher [wanted room](Self::want_room).
-    pub(crate) fn new(max: [usize; 3], room: impl Fn() + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(max: [usize; 2], room: impl Fn() + Send + Sync + 'static) -> Self {
         Self { state: Mutex::default(), changed: Condvar::new(), max, room: Box::new(room) }
     }
 
@@ -101,13 +115,19 @@ impl Lanes {
                 state.bytes[signal] -= older.iter().map(|old| old.batch.bytes()).sum::<usize>();
                 gone.superseded = older;
             }
-            while !lane.is_empty() && state.bytes[signal] + size > self.max[signal] {
-                let oldest = lane.pop_front();
-                state.bytes[signal] -= oldest.as_ref().map_or(0, |oldest| oldest.batch.bytes());
-                gone.oldest.extend(oldest);
+            // Its own kind goes first.
+            let own = std::iter::once(signal);
+            let others = SHARED.into_iter().filter(|other| signal != *other && SHARED.contains(&signal));
+            for from in own.chain(others) {
+                while state.used(signal) + size > self.max(parcel.batch.signal())
+                    && let Some(oldest) = state.waiting[from].pop_front()
+                {
+                    state.bytes[from] -= oldest.batch.bytes();
+                    gone.oldest.push(oldest);
+                }
             }
             state.bytes[signal] += size;
-            lane.push_back(parcel);
+            state.waiting[signal].push_back(parcel);
         });
         gone
     }
@@ -123,7 +143,7 @@ impl Lanes {
 
     /// So many more bytes fit without anything having to go.
     pub(crate) fn room(&self, signal: Signal) -> usize {
-        self.max[signal as usize].saturating_sub(lock(&self.state).bytes[signal as usize])
+        self.max(signal).saturating_sub(lock(&self.state).used(signal as usize))
     }
 
     /// Whether nothing of that signal waits.
@@ -131,9 +151,9 @@ impl Lanes {
         lock(&self.state).waiting[signal as usize].is_empty()
     }
 
-    /// So many bytes may wait.
+    /// So many bytes may wait; of spans and events together.
     pub(crate) fn max(&self, signal: Signal) -> usize {
-        self.max[signal as usize]
+        self.max[usize::from(signal == Signal::Metrics)]
     }
 
     /// The dispatcher waits until the worker has taken so much that the lanes of spans and events are half empty; whether it
@@ -145,16 +165,14 @@ impl Lanes {
     }
 
     fn is_half_empty(&self, state: &State) -> bool {
-        [Signal::Spans, Signal::Events]
-            .into_iter()
-            .all(|signal| state.bytes[signal as usize] <= self.max[signal as usize] / 2)
+        state.used(Signal::Spans as usize) <= self.max(Signal::Spans) / 2
     }
 
     /// Of all that waits as much as one request may hold, and at least one item.
     pub(crate) fn take(&self, signal: Signal, items: usize, bytes: usize) -> Option<Parcel> {
-        let (signal, mut state) = (signal as usize, lock(&self.state));
+        let (max, signal, mut state) = (self.max(signal), signal as usize, lock(&self.state));
         let (head, out) = (state.waiting[signal].front()?.batch.bytes(), state.out[signal]);
-        if out > 0 && out + head.min(bytes) > self.max[signal] {
+        if out > 0 && out + head.min(bytes) > max {
             return None;
         }
         let lane = &mut state.waiting[signal];

@@ -159,8 +159,9 @@ impl Output {
                 return most;
             }
             // What is collected weighs a little more than its records, and blocks are taken whole.
-            let room = (self.lanes.room(signal) / 4 * 3).min(most);
-            if room < BLOCK.max(most / 4).min(most / 4 * 3) { 0 } else { room }
+            // Spans and events share what there is.
+            let room = (self.lanes.room(signal) / 8 * 3).min(most);
+            if room < BLOCK.max(most / 8).min(most / 4) { 0 } else { room }
         });
         let is_full = room.contains(&0);
         self.keeping_up = match self.keeping_up {

@@ -123,7 +123,7 @@ fn what_is_put_into_a_lane_is_taken_out_or_driven_out_once() {
     check(|| {
         let books = books();
         let size = spans(1..4).bytes();
-        let lanes = Arc::new(Lanes::new([2 * size; 3], || ()));
+        let lanes = Arc::new(Lanes::new([2 * size; 2], || ()));
         let worker = thread::spawn({
             let lanes = Arc::clone(&lanes);
             move || {

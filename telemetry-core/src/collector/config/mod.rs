@@ -93,7 +93,7 @@ pub struct Config {
     /// that panic never do. A route can say otherwise ([`Route::back_pressure`](crate::exporters::Route::back_pressure)).
     #[cfg_attr(feature = "serde", serde(rename = "back_pressure_ms", with = "some_millis"))]
     pub back_pressure: Option<Duration>,
-    /// Memory for batches that wait for one exporter: half of it for spans, three eighths for events, an eighth for metrics.
+    /// Memory for batches that wait for one exporter: an eighth of it for metrics, the rest for spans and events.
     pub exporter_bytes: usize,
     /// What telemetry exports of itself, beside what the program measures.
     pub self_metrics: SelfMetrics,

@@ -27,7 +27,7 @@ impl Stage {
     }
 
     fn with_room(pace: Pace, bytes: usize) -> Self {
-        let (books, lanes) = (Arc::new(Books::default()), Arc::new(Lanes::new([bytes; 3], || ())));
+        let (books, lanes) = (Arc::new(Books::default()), Arc::new(Lanes::new([bytes; 2], || ())));
         books.add_exporter("it");
         let now = Tick::default().plus(SECOND);
         // Without jitter: the whole of the bound.
