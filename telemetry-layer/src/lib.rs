@@ -258,7 +258,11 @@ pub use telemetry_core::{
 pub use telemetry_macros::{count, count_me, gauge, histogram, record, time, time_me};
 
 /// What most programs need: `use telemetry_layer::prelude::*;`.
+///
+/// `gauge` and `histogram` are each a function (`gauge("queue.depth")`) and, with the feature `macros`, a macro
+/// (`gauge!(...)`).
 pub mod prelude {
+    pub use crate::exporters::Route;
     pub use crate::{
         Batch, Collector, Delivery, ExportError, Exporter, Signal, SpanExt, TelemetryLayer, counter, gauge,
         histogram, meter, timer, up_down_counter,
