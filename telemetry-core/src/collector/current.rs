@@ -19,6 +19,7 @@ thread_local! {
 static EVER: AtomicBool = AtomicBool::new(false);
 
 /// Whether no thread has ever had a current collector: attributes and instruments feed nobody.
+#[cfg(feature = "catalogue")]
 pub(super) fn is_never() -> bool {
     !EVER.load(Relaxed)
 }

@@ -3,11 +3,14 @@
 
 use crate::{json, median};
 use std::time::Duration;
-use telemetry_layer::{Batch, Collector, TelemetryLayer};
+use telemetry_layer::exporters::{Filter, Route};
+use telemetry_layer::{Batch, Builder, Collector, Delivery, ExportError, TelemetryLayer};
 use tracing_subscriber::layer::SubscriberExt;
 
 const SPANS: u64 = 1_000_000;
 const LONG: Duration = Duration::from_secs(60);
+/// For exporters of which some never get rid of what they have.
+const SHORT: Duration = Duration::from_secs(1);
 
 fn cpu(clock: libc::clockid_t) -> f64 {
     // SAFETY: all zeros is a valid `timespec`, and the call only writes to it.
@@ -23,12 +26,52 @@ fn kib(key: &str) -> u64 {
     status.lines().find(|l| l.starts_with(key)).unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
+/// What may wait for each exporter in [`run_kinds`].
+const LANES: usize = 8 << 20;
+
 /// So many exporters, and rounds of a million spans of 4 fields each.
 pub fn run(exporters: usize, rounds: usize) -> serde_json::Value {
     let mut builder = Collector::builder().ignore_env();
     for _ in 0..exporters {
         builder = builder.exporter(|batch: &Batch| _ = std::hint::black_box(batch.len()));
     }
+    measure(exporters, builder, rounds, false)
+}
+
+/// The same with an event beside each span and exporters of eight kinds, most of which fail.
+pub fn run_kinds(rounds: usize) -> serde_json::Value {
+    let in_turn = |mut end: Box<dyn FnMut(u64, &Batch) -> Result<Delivery, ExportError> + Send>| {
+        let mut calls = 0;
+        Route::new(move |batch: &Batch| {
+            calls += 1;
+            end(calls, batch)
+        })
+    };
+    let slow = |batch: &Batch| {
+        std::thread::sleep(Duration::from_millis(50));
+        _ = std::hint::black_box(batch.len());
+    };
+    let builder = Collector::builder()
+        .ignore_env()
+        .configure(|config| config.exporter_bytes = LANES)
+        .on_export(|_| ())
+        .exporter(|batch: &Batch| _ = std::hint::black_box(batch.len()))
+        .exporter(slow)
+        .exporter(in_turn(Box::new(|_, _| Err(ExportError::retry("away")))))
+        .exporter(in_turn(Box::new(
+            |n, _| if n % 2 == 0 { Ok(Delivery::all()) } else { Err(ExportError::never("bad")) },
+        )))
+        .exporter(in_turn(Box::new(|_, batch| Ok(Delivery::partial(batch.len() / 2, "half of it")))))
+        .exporter(in_turn(Box::new(|_, batch| match batch.len() {
+            ..=100 => Ok(Delivery::all()),
+            _ => Err(ExportError::too_large("over 100 items")),
+        })))
+        .exporter(in_turn(Box::new(|n, _| if n % 5 == 0 { panic!("each fifth") } else { Ok(Delivery::all()) })))
+        .exporter(Route::new(|_: &Batch| ()).only(Filter::new().names(["work"])).rate_limit(10_000.0));
+    measure(8, builder, rounds, true)
+}
+
+fn measure(exporters: usize, builder: Builder, rounds: usize, events: bool) -> serde_json::Value {
     let collector = builder.start().unwrap();
     let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
     let (begin, mut each) = (kib("VmRSS:"), vec![]);
@@ -37,13 +80,16 @@ pub fn run(exporters: usize, rounds: usize) -> serde_json::Value {
             let (own, all) = (cpu(libc::CLOCK_THREAD_CPUTIME_ID), cpu(libc::CLOCK_PROCESS_CPUTIME_ID));
             for i in 0..SPANS {
                 drop(tracing::info_span!("work", user = i, size = 7i64, path = "/api/items", cached = true).entered());
+                if events {
+                    tracing::info!(user = i, "done");
+                }
             }
-            collector.flush(LONG);
+            collector.flush(if events { SHORT } else { LONG });
             let own = cpu(libc::CLOCK_THREAD_CPUTIME_ID) - own;
             each.push((cpu(libc::CLOCK_PROCESS_CPUTIME_ID) - all - own) / SPANS as f64);
         }
     });
-    let report = collector.shutdown(LONG);
+    let report = collector.shutdown(if events { SHORT } else { LONG });
     assert!(report.ledger().balances(), "{report}");
     json!({
         "exporters": exporters,

@@ -99,6 +99,7 @@ fn main() -> ExitCode {
             allocations::print(&cases, |e| child(&["allocations-one", e.op, e.who]));
         }
         ["allocations-one", op, who] => println!("{}", allocations::one(find(op, who, "1"))),
+        ["drain", "kinds", rounds] => println!("{}", drain::run_kinds(rounds.parse().expect("a number"))),
         ["drain", exporters, rounds] => {
             let number = |text: &str| text.parse().expect("a number");
             println!("{}", drain::run(number(exporters), number(rounds)));
@@ -111,7 +112,9 @@ fn main() -> ExitCode {
             eprintln!(
                 "             | instr [--base REV] [FILTER] | instr --lines [FILTER] | compile [ROUNDS] | memory"
             );
-            eprintln!("             | allocations [FILTER] | drain EXPORTERS ROUNDS | e2e ROUNDS | report FILE...");
+            eprintln!(
+                "             | allocations [FILTER] | drain EXPORTERS|kinds ROUNDS | e2e ROUNDS | report FILE..."
+            );
             eprintln!("groups of budgets: {}", budgets::groups().join(", "));
             return ExitCode::from(2);
         }
