@@ -191,3 +191,40 @@ fn spans_that_have_to_wait_do_not_delay_metrics() {
     }
     assert!(begin.elapsed() < Duration::from_secs(3), "all points arrived while spans waited");
 }
+
+/// Whether its check hangs; otherwise that panics.
+struct Unchecked(Wire, bool);
+
+impl Protocol for Unchecked {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn limits(&self) -> Limits {
+        self.0.limits()
+    }
+
+    fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<usize, ExportError> {
+        self.0.encode(batch, max_bytes, body)
+    }
+
+    fn send<'a>(&'a self, signal: Signal, body: &'a [u8]) -> Sending<'a> {
+        self.0.send(signal, body)
+    }
+
+    fn check(&self) -> Sending<'_, ()> {
+        Box::pin(async move { if self.1 { std::future::pending().await } else { panic!("while it checks") } })
+    }
+}
+
+#[test]
+fn a_check_that_hangs_or_panics_does_not_keep_its_exporter_from_sending() {
+    for hangs in [true, false] {
+        let wire = Wire { script: Script::new(vec![]), limits: LIMITS };
+        let route = Route::over(Unchecked(wire, hangs)).timeout(Duration::from_millis(20));
+        let collector = builder().exporter(route).start().unwrap();
+        (0..10).for_each(|n| collector.collect_span(&span(n)));
+        let report = collector.shutdown(SOON);
+        assert_eq!(account(report.ledger(), "wire", Signal::Spans).delivered, 10, "{report}");
+    }
+}

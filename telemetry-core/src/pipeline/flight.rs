@@ -6,6 +6,7 @@ use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -61,12 +62,7 @@ fn fly(protocol: &dyn Protocol, worker: Worker) {
 
 async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
     if let Some(checked) = worker.job.checked.take() {
-        let check = catch_unwind(AssertUnwindSafe(|| protocol.check()));
-        let result = match check {
-            Ok(check) => check.await,
-            Err(_) => Err(panicked()),
-        };
-        let _ = checked.send(result);
+        let _ = checked.send(check(protocol, worker.job.timeout).await);
     }
     let mut flights: Vec<Flight<'_>> = Vec::new();
     loop {
@@ -87,6 +83,17 @@ async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
             worker.landed(flight.parcel, ended, flight.began);
         }
     }
+}
+
+async fn check(protocol: &dyn Protocol, at_most: Duration) -> Result<(), ExportError> {
+    let mut check = quietly(|| protocol.check()).ok_or_else(panicked)?;
+    let quiet =
+        poll_fn(|cx| quietly(|| check.as_mut().poll(cx)).unwrap_or_else(|| Poll::Ready(Err(panicked()))));
+    tokio::time::timeout(at_most, quiet).await.unwrap_or_else(|_| Err(no_answer()))
+}
+
+fn no_answer() -> ExportError {
+    ExportError::retry("no answer within the time-out")
 }
 
 fn take_off<'a>(
@@ -145,9 +152,7 @@ impl Flight<'_> {
         match catch_unwind(AssertUnwindSafe(|| attempt.poll(cx))) {
             Ok(Poll::Ready(ended)) => Some(Some(ended)),
             Err(_) => Some(None),
-            Ok(Poll::Pending) if now >= self.until => {
-                Some(Some(Err(ExportError::retry("no answer within the time-out"))))
-            }
+            Ok(Poll::Pending) if now >= self.until => Some(Some(Err(no_answer()))),
             Ok(Poll::Pending) => None,
         }
     }
