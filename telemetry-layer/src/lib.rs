@@ -195,7 +195,8 @@
 //! | `TELEMETRY_BUFFER_SIZE` | 1000 | spans and events; at 90% they are moved on before their time |
 //! | `TELEMETRY_BUFFER_BYTES` | 16777216 (16 MiB) | bytes |
 //! | `TELEMETRY_BACK_PRESSURE_MS` | none: what finds no room is dropped | milliseconds that a thread waits for room |
-//! | `TELEMETRY_EXPORTER_BYTES` | 8388608 (8 MiB) | bytes, for each exporter |
+//! | `TELEMETRY_EXPORTER_BYTES` | 134217728 (128 MiB) | bytes, for each exporter |
+//! | `TELEMETRY_SELF_METRICS` | `off` | `off`, `export`, `otel`, `all` |
 //! | `TELEMETRY_MAX_SERIES` | 2000 | series of one metric: the cardinality limit |
 //! | `TELEMETRY_METRICS_BYTES` | 33554432 (32 MiB) | bytes |
 //! | `TELEMETRY_ZERO_SERIES` | `false` | `true`, `1`, `false`, `0` |
