@@ -26,6 +26,7 @@ use crate::pipeline::feedback::{Complaints, OnExport, Reports};
 use crate::pipeline::observer::Observer;
 use crate::sampling::{Sampler, Sampling};
 use crate::sync::{Mutex, lock};
+use crate::thread::spawn;
 
 type Change = Box<dyn FnOnce(&mut Config) + Send>;
 
@@ -194,6 +195,7 @@ impl Builder {
             table: Arc::new(Table::new(Arc::clone(&clock), config.of_metrics(), self.views)),
             buffers: Arc::new(Buffers::new(
                 config.buffer_bytes,
+                config.exporter_bytes / 32,
                 config.buffer_size - config.buffer_size / 10,
                 config.back_pressure,
                 wake,
@@ -244,8 +246,7 @@ impl Builder {
                 complaints: Complaints::of("the collector".to_owned()),
                 state: Progress::default(),
             };
-            let name = "telemetry-dispatcher".to_owned();
-            let thread = std::thread::Builder::new().name(name).spawn(move || dispatcher.run());
+            let thread = spawn("telemetry-dispatcher", move || dispatcher.run());
             lock(&engine.dispatcher).replace(thread.map_err(Error::Thread)?);
             // What fails from here on shuts the collector down again: its last handle goes with the error.
             let urls = engine.config.export_endpoints.iter();

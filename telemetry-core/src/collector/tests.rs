@@ -9,6 +9,8 @@ use crate::metrics::{Reader, Source};
 use crate::model::{Event, Kind, Metric, Span, SpanContext, SpanId, Tags, Temporality, TraceId};
 use crate::{Error, Level};
 
+mod faults;
+
 const SOON: Duration = Duration::from_secs(10);
 
 fn builder() -> Builder {
@@ -595,7 +597,7 @@ fn deltas_lose_nothing_while_an_exporter_is_stuck() {
     }
     let door = Arc::new(Door::default());
     let (values, seen) = mpsc::channel();
-    let config = Config { exporter_bytes: 1 << 10, flush_interval: Duration::MAX, ..Config::default() };
+    let config = Config { exporter_bytes: 64 << 10, flush_interval: Duration::MAX, ..Config::default() };
     let exporter = Sums(Arc::clone(&door), values);
     let collector = Collector::builder().config(config).exporter(exporter).start().unwrap();
     let counter = collector.counter("c");
@@ -604,7 +606,7 @@ fn deltas_lose_nothing_while_an_exporter_is_stuck() {
         collector.flush(Duration::from_millis(1));
     }
     let stuck = *collector.ledger().exporter("closure", Signal::Metrics).unwrap();
-    assert!(stuck.accepted < 10 && stuck.dropped.total() == 0, "few wait, and none is dropped: {stuck:?}");
+    assert!(stuck.accepted < 90 && stuck.dropped.total() == 0, "few wait, and none is dropped: {stuck:?}");
     door.open();
     assert!(collector.shutdown(SOON).is_complete());
     drop(collector);

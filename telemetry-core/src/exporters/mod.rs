@@ -42,7 +42,7 @@ pub use health::{Activity, ExporterHealth};
 pub use item::{EventRef, SpanRef};
 pub(crate) use protocol::Limits;
 #[cfg(any(feature = "net", test))]
-pub(crate) use protocol::Protocol;
+pub(crate) use protocol::{Protocol, Sending};
 pub(crate) use recycler::Recycler;
 pub use report::{ExportReport, NextAttempt};
 pub use route::{HostTag, Route};
