@@ -39,7 +39,7 @@ fn loses_in_every_way() {
 fn what_is_refused_is_said_at_once_and_once_in_ten_seconds() {
     let said = said_by("losses::loses_in_every_way");
     let lines = lines(&said);
-    let refused = lines.iter().filter(|line| line.contains("refused 1 spans: the backend says no"));
+    let refused = lines.iter().filter(|line| line.contains("refused 1 span: the backend says no"));
     assert_eq!(refused.count(), 1, "{said}");
     assert!(lines.iter().any(|line| line.contains("refused: 99 more items")), "{said}");
     assert!(lines.iter().any(|line| line.contains("100 items were lost")), "{said}");

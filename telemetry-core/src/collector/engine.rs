@@ -26,6 +26,8 @@ use crate::thread::{quietly, spawn};
 
 /// Standard error has that much time at the end, if it is a pipe that nobody reads.
 const SOON: Duration = Duration::from_millis(200);
+/// So long the closure of `on_export` may take for the last reports.
+const REPORTS: Duration = Duration::from_secs(1);
 
 /// An exporter that was added.
 #[derive(Debug)]
@@ -206,7 +208,9 @@ impl Engine {
             let table = Arc::clone(&self.table);
             ends.extend(aside(move || table.forget_callbacks()));
         }
-        for end in ends.iter().chain(&reports) {
+        // Whoever waits for reports wants the last ones too, but a closure that hangs has no claim on the deadline.
+        let soon = deadline_in(REPORTS).min(until);
+        for (end, until) in ends.iter().map(|end| (end, until)).chain(reports.iter().map(|end| (end, soon))) {
             let _ = end.recv_deadline(until);
         }
     }

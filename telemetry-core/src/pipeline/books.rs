@@ -128,12 +128,12 @@ impl Books {
         if items == 0 {
             return None;
         }
-        match entry.open.back_mut().filter(|newest| !is_told_apart(newest.last)) {
-            Some(newest) => (newest.last, newest.open) = (generation, newest.open + items),
-            None => {
-                let (first, last) = (generation, generation);
-                entry.open.push_back(Generation { first, last, open: items, lost: 0, heir: 0 });
-            }
+        if let Some(newest) = entry.open.back_mut().filter(|newest| !is_told_apart(newest.last)) {
+            newest.last = generation;
+            newest.open += items;
+        } else {
+            let (first, last) = (generation, generation);
+            entry.open.push_back(Generation { first, last, open: items, lost: 0, heir: 0 });
         }
         let shares = VecDeque::from([(generation, items)]);
         Some(Ticket { books: Arc::clone(self), exporter, signal, shares })

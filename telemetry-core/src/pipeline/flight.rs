@@ -31,7 +31,7 @@ type Ended = Option<Result<Delivery, ExportError>>;
 
 /// What there is to do.
 enum Event<'a> {
-    Landed(Flight<'a>, Ended),
+    Landed(Box<Flight<'a>>, Ended),
     Checked(Result<(), ExportError>),
     /// Something else has changed, or it is time.
     Changed,
@@ -146,7 +146,7 @@ async fn next_event<'a>(
     poll_fn(|cx| {
         for at in 0..flights.len() {
             if let Some(ended) = flights[at].poll(clock.now(), cx) {
-                return Poll::Ready(Event::Landed(flights.swap_remove(at), ended));
+                return Poll::Ready(Event::Landed(Box::new(flights.swap_remove(at)), ended));
             }
         }
         if let Some(Poll::Ready(result)) = check.as_mut().map(|check| check.as_mut().poll(cx)) {

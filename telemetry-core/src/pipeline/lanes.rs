@@ -233,13 +233,13 @@ impl Lanes {
     }
 
     /// Deltas that could not be delivered are to become part of the next ones; given back where there will be none.
-    pub(crate) fn hand_back(&self, parcel: Parcel) -> Result<(), Parcel> {
+    pub(crate) fn hand_back(&self, parcel: Parcel) -> Option<Parcel> {
         let mut state = lock(&self.state);
         if state.told.stop.is_some() {
-            return Err(parcel);
+            return Some(parcel);
         }
         state.handed_back.push(parcel);
-        Ok(())
+        None
     }
 
     pub(crate) fn take_handed_back(&self) -> Vec<Parcel> {

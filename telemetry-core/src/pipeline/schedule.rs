@@ -393,17 +393,13 @@ impl Schedule {
     /// Deltas become part of the next ones, if there are any; all else is lost. How many items are.
     fn expire(&mut self, parcel: Parcel) -> u64 {
         let (signal, bytes, items) = (parcel.batch.signal(), parcel.batch.bytes(), parcel.batch.len() as u64);
-        let lost = if parcel.is_deltas { self.lanes.hand_back(parcel) } else { Err(parcel) };
-        match lost {
-            Ok(()) => {
-                self.lanes.done(signal, bytes);
-                0
-            }
-            Err(parcel) => {
-                self.settle(parcel, Outcome::Dropped(Reason::Expired));
-                items
-            }
-        }
+        let lost = if parcel.is_deltas { self.lanes.hand_back(parcel) } else { Some(parcel) };
+        let Some(parcel) = lost else {
+            self.lanes.done(signal, bytes);
+            return 0;
+        };
+        self.settle(parcel, Outcome::Dropped(Reason::Expired));
+        items
     }
 
     /// Cumulative sums that failed go where newer ones of the same series wait.

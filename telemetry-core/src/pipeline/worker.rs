@@ -131,11 +131,11 @@ impl Worker {
             let error = tries.error.as_deref().map(str::to_owned);
             let (attempt, duration) = (tries.attempts, Duration::ZERO);
             self.report(ExportReport {
+                attempt,
                 items,
                 rejected,
                 expired,
                 error,
-                attempt,
                 duration,
                 ..report.clone()
             });
