@@ -70,14 +70,13 @@ impl File {
     pub fn create(directory: impl Into<PathBuf>) -> Result<Self, EndpointError> {
         let directory = directory.into();
         let shown = directory.display().to_string();
-        Self::open(directory).map_err(|e| {
-            EndpointError::new(format!("file:{shown}"), Self::refusal(&shown, &e), Some(e.into()))
-        })
+        Self::open(directory)
+            .map_err(|e| EndpointError::new(format!("file:{shown}"), Self::refusal("", &e), Some(e.into())))
     }
 
     /// Why it can't be made.
     pub(super) fn refusal(directory: &str, error: &io::Error) -> String {
-        format!("the directory `{directory}` can't be written to ({error})")
+        format!("the directory{directory} can't be written to ({error})")
     }
 
     pub(super) fn open(directory: impl Into<PathBuf>) -> io::Result<Self> {

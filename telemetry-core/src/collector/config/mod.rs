@@ -12,6 +12,7 @@ use tracing_core::Level;
 #[cfg(feature = "serde")]
 use self::files::{level, millis, some_millis};
 use crate::Error;
+use crate::exporters::words::ABOVE_0;
 use crate::metrics::Settings;
 use crate::model::Tags;
 use crate::sampling::HeadSampler;
@@ -184,5 +185,3 @@ impl Config {
         HeadSampler::ratio(self.sample_rate).map_err(|e| Error::config("sample_rate", self.sample_rate, e))
     }
 }
-
-const ABOVE_0: &str = "a whole number above 0 is needed";
