@@ -166,3 +166,18 @@ fn an_unknown_option_is_told_what_there_is() {
         assert!(said.ends_with(&known), "{said}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_is_escaped_comes_back(text in ".*") {
+        let escaped: String = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        assert_eq!(unescape(&escaped), Ok(text));
+    }
+
+    #[test]
+    fn no_text_breaks_the_reading_of_urls(text in "[a-z:?&=,%é ]*") {
+        assert!(split_urls(&text).iter().all(|url| !url.trim().is_empty()));
+        let _ = unescape(&text);
+        let _ = Endpoint::parse(&text).and_then(|mut endpoint| endpoint.options.terms());
+    }
+}
