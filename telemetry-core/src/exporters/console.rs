@@ -70,9 +70,7 @@ impl Exporter for Console {
         };
         match written {
             Ok(()) => {
-                if self.shown.as_ref() != Some(batch.resource()) {
-                    self.shown = Some(batch.resource().clone());
-                }
+                self.shown = Some(batch.resource().clone());
                 Ok(Delivery::all())
             }
             // Whoever read it is gone, and does not come back.
@@ -180,7 +178,7 @@ impl Page<'_> {
     fn head(&mut self, unix_nanos: u64, level: Option<Level>, what: &str) {
         if let Some(resource) = self.resource.take() {
             self.head(unix_nanos, None, "tags");
-            // The columns end in a space, and so does each field begin.
+            // The columns end in a space, and each field begins with one.
             self.text.pop();
             self.fields(resource.tags().iter().map(|(key, value)| (key, ValueRef::Str(value))));
             self.text.push('\n');
