@@ -134,10 +134,9 @@ fn file(mut endpoint: Endpoint<'_>) -> Made {
     let keep = endpoint.options.number("keep").map_err(plain)?;
     endpoint.end()?;
     // The URL names it already, but where it has escapes.
-    let shown = format!(" `{}`", directory.display());
-    let shown = if endpoint.rest.ends_with(&*directory.to_string_lossy()) { "" } else { &shown };
+    let named = Some(&*directory).filter(|path| !endpoint.rest.ends_with(&*path.to_string_lossy()));
     let mut file =
-        super::File::open(directory).map_err(|e| (super::File::refusal(shown, &e), Some(e.into())))?;
+        super::File::open(&directory).map_err(|e| (super::File::refusal(named, &e), Some(e.into())))?;
     if let Some(bytes) = bytes {
         file = file.rotate_bytes(bytes);
     }
