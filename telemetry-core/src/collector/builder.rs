@@ -138,9 +138,44 @@ impl Builder {
         self.set(move |c| c.buffer_size = items)
     }
 
+    /// Sets [`Config::buffer_bytes`].
+    pub fn buffer_bytes(self, bytes: usize) -> Self {
+        self.set(move |c| c.buffer_bytes = bytes)
+    }
+
+    /// Sets [`Config::back_pressure`].
+    pub fn back_pressure(self, time: Duration) -> Self {
+        self.set(move |c| c.back_pressure = Some(time))
+    }
+
+    /// Sets [`Config::exporter_bytes`].
+    pub fn exporter_bytes(self, bytes: usize) -> Self {
+        self.set(move |c| c.exporter_bytes = bytes)
+    }
+
     /// Sets [`Config::min_level`].
     pub fn min_level(self, level: Level) -> Self {
         self.set(move |c| c.min_level = Some(level))
+    }
+
+    /// Sets [`Config::max_series`].
+    pub fn max_series(self, series: usize) -> Self {
+        self.set(move |c| c.max_series = series)
+    }
+
+    /// Sets [`Config::zero_series`].
+    pub fn zero_series(self, zero: bool) -> Self {
+        self.set(move |c| c.zero_series = zero)
+    }
+
+    /// Sets [`Config::series_expiration`].
+    pub fn series_expiration(self, time: Duration) -> Self {
+        self.set(move |c| c.series_expiration = Some(time))
+    }
+
+    /// Sets [`Config::self_metrics`].
+    pub fn self_metrics(self, which: SelfMetrics) -> Self {
+        self.set(move |c| c.self_metrics = which)
     }
 
     /// Sets [`Config::enabled`].
@@ -158,7 +193,7 @@ impl Builder {
         self.set(move |c| c.shutdown_timeout = time)
     }
 
-    /// Changes any setting, for instance `|c| c.max_series = 10_000`.
+    /// Changes any setting, for instance `|c| c.metrics_bytes = 64 << 20`.
     pub fn configure(self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
         self.set(change)
     }

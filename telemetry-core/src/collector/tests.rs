@@ -391,11 +391,37 @@ fn disabled_records_nothing_and_starts_nothing() {
 }
 
 #[test]
+fn settings_have_setters() {
+    let builder = Collector::builder()
+        .ignore_env()
+        .buffer_bytes(1 << 20)
+        .back_pressure(Duration::from_secs(1))
+        .exporter_bytes(2 << 20)
+        .max_series(7)
+        .zero_series(true)
+        .series_expiration(Duration::from_mins(1))
+        .self_metrics(SelfMetrics::All);
+    let collector = builder.start().unwrap();
+    let want = Config {
+        buffer_bytes: 1 << 20,
+        back_pressure: Some(Duration::from_secs(1)),
+        exporter_bytes: 2 << 20,
+        max_series: 7,
+        zero_series: true,
+        series_expiration: Some(Duration::from_mins(1)),
+        self_metrics: SelfMetrics::All,
+        ..Config::default()
+    };
+    assert_eq!(*collector.config(), want);
+}
+
+#[test]
 fn wrong_settings_in_code_fail_the_start() {
     let said = |b: Builder| b.start().unwrap_err().to_string();
     assert!(said(builder().sample_rate(1.5)).contains("sample_rate=1.5"));
     assert!(said(builder().buffer_size(0)).contains("buffer_size=0"));
     assert!(said(builder().flush_interval(Duration::ZERO)).contains("flush_interval_ms=0"));
+    assert!(said(builder().back_pressure(Duration::ZERO)).contains("back_pressure_ms=0"));
     assert!(said(builder().tag("a b", "c")).contains("a b"));
     assert!(said(builder().endpoint("gopher://x")).contains("gopher"));
 }

@@ -23,6 +23,7 @@ mod recycler;
 mod report;
 mod route;
 pub(crate) mod signal;
+pub(crate) mod words;
 
 pub use crate::model::record::{FieldKey, RawValue};
 pub(crate) use batch::Batch;

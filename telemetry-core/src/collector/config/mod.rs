@@ -12,6 +12,7 @@ use tracing_core::Level;
 #[cfg(feature = "serde")]
 use self::files::{level, millis, some_millis};
 use crate::Error;
+use crate::exporters::words::ABOVE_0;
 use crate::metrics::Settings;
 use crate::model::Tags;
 use crate::sampling::HeadSampler;
@@ -191,4 +192,3 @@ impl Config {
 
 /// With less, a handful of spans would fill it.
 const LEAST_EXPORTER_BYTES: usize = 64 << 10;
-const ABOVE_0: &str = "a whole number above 0 is needed";
