@@ -5,14 +5,13 @@
 //! has not come, half open with that one request. What waits in a lane becomes one request, so requests grow by
 //! themselves while others are out.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backoff::Backoff;
 use super::books::Outcome;
 use super::lanes::Lanes;
 use super::ledger::Reason;
+use super::line::Line;
 use super::parcel::{Parcel, Tries};
 use super::rate::Rate;
 use crate::clock::Tick;
@@ -88,53 +87,14 @@ pub(crate) struct Schedule {
     done: Vec<(Parcel, Outcome)>,
 }
 
-/// One signal.
-#[derive(Debug)]
-struct Line {
-    /// What failed, in the order in which it is tried again.
-    again: VecDeque<Parcel>,
-    backoff: Backoff,
-    /// It failed, and has not got through since.
-    is_down: bool,
-    not_before: Option<Tick>,
-    /// When the receiver asked for that wait.
-    asked: Option<Tick>,
-    /// Of each request that is out, when the oldest of its items was accepted.
-    flying: Vec<Tick>,
-    /// One request has at most so many items.
-    items: usize,
-    /// Deliveries since that changed.
-    steady: u32,
-    /// Somebody waits for what is in the lane.
-    hurried: bool,
-}
-
 /// Metrics and events go before spans, which are many.
 const ORDER: [Signal; 3] = [Signal::Metrics, Signal::Events, Signal::Spans];
 /// A parcel that panics so often is refused.
 const MOST_PANICS: u32 = 3;
-/// A parcel that failed so often lets others go first: perhaps it is the only one that fails.
-const SUSPECT: u32 = 2;
-/// A single item that failed so often, each time while others got through, is refused.
-const MOST_ALONE: u32 = 5;
-/// After so many deliveries larger requests are tried again.
-const STEADY: u32 = 64;
-/// Somebody in a hurry overrides a wait that the receiver asked for only after that time.
-const RESPECT: Duration = Duration::from_secs(1);
 
 impl Schedule {
     pub(crate) fn new(lanes: Arc<Lanes>, pace: Pace, now: Tick, random: fn() -> u64) -> Self {
-        let line = || Line {
-            again: VecDeque::new(),
-            backoff: Backoff::default(),
-            is_down: false,
-            not_before: None,
-            asked: None,
-            flying: Vec::new(),
-            items: pace.limits.items,
-            steady: 0,
-            hurried: false,
-        };
+        let line = || Line::new(pace.limits.items);
         let rate = pace.rate.map(|per_second| Rate::new(per_second, now));
         let lines = [line(), line(), line()];
         let (stop, last_success, failures, done) = (None, None, 0, Vec::new());
@@ -198,7 +158,7 @@ impl Schedule {
         self.give_way(signal);
         let line = &mut self.lines[signal as usize];
         let most = allowed.min(line.items);
-        let is_suspect = line.again.front().is_some_and(|first| first.tries.failures >= SUSPECT);
+        let is_suspect = line.again.front().is_some_and(|first| Line::is_suspect(&first.tries));
         let fresh = || self.lanes.take(signal, most, self.pace.limits.bytes);
         let probe = if is_suspect { fresh() } else { None };
         let mut parcel = if let Some(probe) = probe {
@@ -316,27 +276,10 @@ impl Schedule {
 
     /// A request has got through: the receiver is there, so what fails beside it fails for itself.
     fn got_through(&mut self, signal: Signal, after: &mut Aftermath) {
-        let line = &mut self.lines[signal as usize];
-        (line.backoff, line.is_down, line.not_before, line.asked) = (Backoff::default(), false, None, None);
         self.lanes.set_down(signal, false);
-        line.steady += 1;
-        if line.steady >= STEADY && line.items < self.pace.limits.items {
-            line.items = line.items.saturating_mul(2).min(self.pace.limits.items);
-            line.steady = 0;
-        }
-        for mut parcel in std::mem::take(&mut line.again) {
-            if parcel.tries.failures >= SUSPECT {
-                if parcel.tries.alone >= MOST_ALONE {
-                    after.given_up.push(GivenUp::of(&parcel, true));
-                    self.done.push((parcel, Outcome::Rejected));
-                    continue;
-                }
-                parcel.tries.failures = SUSPECT - 1;
-                if parcel.batch.len() > 1 {
-                    line.again.push_back(parcel.take_first(parcel.batch.len() / 2));
-                }
-            }
-            line.again.push_back(parcel);
+        for parcel in self.lines[signal as usize].got_through(self.pace.limits.items) {
+            after.given_up.push(GivenUp::of(&parcel, true));
+            self.settle(parcel, Outcome::Rejected);
         }
     }
 
@@ -359,10 +302,7 @@ impl Schedule {
     fn retry(&mut self, mut parcel: Parcel, asked: Option<Duration>, now: Tick, after: &mut Aftermath) {
         let signal = parcel.batch.signal();
         let line = &mut self.lines[signal as usize];
-        let wait = line.backoff.next((self.random)(), asked);
-        line.is_down = true;
-        line.not_before = line.not_before.max(Some(now.plus(wait)));
-        line.asked = asked.map(|_| now).or(line.asked);
+        let wait = line.failed((self.random)(), asked, now);
         self.lanes.set_down(signal, true);
         parcel.tries.failures += 1;
         parcel.tries.alone += u32::from(parcel.tries.is_fair && parcel.batch.len() == 1);
@@ -370,18 +310,12 @@ impl Schedule {
         let is_overdue =
             |tries: &Tries| tries.first.is_some_and(|first| Duration::from_nanos(now.since(first)) >= time);
         // Those that let others go first must not wait for ever.
-        let (overdue, others) =
-            std::mem::take(&mut line.again).into_iter().partition(|parcel| is_overdue(&parcel.tries));
-        line.again = others;
+        let overdue = line.take_out(|parcel| is_overdue(&parcel.tries));
         if is_overdue(&parcel.tries) {
             after.expired = self.expire(parcel);
         } else {
             after.next = Next::Retry(wait);
-            if parcel.tries.failures < SUSPECT {
-                line.again.push_front(parcel);
-            } else {
-                line.again.push_back(parcel);
-            }
+            line.try_again(parcel);
         }
         for parcel in overdue {
             let mut given_up = GivenUp::of(&parcel, false);
@@ -405,14 +339,9 @@ impl Schedule {
     /// Cumulative sums that failed go where newer ones of the same series wait.
     fn give_way(&mut self, signal: Signal) {
         let Some((newest, by)) = self.lanes.waiting_sums(signal) else { return };
-        let again = &mut self.lines[signal as usize].again;
-        for parcel in std::mem::take(again) {
-            if parcel.sums.is_some_and(|sums| newest.supersedes(sums)) {
-                self.done.push((parcel, Outcome::Superseded { by }));
-            } else {
-                again.push_back(parcel);
-            }
-        }
+        let is_older = |parcel: &Parcel| parcel.sums.is_some_and(|sums| newest.supersedes(sums));
+        let older = self.lines[signal as usize].take_out(is_older);
+        self.done.extend(older.into_iter().map(|parcel| (parcel, Outcome::Superseded { by })));
     }
 
     /// Settles what is to be settled. First it says how the exporter fares: who waits for an item may ask for that next.
@@ -434,21 +363,6 @@ impl Schedule {
 impl GivenUp {
     fn of(parcel: &Parcel, is_refused: bool) -> Self {
         Self { items: parcel.batch.len() as u64, is_refused, tries: parcel.tries.clone() }
-    }
-}
-
-impl Line {
-    fn hurry(&mut self, now: Tick) {
-        self.hurried = true;
-        let respected = self.asked.map(|asked| asked.plus(RESPECT)).filter(|until| *until > now);
-        self.not_before = self.not_before.zip(respected).map(|(until, respected)| until.min(respected));
-    }
-
-    /// A request is out no more.
-    fn landed(&mut self, parcel: &Parcel) {
-        if let Some(at) = self.flying.iter().position(|since| *since == parcel.since) {
-            self.flying.swap_remove(at);
-        }
     }
 }
 

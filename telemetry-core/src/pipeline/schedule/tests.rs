@@ -7,6 +7,7 @@ use crate::exporters::Batch;
 use crate::ledger::ExporterAccount;
 use crate::pipeline::books::Books;
 use crate::pipeline::fixtures::{spans, sums};
+use crate::pipeline::line::STEADY;
 use crate::pipeline::parcel::Reading;
 
 const SECOND: Duration = Duration::from_secs(1);
