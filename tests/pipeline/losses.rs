@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use telemetry_layer::exporters::Discard;
 use telemetry_layer::ledger::Reason;
 use telemetry_layer::prelude::*;
 
@@ -61,8 +62,6 @@ fn loses_at_the_buffers() {
     door.open();
     let report = collector.shutdown(SOON);
     assert!(!report.is_complete(), "{report}");
-    let guard = builder().install().unwrap();
-    drop(guard);
 }
 
 #[test]
@@ -162,14 +161,45 @@ fn is_set_up_by_half() {
     let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
     tracing::subscriber::with_default(subscriber, || tracing::info_span!("work").in_scope(counted));
     drop(collector);
+}
+
+#[test]
+#[ignore = "run by the test of what it says"]
+fn records_for_nobody() {
     let guard = builder().install().unwrap();
     counted();
     drop(guard);
 }
 
 #[test]
+#[ignore = "run by the test of what it says"]
+fn keeps_no_guard() {
+    let _ = builder().exporter(Discard::new()).install().unwrap();
+    counted();
+}
+
+#[test]
 fn a_set_up_by_half_is_said() {
-    let said = said_by("losses::is_set_up_by_half");
-    assert!(said.contains("attributes and instruments feed nobody"), "{said}");
-    assert!(said.contains("what was recorded went nowhere"), "{said}");
+    for (test, want) in [
+        ("losses::is_set_up_by_half", "attributes and instruments feed nobody"),
+        ("losses::records_for_nobody", "what was recorded went nowhere"),
+        ("losses::keeps_no_guard", "something was recorded after the shutdown of its collector"),
+    ] {
+        let said = said_by(test);
+        assert!(said.contains(want) && lines(&said).len() == 1, "{said}");
+    }
+}
+
+#[test]
+#[ignore = "run by the test of what it says"]
+fn loses_without_a_guard() {
+    let refuses = |_: &Batch| Err::<(), _>(ExportError::never("the backend says no"));
+    let collector = builder().on_export(|_| ()).exporter(refuses).start().unwrap();
+    collector.collect_span(&span(1));
+}
+
+#[test]
+fn a_collector_without_a_guard_says_what_it_lost_too() {
+    let said = said_by("losses::loses_without_a_guard");
+    assert!(said.contains("telemetry: 1 item was lost"), "{said}");
 }

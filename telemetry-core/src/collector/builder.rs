@@ -16,7 +16,7 @@ use super::handle::Collector;
 use super::self_metrics;
 use crate::Error;
 use crate::clock::Clock;
-use crate::exporters::{self, ExportReport, Route};
+use crate::exporters::{self, EndpointError, ExportReport, Route};
 use crate::metrics::{Reader, Table, View};
 use crate::model::{Metric, Resource, Text};
 use crate::pipeline::buffers::Buffers;
@@ -286,8 +286,7 @@ impl Builder {
             // What fails from here on shuts the collector down again: its last handle goes with the error.
             let urls = engine.config.export_endpoints.iter();
             let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>();
-            let of_env =
-                |e| Error::config("TELEMETRY_EXPORT_ENDPOINTS", engine.config.export_endpoints.join(","), e);
+            let of_env = |e: EndpointError| Error::config("TELEMETRY_EXPORT_ENDPOINTS", e.url(), e.reason());
             let named = named.map_err(|e| if endpoints_of_env { of_env(e) } else { e.into() })?;
             for exporter in named.into_iter().chain(self.exporters) {
                 engine.add_exporter(exporter)?;

@@ -223,7 +223,8 @@ impl Engine {
         let report = self.shutdown(self.config.shutdown_timeout);
         let lost = report.ledger().lost();
         if lost > 0 || !report.is_complete() {
-            diagnostics::warn_report(format_args!("{lost} items were lost\n{report}"));
+            let items = if lost == 1 { "item was" } else { "items were" };
+            diagnostics::warn_report(format_args!("{lost} {items} lost\n{report}"));
             diagnostics::flush(SOON);
         }
     }

@@ -156,4 +156,12 @@ impl EndpointError {
     ) -> Self {
         Self { url: url.into(), reason, source }
     }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
 }

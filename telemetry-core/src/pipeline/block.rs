@@ -84,7 +84,7 @@ impl Block {
 
     /// All bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
-        Self::bytes_of(self.size())
+        self.size() + size_of_val(&*self.sites)
     }
 
     /// Adds a record, which `last` completes when all but its head is written; false if there is no room. Only one thread

@@ -179,6 +179,13 @@ impl Worker {
         }
         match report.next {
             NextAttempt::Settled => {}
+            NextAttempt::After(Duration::ZERO) => {
+                complaints.say(
+                    "failed",
+                    0,
+                    format_args!("an attempt failed{because}; it is made again at once"),
+                );
+            }
             NextAttempt::After(wait) => {
                 let secs = wait.as_secs_f64();
                 complaints.say(
