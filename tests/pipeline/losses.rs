@@ -11,10 +11,15 @@ use super::{Door, SOON, account, builder, span};
 
 /// Runs a test of this program that is ignored by itself, and gives what it said on standard error.
 fn said_by(test: &str) -> String {
+    said_with(test, &[])
+}
+
+fn said_with(test: &str, vars: &[(&str, &str)]) -> String {
     let program = std::env::current_exe().unwrap();
     let mut command = Command::new(program);
     command.args(["--ignored", "--exact", test, "--nocapture", "--test-threads=1"]);
-    let output = command.env_remove("RUST_BACKTRACE").output().unwrap();
+    command.env_remove("RUST_BACKTRACE").envs(vars.iter().copied());
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stdout));
     said
@@ -188,6 +193,20 @@ fn a_set_up_by_half_is_said() {
         let said = said_by(test);
         assert!(said.contains(want) && lines(&said).len() == 1, "{said}");
     }
+}
+
+#[test]
+#[ignore = "run by the test of what it says"]
+fn is_set_up_by_the_environment() {
+    drop(Collector::builder().start().unwrap());
+}
+
+#[test]
+fn a_variable_that_is_none_is_named() {
+    let said =
+        said_with("losses::is_set_up_by_the_environment", &[("TELEMETRY_EXPORT_ENDPOINT", "console:")]);
+    let line = "`TELEMETRY_EXPORT_ENDPOINT` is no variable of telemetry; there are TELEMETRY_ENABLED, ";
+    assert!(said.contains(line), "{said}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Settings from the environment: `TELEMETRY_*`, one variable for each field.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use super::{CheckAtStart, Config, SelfMetrics};
 use crate::Error;
+use crate::diagnostics::warn_once;
 use crate::exporters::split_urls;
 use crate::exporters::words::{ABOVE_0, above_0, level, one_of};
 use crate::model::Tags;
@@ -15,9 +17,20 @@ impl Config {
         Self::default().with_env()
     }
 
-    /// These settings, and over them what the environment says: for settings that come from a file.
+    /// These settings, and over them what the environment says: for settings that come from a file. A variable `TELEMETRY_*`
+    /// that is none of them is named on standard error.
     pub fn with_env(self) -> Result<Self, Error> {
-        self.with_vars(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        let known = RefCell::new(Vec::new());
+        let config = self.with_vars(|name| {
+            known.borrow_mut().push(name.to_owned());
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })?;
+        let known = known.into_inner();
+        let all = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in all.filter(|name| name.starts_with("TELEMETRY_") && !known.contains(name)) {
+            warn_once(format_args!("`{name}` is no variable of telemetry; there are {}", known.join(", ")));
+        }
+        Ok(config)
     }
 
     /// The same with variables from elsewhere. An empty variable is one that is not set.
