@@ -38,10 +38,6 @@ pub fn init_with(builder: Builder) -> Result<Guard, Error> {
         Error::Setup(text.into())
     })?;
     let guard = collector.install()?;
-    if guard.config().enabled && guard.ledger().exporters().next().is_none() {
-        telemetry_core::__private::warn(format_args!(
-            "nothing is exported yet: name exporters in TELEMETRY_EXPORT_ENDPOINTS, for instance console: or file:DIR"
-        ));
-    }
+    guard.say_if_nobody_is_there();
     Ok(guard)
 }

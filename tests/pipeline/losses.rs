@@ -47,7 +47,7 @@ fn what_is_refused_is_said_at_once_and_once_in_ten_seconds() {
     let lines = lines(&said);
     let refused = lines.iter().filter(|line| line.contains("refused 1 span: the backend says no"));
     assert_eq!(refused.count(), 1, "{said}");
-    assert!(lines.iter().any(|line| line.contains("refused: 99 more items")), "{said}");
+    assert!(lines.iter().any(|line| line.contains("99 items refused since then")), "{said}");
     assert!(lines.iter().any(|line| line.contains("100 items were lost")), "{said}");
 }
 
@@ -221,4 +221,20 @@ fn loses_without_a_guard() {
 fn a_collector_without_a_guard_says_what_it_lost_too() {
     let said = said_by("losses::loses_without_a_guard");
     assert!(said.contains("telemetry: 1 item was lost"), "{said}");
+}
+
+#[test]
+#[ignore = "run by the test of what it says"]
+fn nobody_looks_at_the_report() {
+    let down = |_: &Batch| Err::<(), _>(ExportError::retry("down"));
+    let collector = builder().on_export(|_| ()).exporter(down).start().unwrap();
+    collector.collect_span(&span(1));
+    collector.shutdown(Duration::from_millis(50));
+}
+
+#[test]
+fn what_a_shutdown_gives_up_is_said_though_nobody_looks_at_its_report() {
+    let said = said_by("losses::nobody_looks_at_the_report");
+    let want = "telemetry: exporter closure: lost 1 span: not delivered by the deadline";
+    assert_eq!(lines(&said), [want], "{said}");
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, bounded};
+use crossbeam_channel::{RecvTimeoutError, SendError, bounded};
 
 use super::config::CheckAtStart;
-use super::engine::{Attached, Engine, Registered, aside, end_reader};
+use super::engine::{Attached, Engine, Registered, aside};
 use super::self_metrics;
 use crate::Error;
 use crate::diagnostics::warn;
@@ -22,6 +22,7 @@ use crate::pipeline::schedule::Pace;
 use crate::pipeline::start;
 use crate::pipeline::worker::{Check, Hello, Job};
 use crate::sync::lock;
+use crate::thread::{quietly, spawn};
 
 /// What the code of the program is asked when it is added may take so long.
 const TIME: Duration = Duration::from_secs(3);
@@ -52,6 +53,7 @@ impl Engine {
         if self.closed.load(Relaxed) {
             return Err(Error::ShutDown);
         }
+        terms.check().map_err(|(name, value, needed)| Error::config(name, value, needed))?;
         let resource = self.resource_of(&terms)?;
         let started = start::spawn(target).map_err(Error::Thread)?;
         // What it says runs on its own thread, and may hang.
@@ -60,7 +62,7 @@ impl Engine {
             Ok(None) => return Err(Error::exporter("it panicked when it was asked for its name")),
             Err(_) => return Err(Error::exporter("it does not say its name")),
         };
-        let number = self.books.add_exporter(&hello.name);
+        let number = self.books.add_exporter(terms.name.as_ref().unwrap_or(&hello.name));
         let name = self.books.name(number);
         // Spans and events share theirs: which of them are many differs from program to program.
         let eighth = self.config.exporter_bytes / 8;
@@ -101,6 +103,7 @@ impl Engine {
             checked.map_err(|source| Error::Check { exporter: name.clone(), source })?;
         }
         let output = self.output(number, &hello, terms, resource, Arc::clone(&lanes), complaints);
+        self.books.join(number);
         lock(&self.exporters).push(Registered { number, name, lanes, durations });
         let (done, added) = bounded(1);
         self.commands.send(Command::Add(Box::new(output), done)).map_err(|_| Error::ShutDown)?;
@@ -142,7 +145,7 @@ impl Engine {
             sieve,
             resource,
             baseline,
-            owed: Vec::new(),
+            owed: None,
             last_read,
             interval,
             next_due: self.clock.now().plus(interval),
@@ -195,23 +198,32 @@ impl Engine {
             last_read.fetch_max(now.raw(), Relaxed);
             snapshot
         });
-        let attached = aside(move || {
-            let attached = reader.attach(source);
-            (Attached { name: reader.name().to_owned(), reader }, attached)
-        });
-        let reader = match attached.map_err(Error::Thread)?.recv_timeout(TIME) {
-            Ok((attached, Ok(()))) => attached,
-            Ok((Attached { name, .. }, Err(source))) => return Err(Error::Reader { reader: name, source }),
+        // Nobody takes it where nobody waits any more.
+        let (tell, attached) = bounded(0);
+        let attach = move || {
+            let attached = quietly(|| (reader.attach(source), reader.name().to_owned()));
+            let told = match attached {
+                None => Ok(()),
+                Some((Ok(()), name)) => tell.send(Ok(Attached { name, reader })),
+                Some((Err(source), reader)) => tell.send(Err(Error::Reader { reader, source })),
+            };
+            if let Err(SendError(Ok(late))) = told {
+                late.end();
+            }
+        };
+        spawn("telemetry-aside", attach).map_err(Error::Thread)?;
+        let attached = match attached.recv_timeout(TIME) {
+            Ok(attached) => attached?,
             Err(RecvTimeoutError::Timeout) => return Err(Error::reader("it does not return from `attach`")),
             Err(RecvTimeoutError::Disconnected) => return Err(Error::reader("it panicked in `attach`")),
         };
         let mut readers = lock(&self.readers);
         if self.closed.load(Relaxed) {
             drop(readers);
-            let _ = end_reader(reader);
+            let _ = aside(|| attached.end());
             return Err(Error::ShutDown);
         }
-        readers.push(reader);
+        readers.push(attached);
         Ok(())
     }
 }

@@ -246,6 +246,8 @@ impl Builder {
             closed: AtomicBool::new(false),
             exporters: Mutex::default(),
             reports: Reports::default(),
+            is_global: AtomicBool::new(false),
+            said_nobody: AtomicBool::new(false),
             config,
         });
         current::register(&engine);
@@ -253,9 +255,6 @@ impl Builder {
         #[cfg(feature = "catalogue")]
         if engine.config.zero_series {
             engine.table.begin_static();
-        }
-        if let Some(on_export) = self.on_export {
-            engine.reports.give_to(on_export).map_err(Error::Thread)?;
         }
         if engine.config.enabled {
             let moved = engine.commands.clone();
@@ -283,6 +282,9 @@ impl Builder {
             };
             let thread = spawn("telemetry-dispatcher", move || dispatcher.run());
             lock(&engine.dispatcher).replace(thread.map_err(Error::Thread)?);
+            if let Some(on_export) = self.on_export {
+                engine.reports.give_to(on_export).map_err(Error::Thread)?;
+            }
             // What fails from here on shuts the collector down again: its last handle goes with the error.
             let urls = engine.config.export_endpoints.iter();
             let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>();

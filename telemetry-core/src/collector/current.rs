@@ -27,7 +27,9 @@ pub(super) fn is_never() -> bool {
 /// Makes it the global one; false if there is one already.
 pub(super) fn install(engine: &Arc<Engine>) -> bool {
     EVER.store(true, Relaxed);
-    GLOBAL.set(Arc::clone(engine)).is_ok()
+    let is_first = GLOBAL.set(Arc::clone(engine)).is_ok();
+    engine.is_global.fetch_or(is_first, Relaxed);
+    is_first
 }
 
 /// All collectors that there are, by their number.

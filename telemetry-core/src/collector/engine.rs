@@ -20,6 +20,7 @@ use crate::pipeline::buffers::Buffers;
 use crate::pipeline::command::Command;
 use crate::pipeline::feedback::Reports;
 use crate::pipeline::lanes::Lanes;
+use crate::pipeline::ledger::Reason;
 use crate::sampling::Sampler;
 use crate::sync::{Mutex, lock};
 use crate::thread::{quietly, spawn};
@@ -64,6 +65,18 @@ pub(crate) struct Engine {
     /// In nanoseconds since the Unix epoch.
     pub(super) started: u64,
     pub(super) reports: Reports,
+    /// Instruments feed it that nobody has bound to another.
+    pub(super) is_global: AtomicBool,
+    /// It was said that nobody takes what is recorded.
+    pub(super) said_nobody: AtomicBool,
+}
+
+impl Attached {
+    /// Lets go of it, which may take as long as it likes.
+    pub(super) fn end(mut self) {
+        quietly(|| self.reader.shutdown());
+        quietly(|| drop(self));
+    }
 }
 
 impl std::fmt::Debug for Attached {
@@ -99,15 +112,35 @@ impl Engine {
         Ledger { refused: self.table.refused(), ..ledger }
     }
 
-    /// Whether something was recorded and nobody takes it.
-    pub(super) fn goes_nowhere(&self) -> bool {
-        let is_recorded =
-            |ledger: &Ledger| Signal::EACH.iter().any(|signal| ledger.signal(*signal).recorded > 0);
-        self.config.enabled
-            && !self.closed.load(Relaxed)
-            && lock(&self.exporters).is_empty()
-            && lock(&self.readers).is_empty()
-            && (is_recorded(&self.ledger()) || !self.table.read().is_empty())
+    /// Whether nobody takes what is recorded.
+    fn has_nobody(&self) -> bool {
+        self.config.enabled && lock(&self.exporters).is_empty() && lock(&self.readers).is_empty()
+    }
+
+    /// At the start of a program that names its exporters in the environment.
+    pub(super) fn say_if_nobody_is_there(&self) {
+        if self.has_nobody() && !self.said_nobody.swap(true, Relaxed) {
+            diagnostics::warn(format_args!(
+                "nothing is exported yet: name exporters in TELEMETRY_EXPORT_ENDPOINTS, for instance console: or \
+                 file:DIR"
+            ));
+        }
+    }
+
+    /// At the end of the global collector; others may be there only to be looked at.
+    fn say_if_nobody_was_there(&self) {
+        let ledger = self.ledger();
+        let is_recorded = || Signal::EACH.iter().any(|signal| ledger.signal(*signal).recorded > 0);
+        if self.is_global.load(Relaxed)
+            && self.has_nobody()
+            && (is_recorded() || !self.table.read().is_empty())
+            && !self.said_nobody.swap(true, Relaxed)
+        {
+            diagnostics::warn(format_args!(
+                "what was recorded went nowhere: the collector had no exporter and no reader. Name one in code \
+                 (`.endpoint(\"console:\")`) or in TELEMETRY_EXPORT_ENDPOINTS"
+            ));
+        }
     }
 
     /// Pauses an exporter, or lets it go on. False where there is none of that name.
@@ -147,7 +180,8 @@ impl Engine {
             return Report { ledger: self.ledger(), complete: true, late: Vec::new() };
         }
         let (done, moved) = bounded(1);
-        let is_closed = self.closed.load(Relaxed) || self.commands.send(Command::Flush(done)).is_err();
+        let command = Command::Flush(self.clock.now().plus(deadline), done);
+        let is_closed = self.closed.load(Relaxed) || self.commands.send(command).is_err();
         let flush = if is_closed { None } else { moved.recv_deadline(until).ok() };
         let Some(flush) = flush else {
             // A shutdown is going on, or was: it says how all ended.
@@ -166,6 +200,7 @@ impl Engine {
             return Report { ledger: self.ledger(), complete: true, late: Vec::new() };
         }
         if is_first {
+            self.say_if_nobody_was_there();
             self.end(deadline, until);
         }
         let report = self.report_of_end(until);
@@ -175,7 +210,6 @@ impl Engine {
     }
 
     fn end(&self, deadline: Duration, until: Instant) {
-        self.table.close();
         // What callbacks of the program take goes off the time of the exporters, so it is not all of it.
         self.table.stop_callbacks_by(deadline_in(deadline / 4));
         let (done, moved) = bounded(1);
@@ -187,23 +221,40 @@ impl Engine {
             let _ = thread.join();
         }
         self.buffers.close();
-        let exporters = std::mem::take(&mut *lock(&self.exporters));
+        self.table.close();
+        let abandon = || lock(&self.exporters).iter().for_each(|exporter| exporter.lanes.abandon());
         if !is_stopped {
             // It is not there, or late: nobody else would tell them.
-            exporters.iter().for_each(|exporter| exporter.lanes.abandon());
+            abandon();
         }
         let late = self.books.wait_ended(until);
         let late: Vec<String> = late.into_iter().map(|number| self.books.name(number)).collect();
-        exporters.iter().for_each(|exporter| exporter.lanes.abandon());
+        abandon();
+        self.say_late();
         self.end_user_code(until);
         self.books.finish(late);
+    }
+
+    /// What was lost at the deadline.
+    fn say_late(&self) {
+        let ledger = self.ledger();
+        for (name, signal) in ledger.exporters().flat_map(|name| Signal::EACH.map(|signal| (name, signal))) {
+            let lost =
+                ledger.exporter(name, signal).map_or(0, |account| account.dropped.by(Reason::Deadline));
+            if lost > 0 {
+                let items = signal.amount(lost);
+                diagnostics::warn(format_args!(
+                    "exporter {name}: lost {items}: not delivered by the deadline"
+                ));
+            }
+        }
     }
 
     /// Lets go of readers, callbacks and the closure of `on_export`, each of which may hang or panic.
     fn end_user_code(&self, until: Instant) {
         let reports = self.reports.finish();
         let readers = std::mem::take(&mut *lock(&self.readers));
-        let mut ends: Vec<_> = readers.into_iter().filter_map(|attached| end_reader(attached).ok()).collect();
+        let mut ends: Vec<_> = readers.into_iter().filter_map(|reader| aside(|| reader.end()).ok()).collect();
         if self.table.has_callbacks() {
             let table = Arc::clone(&self.table);
             ends.extend(aside(move || table.forget_callbacks()));
@@ -257,12 +308,4 @@ pub(super) fn aside<R: Send + 'static>(
         }
     })?;
     Ok(result)
-}
-
-/// Lets go of a reader, on a thread of its own.
-pub(super) fn end_reader(Attached { mut reader, .. }: Attached) -> std::io::Result<Receiver<()>> {
-    aside(move || {
-        quietly(|| reader.shutdown());
-        drop(reader);
-    })
 }

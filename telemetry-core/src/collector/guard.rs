@@ -3,7 +3,6 @@
 use super::current;
 use super::handle::Collector;
 use crate::Error;
-use crate::diagnostics;
 use std::ops::Deref;
 
 /// Shuts the global collector down when it is dropped, and says on standard error what was lost, if anything.
@@ -27,6 +26,14 @@ impl Collector {
     }
 }
 
+impl Guard {
+    /// Of a set-up from the environment.
+    #[doc(hidden)]
+    pub fn say_if_nobody_is_there(&self) {
+        self.collector.engine.say_if_nobody_is_there();
+    }
+}
+
 impl Deref for Guard {
     type Target = Collector;
 
@@ -37,13 +44,6 @@ impl Deref for Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let engine = &self.collector.engine;
-        if engine.goes_nowhere() {
-            diagnostics::warn(format_args!(
-                "what was recorded went nowhere: the collector had no exporter and no reader. Name one in code \
-                 (`.endpoint(\"console:\")`) or in TELEMETRY_EXPORT_ENDPOINTS"
-            ));
-        }
-        engine.end_and_say();
+        self.collector.engine.end_and_say();
     }
 }

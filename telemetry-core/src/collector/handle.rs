@@ -96,7 +96,7 @@ impl Collector {
         self.engine.reports.give_to(Box::new(on_export)).map_err(Error::Thread)
     }
 
-    /// How the exporters fare, in the order they were added.
+    /// How the exporters fare, in the order they were added: those of endpoints come before those of the builder's `exporter`.
     pub fn health(&self) -> Vec<ExporterHealth> {
         self.engine.health()
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::*;
 use crate::exporters::{Batch, Delivery, Discard, ExportError, Exporter, Signal};
 use crate::ledger::{Ledger, Reason};
-use crate::metrics::{Reader, Source};
+use crate::metrics::{CellKind, Reader, Site, Source};
 use crate::model::{Event, Kind, Metric, Span, SpanContext, SpanId, Tags, Temporality, TraceId};
 use crate::{Error, Level};
 
 mod faults;
+mod waits;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -20,6 +21,10 @@ fn builder() -> Builder {
 fn span(n: u64) -> Span {
     let context = SpanContext::new(TraceId::new(1).unwrap(), SpanId::new(n + 1).unwrap(), true);
     Span::new(context, "s", 1_000, 5)
+}
+
+fn gauge(name: &'static str) -> Site {
+    Site::new(CellKind::Gauge, name, &[]).unnumbered()
 }
 
 fn account(collector: &Collector, exporter: &str) -> crate::ledger::ExporterAccount {

@@ -24,6 +24,8 @@ pub struct ExporterHealth {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Activity {
+    /// Its check at the start has not ended; one that blocks sends nothing before.
+    Check,
     /// It waits for items.
     #[default]
     Idle,

@@ -40,6 +40,7 @@ pub(crate) enum Target {
 /// How it is served.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
+    pub(crate) name: Option<String>,
     pub(crate) filter: Filter,
     pub(crate) tags: Vec<(Text, Text)>,
     pub(crate) host_tag: HostTag,
@@ -81,6 +82,7 @@ impl<E: Exporter> From<E> for Route {
 impl Default for Terms {
     fn default() -> Self {
         Self {
+            name: None,
             filter: Filter::default(),
             tags: Vec::new(),
             host_tag: HostTag::Off,
@@ -113,6 +115,12 @@ impl Route {
         Self { target, terms: Terms::default() }
     }
 
+    /// What the ledger and messages call it, instead of what the exporter says: a closure is `closure`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.terms.name = Some(name.into());
+        self
+    }
+
     /// It is given only what that filter lets pass.
     pub fn only(mut self, filter: Filter) -> Self {
         self.terms.filter = filter;
@@ -133,15 +141,15 @@ impl Route {
     }
 
     /// It is given at most that many items a second, after as many at once. What comes faster waits, until its memory
-    /// (`exporter_bytes`) is full. No limit where nothing is said, nor for what is not above 0.
+    /// (`exporter_bytes`) is full. No limit where nothing is said.
     pub fn rate_limit(mut self, items_per_second: f64) -> Self {
-        self.terms.rate = Some(items_per_second).filter(|rate| rate.is_finite() && *rate > 0.0);
+        self.terms.rate = Some(items_per_second);
         self
     }
 
     /// So many requests may be out at once, where it speaks to a network.
     pub fn in_flight(mut self, requests: usize) -> Self {
-        self.terms.in_flight = Some(requests.max(1));
+        self.terms.in_flight = Some(requests);
         self
     }
 
@@ -165,7 +173,7 @@ impl Route {
 
     /// It is given metrics that often, instead of each `flush_interval` of the collector. A flush gives them at once.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
-        self.terms.flush_interval = Some(interval).filter(|interval| !interval.is_zero());
+        self.terms.flush_interval = Some(interval);
         self
     }
 
@@ -185,6 +193,22 @@ impl Route {
 }
 
 impl Terms {
+    /// What is wrong with them: its name, its value and what is needed.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, String, &'static str)> {
+        const ABOVE_0: &str = "more than 0 is needed";
+        let rate = self.rate.filter(|rate| !rate.is_finite() || *rate <= 0.0);
+        let is_zero = |time: Option<Duration>| time.filter(Duration::is_zero).map(|_| "0".to_owned());
+        let bad = [
+            ("rate_limit", rate.map(|rate| rate.to_string())),
+            ("in_flight", self.in_flight.filter(|requests| *requests == 0).map(|_| "0".to_owned())),
+            ("timeout", is_zero(Some(self.timeout))),
+            ("flush_interval", is_zero(self.flush_interval)),
+            ("back_pressure", is_zero(self.back_pressure)),
+        ];
+        let bad = bad.into_iter().find_map(|(name, value)| Some((name, value?, ABOVE_0)));
+        bad.map_or(Ok(()), Err)
+    }
+
     /// Whether the exporter is given deltas of that kind; `wanted` is what it says itself.
     pub(crate) fn temporality_of(&self, kind: Kind, wanted: Temporality) -> Temporality {
         match self.temporality {

@@ -19,6 +19,9 @@ impl Signal {
     /// The same, as many as there are now.
     pub(crate) const EACH: [Signal; 3] = [Signal::Spans, Signal::Events, Signal::Metrics];
 
+    /// Those that are records of their own.
+    pub(crate) const RECORDS: [Signal; 2] = [Signal::Spans, Signal::Events];
+
     /// `spans`, `events` or `metrics`.
     pub fn name(self) -> &'static str {
         ["spans", "events", "metrics"][self as usize]

@@ -1,6 +1,6 @@
 //! Deltas for a reader that wants them, from cells that only ever grow.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{Identity, Kind, Metric, MetricValue, Tags, Temporality, Text};
@@ -16,6 +16,8 @@ pub(crate) struct Baseline {
     seen: HashMap<Key, Metric>,
     /// Deltas that were dropped when their series was over already, or had begun anew.
     owed: Vec<Metric>,
+    /// Of the other kinds what was dropped, the newest of each: said anew where nothing newer is.
+    others: HashMap<Key, Metric>,
 }
 
 /// Names a metric whatever its levels are: which of them comes first may change.
@@ -28,18 +30,31 @@ fn key(identity: &Arc<Identity>) -> Key {
 impl Baseline {
     /// A reader that joins now: what was counted before is not its business.
     pub(crate) fn joining(kinds: Vec<Kind>, now: &[Metric]) -> Self {
-        let mut baseline = Self { kinds, seen: HashMap::new(), owed: Vec::new() };
+        let (seen, owed, others) = Default::default();
+        let mut baseline = Self { kinds, seen, owed, others };
         baseline.commit(now);
         baseline
     }
 
     /// What came since, of the kinds it wants deltas of; those that did not move are left out.
     pub(crate) fn since(&self, now: &[Metric]) -> Vec<Metric> {
-        now.iter().filter_map(|metric| self.step(metric)).chain(self.owed.iter().cloned()).collect()
+        let mut all: Vec<Metric> =
+            now.iter().filter_map(|metric| self.step(metric)).chain(self.owed.iter().cloned()).collect();
+        if !self.others.is_empty() {
+            let said: HashSet<Key> = all.iter().map(|metric| key(&metric.identity)).collect();
+            all.extend(
+                self.others.iter().filter(|(key, _)| !said.contains(key)).map(|(_, other)| other.clone()),
+            );
+        }
+        if !self.owed.is_empty() || !self.others.is_empty() {
+            all.sort_by_cached_key(|metric| key(&metric.identity));
+        }
+        all
     }
 
     pub(crate) fn commit(&mut self, now: &[Metric]) {
         self.owed.clear();
+        self.others.clear();
         let of_deltas = now.iter().filter(|m| self.kinds.contains(&m.identity.kind));
         self.seen = of_deltas.map(|m| (key(&m.identity), m.clone())).collect();
     }
@@ -47,6 +62,10 @@ impl Baseline {
     /// A delta was dropped after it was committed: it is part of the next one.
     pub(crate) fn restore(&mut self, dropped: &Metric) {
         if dropped.temporality != Temporality::Delta {
+            let other = self.others.entry(key(&dropped.identity)).or_insert_with(|| dropped.clone());
+            if other.time_unix_nano < dropped.time_unix_nano {
+                other.clone_from(dropped);
+            }
             return;
         }
         let Some(seen) = self.seen.get_mut(&key(&dropped.identity)).filter(|seen| seen.life == dropped.life)

@@ -24,6 +24,7 @@ pub(super) fn run(mut exporter: Box<dyn Exporter>, says: &Sender<Option<Hello>>,
         let mut end = EndOnDrop::of(&job);
         let mut worker = Worker::new(job);
         if worker.job.check.is_some() {
+            worker.note(Activity::Check);
             worker.checked(quietly(|| exporter.check()).unwrap_or_else(|| Err(panicked())));
         }
         loop {

@@ -37,8 +37,8 @@ struct Entry {
     accounts: [ExporterAccount; 3],
     /// Its worker has ended or was given up: what comes now is dropped.
     ended: bool,
-    /// It was never added after all.
-    withdrawn: bool,
+    /// It belongs to the collector; before that, nobody knows of it or waits for it.
+    is_member: bool,
     /// What is open of each generation, and was lost of those that somebody has to tell from later ones; oldest first.
     open: VecDeque<Generation>,
     /// Lost of the generations before.
@@ -52,8 +52,6 @@ struct Generation {
     last: u64,
     open: u64,
     lost: u64,
-    /// Up to that generation goes what says anew what items of this one had said.
-    heir: u64,
 }
 
 /// How it ended for items that an exporter had taken on.
@@ -64,10 +62,8 @@ pub(crate) enum Outcome {
     },
     Rejected,
     Dropped(Reason),
-    /// Something newer, which was accepted in that generation, says all that they said.
-    Superseded {
-        by: u64,
-    },
+    /// Something newer, which was delivered, says all that they said.
+    Superseded,
 }
 
 /// So many items that one exporter has taken on. It can't be cloned; whoever drops it says that time ran out.
@@ -86,10 +82,11 @@ impl Books {
         lock(&self.state)
     }
 
-    /// Opens an account. A name that is taken is given a number.
+    /// Opens an account, for an exporter that is to [join](Self::join). A name that is taken is given a number.
     pub(crate) fn add_exporter(&self, name: &str) -> usize {
         let mut state = self.lock();
-        let taken = |name: &str| state.exporters.iter().any(|entry| !entry.withdrawn && entry.name == name);
+        let taken =
+            |name: &str| state.exporters.iter().any(|entry| !entry.name.is_empty() && entry.name == name);
         let numbered = (2..).map(|i| format!("{name}#{i}"));
         let name =
             std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default();
@@ -113,7 +110,6 @@ impl Books {
         filtered: u64,
     ) -> Option<Ticket> {
         let generation = state.generation;
-        let is_told_apart = |last| state.flushes.iter().any(|flush| (last..generation).contains(flush));
         let entry = &mut state.exporters[exporter];
         let account = &mut entry.accounts[signal as usize];
         account.dispatched += items + filtered;
@@ -128,12 +124,11 @@ impl Books {
         if items == 0 {
             return None;
         }
-        if let Some(newest) = entry.open.back_mut().filter(|newest| !is_told_apart(newest.last)) {
-            newest.last = generation;
+        if let Some(newest) = entry.open.back_mut().filter(|newest| newest.last == generation) {
             newest.open += items;
         } else {
             let (first, last) = (generation, generation);
-            entry.open.push_back(Generation { first, last, open: items, lost: 0, heir: 0 });
+            entry.open.push_back(Generation { first, last, open: items, lost: 0 });
         }
         let shares = VecDeque::from([(generation, items)]);
         Some(Ticket { books: Arc::clone(self), exporter, signal, shares })
@@ -150,17 +145,28 @@ impl Books {
         (0..many).map(|_| Flush { books: Arc::clone(self), generation, is_whole }).collect()
     }
 
+    /// Whether somebody waits for a generation.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.lock().flushes.is_empty()
+    }
+
     /// A worker has ended; what it still had is dropped.
     pub(crate) fn end(&self, exporter: usize, reason: Reason) {
         self.lock().exporters[exporter].end(reason);
         self.changed.notify_all();
     }
 
+    /// From now on the exporter belongs to the collector.
+    pub(crate) fn join(&self, exporter: usize) {
+        self.lock().exporters[exporter].is_member = true;
+    }
+
     /// An exporter was not added after all.
     pub(crate) fn withdraw(&self, exporter: usize) {
         let mut state = self.lock();
-        state.exporters[exporter].end(Reason::Closed);
-        state.exporters[exporter].withdrawn = true;
+        let entry = &mut state.exporters[exporter];
+        entry.end(Reason::Closed);
+        (entry.is_member, entry.name) = (false, String::new());
         drop(state);
         self.changed.notify_all();
     }
@@ -180,9 +186,10 @@ impl Books {
     /// Waits until every worker has ended. Those that have not when time runs out are given up: what they
     /// still have is dropped. Their numbers.
     pub(crate) fn wait_ended(&self, until: Instant) -> Vec<usize> {
-        self.wait(until, |state| state.exporters.iter().all(|entry| entry.ended));
+        let is_running = |entry: &Entry| entry.is_member && !entry.ended;
+        self.wait(until, |state| !state.exporters.iter().any(is_running));
         let mut state = self.lock();
-        let entries = state.exporters.iter_mut().enumerate().filter(|(_, entry)| !entry.ended);
+        let entries = state.exporters.iter_mut().enumerate().filter(|(_, entry)| is_running(entry));
         let late = entries.map(|(number, entry)| (entry.end(Reason::Deadline), number).1).collect();
         drop(state);
         self.changed.notify_all();
@@ -204,38 +211,34 @@ impl Books {
     fn settle(&self, ticket: &mut Ticket, outcome: Outcome) {
         let shares = std::mem::take(&mut ticket.shares);
         let mut state = self.lock();
-        let first_flush = state.first_flush();
-        state.exporters[ticket.exporter].settle(ticket.signal, &shares, outcome, first_flush);
+        let State { exporters, flushes, .. } = &mut *state;
+        exporters[ticket.exporter].settle(ticket.signal, &shares, outcome, flushes);
         drop(state);
         self.changed.notify_all();
     }
 }
 
 impl State {
-    /// In which what is accepted now is.
-    pub(crate) fn generation(&self) -> u64 {
-        self.generation
-    }
-
     pub(crate) fn account(&mut self, signal: Signal) -> &mut Account {
         &mut self.ledger.accounts[signal as usize]
     }
 
-    /// What is booked so far.
-    pub(super) fn ledger(&self) -> Ledger {
-        let exporters = self.exporters.iter().filter(|entry| !entry.withdrawn);
-        let exporters = exporters.map(|entry| (entry.name.clone(), entry.accounts)).collect();
-        Ledger { exporters, ..self.ledger.clone() }
+    /// How many generations of an exporter are told apart.
+    #[cfg(all(test, not(shuttle)))]
+    pub(super) fn generations(&self, exporter: usize) -> usize {
+        self.exporters[exporter].open.len()
     }
 
-    /// Of those who wait for generations, the first one.
-    fn first_flush(&self) -> u64 {
-        self.flushes.iter().copied().min().unwrap_or(u64::MAX)
+    /// What is booked so far.
+    pub(super) fn ledger(&self) -> Ledger {
+        let exporters = self.exporters.iter().filter(|entry| entry.is_member);
+        let exporters = exporters.map(|entry| (entry.name.clone(), entry.accounts)).collect();
+        Ledger { exporters, ..self.ledger.clone() }
     }
 }
 
 impl Entry {
-    fn settle(&mut self, signal: Signal, shares: &VecDeque<(u64, u64)>, outcome: Outcome, first_flush: u64) {
+    fn settle(&mut self, signal: Signal, shares: &VecDeque<(u64, u64)>, outcome: Outcome, flushes: &[u64]) {
         if self.ended {
             return; // given up: what it had is booked already
         }
@@ -257,7 +260,7 @@ impl Entry {
                 account.dropped.add(reason, n);
                 n
             }
-            Outcome::Superseded { .. } => {
+            Outcome::Superseded => {
                 account.accepted -= n;
                 account.filtered += n;
                 0
@@ -268,32 +271,33 @@ impl Entry {
                 open.open -= items;
                 open.lost += lost.min(*items);
                 lost -= lost.min(*items);
-                if let Outcome::Superseded { by } = outcome {
-                    open.heir = open.heir.max(by);
-                }
             }
         }
-        self.forget(first_flush);
+        self.forget(flushes);
     }
 
-    /// Forgets generations that are done and that nobody has to tell from later ones.
-    fn forget(&mut self, first_flush: u64) {
-        while let Some(first) = self.open.front().copied()
-            && first.last <= first_flush
-            && self.upto(first.last).all(|known| known.open == 0)
-        {
-            self.open.pop_front();
+    /// Forgets generations that are done, and makes one of those that none of the flushes tells apart.
+    fn forget(&mut self, flushes: &[u64]) {
+        let is_told_apart =
+            |older: u64, newer: u64| flushes.iter().any(|flush| (older..newer).contains(flush));
+        let first_flush = flushes.iter().copied().min().unwrap_or(u64::MAX);
+        while let Some(first) = self.open.pop_front_if(|first| first.open == 0 && first.last <= first_flush) {
             self.lost += first.lost;
+        }
+        for i in (1..self.open.len()).rev() {
+            let newer = self.open[i];
+            let older = &mut self.open[i - 1];
+            if !is_told_apart(older.last, newer.first) {
+                (older.last, older.open, older.lost) =
+                    (newer.last, older.open + newer.open, older.lost + newer.lost);
+                self.open.remove(i);
+            }
         }
     }
 
-    /// That generation, those before it, and those with what says anew what one of them said.
+    /// That generation, and those before it.
     fn upto(&self, generation: u64) -> impl Iterator<Item = &Generation> {
-        self.open.iter().scan(generation, |upto, known| {
-            let is_one = known.first <= *upto;
-            *upto = (*upto).max(known.heir);
-            is_one.then_some(known)
-        })
+        self.open.iter().take_while(move |known| known.first <= generation)
     }
 
     fn end(&mut self, reason: Reason) {
@@ -337,17 +341,12 @@ impl Drop for Flush {
         if let Some(at) = state.flushes.iter().position(|flush| *flush == self.generation) {
             state.flushes.swap_remove(at);
         }
-        let first_flush = state.first_flush();
-        state.exporters.iter_mut().for_each(|entry| entry.forget(first_flush));
+        let State { exporters, flushes, .. } = &mut *state;
+        exporters.iter_mut().for_each(|entry| entry.forget(flushes));
     }
 }
 
 impl Ticket {
-    /// In which generation the newest of its items were accepted.
-    pub(crate) fn generation(&self) -> u64 {
-        self.shares.back().map_or(0, |(generation, _)| *generation)
-    }
-
     /// How many items it stands for.
     pub(crate) fn items(&self) -> u64 {
         self.shares.iter().map(|(_, items)| items).sum()

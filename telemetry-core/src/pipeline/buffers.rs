@@ -23,8 +23,6 @@ use crate::thread::Suppression;
 /// A batch of spans or events is closed when it has that many bytes.
 const BATCH: usize = 512 << 10;
 
-const RECORDS: [Signal; 2] = [Signal::Spans, Signal::Events];
-
 /// The buffers of one collector.
 pub(crate) struct Buffers {
     /// Never used again, so a thread can't mistake one collector for another.
@@ -66,6 +64,8 @@ pub(crate) struct Collected {
     pub(crate) points: Vec<Metric>,
     /// There was more than there is room for.
     pub(crate) left: bool,
+    /// The first [mark](Buffers::mark) up to which not all was taken.
+    pub(crate) first_mark: Option<u64>,
     /// Bytes that may still be taken, and bytes that wait.
     room: [usize; 2],
     waiting: [usize; 2],
@@ -181,7 +181,7 @@ impl Buffers {
             // If nobody else has it the thread is gone, and all that it wrote is seen.
             let is_gone = Arc::get_mut(thread).is_some();
             let (mut taken, mut is_left) = (lock(&thread.taken), false);
-            for (i, signal) in RECORDS.into_iter().enumerate() {
+            for (i, signal) in Signal::RECORDS.into_iter().enumerate() {
                 let blocks = &mut taken.blocks[i];
                 let (mut kept, mut read) = (0, 0);
                 for block in blocks.iter() {
@@ -196,7 +196,9 @@ impl Buffers {
                 let keeps_last = !is_gone && read == blocks.len();
                 done.extend(blocks.drain(..read - usize::from(keeps_last && read > 0)));
                 taken.booked[i] = thread.book(i, &taken, kept as u64, state.account(signal));
+                taken.read[i] += kept as u64;
             }
+            collected.first_mark = collected.first_mark.into_iter().chain(taken.first_mark()).min();
             if is_left {
                 full_at.get_or_insert(at);
             }
@@ -211,7 +213,7 @@ impl Buffers {
         }
         drop(threads);
         self.pool.give_back(done);
-        for (i, signal) in RECORDS.into_iter().enumerate() {
+        for (i, signal) in Signal::RECORDS.into_iter().enumerate() {
             add_suppressed(state.account(signal), self.suppressed[i].swap(0, Relaxed));
         }
         let mut points = lock(&self.points);
@@ -221,6 +223,13 @@ impl Buffers {
         let kept = collected.points.len() as u64;
         booked.book(&Booked::default(), kept, state.account(Signal::Metrics));
         collected
+    }
+
+    /// From now on [`Collected`] says whether all was taken that threads have recorded so far. Marks are numbered upward.
+    pub(crate) fn mark(&self, number: u64) {
+        for thread in lock(&self.threads).iter() {
+            lock(&thread.taken).mark(number);
+        }
     }
 
     /// The last time was the last time: what threads still write counts as dropped.

@@ -11,8 +11,8 @@ use crate::metrics::Observations;
 pub(crate) enum Command {
     /// Look whether something is to be done: many items wait, a lane has room again, time has passed.
     Wake,
-    /// Move everything on now, and say what to wait for.
-    Flush(Sender<Flush>),
+    /// Move everything on now, and say what to wait for; somebody waits until then.
+    Flush(Tick, Sender<Flush>),
     /// One more exporter, which has all from the answer on.
     Add(Box<Output>, Sender<()>),
     /// What the callbacks say.

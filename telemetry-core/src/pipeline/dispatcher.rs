@@ -45,8 +45,10 @@ pub(crate) struct Progress {
     next_tick: Tick,
     /// Until when some exporter is spared.
     spared: Option<Tick>,
-    /// Those who wait until all is moved on, and until which reading of the metrics.
-    flushes: Vec<(Sender<Flush>, u64)>,
+    /// Those who wait until all is moved on that was there when they came.
+    flushes: Vec<Waiting>,
+    /// So many came.
+    marks: u64,
     /// Metrics are to be read for all, not only for those whose time has come.
     for_all: bool,
     /// Of a reading for all some exporter was passed over, as it has no room.
@@ -59,6 +61,16 @@ pub(crate) struct Progress {
     stop: Option<(Tick, Sender<()>)>,
     /// Items that have been spoken of.
     said_lost: u64,
+}
+
+/// Somebody who waits.
+struct Waiting {
+    until: Tick,
+    done: Sender<Flush>,
+    /// For that reading of the metrics,
+    reading: u64,
+    /// and for what threads had recorded by then.
+    mark: u64,
 }
 
 /// Meters tick at least that often.
@@ -74,10 +86,13 @@ impl Dispatcher {
             diagnostics::start();
             match self.next_command() {
                 Ok(Command::Wake) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Command::Flush(done)) => {
-                    self.state.flushes.push((done, self.state.begun + 1));
+                Ok(Command::Flush(until, done)) => {
+                    self.state.marks += 1;
+                    self.buffers.mark(self.state.marks);
+                    let (reading, mark) = (self.state.begun + 1, self.state.marks);
+                    self.state.flushes.push(Waiting { until, done, reading, mark });
                     // What waits in a lane may be what keeps the rest from being moved on.
-                    self.hurry();
+                    self.outputs.iter().for_each(|output| output.lanes.hurry(until));
                     self.read(true);
                 }
                 Ok(Command::Add(output, done)) => {
@@ -96,58 +111,56 @@ impl Dispatcher {
             if now >= self.state.next_tick {
                 self.table.tick();
                 self.state.next_tick = now.plus(TICK);
+                self.outputs.iter().for_each(Output::say_if_it_checks);
             }
-            if self.is_due(now) {
+            if self.books.is_awaited() {
+                // Somebody waits for what is part of the next ones.
+                self.outputs
+                    .iter_mut()
+                    .filter(|output| output.is_owed())
+                    .for_each(|output| output.next_due = now);
+            }
+            if self.state.begun == self.state.ended && now >= self.next_reading() {
                 self.read(false);
                 self.state.next_flush = now.plus(self.flush_interval);
             }
-            if self.move_items() {
-                self.answer();
-                if self.finish() {
-                    return;
-                }
+            if self.move_items() && self.finish() {
+                return;
             }
         }
     }
 
-    /// Whether metrics are to be read: for an exporter, or to see to series where there is none.
-    fn is_due(&self, now: Tick) -> bool {
-        if self.outputs.is_empty() {
-            return now >= self.state.next_flush;
-        }
-        self.state.begun == self.state.ended && self.outputs.iter().any(|output| now >= output.next_due)
+    /// When metrics are to be read next: for an exporter, or to see to series where none wants them.
+    fn next_reading(&self) -> Tick {
+        let wanted = self.outputs.iter().filter(|output| output.wants_metrics());
+        wanted.map(|output| output.next_due).min().unwrap_or(self.state.next_flush)
     }
 
     fn next_command(&self) -> Result<Command, RecvTimeoutError> {
         // While callbacks are asked they are who comes next.
-        let is_reading = self.state.begun > self.state.ended;
-        let due = self.outputs.iter().map(|output| output.next_due).filter(|_| !is_reading);
-        let none = self.outputs.is_empty().then_some(self.state.next_flush);
-        let times = std::iter::once(self.state.next_tick).chain(none).chain(self.state.spared);
-        let next = times.chain(due).min().and_then(|next| self.clock.time_until(next));
-        match next {
+        let reading = Some(self.next_reading()).filter(|_| self.state.begun == self.state.ended);
+        let next = reading.into_iter().chain(self.state.spared).fold(self.state.next_tick, Tick::min);
+        match self.clock.time_until(next) {
             Some(time) => self.commands.recv_timeout(time),
             None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
     }
 
-    /// All was moved on that was there: those who wait for it are told, and exporters that somebody waits.
-    fn answer(&mut self) {
+    /// All was moved on before that mark: those who wait for it are told.
+    fn answer(&mut self, first_mark: Option<u64>) {
         let ended = self.state.ended;
-        let is_done = |(_, reading): &mut (Sender<Flush>, u64)| *reading <= ended;
+        let is_done = |waiting: &mut Waiting| {
+            waiting.reading <= ended && first_mark.is_none_or(|first| waiting.mark < first)
+        };
         let done: Vec<_> = self.state.flushes.extract_if(.., is_done).collect();
         if done.is_empty() {
             return;
         }
         let flushes = self.books.close_generation(done.len(), !self.state.is_passed_over);
-        self.hurry();
-        for ((waiting, _), flush) in done.into_iter().zip(flushes) {
-            let _ = waiting.send(flush);
+        for (waiting, flush) in done.into_iter().zip(flushes) {
+            self.outputs.iter().for_each(|output| output.lanes.hurry(waiting.until));
+            let _ = waiting.done.send(flush);
         }
-    }
-
-    fn hurry(&self) {
-        self.outputs.iter().for_each(|output| output.lanes.hurry());
     }
 
     /// After the last time; whether this was it.
@@ -213,6 +226,7 @@ impl Dispatcher {
                 self.dispatch(&Batch::of_metrics(snapshot, Arc::clone(&self.resource)));
             }
             self.say_lost();
+            self.answer(collected.first_mark);
             if !collected.left {
                 return true;
             }
@@ -266,19 +280,13 @@ impl Dispatcher {
         }
         let mut shares = Vec::new();
         for (place, output) in self.outputs.iter_mut().enumerate() {
-            let is_due = for_all || now >= output.next_due;
-            if !is_due {
+            if !output.wants_metrics() || !for_all && now < output.next_due {
                 continue;
             }
             output.next_due = now.plus(output.interval);
-            if !output.wants[Signal::Metrics as usize] {
-                let none = Snapshot::new(Vec::new(), Arc::clone(&self.resource));
-                let batch = Batch::of_metrics(none, Arc::clone(&self.resource));
-                shares.push((place, Share { batch, filtered: sums.len() as u64 }, None));
-            } else if let Some((share, all)) = output.share_of_metrics(sums, is_last) {
-                shares.push((place, share, Some(all)));
-            } else {
-                self.state.is_passed_over |= for_all;
+            match output.share_of_metrics(sums, is_last) {
+                Some((share, all)) => shares.push((place, share, all)),
+                None => self.state.is_passed_over |= for_all,
             }
         }
         let mut state = self.books.lock();
@@ -289,16 +297,13 @@ impl Dispatcher {
             .iter()
             .map(|(place, share, _)| self.outputs[*place].accept(&self.books, &mut state, share));
         let tickets: Vec<_> = tickets.collect();
-        let generation = state.generation();
         drop(state);
         for ((place, share, all), ticket) in shares.into_iter().zip(tickets) {
             let output = &mut self.outputs[place];
+            let parcel = ticket.map(|ticket| Parcel::new(share.batch, ticket, now));
             // First the baseline: what the batch drives out of the lane goes back to it.
-            all.iter().for_each(|all| output.commit(all, sums.reading().at, generation));
-            if let Some(ticket) = ticket {
-                let is_deltas = output.baseline.is_some();
-                let sums = (!is_deltas).then_some(sums.reading());
-                output.put(Parcel { sums, is_deltas, ..Parcel::new(share.batch, ticket, now) }, is_last);
+            if let Some(parcel) = output.commit(&all, sums.reading(), parcel) {
+                output.put(parcel, is_last);
             }
         }
     }
@@ -313,7 +318,12 @@ impl Dispatcher {
         if new > 0 {
             self.state.said_lost = lost;
             let why = "all memory for what is on its way (`buffer_bytes`) was in use";
-            self.complaints.say("buffer full", new, format_args!("lost {new} items: {why}"));
+            let items = if new == 1 { "item" } else { "items" };
+            self.complaints.say(
+                "lost: all memory was in use",
+                new,
+                format_args!("lost {new} {items}: {why}"),
+            );
         }
     }
 }

@@ -38,7 +38,7 @@ impl Complaints {
         Self { name, said: Mutex::default() }
     }
 
-    /// So many items are concerned, for a reason of that kind.
+    /// So many items are concerned, for a reason of that kind, which says in a word or two what became of them.
     pub(crate) fn say(&self, kind: &'static str, items: u64, text: std::fmt::Arguments<'_>) {
         let now = Instant::now();
         let mut said = lock(&self.said);
@@ -56,7 +56,7 @@ impl Complaints {
         };
         drop(said);
         if more > 0 {
-            warn(format_args!("{}: {text} (and {more} items before that)", self.name));
+            warn(format_args!("{}: {text} (and {} before that)", self.name, amount(more)));
         } else {
             warn(format_args!("{}: {text}", self.name));
         }
@@ -66,9 +66,13 @@ impl Complaints {
     pub(crate) fn finish(&self) {
         let said = std::mem::take(&mut *lock(&self.said));
         for (kind, said) in said.into_iter().filter(|(_, said)| said.kept_back > 0) {
-            warn(format_args!("{}: {kind}: {} more items", self.name, said.kept_back));
+            warn(format_args!("{}: {} {kind} since then", self.name, amount(said.kept_back)));
         }
     }
+}
+
+fn amount(n: u64) -> String {
+    format!("{n} {}", if n == 1 { "item" } else { "items" })
 }
 
 /// Hands reports to the program.

@@ -47,13 +47,15 @@ pub(super) fn run(protocol: Box<dyn Protocol>, says: &Sender<Option<Hello>>, job
     let _ = says.send(hello);
     if let Ok(job) = job.recv() {
         let mut end = EndOnDrop::of(&job);
-        fly(&*protocol, Worker::new(job));
-        end.reason = Reason::Deadline;
+        if fly(&*protocol, Worker::new(job)) {
+            end.reason = Reason::Deadline;
+        }
     }
     let _ = quietly(|| drop(protocol));
 }
 
-fn fly(protocol: &dyn Protocol, worker: Worker) {
+/// Whether it could.
+fn fly(protocol: &dyn Protocol, worker: Worker) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)
@@ -64,8 +66,12 @@ fn fly(protocol: &dyn Protocol, worker: Worker) {
             runtime.block_on(drive(protocol, worker));
             // A name that is being looked up must not hold the thread.
             runtime.shutdown_background();
+            true
         }
-        Err(e) => worker.job.complaints.say("runtime", 0, format_args!("its runtime can't be started: {e}")),
+        Err(e) => {
+            worker.job.complaints.say("runtime", 0, format_args!("its runtime can't be started: {e}"));
+            false
+        }
     }
 }
 

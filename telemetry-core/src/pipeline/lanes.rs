@@ -10,7 +10,7 @@ use std::task::Waker;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::parcel::{Parcel, Reading};
+use super::parcel::Parcel;
 use crate::clock::Tick;
 use crate::exporters::{Activity, Signal};
 use crate::sync::{Condvar, Mutex, lock};
@@ -20,8 +20,8 @@ pub(crate) struct Lanes {
     changed: Condvar,
     /// Bytes of spans and events together that may wait, and of metrics.
     max: [usize; 2],
-    /// Tells the dispatcher that there is room again.
-    room: Box<dyn Fn() + Send + Sync>,
+    /// Tells the dispatcher that something has changed.
+    wake: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Debug, Default)]
@@ -46,8 +46,8 @@ struct State {
 /// What a worker is told.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Told {
-    /// Somebody waits: try again now.
-    pub(crate) hurry: bool,
+    /// Somebody waits until then: try again now.
+    pub(crate) hurry: Option<Tick>,
     /// Deliver what there is until then, and end.
     pub(crate) stop: Option<Tick>,
     /// End now: nobody waits any more.
@@ -76,7 +76,7 @@ pub(crate) struct Waiting {
 }
 
 /// These share their memory.
-const SHARED: [usize; 2] = [Signal::Spans as usize, Signal::Events as usize];
+const SHARED: [usize; 2] = [Signal::RECORDS[0] as usize, Signal::RECORDS[1] as usize];
 
 /// The bytes of all that shares its memory with a signal.
 fn shared(bytes: &[usize; 3], signal: usize) -> usize {
@@ -97,25 +97,28 @@ impl std::fmt::Debug for Lanes {
 }
 
 impl Lanes {
-    /// `room` is called when a lane is half empty again of which the dispatcher [wanted room](Self::want_room).
-    pub(crate) fn new(max: [usize; 2], room: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new(), max, room: Box::new(room) }
+    /// `wake` is called when a lane is half empty again of which the dispatcher [wanted room](Self::want_room), and when
+    /// something is [handed back](Self::hand_back).
+    pub(crate) fn new(max: [usize; 2], wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), max, wake: Box::new(wake) }
     }
 
-    /// Puts a parcel in. What must go for it is handed back: the oldest ones where the lane is full, but before them cumulative
-    /// sums that this one says anew; these also while the exporter is down.
-    pub(crate) fn put(&self, parcel: Parcel) -> Evicted {
+    /// Puts a parcel in, and hands the oldest ones out that must go for it where the lane is full. Before them go cumulative
+    /// sums that this one says anew, for which it stands then; these also while the exporter is down.
+    pub(crate) fn put(&self, mut parcel: Parcel) -> Vec<Parcel> {
         let (signal, size) = (parcel.batch.signal() as usize, parcel.batch.bytes());
-        let mut gone = Evicted::default();
+        let mut gone = Vec::new();
         self.change(|state| {
             let is_full = state.used(signal) + size > self.max(parcel.batch.signal());
             if is_full || state.is_down[signal] {
-                let lane = &mut state.waiting[signal];
-                let (older, others): (Vec<_>, Vec<_>) =
-                    lane.drain(..).partition(|old| parcel.supersedes(old));
-                lane.extend(others);
-                gone.superseded = older;
-                state.bytes[signal] -= gone.superseded.iter().map(|old| old.batch.bytes()).sum::<usize>();
+                for old in std::mem::take(&mut state.waiting[signal]) {
+                    if parcel.supersedes(&old) {
+                        state.bytes[signal] -= old.batch.bytes();
+                        parcel.stands_for(old.into_ticket());
+                    } else {
+                        state.waiting[signal].push_back(old);
+                    }
+                }
             }
             // Its own kind goes first.
             let own = std::iter::once(signal);
@@ -125,7 +128,7 @@ impl Lanes {
                     && let Some(oldest) = state.waiting[from].pop_front()
                 {
                     state.bytes[from] -= oldest.batch.bytes();
-                    gone.oldest.push(oldest);
+                    gone.push(oldest);
                 }
             }
             state.bytes[signal] += size;
@@ -202,7 +205,7 @@ impl Lanes {
         }
         drop(state);
         if tell {
-            (self.room)();
+            (self.wake)();
         }
         Some(all)
     }
@@ -214,11 +217,20 @@ impl Lanes {
         Some(Waiting { bytes: state.bytes[signal as usize], since })
     }
 
-    /// Of which reading the newest cumulative sums are that wait, and in which generation they were accepted.
-    pub(crate) fn waiting_sums(&self, signal: Signal) -> Option<(Reading, u64)> {
-        let state = lock(&self.state);
-        let newest = state.waiting[signal as usize].back()?;
-        Some((newest.sums?, newest.ticket.generation()))
+    /// Cumulative sums that failed go where newer ones of the same series wait, which stand for them then.
+    pub(crate) fn give_way(&self, signal: Signal, again: &mut VecDeque<Parcel>) {
+        let mut state = lock(&self.state);
+        let State { waiting, out, .. } = &mut *state;
+        let newest = waiting[signal as usize].iter_mut().rev().find(|parcel| parcel.sums.is_some());
+        let Some(newest) = newest else { return };
+        for parcel in std::mem::take(again) {
+            if newest.supersedes(&parcel) {
+                out[signal as usize] -= parcel.batch.bytes();
+                newest.stands_for(parcel.into_ticket());
+            } else {
+                again.push_back(parcel);
+            }
+        }
     }
 
     /// The worker is done with so many bytes of that signal.
@@ -239,21 +251,28 @@ impl Lanes {
             return Some(parcel);
         }
         state.handed_back.push(parcel);
+        drop(state);
+        // Somebody may wait for them.
+        (self.wake)();
         None
+    }
+
+    pub(crate) fn has_handed_back(&self) -> bool {
+        !lock(&self.state).handed_back.is_empty()
     }
 
     pub(crate) fn take_handed_back(&self) -> Vec<Parcel> {
         std::mem::take(&mut lock(&self.state).handed_back)
     }
 
-    /// Somebody waits for what there is now.
-    pub(crate) fn hurry(&self) {
-        self.change(|state| state.told.hurry = true);
+    /// Somebody waits for what there is now, until then.
+    pub(crate) fn hurry(&self, until: Tick) {
+        self.change(|state| state.told.hurry = state.told.hurry.max(Some(until)));
     }
 
     /// Nothing more comes, nor anything with what was handed back.
     pub(crate) fn stop(&self, until: Tick) -> Vec<Parcel> {
-        self.change(|state| state.told = Told { hurry: true, stop: Some(until), ..state.told });
+        self.change(|state| state.told = Told { hurry: Some(until), stop: Some(until), ..state.told });
         self.take_handed_back()
     }
 
@@ -271,7 +290,7 @@ impl Lanes {
     pub(crate) fn told(&self) -> Told {
         let mut state = lock(&self.state);
         let told = state.told;
-        state.told.hurry = false;
+        state.told.hurry = None;
         told
     }
 
@@ -281,6 +300,15 @@ impl Lanes {
         let waiting = state.waiting.iter().filter_map(|lane| lane.front()).map(|parcel| parcel.since);
         let oldest = waiting.chain(state.health.oldest_out).min();
         (state.health, oldest, state.told.paused)
+    }
+
+    /// Whether the exporter's check at the start goes on.
+    pub(crate) fn is_checking(&self) -> bool {
+        lock(&self.state).health.activity == Activity::Check
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        lock(&self.state).told.paused
     }
 
     pub(crate) fn note_health(&self, note: impl FnOnce(&mut Health)) {
@@ -330,11 +358,4 @@ impl Lanes {
             waker.wake();
         }
     }
-}
-
-/// What had to go for a parcel.
-#[derive(Debug, Default)]
-pub(crate) struct Evicted {
-    pub(crate) oldest: Vec<Parcel>,
-    pub(crate) superseded: Vec<Parcel>,
 }

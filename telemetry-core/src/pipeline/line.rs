@@ -23,8 +23,8 @@ pub(super) struct Line {
     pub(super) items: usize,
     /// Deliveries since that changed.
     pub(super) steady: u32,
-    /// Somebody waits for what is in the lane.
-    pub(super) hurried: bool,
+    /// Somebody waits until then for what there is.
+    pub(super) hurried: Option<Tick>,
 }
 
 /// A parcel that failed so often lets others go first: perhaps it is the only one that fails.
@@ -33,7 +33,7 @@ const SUSPECT: u32 = 2;
 const MOST_ALONE: u32 = 5;
 /// After so many deliveries larger requests are tried again.
 pub(super) const STEADY: u32 = 64;
-/// Somebody in a hurry overrides a wait that the receiver asked for only after that time.
+/// While somebody waits, no wait is longer, also of those that the receiver asks for.
 const RESPECT: Duration = Duration::from_secs(1);
 
 impl Line {
@@ -47,15 +47,19 @@ impl Line {
             flying: Vec::new(),
             items,
             steady: 0,
-            hurried: false,
+            hurried: None,
         }
     }
 
-    /// Somebody waits.
-    pub(super) fn hurry(&mut self, now: Tick) {
-        self.hurried = true;
+    /// Somebody waits until then.
+    pub(super) fn hurry(&mut self, now: Tick, until: Tick) {
+        self.hurried = self.hurried.max(Some(until));
         let respected = self.asked.map(|asked| asked.plus(RESPECT)).filter(|until| *until > now);
         self.not_before = self.not_before.zip(respected).map(|(until, respected)| until.min(respected));
+    }
+
+    pub(super) fn is_hurried(&self, now: Tick) -> bool {
+        self.hurried.is_some_and(|until| now < until)
     }
 
     /// A request is out no more.
@@ -71,7 +75,10 @@ impl Line {
 
     /// A request has failed: nothing goes for that time, of which the receiver may have said how long. `random` is any number.
     pub(super) fn failed(&mut self, random: u64, asked: Option<Duration>, now: Tick) -> Duration {
-        let wait = self.backoff.next(random, asked);
+        let mut wait = self.backoff.next(random, asked);
+        if self.is_hurried(now) {
+            wait = wait.min(RESPECT);
+        }
         self.is_down = true;
         self.not_before = self.not_before.max(Some(now.plus(wait)));
         self.asked = asked.map(|_| now).or(self.asked);

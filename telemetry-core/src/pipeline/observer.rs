@@ -6,7 +6,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::command::Command;
 use crate::metrics::Table;
-use crate::thread::spawn;
+use crate::thread::{quietly, spawn};
 
 /// The dispatcher's end.
 pub(crate) struct Observer {
@@ -36,7 +36,8 @@ impl Observer {
         let commands = self.commands.clone();
         spawn("telemetry-observer", move || {
             for table in tables {
-                let _ = commands.send(Command::Observed(table.ask_callbacks()));
+                let _ =
+                    commands.send(Command::Observed(quietly(|| table.ask_callbacks()).unwrap_or_default()));
             }
         })?;
         Ok(sender)

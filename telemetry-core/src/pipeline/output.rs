@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::books::{Books, Outcome, State, Ticket};
 use super::feedback::Complaints;
-use super::lanes::{Evicted, Lanes};
+use super::lanes::Lanes;
 use super::ledger::Reason;
 use super::parcel::{Parcel, Reading};
 use crate::clock::Tick;
@@ -23,8 +23,6 @@ pub(crate) struct Patience {
     pub(crate) is_wanted: bool,
 }
 
-const RECORDS: [Signal; 2] = [Signal::Spans, Signal::Events];
-
 impl Patience {
     /// Where nobody wants back-pressure: for a moment, which an exporter may need to begin.
     pub(crate) const GRACE: Self = Self { time: Duration::from_millis(50), is_wanted: false };
@@ -40,7 +38,7 @@ pub(crate) struct Output {
     /// For one that wants deltas.
     pub(crate) baseline: Option<Baseline>,
     /// For deltas that could not be delivered and are part of the next ones.
-    pub(crate) owed: Vec<Ticket>,
+    pub(crate) owed: Option<Ticket>,
     /// Up to when it has been given metrics, for series that end.
     pub(crate) last_read: Arc<AtomicU64>,
     /// It is given metrics that often.
@@ -69,6 +67,10 @@ pub(super) struct Share {
 }
 
 impl Output {
+    pub(super) fn wants_metrics(&self) -> bool {
+        self.wants[Signal::Metrics as usize]
+    }
+
     /// Its share of spans, of events or of points made by hand.
     pub(super) fn share(&mut self, batch: &Batch) -> Share {
         if !self.wants[batch.signal() as usize] {
@@ -98,31 +100,58 @@ impl Output {
         Some((Share { filtered: (batch.len() - kept.len()) as u64 + below, batch: kept }, all))
     }
 
-    /// It was given all metrics of that moment, which were accepted in that generation.
-    pub(super) fn commit(&mut self, all: &[Metric], at: Tick, generation: u64) {
-        if let Some(baseline) = &mut self.baseline {
-            baseline.commit(all);
+    /// It is given all metrics of that moment: that parcel of them, which may be none.
+    pub(super) fn commit(
+        &mut self,
+        all: &[Metric],
+        reading: Reading,
+        parcel: Option<Parcel>,
+    ) -> Option<Parcel> {
+        self.last_read.fetch_max(reading.at.raw(), Relaxed);
+        let Some(baseline) = &mut self.baseline else {
+            return parcel.map(|parcel| Parcel { sums: Some(reading), ..parcel });
+        };
+        baseline.commit(all);
+        let mut parcel = parcel.map(|parcel| Parcel { is_deltas: true, ..parcel });
+        match (self.owed.take(), &mut parcel) {
+            (Some(owed), Some(parcel)) => parcel.stands_for(owed),
+            (Some(owed), None) => owed.settle(Outcome::Superseded),
+            (None, _) => {}
         }
-        self.owed.drain(..).for_each(|ticket| ticket.settle(Outcome::Superseded { by: generation }));
-        self.last_read.fetch_max(at.raw(), Relaxed);
+        parcel
     }
 
     /// Deltas that could not be delivered become part of the next ones.
     fn take_back(&mut self, parcel: Parcel) {
         if let Some(baseline) = &mut self.baseline {
             parcel.batch.metrics().for_each(|metric| baseline.restore(&metric.to_metric()));
-            self.owed.push(parcel.ticket);
+            let mut ticket = parcel.into_ticket();
+            self.owed.take().into_iter().for_each(|owed| ticket.merge(owed));
+            self.owed = Some(ticket);
         }
+    }
+
+    /// Deltas have come back that are to become part of the next ones.
+    pub(super) fn is_owed(&self) -> bool {
+        self.baseline.is_some() && self.lanes.has_handed_back()
     }
 
     /// Nothing more comes.
     pub(super) fn stop(&mut self, until: Tick) {
-        let late = self.lanes.stop(until).into_iter().map(|parcel| parcel.ticket);
-        for ticket in late.chain(self.owed.drain(..)) {
+        let late = self.lanes.stop(until).into_iter().map(Parcel::into_ticket);
+        for ticket in late.chain(self.owed.take()) {
             let (n, why) = (ticket.items(), "no attempt got through, and there is no further one");
             ticket.settle(Outcome::Dropped(Reason::Expired));
             let items = Signal::Metrics.amount(n);
-            self.complaints.say("expired", n, format_args!("lost {items}: {why}"));
+            self.complaints.say("given up", n, format_args!("lost {items}: {why}"));
+        }
+    }
+
+    /// Its check at the start takes long.
+    pub(super) fn say_if_it_checks(&self) {
+        if self.lanes.is_checking() {
+            let text = "its check at the start has not ended; nothing is sent before it does";
+            self.complaints.say("check", 0, format_args!("{text}"));
         }
     }
 
@@ -137,18 +166,16 @@ impl Output {
         if is_last {
             return self.lanes.put_last(parcel);
         }
-        let by = parcel.ticket.generation();
-        let Evicted { oldest, superseded } = self.lanes.put(parcel);
-        superseded.into_iter().for_each(|parcel| parcel.settle(Outcome::Superseded { by }));
-        for parcel in oldest {
+        for parcel in self.lanes.put(parcel) {
             if parcel.is_deltas {
                 self.take_back(parcel);
                 continue;
             }
             let (n, signal) = (parcel.batch.len() as u64, parcel.batch.signal());
             parcel.settle(Outcome::Dropped(Reason::QueueFull));
+            let paused = if self.lanes.is_paused() { "it is paused, and " } else { "" };
             let (items, why) = (signal.amount(n), "its memory (`exporter_bytes`) is full");
-            self.complaints.say("queue full", n, format_args!("lost {items}: {why}"));
+            self.complaints.say("lost: its memory is full", n, format_args!("lost {items}: {paused}{why}"));
         }
     }
 
@@ -185,7 +212,7 @@ impl Output {
     }
 
     fn room_now(&self) -> [usize; 2] {
-        RECORDS.map(|signal| {
+        Signal::RECORDS.map(|signal| {
             let most = self.lanes.max(signal) / 2;
             if !self.wants[signal as usize] {
                 return usize::MAX;

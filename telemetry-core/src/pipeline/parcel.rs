@@ -11,6 +11,8 @@ use crate::exporters::Batch;
 pub(crate) struct Parcel {
     pub(crate) batch: Batch,
     pub(super) ticket: Ticket,
+    /// For items that this one says anew: whoever waits for them waits for this one.
+    pub(super) instead: Option<Box<Ticket>>,
     /// When the oldest of its items was accepted.
     pub(crate) since: Tick,
     pub(crate) tries: Tries,
@@ -56,14 +58,20 @@ impl Reading {
 impl Parcel {
     pub(crate) fn new(batch: Batch, ticket: Ticket, now: Tick) -> Self {
         debug_assert_eq!(batch.len() as u64, ticket.items());
-        Self { batch, ticket, since: now, tries: Tries::default(), sums: None, is_deltas: false }
+        let (tries, instead) = (Tries::default(), None);
+        Self { batch, ticket, instead, since: now, tries, sums: None, is_deltas: false }
     }
 
     /// The first items leave it.
     pub(crate) fn take_first(&mut self, items: usize) -> Self {
+        let whole = self.batch.len().max(1) as u64;
         let batch = self.batch.take_first(items);
-        let ticket = self.ticket.split(batch.len() as u64);
-        Self { batch, ticket, tries: self.tries.clone(), ..*self }
+        let taken = batch.len() as u64;
+        let ticket = self.ticket.split(taken);
+        // Older sums mostly are of the same series, in the same order.
+        let instead =
+            self.instead.as_mut().map(|instead| instead.split(instead.items() * taken / whole).into());
+        Self { batch, ticket, instead, tries: self.tries.clone(), ..*self }
     }
 
     /// Whether another one can become part of it.
@@ -82,6 +90,22 @@ impl Parcel {
         self.sums = self.sums.into_iter().chain(other.sums).max_by_key(|sums| sums.at);
         self.batch.append(other.batch);
         self.ticket.merge(other.ticket);
+        other.instead.into_iter().for_each(|older| self.stands_for(*older));
+    }
+
+    /// It says what those items said.
+    pub(super) fn stands_for(&mut self, older: Ticket) {
+        match &mut self.instead {
+            Some(instead) => instead.merge(older),
+            None => self.instead = Some(older.into()),
+        }
+    }
+
+    /// All that it is the receipt for.
+    pub(super) fn into_ticket(self) -> Ticket {
+        let mut ticket = self.ticket;
+        self.instead.into_iter().for_each(|instead| ticket.merge(*instead));
+        ticket
     }
 
     /// Whether it says all that an older one of the same exporter said.
@@ -91,5 +115,12 @@ impl Parcel {
 
     pub(crate) fn settle(self, outcome: Outcome) {
         self.ticket.settle(outcome);
+        if let Some(instead) = self.instead {
+            instead.settle(if let Outcome::Delivered { .. } = outcome {
+                Outcome::Superseded
+            } else {
+                outcome
+            });
+        }
     }
 }

@@ -131,7 +131,7 @@ impl Pool {
     }
 }
 
-/// A block that is booked; a new one is made when no lock is held.
+/// A block that is booked; a new one is made when the pool's lock is free again.
 pub(super) enum Leased {
     Known(Block),
     New(usize),

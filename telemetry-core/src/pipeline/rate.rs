@@ -43,7 +43,11 @@ impl Rate {
     pub(super) fn next(&self, now: Tick) -> Tick {
         let missing = (self.step - self.tokens).max(0.0) / self.per_second;
         // A little later, so that rounding does not find them nearly there.
-        now.plus(Duration::try_from_secs_f64(missing).unwrap_or(Duration::MAX) + Duration::from_nanos(10))
+        now.plus(
+            Duration::try_from_secs_f64(missing)
+                .unwrap_or(Duration::MAX)
+                .saturating_add(Duration::from_nanos(10)),
+        )
     }
 }
 
@@ -73,5 +77,13 @@ mod tests {
         assert_eq!(rate.allowed(Tick::default()), 0);
         let next = rate.next(Tick::default());
         assert_eq!((next.since(Tick::default()) / 1_000_000_000, rate.allowed(next)), (2, 1));
+    }
+
+    #[test]
+    fn a_tiny_rate_waits_for_ever() {
+        let mut rate = Rate::new(1e-300, Tick::default());
+        let allowed = rate.allowed(Tick::default());
+        rate.took(allowed);
+        assert!(rate.next(Tick::default()).since(Tick::default()) > 1 << 60);
     }
 }

@@ -105,8 +105,8 @@ impl Schedule {
     pub(crate) fn next(&mut self, now: Tick) -> Step {
         let told = self.lanes.told();
         self.stop = told.stop;
-        if told.hurry {
-            self.lines.iter_mut().for_each(|line| line.hurry(now));
+        if let Some(until) = told.hurry {
+            self.lines.iter_mut().for_each(|line| line.hurry(now, until));
         }
         let flying: usize = self.lines.iter().map(|line| line.flying.len()).sum();
         if told.abandoned || self.stop.is_some_and(|until| now >= until) || self.is_done(flying) {
@@ -142,7 +142,7 @@ impl Schedule {
     fn next_of(&mut self, signal: Signal, now: Tick) -> Result<Option<Parcel>, (Tick, Activity)> {
         let (waiting, line) = (self.lanes.waiting(signal), &mut self.lines[signal as usize]);
         if line.again.is_empty() && waiting.is_none() {
-            line.hurried = false;
+            line.hurried = line.hurried.filter(|_| !line.flying.is_empty());
             return Ok(None);
         }
         if let Some(until) = line.not_before.filter(|until| *until > now) {
@@ -155,8 +155,8 @@ impl Schedule {
         if allowed == 0 {
             return Err((self.rate.map_or(now, |rate| rate.next(now)), Activity::RateLimit));
         }
-        self.give_way(signal);
         let line = &mut self.lines[signal as usize];
+        self.lanes.give_way(signal, &mut line.again);
         let most = allowed.min(line.items);
         let is_suspect = line.again.front().is_some_and(|first| Line::is_suspect(&first.tries));
         let fresh = || self.lanes.take(signal, most, self.pace.limits.bytes);
@@ -174,7 +174,7 @@ impl Schedule {
             let Some(waiting) = waiting else { return Ok(None) };
             let until = waiting.since.plus(self.pace.linger);
             let is_much = waiting.bytes >= self.pace.limits.bytes.min(self.lanes.max(signal)) / 4;
-            if !is_much && !line.hurried && self.stop.is_none() && now < until {
+            if !is_much && !line.is_hurried(now) && self.stop.is_none() && now < until {
                 return Err((until, Activity::Linger));
             }
             let Some(parcel) = fresh() else { return Ok(None) };
@@ -336,14 +336,6 @@ impl Schedule {
         items
     }
 
-    /// Cumulative sums that failed go where newer ones of the same series wait.
-    fn give_way(&mut self, signal: Signal) {
-        let Some((newest, by)) = self.lanes.waiting_sums(signal) else { return };
-        let is_older = |parcel: &Parcel| parcel.sums.is_some_and(|sums| newest.supersedes(sums));
-        let older = self.lines[signal as usize].take_out(is_older);
-        self.done.extend(older.into_iter().map(|parcel| (parcel, Outcome::Superseded { by })));
-    }
-
     /// Settles what is to be settled. First it says how the exporter fares: who waits for an item may ask for that next.
     fn finish(&mut self) {
         let again = self.lines.iter().flat_map(|line| &line.again).map(|parcel| parcel.since);
@@ -352,6 +344,9 @@ impl Schedule {
             health.last_success = self.last_success;
             health.failures = self.failures;
             health.oldest_out = oldest;
+            if oldest.is_none() {
+                health.activity = Activity::Idle;
+            }
         });
         for (parcel, outcome) in self.done.drain(..) {
             self.lanes.done(parcel.batch.signal(), parcel.batch.bytes());

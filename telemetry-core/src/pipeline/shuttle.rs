@@ -79,7 +79,7 @@ fn what_two_threads_write_is_read_once_whole_and_in_order() {
 
 fn books() -> Arc<Books> {
     let books = Arc::new(Books::default());
-    books.add_exporter("it");
+    books.join(books.add_exporter("it"));
     books
 }
 
@@ -144,7 +144,7 @@ fn what_is_put_into_a_lane_is_taken_out_or_driven_out_once() {
         });
         let mut driven_out = 0;
         for n in 0..5 {
-            for old in lanes.put(parcel(&books, 3 * n + 1..3 * n + 4)).oldest {
+            for old in lanes.put(parcel(&books, 3 * n + 1..3 * n + 4)) {
                 driven_out += old.batch.len();
                 old.settle(Outcome::Dropped(Reason::QueueFull));
             }

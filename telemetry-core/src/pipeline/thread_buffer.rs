@@ -1,6 +1,7 @@
 //! What one thread has recorded and the dispatcher has not taken yet: blocks that the thread writes, and counts of what did
 //! not get into one. The thread alone writes the counts; whoever books them subtracts what was booked before.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::block::Block;
@@ -39,6 +40,25 @@ pub(super) struct Taken {
     /// Of spans and of events, in their order; the thread writes to the last one.
     pub(super) blocks: [Vec<Arc<Block>>; 2],
     pub(super) booked: [Booked; 2],
+    /// How many records were read of its blocks.
+    pub(super) read: [u64; 2],
+    /// Flushes that wait until so many were, oldest first.
+    pub(super) marks: VecDeque<(u64, [u64; 2])>,
+}
+
+impl Taken {
+    /// A flush waits for all that stands in its blocks.
+    pub(super) fn mark(&mut self, flush: u64) {
+        let unread = [0, 1].map(|i| self.blocks[i].iter().map(|block| block.unread() as u64).sum::<u64>());
+        self.marks.push_back((flush, [self.read[0] + unread[0], self.read[1] + unread[1]]));
+    }
+
+    /// The first flush for which not all was read.
+    pub(super) fn first_mark(&mut self) -> Option<u64> {
+        let read = self.read;
+        while self.marks.pop_front_if(|(_, all)| all[0] <= read[0] && all[1] <= read[1]).is_some() {}
+        self.marks.front().map(|(flush, _)| *flush)
+    }
 }
 
 /// The thread that owns the counter adds one.

@@ -81,14 +81,19 @@ impl Worker {
 
     /// The exporter's own check has ended.
     pub(super) fn checked(&mut self, result: Result<(), ExportError>) {
-        match (self.job.check.take(), result) {
-            (Some(Check::Tell(engine)), result) => drop(engine.send(result)),
-            (Some(Check::Say), Err(error)) => {
-                let error = text_of(&error);
+        let mut unsaid = Some(result);
+        match (self.job.check.take(), &unsaid) {
+            (Some(Check::Tell(engine)), _) => {
+                unsaid = unsaid.and_then(|result| engine.send(result).err()).map(|unsent| unsent.0);
+            }
+            (Some(Check::Say), Some(Err(error))) => {
+                let error = text_of(error);
                 self.job.complaints.say("check", 0, format_args!("the check at the start failed: {error}"));
             }
             _ => {}
         }
+        // What an error holds is of the program.
+        quietly(|| drop(unsaid));
     }
 
     /// An attempt has ended; none where the exporter panicked.
@@ -172,7 +177,7 @@ impl Worker {
         if report.expired > 0 {
             let (items, time) = (report.signal.amount(report.expired), self.job.pace.give_up_after);
             complaints.say(
-                "expired",
+                "given up",
                 report.expired,
                 format_args!("gave up {items} after {time:?}{because}"),
             );
@@ -229,7 +234,8 @@ impl EndOnDrop {
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
-        self.books.end(self.number, self.reason);
+        // All that it has to say is said when somebody who waits for it goes on.
         self.complaints.finish();
+        self.books.end(self.number, self.reason);
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use super::{CheckAtStart, Config, SelfMetrics};
+use super::{CheckAtStart, Config, LEAST_EXPORTER_BYTES, SelfMetrics, least_exporter_bytes};
 use crate::Error;
 use crate::diagnostics::warn_once;
 use crate::exporters::split_urls;
@@ -94,6 +94,9 @@ impl Config {
         }
         if let Some(var) = var("exporter_bytes") {
             self.exporter_bytes = var.count()?;
+            if self.exporter_bytes < LEAST_EXPORTER_BYTES {
+                return Err(Error::config(&var.name, &var.value, least_exporter_bytes()));
+            }
         }
         if let Some(var) = var("self_metrics") {
             use SelfMetrics::{All, Export, Off, Otel};
@@ -160,7 +163,7 @@ mod tests {
             ("TELEMETRY_CALLBACK_TIMEOUT_MS", "20"),
             ("TELEMETRY_BUFFER_BYTES", "1000"),
             ("TELEMETRY_BACK_PRESSURE_MS", "70"),
-            ("TELEMETRY_EXPORTER_BYTES", "2000"),
+            ("TELEMETRY_EXPORTER_BYTES", "200000"),
             ("TELEMETRY_SELF_METRICS", "otel"),
         ])
         .unwrap();
@@ -181,7 +184,7 @@ mod tests {
             callback_timeout: Duration::from_millis(20),
             buffer_bytes: 1000,
             back_pressure: Some(Duration::from_millis(70)),
-            exporter_bytes: 2000,
+            exporter_bytes: 200_000,
             self_metrics: SelfMetrics::Otel,
         };
         assert_eq!(config, want);

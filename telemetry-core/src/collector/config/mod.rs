@@ -172,8 +172,7 @@ impl Config {
             }
         }
         if self.exporter_bytes < LEAST_EXPORTER_BYTES {
-            let needed = format!("at least {LEAST_EXPORTER_BYTES} are needed");
-            return Err(Error::config("exporter_bytes", self.exporter_bytes, needed));
+            return Err(Error::config("exporter_bytes", self.exporter_bytes, least_exporter_bytes()));
         }
         let times = [
             ("flush_interval_ms", self.flush_interval),
@@ -192,3 +191,7 @@ impl Config {
 
 /// With less, a handful of spans would fill it.
 const LEAST_EXPORTER_BYTES: usize = 64 << 10;
+
+fn least_exporter_bytes() -> String {
+    format!("at least {LEAST_EXPORTER_BYTES} are needed")
+}

@@ -1,9 +1,6 @@
-//! Code of the program that hangs or panics, exporters that fail, and what becomes of all else.
+//! Code of the program that hangs or panics, and what becomes of all else.
 
 use super::*;
-use crate::clock::{Clock, ManualClock};
-use crate::exporters::{Filter, Route};
-use crate::metrics::{CellKind, Site};
 
 /// Panics when it goes.
 #[derive(Debug)]
@@ -13,10 +10,6 @@ impl Drop for Bomb {
     fn drop(&mut self) {
         panic!("when it went");
     }
-}
-
-fn gauge(name: &'static str) -> Site {
-    Site::new(CellKind::Gauge, name, &[]).unnumbered()
 }
 
 #[test]
@@ -41,33 +34,6 @@ fn an_error_whose_text_panics_costs_only_its_batch() {
     }
     let account = account(&collector, "closure");
     assert_eq!((account.delivered, account.rejected), (1, 1));
-}
-
-#[test]
-fn deltas_of_some_levels_begin_when_their_exporter_joins() {
-    struct Deltas(mpsc::Sender<f64>);
-    impl Exporter for Deltas {
-        fn name(&self) -> &str {
-            "deltas"
-        }
-        fn temporality(&self, _: Kind) -> Temporality {
-            Temporality::Delta
-        }
-        fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
-            batch.metrics().for_each(|m| self.0.send(m.number().as_f64()).unwrap());
-            Ok(Delivery::all())
-        }
-    }
-    let collector = builder().start().unwrap();
-    let site = |level| Site::new(CellKind::Counter, "c", &[]).level(level).unnumbered();
-    let table = &collector.engine.table;
-    table.record(&site(Level::INFO), &[], 5_u64.into());
-    table.record(&site(Level::DEBUG), &[], 3_u64.into());
-    let (values, seen) = mpsc::channel();
-    collector.exporter(Route::new(Deltas(values)).only(Filter::new().min_level(Level::INFO))).unwrap();
-    table.record(&site(Level::INFO), &[], 1_u64.into());
-    collector.flush(SOON);
-    assert_eq!(seen.try_iter().collect::<Vec<_>>(), [1.0]);
 }
 
 #[test]
@@ -116,90 +82,6 @@ fn no_thread_of_callbacks_outlives_its_collector() {
         std::thread::yield_now();
     }
     assert!(threads() <= 10, "{} threads", threads());
-}
-
-#[test]
-fn metrics_of_telemetry_itself_have_no_level_and_pass_each() {
-    let (names, seen) = mpsc::channel();
-    let exporter =
-        move |batch: &Batch| batch.metrics().for_each(|m| names.send(m.name().to_owned()).unwrap());
-    let collector = builder()
-        .configure(|c| c.self_metrics = crate::SelfMetrics::All)
-        .exporter(Route::new(exporter).only(Filter::new().min_level(Level::INFO)))
-        .start()
-        .unwrap();
-    collector.flush(SOON);
-    let names: Vec<String> = seen.try_iter().collect();
-    assert!(names.iter().any(|name| name.starts_with("telemetry.")) && names.is_sorted(), "{names:?}");
-}
-
-#[test]
-fn what_waits_at_the_deadline_is_dropped_for_it() {
-    let (door, entered) = (Arc::new(Door::default()), Arc::new(Door::default()));
-    let (passes, enters) = (Arc::clone(&door), Arc::clone(&entered));
-    let exporter = move |_: &Batch| {
-        enters.open();
-        passes.pass();
-        Err::<(), _>(ExportError::retry("down"))
-    };
-    let clock = ManualClock::new(1_000);
-    let collector = builder().clock(Clock::manual(&clock)).exporter(exporter).start().unwrap();
-    collector.collect_span(&span(1));
-    collector.flush(Duration::from_millis(1));
-    entered.pass();
-    collector.collect_span(&span(2));
-    let ends = std::thread::spawn({
-        let collector = collector.clone();
-        move || collector.shutdown(SOON)
-    });
-    while collector.ledger().exporter("closure", Signal::Spans).unwrap().accepted < 2 {
-        std::thread::yield_now();
-    }
-    // The attempt ends, but only after the deadline.
-    clock.advance(SOON);
-    door.open();
-    let report = ends.join().unwrap();
-    let account = report.ledger().exporter("closure", Signal::Spans).unwrap();
-    assert_eq!(account.dropped.by(Reason::Deadline), 2, "{report}");
-}
-
-#[test]
-fn memory_for_an_exporter_has_a_least_size() {
-    let small =
-        |bytes| builder().configure(move |c| c.exporter_bytes = bytes).exporter(Discard::new()).start();
-    let said = small(1000).unwrap_err().to_string();
-    assert!(said.contains("exporter_bytes=1000") && said.contains("65536"), "{said}");
-    let collector = small(64 << 10).unwrap();
-    collector.collect_span(&span(1));
-    assert!(collector.flush(SOON).is_complete());
-}
-
-#[test]
-fn a_flush_under_back_pressure_hurries_the_exporter_that_is_full() {
-    let attempts = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&attempts);
-    let exporter = move |_: &Batch| match count.fetch_add(1, Relaxed) {
-        0 => Err(ExportError::retry_after(Duration::from_mins(5), "later")),
-        _ => Ok(()),
-    };
-    let route = Route::new(exporter).back_pressure(Duration::from_mins(1));
-    let clock = ManualClock::new(1_000);
-    let collector = builder()
-        .clock(Clock::manual(&clock))
-        .configure(|c| c.exporter_bytes = 64 << 10)
-        .exporter(route)
-        .start()
-        .unwrap();
-    (0..2000).for_each(|n| collector.collect_span(&span(n)));
-    collector.flush(Duration::from_millis(1));
-    while attempts.load(Relaxed) == 0 {
-        // It lingers, and time stands still.
-        clock.advance(Duration::from_millis(100));
-        std::thread::yield_now();
-    }
-    // So long the receiver's wish is respected.
-    clock.advance(Duration::from_secs(2));
-    assert!(collector.flush(SOON).is_complete());
 }
 
 #[test]
@@ -291,44 +173,59 @@ fn a_collector_that_is_shut_down_takes_no_reader() {
 }
 
 #[test]
-fn the_closure_of_on_export_has_seen_all_when_the_shutdown_is_over() {
-    let seen = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&seen);
-    let collector = builder()
-        .exporter(|_: &Batch| Err::<(), _>(ExportError::never("no")))
-        .on_export(move |report| {
-            assert_eq!((report.rejected, report.error.as_deref()), (1, Some("no")));
-            count.fetch_add(1, Relaxed);
-        })
-        .start()
-        .unwrap();
+fn a_check_whose_error_panics_when_it_goes_costs_nothing() {
+    #[derive(Debug)]
+    struct Bad(Bomb);
+    impl std::fmt::Display for Bad {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "bad {:?}", self.0)
+        }
+    }
+    impl std::error::Error for Bad {}
+    struct Checks;
+    impl Exporter for Checks {
+        fn name(&self) -> &str {
+            "checks"
+        }
+        fn check(&mut self) -> Result<(), ExportError> {
+            Err(ExportError::retry("no").caused_by(Bad(Bomb)))
+        }
+        fn export(&mut self, _: &Batch) -> Result<Delivery, ExportError> {
+            Ok(Delivery::all())
+        }
+    }
+    let collector = builder().exporter(Checks).start().unwrap();
     collector.collect_span(&span(1));
-    collector.shutdown(SOON);
-    assert_eq!(seen.load(Relaxed), 1);
+    assert!(collector.flush(SOON).is_complete());
+    assert_eq!(account(&collector, "checks").delivered, 1);
 }
 
 #[test]
-fn health_says_of_each_failure_that_it_was_one() {
-    let attempts = AtomicU32::new(0);
-    let exporter = move |batch: &Batch| match attempts.fetch_add(1, Relaxed) {
-        0 => Err(ExportError::never("no")),
-        1 => panic!("in the exporter"),
-        2 => Ok::<_, ExportError>(Delivery::all()),
-        3 => Ok(Delivery::partial(batch.len(), "none of them")),
-        _ => Ok(Delivery::partial(1, "not the first")),
-    };
-    let collector = builder().exporter(exporter).start().unwrap();
-    let failures = |after: u32| {
-        for n in 0..2 {
-            collector.collect_span(&span(u64::from(after * 2 + n)));
+fn a_shutdown_does_not_wait_for_an_exporter_that_is_being_added() {
+    struct Hangs(Arc<Door>, Arc<Door>);
+    impl Exporter for Hangs {
+        fn name(&self) -> &str {
+            "hangs"
         }
-        collector.flush(SOON);
-        let health = collector.health().remove(0);
-        assert_eq!(health.oldest_waiting, None, "all is settled");
-        (health.failures, health.last_success_unix_nano.is_some())
-    };
-    assert_eq!(failures(1), (1, false), "refused");
-    assert_eq!(failures(2), (0, true), "after a panic all went well");
-    assert_eq!(failures(3), (1, true), "all of it was refused");
-    assert_eq!(failures(4), (1, true), "some of it was refused");
+        fn check(&mut self) -> Result<(), ExportError> {
+            self.1.open();
+            self.0.pass();
+            Ok(())
+        }
+        fn export(&mut self, _: &Batch) -> Result<Delivery, ExportError> {
+            Ok(Delivery::all())
+        }
+    }
+    let (door, entered) = (Arc::new(Door::default()), Arc::new(Door::default()));
+    let collector = builder().check_at_start(CheckAtStart::Fail).start().unwrap();
+    let adds = std::thread::spawn({
+        let (collector, hangs) = (collector.clone(), Hangs(Arc::clone(&door), Arc::clone(&entered)));
+        move || collector.exporter(hangs).is_err()
+    });
+    entered.pass();
+    // Were it waited for, this would take as long as the door is shut.
+    let report = collector.shutdown(Duration::from_hours(1));
+    door.open();
+    assert!(adds.join().unwrap());
+    assert!(report.is_complete() && report.late().is_empty(), "{report}");
 }

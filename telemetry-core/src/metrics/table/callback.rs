@@ -57,6 +57,8 @@ pub(crate) struct Observable {
     pub(crate) identity: Arc<Identity>,
     /// Its callback has not returned yet.
     busy: AtomicBool,
+    /// It was in the last reading.
+    was_there: AtomicBool,
     sum: Mutex<Sum>,
 }
 
@@ -93,6 +95,11 @@ thread_local! {
 }
 
 impl Observable {
+    /// Whether it was in the reading before this one, and is not in this one.
+    pub(crate) fn has_gone(&self, is_there: bool) -> bool {
+        self.was_there.swap(is_there, Relaxed) && !is_there
+    }
+
     /// The sum since it was first asked, and when that was; `value` is what it says now, none where it said nothing.
     pub(crate) fn sum(&self, value: Option<Number>) -> (Option<Number>, u64) {
         let mut sum = lock(&self.sum);
@@ -135,8 +142,11 @@ impl Callbacks {
         let sum = sum.unwrap_or(Sum { began: now, ..Sum::default() });
         let has_room = all.len() < most;
         if has_room {
-            let (identity, busy, sum) = (identity.into(), AtomicBool::new(false), Mutex::new(sum));
-            let instrument = Arc::new(Observable { identity, busy, sum });
+            let before =
+                replaced.as_ref().is_some_and(|replaced| replaced.instrument.was_there.load(Relaxed));
+            let (busy, was_there) = (AtomicBool::new(false), AtomicBool::new(before));
+            let (identity, sum) = (identity.into(), Mutex::new(sum));
+            let instrument = Arc::new(Observable { identity, busy, was_there, sum });
             all.push(Callback { named, instrument, read: Arc::new(read) });
         }
         drop(all);
@@ -274,15 +284,17 @@ impl Job {
         loop {
             let at = self.next.fetch_add(1, Relaxed);
             let Some((instrument, read)) = self.callbacks.get(at) else { return };
-            let said = match read.upgrade() {
-                Some(read) if !instrument.busy.swap(true, Relaxed) => {
+            let said = if instrument.busy.swap(true, Relaxed) {
+                Said::NothingYet
+            } else {
+                let said = read.upgrade().map_or(Said::NothingYet, |read| {
                     let value = quietly(|| read());
                     // Somebody may have replaced it meanwhile.
                     quietly(|| drop(read));
-                    instrument.busy.store(false, Relaxed);
                     value.map_or(Said::Panicked, Said::Value)
-                }
-                _ => Said::NothingYet,
+                });
+                instrument.busy.store(false, Relaxed);
+                said
             };
             let _ = self.done.send((at, said));
         }

@@ -159,6 +159,10 @@ impl Table {
                 let (sum, began) = instrument.sum(value);
                 (sum, Some(began))
             };
+            // An earlier reading says what this one does not.
+            if instrument.has_gone(value.is_some()) {
+                self.endings.fetch_add(1, Relaxed);
+            }
             let Some(value) = value else { continue };
             let metric = Metric {
                 start_time_unix_nano: start,

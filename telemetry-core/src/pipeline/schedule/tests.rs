@@ -30,7 +30,7 @@ impl Stage {
 
     fn with_room(pace: Pace, bytes: usize) -> Self {
         let (books, lanes) = (Arc::new(Books::default()), Arc::new(Lanes::new([bytes; 2], || ())));
-        books.add_exporter("it");
+        books.join(books.add_exporter("it"));
         let now = Tick::default().plus(SECOND);
         // Without jitter: the whole of the bound.
         let schedule = Schedule::new(Arc::clone(&lanes), pace, now, || u64::MAX);
@@ -49,8 +49,7 @@ impl Stage {
 
     fn put_parcel(&self, parcel: Parcel) {
         let evicted = self.lanes.put(parcel);
-        evicted.oldest.into_iter().for_each(|old| old.settle(Outcome::Dropped(Reason::QueueFull)));
-        evicted.superseded.into_iter().for_each(|old| old.settle(Outcome::Superseded { by: 0 }));
+        evicted.into_iter().for_each(|old| old.settle(Outcome::Dropped(Reason::QueueFull)));
     }
 
     #[track_caller]
@@ -267,7 +266,7 @@ fn few_items_linger_and_many_do_not_and_nobody_in_a_hurry_waits() {
     stage.delivered(both);
     stage.put(spans(7..=9));
     assert_eq!(stage.wait().1, Activity::Linger);
-    stage.lanes.hurry();
+    stage.lanes.hurry(stage.now.plus(SECOND));
     let hurried = stage.attempt();
     stage.delivered(hurried);
     stage.put(spans(1..=5000));
@@ -282,10 +281,10 @@ fn a_hurry_overrides_a_backoff_but_not_what_the_receiver_has_just_asked_for() {
     let parcel = stage.attempt();
     stage.failed(parcel);
     assert_eq!(stage.wait(), (SECOND, Activity::Backoff));
-    stage.lanes.hurry();
+    stage.lanes.hurry(stage.now.plus(SECOND));
     let parcel = stage.attempt();
     stage.ended(parcel, Err(ExportError::retry_after(Duration::from_mins(2), "later")));
-    stage.lanes.hurry();
+    stage.lanes.hurry(stage.now.plus(SECOND));
     assert_eq!(stage.wait(), (SECOND, Activity::Backoff), "not before a second has passed");
     stage.pass(SECOND);
     let parcel = stage.attempt();
@@ -366,16 +365,17 @@ fn deltas_that_expire_are_handed_back() {
     stage.failed(parcel);
     let flush = stage.books.close_generation(1, true).pop().unwrap();
     let back = stage.lanes.take_handed_back().pop().unwrap();
-    // Who waits for them waits until what they are part of has arrived.
-    let next = stage.parcel(sums([9, 9]));
-    let by = next.ticket.generation();
     assert_eq!(back.batch.len(), 2);
-    back.settle(Outcome::Superseded { by });
+    // Who waits for them waits until what they are part of has arrived, and for nothing else.
+    let mut next = stage.parcel(sums([9, 9]));
+    next.stands_for(back.into_ticket());
+    let other = stage.parcel(spans([1]));
     assert!(!flush.wait(std::time::Instant::now()));
     next.settle(Outcome::Delivered { rejected: 0 });
     assert!(flush.wait(std::time::Instant::now()) && flush.lost() == 0);
     let account = stage.account(Signal::Metrics);
     assert_eq!((account.filtered, account.delivered, account.dropped.total()), (2, 2, 0));
+    other.settle(Outcome::Rejected);
 }
 
 #[test]
@@ -469,6 +469,72 @@ fn room_that_came_before_it_was_wanted_is_seen() {
     stage.lanes.done(Signal::Spans, parcel.batch.bytes());
 }
 
+#[test]
+fn sums_that_gave_way_leave_their_memory_to_the_newer_ones() {
+    let size = sums(1..=10).bytes();
+    let mut stage = Stage::with_room(PACE, size + size / 2);
+    let snapshot = |stage: &Stage, at| Parcel {
+        sums: Some(Reading { endings: 0, at: Tick::from_raw(at) }),
+        ..stage.parcel(sums(1..=10))
+    };
+    stage.put_parcel(snapshot(&stage, 1));
+    let parcel = stage.attempt();
+    stage.failed(parcel);
+    stage.put_parcel(snapshot(&stage, 2));
+    let parcel = stage.attempt_after(SECOND);
+    stage.delivered(parcel);
+    let account = stage.account(Signal::Metrics);
+    assert_eq!((account.buffered, account.delivered, account.filtered), (0, 10, 10));
+}
+
+#[test]
+fn what_newer_sums_lose_is_lost_for_those_too_who_wait_for_the_older_ones() {
+    let mut stage = Stage::new(PACE);
+    let snapshot = |stage: &Stage, at| Parcel {
+        sums: Some(Reading { endings: 0, at: Tick::from_raw(at) }),
+        ..stage.parcel(sums([1]))
+    };
+    stage.put_parcel(snapshot(&stage, 1));
+    let parcel = stage.attempt();
+    stage.failed(parcel);
+    let flush = stage.books.close_generation(1, true).pop().unwrap();
+    stage.put_parcel(snapshot(&stage, 2));
+    let parcel = stage.attempt_after(SECOND);
+    stage.ended(parcel, Err(ExportError::never("no")));
+    assert!(flush.wait(std::time::Instant::now()) && flush.lost() > 0);
+}
+
+#[test]
+fn generations_do_not_grow_with_flushes() {
+    let stage = Stage::new(PACE);
+    let mut stuck = Vec::new();
+    for n in 1..=100 {
+        stuck.push(stage.parcel(spans([n])));
+        let flush = stage.books.close_generation(1, true).pop().unwrap();
+        stuck.push(stage.parcel(spans([n + 100])));
+        assert!(!flush.wait(std::time::Instant::now()));
+    }
+    assert!(stage.books.lock().generations(0) <= 2);
+}
+
+#[test]
+fn while_somebody_waits_no_wait_is_longer_than_a_second() {
+    let mut stage = Stage::new(PACE);
+    let busy = || Err(ExportError::retry_after(Duration::from_mins(1), "busy"));
+    stage.put(spans([1]));
+    let mut parcel = stage.attempt();
+    stage.lanes.hurry(stage.now.plus(2 * SECOND));
+    assert_eq!(stage.wait().1, Activity::Send);
+    for _ in 0..2 {
+        stage.ended(parcel, busy());
+        assert_eq!(stage.wait(), (SECOND, Activity::Backoff));
+        parcel = stage.attempt_after(SECOND);
+    }
+    // Nobody waits any more.
+    stage.ended(parcel, busy());
+    assert_eq!(stage.wait(), (Duration::from_mins(1), Activity::Backoff));
+}
+
 /// How an attempt ends in a script.
 #[derive(Clone, Copy, Debug)]
 enum Ends {
@@ -553,13 +619,13 @@ proptest! {
                 Event::Sums(n) => {
                     let parcel = Parcel { is_deltas: true, ..stage.parcel(sums(1..=n)) };
                     given += value(&parcel.batch);
-                    for old in stage.lanes.put(parcel).oldest {
+                    for old in stage.lanes.put(parcel) {
                         accounted += value(&old.batch);
-                        old.settle(Outcome::Superseded { by: 0 });
+                        old.settle(Outcome::Superseded);
                     }
                 }
                 Event::Pass(millis) => stage.pass(Duration::from_millis(millis)),
-                Event::Hurry => stage.lanes.hurry(),
+                Event::Hurry => stage.lanes.hurry(stage.now.plus(SECOND)),
                 Event::Land(which, how) if !flights.is_empty() => {
                     let parcel = flights.swap_remove(which % flights.len());
                     let (len, is_spans) = (parcel.batch.len(), parcel.batch.signal() == Signal::Spans);
