@@ -57,8 +57,8 @@ impl ExportError {
         Self::new(Again::Later, context)
     }
 
-    /// The same, and the backend said how long to wait. That is obeyed up to 5 minutes; a flush or a shutdown overrides it after
-    /// 1 second.
+    /// The same, and the backend said how long to wait. That is obeyed up to 5 minutes; while a flush or a shutdown waits, no
+    /// wait is longer than 1 second.
     pub fn retry_after(wait: Duration, context: impl Into<String>) -> Self {
         Self::new(Again::After(wait), context)
     }
