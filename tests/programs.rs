@@ -110,6 +110,8 @@ fn axum_tower_http_and_reqwest_join_in_one_trace() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, back).await });
+        // Exporters over HTTP give `reqwest` a TLS without a provider of its own, and then a client of ours needs one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::new();
         for n in 0..100 {
             let ask = async {
