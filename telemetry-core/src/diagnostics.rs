@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::thread::{Suppression, suppress_this_thread};
+use crate::thread::{Suppression, spawn};
 
 /// So many lines wait, each of at most so many bytes.
 const MOST: usize = 256;
@@ -34,6 +34,26 @@ struct Lines {
 impl Lines {
     const fn new() -> Self {
         Self { waiting: VecDeque::new(), dropped: 0, has_writer: false, is_writing: false, said: None }
+    }
+
+    fn add(&mut self, line: String) {
+        if self.waiting.len() < MOST {
+            self.waiting.push_back(line);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// What is to be written next; what there was no room for comes when all else is written.
+    fn next(&mut self) -> Option<String> {
+        self.waiting.pop_front().or_else(|| {
+            let dropped = std::mem::take(&mut self.dropped);
+            (dropped > 0).then(|| format!("{dropped} more lines could not be written"))
+        })
+    }
+
+    fn is_done(&self) -> bool {
+        !self.is_writing && self.waiting.is_empty() && self.dropped == 0
     }
 }
 
@@ -67,21 +87,31 @@ pub fn warn_once(text: Arguments<'_>) {
     put(text);
 }
 
+/// Something was recorded after the end, for the usual reason. The program may end at any moment, so this waits for a
+/// little while, once.
+#[cold]
+pub(crate) fn say_late() {
+    warn_once(format_args!(
+        "something was recorded after the shutdown of its collector, and is lost. Is the guard kept until the end of \
+         `main`? (`let _telemetry = ..`, not `let _ = ..`)"
+    ));
+    flush(Duration::from_millis(10));
+}
+
 /// Starts the thread that writes, where it is not there yet.
 pub(crate) fn start() {
     let mut known = lines();
     if known.has_writer || known.waiting.is_empty() {
         return;
     }
-    let thread = std::thread::Builder::new().name("telemetry-stderr".to_owned());
-    known.has_writer = thread.spawn(write).is_ok();
+    known.has_writer = spawn("telemetry-stderr", write).is_ok();
 }
 
 /// Waits until all that was said is written, but only so long.
 pub(crate) fn flush(at_most: Duration) {
     start();
     let (until, mut known) = (Instant::now() + at_most, lines());
-    while known.has_writer && (known.is_writing || !known.waiting.is_empty()) {
+    while known.has_writer && !known.is_done() {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return;
@@ -92,32 +122,20 @@ pub(crate) fn flush(at_most: Duration) {
 
 fn put(line: String) {
     let _away = Suppression::begin();
-    let mut known = lines();
-    if known.waiting.len() < MOST {
-        known.waiting.push_back(line);
-    } else {
-        known.dropped += 1;
-    }
-    drop(known);
+    lines().add(line);
     CHANGED.notify_all();
 }
 
 fn write() {
-    suppress_this_thread();
     let mut known = lines();
     loop {
-        let dropped = std::mem::take(&mut known.dropped);
-        let more = (dropped > 0).then(|| format!("{dropped} more lines could not be written"));
-        let Some(line) = known.waiting.pop_front().or(more) else {
+        let Some(line) = known.next() else {
             known.is_writing = false;
             CHANGED.notify_all();
             known = CHANGED.wait(known).unwrap_or_else(PoisonError::into_inner);
             continue;
         };
         known.is_writing = true;
-        if !known.waiting.is_empty() {
-            known.dropped += dropped;
-        }
         drop(known);
         // Where standard error is closed there is nobody to tell.
         let _ = writeln!(std::io::stderr(), "telemetry: {line}");
@@ -166,6 +184,16 @@ pub(crate) fn said() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_without_room_are_counted_and_that_is_said_last() {
+        let mut lines = Lines::new();
+        (0..MOST + 3).for_each(|n| lines.add(n.to_string()));
+        assert_eq!((0..MOST).filter_map(|_| lines.next()).last(), Some((MOST - 1).to_string()));
+        assert!(!lines.is_done());
+        assert_eq!(lines.next(), Some("3 more lines could not be written".to_owned()));
+        assert!(lines.next().is_none() && lines.is_done());
+    }
 
     #[test]
     fn a_line_is_cut_and_moves_no_cursor() {

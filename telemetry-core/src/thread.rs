@@ -6,9 +6,11 @@ use std::cell::Cell;
 use std::future::Future;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
+use std::thread::{Builder, JoinHandle};
 
 use crate::model::{SpanId, TraceId};
 
@@ -97,6 +99,28 @@ pub(crate) fn suppress_this_thread() {
     SUPPRESSED.with(|s| s.set(true));
 }
 
+/// Starts a thread of ours, which telemetry looks away from. The system cuts a name after 15 bytes.
+pub(crate) fn spawn<R: Send + 'static>(
+    name: &str,
+    f: impl FnOnce() -> R + Send + 'static,
+) -> std::io::Result<JoinHandle<R>> {
+    Builder::new().name(name.to_owned()).spawn(move || {
+        suppress_this_thread();
+        f()
+    })
+}
+
+/// Runs code of the program, which may panic: then there is no result.
+pub(crate) fn quietly<R>(f: impl FnOnce() -> R) -> Option<R> {
+    let caught = |payload| {
+        // What a panic carries may panic too when it goes.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(again);
+        }
+    };
+    catch_unwind(AssertUnwindSafe(f)).map_err(caught).ok()
+}
+
 /// The layer looks away from this thread as long as this is there. Where a lock is held and memory asked for, as an
 /// allocator may record what it does.
 #[doc(hidden)]
@@ -151,6 +175,18 @@ mod tests {
             })
         });
         assert!(panicked.is_err() && !is_suppressed());
+    }
+
+    #[test]
+    fn a_panic_whose_payload_panics_too_goes_no_further() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("in the drop");
+            }
+        }
+        assert_eq!(quietly(|| std::panic::panic_any(Bomb)), None::<()>);
+        assert_eq!(quietly(|| 7), Some(7));
     }
 
     #[test]

@@ -269,7 +269,7 @@ pub mod prelude {
         histogram, meter, timer, up_down_counter,
     };
     #[cfg(feature = "macros")]
-    pub use crate::{count, count_me, time, time_me};
+    pub use crate::{count, count_me, record, time, time_me};
     pub use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
     pub use tracing_subscriber::util::SubscriberInitExt as _;
 }

@@ -70,6 +70,6 @@ fn names_may_come_from_macros_and_tags_from_anything_that_shows_itself() {
 
 #[test]
 fn a_finished_point_is_sent_from_the_middle_of_a_function() {
-    let kept = recorded(|_| telemetry_layer::record!("node.load", 0.7));
+    let kept = recorded(|_| record!("node.load", 0.7));
     assert_eq!(kept.metrics.iter().filter(|m| m.identity.name == "node.load").count(), 1);
 }

@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use telemetry_layer::exporters::Discard;
 use telemetry_layer::ledger::Reason;
 use telemetry_layer::prelude::*;
 
@@ -10,10 +11,15 @@ use super::{Door, SOON, account, builder, span};
 
 /// Runs a test of this program that is ignored by itself, and gives what it said on standard error.
 fn said_by(test: &str) -> String {
+    said_with(test, &[])
+}
+
+fn said_with(test: &str, vars: &[(&str, &str)]) -> String {
     let program = std::env::current_exe().unwrap();
     let mut command = Command::new(program);
     command.args(["--ignored", "--exact", test, "--nocapture", "--test-threads=1"]);
-    let output = command.env_remove("RUST_BACKTRACE").output().unwrap();
+    command.env_remove("RUST_BACKTRACE").envs(vars.iter().copied());
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stdout));
     said
@@ -39,7 +45,7 @@ fn loses_in_every_way() {
 fn what_is_refused_is_said_at_once_and_once_in_ten_seconds() {
     let said = said_by("losses::loses_in_every_way");
     let lines = lines(&said);
-    let refused = lines.iter().filter(|line| line.contains("refused 1 spans: the backend says no"));
+    let refused = lines.iter().filter(|line| line.contains("refused 1 span: the backend says no"));
     assert_eq!(refused.count(), 1, "{said}");
     assert!(lines.iter().any(|line| line.contains("refused: 99 more items")), "{said}");
     assert!(lines.iter().any(|line| line.contains("100 items were lost")), "{said}");
@@ -61,8 +67,6 @@ fn loses_at_the_buffers() {
     door.open();
     let report = collector.shutdown(SOON);
     assert!(!report.is_complete(), "{report}");
-    let guard = builder().install().unwrap();
-    drop(guard);
 }
 
 #[test]
@@ -162,14 +166,59 @@ fn is_set_up_by_half() {
     let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
     tracing::subscriber::with_default(subscriber, || tracing::info_span!("work").in_scope(counted));
     drop(collector);
+}
+
+#[test]
+#[ignore = "run by the test of what it says"]
+fn records_for_nobody() {
     let guard = builder().install().unwrap();
     counted();
     drop(guard);
 }
 
 #[test]
+#[ignore = "run by the test of what it says"]
+fn keeps_no_guard() {
+    let _ = builder().exporter(Discard::new()).install().unwrap();
+    counted();
+}
+
+#[test]
 fn a_set_up_by_half_is_said() {
-    let said = said_by("losses::is_set_up_by_half");
-    assert!(said.contains("attributes and instruments feed nobody"), "{said}");
-    assert!(said.contains("what was recorded went nowhere"), "{said}");
+    for (test, want) in [
+        ("losses::is_set_up_by_half", "attributes and instruments feed nobody"),
+        ("losses::records_for_nobody", "what was recorded went nowhere"),
+        ("losses::keeps_no_guard", "something was recorded after the shutdown of its collector"),
+    ] {
+        let said = said_by(test);
+        assert!(said.contains(want) && lines(&said).len() == 1, "{said}");
+    }
+}
+
+#[test]
+#[ignore = "run by the test of what it says"]
+fn is_set_up_by_the_environment() {
+    drop(Collector::builder().start().unwrap());
+}
+
+#[test]
+fn a_variable_that_is_none_is_named() {
+    let said =
+        said_with("losses::is_set_up_by_the_environment", &[("TELEMETRY_EXPORT_ENDPOINT", "console:")]);
+    let line = "`TELEMETRY_EXPORT_ENDPOINT` is no variable of telemetry; there are TELEMETRY_ENABLED, ";
+    assert!(said.contains(line), "{said}");
+}
+
+#[test]
+#[ignore = "run by the test of what it says"]
+fn loses_without_a_guard() {
+    let refuses = |_: &Batch| Err::<(), _>(ExportError::never("the backend says no"));
+    let collector = builder().on_export(|_| ()).exporter(refuses).start().unwrap();
+    collector.collect_span(&span(1));
+}
+
+#[test]
+fn a_collector_without_a_guard_says_what_it_lost_too() {
+    let said = said_by("losses::loses_without_a_guard");
+    assert!(said.contains("telemetry: 1 item was lost"), "{said}");
 }

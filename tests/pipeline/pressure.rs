@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use telemetry_layer::Config;
 use telemetry_layer::exporters::{Discard, Route};
 use telemetry_layer::ledger::Reason;
+use telemetry_layer::model::Event;
 use telemetry_layer::prelude::*;
 
 use super::{Door, SOON, account, span};
@@ -20,16 +21,29 @@ fn small(back_pressure: Option<Duration>) -> Config {
 
 #[test]
 fn with_back_pressure_a_slow_exporter_loses_nothing() {
-    let mut turns = 0;
-    let slow = move |batch: &Batch| {
-        // Slow by work, not by a clock.
-        (0..2_000 * batch.len()).for_each(|n| turns = std::hint::black_box(turns + n));
-    };
-    let collector = Collector::builder().config(small(Some(SOON))).exporter(slow).start().unwrap();
-    (0..30_000).for_each(|n| collector.collect_span(&span(n)));
-    let report = collector.shutdown(Duration::from_mins(1));
-    assert!(report.is_complete(), "{report}");
-    assert_eq!(account(report.ledger(), "closure", Signal::Spans).delivered, 30_000);
+    for (buffer_bytes, exporter_bytes) in [(256 << 10, 512 << 10), (16 << 20, 64 << 10), (1 << 20, 1 << 20)] {
+        let mut turns = 0;
+        let slow = move |batch: &Batch| {
+            // Slow by work, not by a clock.
+            (0..2_000 * batch.len()).for_each(|n| turns = std::hint::black_box(turns + n));
+        };
+        let collector = Collector::builder()
+            .config(small(Some(SOON)))
+            .buffer_bytes(buffer_bytes)
+            .exporter_bytes(exporter_bytes)
+            .exporter(slow)
+            .start()
+            .unwrap();
+        for n in 0..20_000 {
+            collector.collect_span(&span(n));
+            collector.collect_event(&Event::new(telemetry_layer::Level::INFO, "e", n));
+        }
+        let report = collector.shutdown(Duration::from_mins(1));
+        assert!(report.is_complete(), "{exporter_bytes} bytes: {report}");
+        for signal in [Signal::Spans, Signal::Events] {
+            assert_eq!(account(report.ledger(), "closure", signal).delivered, 20_000);
+        }
+    }
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 const HOOKS: &[(&str, &str, &str)] = &[
     ("thread", "Look", "an exemplar has the ids of the span that its thread is in, which the layer knows"),
     ("clock", "Watcher", "a clock that a test moves tells whoever waits for it"),
-    ("metrics", "Callback", "the user's: what an observable instrument shows"),
+    ("metrics", "Read", "the user's: what an observable instrument shows"),
     ("metrics", "Source", "the collector's: a reader asks it for a snapshot"),
     ("pipeline", "Buffers", "wakes the dispatcher when a thread has filled half of the pool"),
     ("pipeline", "Lanes", "wakes the dispatcher when a lane that was full has room again"),

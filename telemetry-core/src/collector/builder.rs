@@ -16,7 +16,7 @@ use super::handle::Collector;
 use super::self_metrics;
 use crate::Error;
 use crate::clock::Clock;
-use crate::exporters::{self, ExportReport, Route};
+use crate::exporters::{self, EndpointError, ExportReport, Route};
 use crate::metrics::{Reader, Table, View};
 use crate::model::{Metric, Resource, Text};
 use crate::pipeline::buffers::Buffers;
@@ -26,6 +26,7 @@ use crate::pipeline::feedback::{Complaints, OnExport, Reports};
 use crate::pipeline::observer::Observer;
 use crate::sampling::{Sampler, Sampling};
 use crate::sync::{Mutex, lock};
+use crate::thread::spawn;
 
 type Change = Box<dyn FnOnce(&mut Config) + Send>;
 
@@ -137,9 +138,44 @@ impl Builder {
         self.set(move |c| c.buffer_size = items)
     }
 
+    /// Sets [`Config::buffer_bytes`].
+    pub fn buffer_bytes(self, bytes: usize) -> Self {
+        self.set(move |c| c.buffer_bytes = bytes)
+    }
+
+    /// Sets [`Config::back_pressure`].
+    pub fn back_pressure(self, time: Duration) -> Self {
+        self.set(move |c| c.back_pressure = Some(time))
+    }
+
+    /// Sets [`Config::exporter_bytes`].
+    pub fn exporter_bytes(self, bytes: usize) -> Self {
+        self.set(move |c| c.exporter_bytes = bytes)
+    }
+
     /// Sets [`Config::min_level`].
     pub fn min_level(self, level: Level) -> Self {
         self.set(move |c| c.min_level = Some(level))
+    }
+
+    /// Sets [`Config::max_series`].
+    pub fn max_series(self, series: usize) -> Self {
+        self.set(move |c| c.max_series = series)
+    }
+
+    /// Sets [`Config::zero_series`].
+    pub fn zero_series(self, zero: bool) -> Self {
+        self.set(move |c| c.zero_series = zero)
+    }
+
+    /// Sets [`Config::series_expiration`].
+    pub fn series_expiration(self, time: Duration) -> Self {
+        self.set(move |c| c.series_expiration = Some(time))
+    }
+
+    /// Sets [`Config::self_metrics`].
+    pub fn self_metrics(self, which: SelfMetrics) -> Self {
+        self.set(move |c| c.self_metrics = which)
     }
 
     /// Sets [`Config::enabled`].
@@ -157,7 +193,7 @@ impl Builder {
         self.set(move |c| c.shutdown_timeout = time)
     }
 
-    /// Changes any setting, for instance `|c| c.max_series = 10_000`.
+    /// Changes any setting, for instance `|c| c.metrics_bytes = 64 << 20`.
     pub fn configure(self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
         self.set(change)
     }
@@ -194,6 +230,7 @@ impl Builder {
             table: Arc::new(Table::new(Arc::clone(&clock), config.of_metrics(), self.views)),
             buffers: Arc::new(Buffers::new(
                 config.buffer_bytes,
+                config.exporter_bytes / 32,
                 config.buffer_size - config.buffer_size / 10,
                 config.back_pressure,
                 wake,
@@ -244,14 +281,12 @@ impl Builder {
                 complaints: Complaints::of("the collector".to_owned()),
                 state: Progress::default(),
             };
-            let name = "telemetry-dispatcher".to_owned();
-            let thread = std::thread::Builder::new().name(name).spawn(move || dispatcher.run());
+            let thread = spawn("telemetry-dispatcher", move || dispatcher.run());
             lock(&engine.dispatcher).replace(thread.map_err(Error::Thread)?);
             // What fails from here on shuts the collector down again: its last handle goes with the error.
             let urls = engine.config.export_endpoints.iter();
             let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>();
-            let of_env =
-                |e| Error::config("TELEMETRY_EXPORT_ENDPOINTS", engine.config.export_endpoints.join(","), e);
+            let of_env = |e: EndpointError| Error::config("TELEMETRY_EXPORT_ENDPOINTS", e.url(), e.reason());
             let named = named.map_err(|e| if endpoints_of_env { of_env(e) } else { e.into() })?;
             for exporter in named.into_iter().chain(self.exporters) {
                 engine.add_exporter(exporter)?;

@@ -6,9 +6,6 @@ use crate::Error;
 use crate::diagnostics;
 use std::ops::Deref;
 
-/// Standard error has that much time at the end, if it is a pipe that nobody reads.
-const SOON: std::time::Duration = std::time::Duration::from_millis(200);
-
 /// Shuts the global collector down when it is dropped, and says on standard error what was lost, if anything.
 ///
 /// Keep it in `main` until the end: `let _telemetry = ..`, not `let _ = ..`. [`Collector::shutdown`], which can
@@ -41,19 +38,12 @@ impl Deref for Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let engine = &self.collector.engine;
-        let first = !engine.closed.load(std::sync::atomic::Ordering::Relaxed);
-        let goes_nowhere = first && engine.goes_nowhere();
-        let report = self.collector.shutdown(self.collector.config().shutdown_timeout);
-        if first && (report.ledger().lost() > 0 || !report.is_complete()) {
-            diagnostics::warn_report(format_args!("{} items were lost\n{report}", report.ledger().lost()));
-        }
-        if goes_nowhere {
+        if engine.goes_nowhere() {
             diagnostics::warn(format_args!(
                 "what was recorded went nowhere: the collector had no exporter and no reader. Name one in code \
                  (`.endpoint(\"console:\")`) or in TELEMETRY_EXPORT_ENDPOINTS"
             ));
         }
-        // The program may end now.
-        diagnostics::flush(SOON);
+        engine.end_and_say();
     }
 }

@@ -23,7 +23,7 @@ use super::report::Report;
 /// Takes metrics, events and spans, and sees to it that they reach the exporters.
 ///
 /// Clones are the same collector. When the last one that [`Builder::start`](crate::Builder::start) led to is dropped, the collector
-/// is shut down with the deadline of its configuration.
+/// is shut down with the deadline of its configuration; what was lost, if anything, is said on standard error.
 #[derive(Clone, Debug)]
 pub struct Collector {
     pub(super) engine: Arc<Engine>,
@@ -37,7 +37,7 @@ pub(super) struct Running(pub(super) Arc<Engine>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.shutdown(self.0.config.shutdown_timeout);
+        self.0.end_and_say();
     }
 }
 

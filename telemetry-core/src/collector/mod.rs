@@ -1,5 +1,6 @@
 //! The collector: where everything comes together, and the only room that reads the environment.
 
+mod adding;
 mod builder;
 mod config;
 pub(crate) mod current;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Batch, Delivery, EventRef, ExportError, Exporter, SpanRef};
 use crate::metrics::MetricRef;
-use crate::model::{HistogramValue, StatusRef, ValueRef};
+use crate::model::{HistogramValue, Resource, StatusRef, ValueRef};
 use tracing_core::Level;
 
 /// Which of the two standard streams.
@@ -19,17 +19,21 @@ pub enum Stream {
     Stderr,
 }
 
-/// Prints what it is given.
+/// Prints what it is given, and before its first line the global tags; again only when they change.
 ///
 /// ```text
+/// 2026-11-21T10:15:04.120Z       tags   env=prod host=till-3 service.name=shop
 /// 2026-11-21T10:15:04.120Z INFO  span   checkout 12.3ms error (no stock) order=7 [4bf9.. 00f0.. < 1b2c..]
 /// 2026-11-21T10:15:04.119Z WARN  event  shop::pay: card declined order=7 [4bf9.. 00f0..]
 /// 2026-11-21T10:15:05.000Z       metric shop.orders{currency=EUR} 41
+/// 2026-11-21T10:15:05.000Z       metric shop.page_size count=3 mean=743.2 p50=512 p99=1024 max=1024 By
 /// ```
 #[derive(Debug)]
 pub struct Console {
     stream: Stream,
     colour: bool,
+    /// The global tags that were printed last.
+    shown: Option<Resource>,
 }
 
 impl Console {
@@ -40,7 +44,16 @@ impl Console {
             Stream::Stderr => io::stderr().is_terminal(),
         };
         let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        Self { stream, colour: terminal && !plain }
+        Self { stream, colour: terminal && !plain, shown: None }
+    }
+
+    fn page<'a>(&self, batch: &'a Batch) -> Page<'a> {
+        let resource = Some(batch.resource()).filter(|resource| self.shown.as_ref() != Some(resource));
+        let mut page = Page { text: String::new(), colour: self.colour, resource };
+        batch.spans().for_each(|span| page.span(&span));
+        batch.events().for_each(|event| page.event(&event));
+        batch.metrics().for_each(|metric| page.metric(&metric));
+        page
     }
 }
 
@@ -50,16 +63,16 @@ impl Exporter for Console {
     }
 
     fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
-        let mut page = Page { text: String::new(), colour: self.colour };
-        batch.spans().for_each(|span| page.span(&span));
-        batch.events().for_each(|event| page.event(&event));
-        batch.metrics().for_each(|metric| page.metric(&metric));
+        let page = self.page(batch);
         let written = match self.stream {
             Stream::Stdout => io::stdout().lock().write_all(page.text.as_bytes()),
             Stream::Stderr => io::stderr().lock().write_all(page.text.as_bytes()),
         };
         match written {
-            Ok(()) => Ok(Delivery::all()),
+            Ok(()) => {
+                self.shown = Some(batch.resource().clone());
+                Ok(Delivery::all())
+            }
             // Whoever read it is gone, and does not come back.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
                 Err(ExportError::never("nobody reads the console").caused_by(e))
@@ -69,9 +82,11 @@ impl Exporter for Console {
     }
 }
 
-struct Page {
+struct Page<'a> {
     text: String,
     colour: bool,
+    /// The global tags that stand before its first line.
+    resource: Option<&'a Resource>,
 }
 
 const DIM: &str = "2";
@@ -84,7 +99,7 @@ macro_rules! put {
     ($page:expr, $($arg:tt)*) => { let _ = write!($page.text, $($arg)*); };
 }
 
-impl Page {
+impl Page<'_> {
     fn span(&mut self, span: &SpanRef<'_>) {
         self.head(span.start_unix_nano(), Some(span.level()), "span");
         self.paint(BOLD, span.name());
@@ -125,17 +140,30 @@ impl Page {
             let tags: Vec<String> = metric.own_tags().iter().map(|(k, v)| format!("{k}={v}")).collect();
             self.plain(&format!("{{{}}}", tags.join(",")));
         }
-        if let Some(histogram) = metric.histogram() {
-            self.histogram(histogram, metric.unit());
-        } else {
-            let unit = if metric.unit() == "1" { "" } else { metric.unit() };
-            put!(self, " {}{unit}", metric.number());
+        match metric.histogram() {
+            Some(histogram) if metric.unit() == "s" => {
+                self.histogram(histogram, |seconds| duration((seconds * 1e9) as u64));
+            }
+            Some(histogram) => {
+                self.histogram(histogram, number);
+                self.unit(metric.unit());
+            }
+            None => {
+                put!(self, " {}", metric.number());
+                self.unit(metric.unit());
+            }
         }
         self.text.push('\n');
     }
 
-    fn histogram(&mut self, histogram: &HistogramValue, unit: &str) {
-        let show = |x: f64| if unit == "s" { duration((x * 1e9) as u64) } else { format!("{x:.4}{unit}") };
+    /// Behind the numbers, once.
+    fn unit(&mut self, unit: &str) {
+        if !matches!(unit, "" | "1") {
+            self.plain(&format!(" {unit}"));
+        }
+    }
+
+    fn histogram(&mut self, histogram: &HistogramValue, show: impl Fn(f64) -> String) {
         put!(self, " count={}", histogram.count);
         if let (Some(mean), Some(p50), Some(p99)) =
             (histogram.mean(), histogram.quantile(0.5), histogram.quantile(0.99))
@@ -148,6 +176,13 @@ impl Page {
     }
 
     fn head(&mut self, unix_nanos: u64, level: Option<Level>, what: &str) {
+        if let Some(resource) = self.resource.take() {
+            self.head(unix_nanos, None, "tags");
+            // The columns end in a space, and each field begins with one.
+            self.text.pop();
+            self.fields(resource.tags().iter().map(|(key, value)| (key, ValueRef::Str(value))));
+            self.text.push('\n');
+        }
         let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(unix_nanos);
         self.paint(DIM, &humantime::format_rfc3339_millis(time).to_string());
         let (name, colour) = match level {
@@ -205,9 +240,100 @@ fn duration(nanos: u64) -> String {
     format!("{x:.decimals$}{unit}")
 }
 
+/// Four digits, and of whole numbers all.
+fn number(x: f64) -> String {
+    let magnitude = x.abs().log10().floor();
+    if x.fract() == 0.0 || !x.is_finite() || magnitude >= 3.0 {
+        return format!("{x:.0}");
+    }
+    if magnitude < -4.0 {
+        return format!("{x:.3e}");
+    }
+    let decimals = (3.0 - magnitude) as usize;
+    format!("{x:.decimals$}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::metrics::Snapshot;
+    use crate::model::{Buckets, Kind, Metric, MetricValue, Tags};
+
+    fn batch(global: &str, metrics: Vec<Metric>) -> Batch {
+        let resource = Arc::new(Resource::new(Tags::parse(global).unwrap(), "shop").unwrap());
+        Batch::of_metrics(Snapshot::new(metrics, Arc::clone(&resource)), resource)
+    }
+
+    fn histogram(name: &'static str, values: &[f64]) -> Metric {
+        let bounds = values.to_vec();
+        let counts = values.iter().map(|_| 1).chain([0]).collect();
+        let value = HistogramValue {
+            count: values.len() as u64,
+            sum: values.iter().sum(),
+            min: values.iter().copied().reduce(f64::min),
+            max: values.iter().copied().reduce(f64::max),
+            buckets: Buckets::Explicit { bounds, counts },
+            exemplars: Vec::new(),
+        };
+        Metric { value: MetricValue::Histogram(value.into()), ..Metric::new(Kind::Histogram, name, 0, 9) }
+    }
+
+    /// The lines without their times.
+    fn printed(console: &Console, batch: &Batch) -> Vec<String> {
+        console.page(batch).text.lines().map(|line| line[31..].to_owned()).collect()
+    }
+
+    fn console() -> Console {
+        Console { stream: Stream::Stdout, colour: false, shown: None }
+    }
+
+    #[test]
+    fn units_stand_apart_and_whole_numbers_have_no_decimals() {
+        let gauge = |name: &'static str, value: f64| Metric::new(Kind::Gauge, name, value, 9);
+        let metrics = vec![
+            gauge("items", 0.0).unit("{item}"),
+            Metric::new(Kind::Counter, "sent", 3, 9).unit("By"),
+            gauge("load", 0.25).unit("1"),
+            gauge("heat", 21.5),
+            histogram("size", &[3.0]).unit("By"),
+            histogram("share", &[0.5, 2.25]),
+            histogram("time", &[0.012]).unit("s"),
+        ];
+        assert_eq!(
+            printed(&console(), &batch("", metrics))[1..],
+            [
+                "metric items 0 {item}",
+                "metric sent 3 By",
+                "metric load 0.25",
+                "metric heat 21.5",
+                "metric size count=1 mean=3 p50=3 p99=3 max=3 By",
+                "metric share count=2 mean=1.375 p50=0.5 p99=2.25 max=2.25",
+                "metric time count=1 mean=12.0ms p50=12.0ms p99=12.0ms max=12.0ms",
+            ]
+        );
+    }
+
+    #[test]
+    fn numbers_have_four_digits_and_whole_ones_all() {
+        let shown =
+            [3.0, 1_234_567.0, 1_234.5, 534.64, 1.5, 2.0 / 3.0, -0.012_345, 9.999_96, 1e-7].map(number);
+        assert_eq!(shown, ["3", "1234567", "1234", "534.6", "1.5", "0.6667", "-0.01235", "10", "1.000e-7"]);
+    }
+
+    #[test]
+    fn global_tags_stand_once_before_the_first_line_and_again_when_they_change() {
+        let mut console = console();
+        let one = |global| batch(global, vec![Metric::new(Kind::Counter, "n", 1, 9)]);
+        let line = "metric n 1";
+        let first = one("env: prod, host: the till");
+        let tags = "tags   env=prod host=\"the till\" service.name=shop";
+        assert_eq!(printed(&console, &first), [tags, line]);
+        console.export(&first).unwrap();
+        assert_eq!(printed(&console, &first), [line]);
+        assert_eq!(printed(&console, &one("env: test")), ["tags   env=test service.name=shop", line]);
+    }
 
     #[test]
     fn durations_have_three_digits() {
@@ -217,7 +343,7 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        let mut page = Page { text: String::new(), colour: false };
+        let mut page = Page { text: String::new(), colour: false, resource: None };
         page.paint(BOLD, "a\x1b[2Jb\nc");
         page.fields([("k", ValueRef::Str("x\x1b[2J y"))].into_iter());
         assert!(!page.text.contains(|c: char| c.is_control()), "{:?}", page.text);

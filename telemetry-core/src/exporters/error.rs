@@ -57,7 +57,8 @@ impl ExportError {
         Self::new(Again::Later, context)
     }
 
-    /// The same, and the backend said how long to wait.
+    /// The same, and the backend said how long to wait. That is obeyed up to 5 minutes; a flush or a shutdown overrides it after
+    /// 1 second.
     pub fn retry_after(wait: Duration, context: impl Into<String>) -> Self {
         Self::new(Again::After(wait), context)
     }
@@ -154,5 +155,13 @@ impl EndpointError {
         source: Option<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
         Self { url: url.into(), reason, source }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
     }
 }

@@ -70,14 +70,14 @@ impl File {
     pub fn create(directory: impl Into<PathBuf>) -> Result<Self, EndpointError> {
         let directory = directory.into();
         let shown = directory.display().to_string();
-        Self::open(directory).map_err(|e| {
-            EndpointError::new(format!("file:{shown}"), Self::refusal(&shown, &e), Some(e.into()))
-        })
+        Self::open(directory)
+            .map_err(|e| EndpointError::new(format!("file:{shown}"), Self::refusal(None, &e), Some(e.into())))
     }
 
-    /// Why it can't be made.
-    pub(super) fn refusal(directory: &str, error: &io::Error) -> String {
-        format!("the directory `{directory}` can't be written to ({error})")
+    /// Why it can't be made. The directory is named where its URL does not name it.
+    pub(super) fn refusal(named: Option<&Path>, error: &io::Error) -> String {
+        let named = named.map(|directory| format!(" `{}`", directory.display())).unwrap_or_default();
+        format!("the directory{named} can't be written to ({error})")
     }
 
     pub(super) fn open(directory: impl Into<PathBuf>) -> io::Result<Self> {

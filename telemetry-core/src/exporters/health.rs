@@ -10,7 +10,7 @@ pub struct ExporterHealth {
     pub name: String,
     /// When it last delivered something, in nanoseconds since the Unix epoch.
     pub last_success_unix_nano: Option<u64>,
-    /// Attempts that failed since.
+    /// Attempts since then that did not deliver all they had, refusals and panics included.
     pub failures: u32,
     /// For how long the oldest item waits that it has not delivered; none where there is none.
     pub oldest_waiting: Option<Duration>,

@@ -26,6 +26,7 @@ mod recycler;
 mod report;
 mod route;
 pub(crate) mod signal;
+pub(crate) mod words;
 
 pub use crate::model::record::{FieldKey, RawValue};
 pub(crate) use batch::Batch;
@@ -45,7 +46,7 @@ pub use health::{Activity, ExporterHealth};
 pub use item::{EventRef, SpanRef};
 pub(crate) use protocol::Limits;
 #[cfg(any(feature = "net", test))]
-pub(crate) use protocol::Protocol;
+pub(crate) use protocol::{Protocol, Sending};
 pub(crate) use recycler::Recycler;
 pub use report::{ExportReport, NextAttempt};
 pub use route::{HostTag, Route};

@@ -23,4 +23,10 @@ impl Signal {
     pub fn name(self) -> &'static str {
         ["spans", "events", "metrics"][self as usize]
     }
+
+    /// So many of them, in words.
+    pub(crate) fn amount(self, items: u64) -> String {
+        let name = self.name();
+        format!("{items} {}", if items == 1 { name.trim_end_matches('s') } else { name })
+    }
 }

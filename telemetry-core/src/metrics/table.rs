@@ -152,6 +152,11 @@ impl Table {
         self.callbacks.stop_by(until);
     }
 
+    /// The collector is shut down: nobody reads what begins from now on.
+    pub(crate) fn close(&self) {
+        self.names.write().is_closed = true;
+    }
+
     /// Now, for a series that begins.
     fn now(&self) -> Epoch {
         Epoch { unix_nanos: self.clock.unix_nanos(), reading: self.readings.load(Relaxed) }

@@ -14,11 +14,6 @@ impl Backoff {
     /// A backend may ask for more time than the bound, but not for ever.
     const MOST_ASKED: Duration = Duration::from_mins(5);
 
-    /// How many there were.
-    pub(crate) fn failures(self) -> u32 {
-        self.failures
-    }
-
     /// After a failure: the wait. `random` is any number; `asked` is what the backend wants.
     pub(crate) fn next(&mut self, random: u64, asked: Option<Duration>) -> Duration {
         let bound = Self::FIRST.saturating_mul(1 << self.failures.min(5)).min(Self::MOST);

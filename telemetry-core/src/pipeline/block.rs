@@ -55,9 +55,19 @@ impl Mark {
 }
 
 impl Block {
-    /// An empty block of about that many bytes, at most 64 MiB.
-    pub(super) fn new(bytes: usize) -> Self {
-        let words = (bytes / 8).min(1 << 23);
+    /// All bytes that a block of that size takes.
+    pub(super) fn bytes_of(size: usize) -> usize {
+        let words = Self::words_of(size);
+        words * size_of::<AtomicU64>() + words / LEAST_RECORD * size_of::<StaticRef<Metadata<'static>>>()
+    }
+
+    fn words_of(size: usize) -> usize {
+        (size / 8).min(1 << 23)
+    }
+
+    /// An empty block of about that size in bytes, at most 64 MiB.
+    pub(super) fn new(size: usize) -> Self {
+        let words = Self::words_of(size);
         Self {
             words: (0..words).map(|_| AtomicU64::new(0)).collect(),
             sites: (0..words / LEAST_RECORD).map(|_| StaticRef::default()).collect(),

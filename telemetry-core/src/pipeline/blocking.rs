@@ -2,10 +2,12 @@
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::ledger::Reason;
 use super::schedule::Step;
-use super::worker::{EndOnDrop, Hello, Job, Worker, panicked, quietly};
+use super::worker::{EndOnDrop, Hello, Job, Worker, panicked};
 use crate::exporters::{Activity, Exporter, Limits, Signal};
 use crate::model::Kind;
+use crate::thread::quietly;
 
 /// A blocking exporter takes what waits, up to that many bytes.
 const BLOCKING: Limits = Limits { items: usize::MAX, bytes: 4 << 20, in_flight: 1 };
@@ -18,13 +20,12 @@ pub(super) fn run(mut exporter: Box<dyn Exporter>, says: &Sender<Option<Hello>>,
         limits: BLOCKING,
     });
     let _ = says.send(hello);
-    if let Ok(mut job) = job.recv() {
-        let _ended = EndOnDrop::of(&job);
-        if let Some(checked) = job.checked.take() {
-            let result = quietly(|| exporter.check()).unwrap_or_else(|| Err(panicked()));
-            let _ = checked.send(result);
-        }
+    if let Ok(job) = job.recv() {
+        let mut end = EndOnDrop::of(&job);
         let mut worker = Worker::new(job);
+        if worker.job.check.is_some() {
+            worker.checked(quietly(|| exporter.check()).unwrap_or_else(|| Err(panicked())));
+        }
         loop {
             match worker.schedule.next(worker.job.clock.now()) {
                 Step::Attempt(parcel) => {
@@ -40,6 +41,7 @@ pub(super) fn run(mut exporter: Box<dyn Exporter>, says: &Sender<Option<Hello>>,
                 Step::Done => break,
             }
         }
+        end.reason = Reason::Deadline;
         let _ = quietly(|| exporter.shutdown());
     }
     // What it owns may do anything when it goes; by now nobody waits for it.

@@ -37,17 +37,23 @@ struct Entry {
     accounts: [ExporterAccount; 3],
     /// Its worker has ended or was given up: what comes now is dropped.
     ended: bool,
+    /// It was never added after all.
+    withdrawn: bool,
     /// What is open of each generation, and was lost of those that somebody has to tell from later ones; oldest first.
     open: VecDeque<Generation>,
     /// Lost of the generations before.
     lost: u64,
 }
 
+/// One of them, or some that nobody has to tell apart.
 #[derive(Clone, Copy, Debug)]
 struct Generation {
-    number: u64,
+    first: u64,
+    last: u64,
     open: u64,
     lost: u64,
+    /// Up to that generation goes what says anew what items of this one had said.
+    heir: u64,
 }
 
 /// How it ended for items that an exporter had taken on.
@@ -58,8 +64,10 @@ pub(crate) enum Outcome {
     },
     Rejected,
     Dropped(Reason),
-    /// Something newer says all that they said.
-    Superseded,
+    /// Something newer, which was accepted in that generation, says all that they said.
+    Superseded {
+        by: u64,
+    },
 }
 
 /// So many items that one exporter has taken on. It can't be cloned; whoever drops it says that time ran out.
@@ -81,7 +89,7 @@ impl Books {
     /// Opens an account. A name that is taken is given a number.
     pub(crate) fn add_exporter(&self, name: &str) -> usize {
         let mut state = self.lock();
-        let taken = |name: &str| state.exporters.iter().any(|entry| entry.name == name);
+        let taken = |name: &str| state.exporters.iter().any(|entry| !entry.withdrawn && entry.name == name);
         let numbered = (2..).map(|i| format!("{name}#{i}"));
         let name =
             std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default();
@@ -105,6 +113,7 @@ impl Books {
         filtered: u64,
     ) -> Option<Ticket> {
         let generation = state.generation;
+        let is_told_apart = |last| state.flushes.iter().any(|flush| (last..generation).contains(flush));
         let entry = &mut state.exporters[exporter];
         let account = &mut entry.accounts[signal as usize];
         account.dispatched += items + filtered;
@@ -119,27 +128,40 @@ impl Books {
         if items == 0 {
             return None;
         }
-        match entry.open.back_mut().filter(|last| last.number == generation) {
-            Some(last) => last.open += items,
-            None => entry.open.push_back(Generation { number: generation, open: items, lost: 0 }),
+        if let Some(newest) = entry.open.back_mut().filter(|newest| !is_told_apart(newest.last)) {
+            newest.last = generation;
+            newest.open += items;
+        } else {
+            let (first, last) = (generation, generation);
+            entry.open.push_back(Generation { first, last, open: items, lost: 0, heir: 0 });
         }
         let shares = VecDeque::from([(generation, items)]);
         Some(Ticket { books: Arc::clone(self), exporter, signal, shares })
     }
 
-    /// Ends the generation: what is accepted from now on belongs to the next one. So many wait for it.
-    pub(crate) fn close_generation(self: &Arc<Self>, many: usize) -> Vec<Flush> {
+    /// Ends the generation: what is accepted from now on belongs to the next one. So many wait for it, of whom all are told
+    /// that it is not whole where something was left for later.
+    pub(crate) fn close_generation(self: &Arc<Self>, many: usize, is_whole: bool) -> Vec<Flush> {
         let mut state = self.lock();
         let generation = state.generation;
         state.generation += 1;
         state.flushes.extend(std::iter::repeat_n(generation, many));
         drop(state);
-        (0..many).map(|_| Flush { books: Arc::clone(self), generation }).collect()
+        (0..many).map(|_| Flush { books: Arc::clone(self), generation, is_whole }).collect()
     }
 
     /// A worker has ended; what it still had is dropped.
-    pub(crate) fn end(&self, exporter: usize) {
-        self.lock().exporters[exporter].end(Reason::Closed);
+    pub(crate) fn end(&self, exporter: usize, reason: Reason) {
+        self.lock().exporters[exporter].end(reason);
+        self.changed.notify_all();
+    }
+
+    /// An exporter was not added after all.
+    pub(crate) fn withdraw(&self, exporter: usize) {
+        let mut state = self.lock();
+        state.exporters[exporter].end(Reason::Closed);
+        state.exporters[exporter].withdrawn = true;
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -190,13 +212,19 @@ impl Books {
 }
 
 impl State {
+    /// In which what is accepted now is.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     pub(crate) fn account(&mut self, signal: Signal) -> &mut Account {
         &mut self.ledger.accounts[signal as usize]
     }
 
     /// What is booked so far.
     pub(super) fn ledger(&self) -> Ledger {
-        let exporters = self.exporters.iter().map(|entry| (entry.name.clone(), entry.accounts)).collect();
+        let exporters = self.exporters.iter().filter(|entry| !entry.withdrawn);
+        let exporters = exporters.map(|entry| (entry.name.clone(), entry.accounts)).collect();
         Ledger { exporters, ..self.ledger.clone() }
     }
 
@@ -229,17 +257,20 @@ impl Entry {
                 account.dropped.add(reason, n);
                 n
             }
-            Outcome::Superseded => {
+            Outcome::Superseded { .. } => {
                 account.accepted -= n;
                 account.filtered += n;
                 0
             }
         };
         for (number, items) in shares {
-            if let Some(open) = self.open.iter_mut().find(|open| open.number == *number) {
+            if let Some(open) = self.open.iter_mut().find(|open| open.last >= *number) {
                 open.open -= items;
                 open.lost += lost.min(*items);
                 lost -= lost.min(*items);
+                if let Outcome::Superseded { by } = outcome {
+                    open.heir = open.heir.max(by);
+                }
             }
         }
         self.forget(first_flush);
@@ -247,10 +278,22 @@ impl Entry {
 
     /// Forgets generations that are done and that nobody has to tell from later ones.
     fn forget(&mut self, first_flush: u64) {
-        while let Some(first) = self.open.pop_front_if(|first| first.open == 0 && first.number <= first_flush)
+        while let Some(first) = self.open.front().copied()
+            && first.last <= first_flush
+            && self.upto(first.last).all(|known| known.open == 0)
         {
+            self.open.pop_front();
             self.lost += first.lost;
         }
+    }
+
+    /// That generation, those before it, and those with what says anew what one of them said.
+    fn upto(&self, generation: u64) -> impl Iterator<Item = &Generation> {
+        self.open.iter().scan(generation, |upto, known| {
+            let is_one = known.first <= *upto;
+            *upto = (*upto).max(known.heir);
+            is_one.then_some(known)
+        })
     }
 
     fn end(&mut self, reason: Reason) {
@@ -269,22 +312,21 @@ impl Entry {
 pub(crate) struct Flush {
     books: Arc<Books>,
     generation: u64,
+    is_whole: bool,
 }
 
 impl Flush {
-    /// Waits for it. False if time ran out.
+    /// Waits for it. False if time ran out, or something was left for later.
     pub(crate) fn wait(&self, until: Instant) -> bool {
-        let is_open = |open: &Generation| open.open > 0 && open.number <= self.generation;
-        self.books.wait(until, |state| !state.exporters.iter().flat_map(|entry| &entry.open).any(is_open))
+        let is_open = |entry: &Entry| entry.upto(self.generation).any(|known| known.open > 0);
+        self.books.wait(until, |state| !state.exporters.iter().any(is_open)) && self.is_whole
     }
 
     /// How many of those items were lost so far.
     pub(crate) fn lost(&self) -> u64 {
         let state = self.books.lock();
-        let of = |entry: &Entry| {
-            let known = entry.open.iter().filter(|open| open.number <= self.generation);
-            entry.lost + known.map(|open| open.lost).sum::<u64>()
-        };
+        let of =
+            |entry: &Entry| entry.lost + entry.upto(self.generation).map(|known| known.lost).sum::<u64>();
         state.exporters.iter().map(of).sum()
     }
 }
@@ -301,6 +343,11 @@ impl Drop for Flush {
 }
 
 impl Ticket {
+    /// In which generation the newest of its items were accepted.
+    pub(crate) fn generation(&self) -> u64 {
+        self.shares.back().map_or(0, |(generation, _)| *generation)
+    }
+
     /// How many items it stands for.
     pub(crate) fn items(&self) -> u64 {
         self.shares.iter().map(|(_, items)| items).sum()

@@ -12,7 +12,7 @@ use super::books::State;
 use super::ledger::{Account, Ledger, Reason};
 use super::pool::Pool;
 use super::thread_buffer::{Booked, ThreadBuffer};
-use crate::diagnostics::warn;
+use crate::diagnostics::say_late;
 use crate::exporters::{Recycler, Signal};
 use crate::model::Metric;
 use crate::model::record::Chunk;
@@ -78,9 +78,11 @@ impl std::fmt::Debug for Buffers {
 }
 
 impl Buffers {
-    /// `wake` is called when `wake_at` items wait. A thread that finds no room waits for it as long as `patience` says.
+    /// `wake` is called when `wake_at` items wait. A thread that finds no room waits for it as long as `patience` says. What
+    /// is collected at once is about `block_bytes` at least.
     pub(crate) fn new(
         max_bytes: usize,
+        block_bytes: usize,
         wake_at: usize,
         patience: Option<Duration>,
         wake: impl Fn() + Send + Sync + 'static,
@@ -89,7 +91,7 @@ impl Buffers {
         Self {
             id: NEXT.fetch_add(1, Relaxed),
             threads: Mutex::default(),
-            pool: Pool::new(max_bytes, patience),
+            pool: Pool::new(max_bytes, block_bytes, patience),
             recycler: Recycler::default(),
             points: Mutex::default(),
             max_point_bytes: max_bytes / 4,
@@ -271,23 +273,25 @@ impl Buffers {
         if lease.is_scarce {
             self.wake();
         }
-        lease.block
+        lease.block.map(Block::from)
     }
 
     /// See [`Pool::await_lease`].
-    pub(super) fn await_lease(&self, before: usize, need: usize) -> Option<Block> {
+    pub(super) fn await_lease(
+        &self,
+        before: usize,
+        need: usize,
+        needs_none: impl Fn() -> bool,
+    ) -> Option<Block> {
         self.wake();
-        self.pool.await_lease(before, need)
+        self.pool.await_lease(before, need, needs_none).map(Block::from)
     }
 
     /// Once: the usual reason is a guard that was dropped at once.
     #[cold]
     pub(super) fn say_late(&self) {
         if !self.late_said.swap(true, Relaxed) {
-            warn(format_args!(
-                "something was recorded after the shutdown of its collector, and is lost. Is the guard kept until \
-                 the end of `main`? (`let _telemetry = ..`, not `let _ = ..`)"
-            ));
+            say_late();
         }
     }
 }

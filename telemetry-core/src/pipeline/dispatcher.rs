@@ -21,7 +21,6 @@ use crate::diagnostics;
 use crate::exporters::{Batch, Signal};
 use crate::metrics::{Observations, Snapshot, Table};
 use crate::model::{Metric, Resource};
-use crate::thread::suppress_this_thread;
 
 pub(crate) struct Dispatcher {
     pub(crate) clock: Arc<Clock>,
@@ -50,6 +49,8 @@ pub(crate) struct Progress {
     flushes: Vec<(Sender<Flush>, u64)>,
     /// Metrics are to be read for all, not only for those whose time has come.
     for_all: bool,
+    /// Of a reading for all some exporter was passed over, as it has no room.
+    is_passed_over: bool,
     /// How many readings have begun, and have ended: callbacks take their time.
     begun: u64,
     ended: u64,
@@ -65,7 +66,6 @@ const TICK: Duration = Duration::from_secs(5);
 
 impl Dispatcher {
     pub(crate) fn run(mut self) {
-        suppress_this_thread();
         let now = self.clock.now();
         self.state.next_flush = now.plus(self.flush_interval);
         self.state.next_tick = now.plus(TICK);
@@ -76,6 +76,8 @@ impl Dispatcher {
                 Ok(Command::Wake) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Command::Flush(done)) => {
                     self.state.flushes.push((done, self.state.begun + 1));
+                    // What waits in a lane may be what keeps the rest from being moved on.
+                    self.hurry();
                     self.read(true);
                 }
                 Ok(Command::Add(output, done)) => {
@@ -137,11 +139,15 @@ impl Dispatcher {
         if done.is_empty() {
             return;
         }
-        let flushes = self.books.close_generation(done.len());
-        self.outputs.iter().for_each(|output| output.lanes.hurry());
+        let flushes = self.books.close_generation(done.len(), !self.state.is_passed_over);
+        self.hurry();
         for ((waiting, _), flush) in done.into_iter().zip(flushes) {
             let _ = waiting.send(flush);
         }
+    }
+
+    fn hurry(&self) {
+        self.outputs.iter().for_each(|output| output.lanes.hurry());
     }
 
     /// After the last time; whether this was it.
@@ -151,7 +157,7 @@ impl Dispatcher {
         }
         let Some((until, done)) = self.state.stop.take() else { return false };
         self.buffers.finish();
-        self.outputs.iter().for_each(|output| output.lanes.stop(until));
+        self.outputs.iter_mut().for_each(|output| output.stop(until));
         self.say_lost();
         self.complaints.finish();
         let _ = done.send(());
@@ -192,8 +198,7 @@ impl Dispatcher {
     /// Spans, events and points made by hand, as far as there is room for them; whether that was all.
     fn move_items(&mut self) -> bool {
         loop {
-            let is_last = self.state.stop.is_some();
-            let room = if is_last { [usize::MAX; 2] } else { self.room() };
+            let room = self.room();
             let collected = self.buffers.collect(&mut self.books.lock(), room);
             let anchors = self.clock.anchors();
             for (signal, chunks) in [Signal::Spans, Signal::Events].into_iter().zip(collected.chunks) {
@@ -222,7 +227,9 @@ impl Dispatcher {
     fn room(&mut self) -> [usize; 2] {
         let now = self.clock.now();
         let (mut least, mut spared) = ([usize::MAX; 2], None);
-        for output in &mut self.outputs {
+        // The last time takes all.
+        let outputs = if self.state.stop.is_none() { &mut self.outputs[..] } else { &mut [] };
+        for output in outputs {
             let (room, until) = output.room(now);
             least = [least[0].min(room[0]), least[1].min(room[1])];
             spared = spared.into_iter().chain(until).min();
@@ -254,6 +261,9 @@ impl Dispatcher {
     /// The metrics of this moment to every exporter whose time has come.
     fn dispatch_metrics(&mut self, sums: &Sums, now: Tick) {
         let (is_last, for_all) = (self.state.stop.is_some(), std::mem::take(&mut self.state.for_all));
+        if for_all {
+            self.state.is_passed_over = false;
+        }
         let mut shares = Vec::new();
         for (place, output) in self.outputs.iter_mut().enumerate() {
             let is_due = for_all || now >= output.next_due;
@@ -267,6 +277,8 @@ impl Dispatcher {
                 shares.push((place, Share { batch, filtered: sums.len() as u64 }, None));
             } else if let Some((share, all)) = output.share_of_metrics(sums, is_last) {
                 shares.push((place, share, Some(all)));
+            } else {
+                self.state.is_passed_over |= for_all;
             }
         }
         let mut state = self.books.lock();
@@ -277,14 +289,15 @@ impl Dispatcher {
             .iter()
             .map(|(place, share, _)| self.outputs[*place].accept(&self.books, &mut state, share));
         let tickets: Vec<_> = tickets.collect();
+        let generation = state.generation();
         drop(state);
         for ((place, share, all), ticket) in shares.into_iter().zip(tickets) {
             let output = &mut self.outputs[place];
             // First the baseline: what the batch drives out of the lane goes back to it.
-            all.iter().for_each(|all| output.commit(all, sums.at()));
+            all.iter().for_each(|all| output.commit(all, sums.reading().at, generation));
             if let Some(ticket) = ticket {
-                let (is_deltas, endings) = (output.baseline.is_some(), sums.endings());
-                let sums = (!is_deltas).then_some(endings);
+                let is_deltas = output.baseline.is_some();
+                let sums = (!is_deltas).then_some(sums.reading());
                 output.put(Parcel { sums, is_deltas, ..Parcel::new(share.batch, ticket, now) }, is_last);
             }
         }

@@ -3,7 +3,6 @@
 //! A closure of the program runs on a thread of its own; when it does not keep up, reports are left out and counted.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use crate::diagnostics::warn;
 use crate::exporters::ExportReport;
 use crate::sync::{Mutex, lock};
-use crate::thread::suppress_this_thread;
+use crate::thread::{quietly, spawn};
 
 /// Takes reports of attempts.
 pub(crate) type OnExport = Box<dyn Fn(&ExportReport) + Send + Sync>;
@@ -74,49 +73,74 @@ impl Complaints {
 
 /// Hands reports to the program.
 #[derive(Clone, Default)]
-pub(crate) struct Reports(Arc<Mutex<Option<Sender<ExportReport>>>>);
+pub(crate) struct Reports(Arc<Mutex<Wanted>>);
+
+#[derive(Default)]
+enum Wanted {
+    /// The program has not asked for them: people are told.
+    #[default]
+    No,
+    /// With what says that all were handed out: nobody has the other end then.
+    Yes(Sender<ExportReport>, Receiver<()>),
+    /// The program has asked, and is told no more.
+    NoMore,
+}
+
+/// What became of a report.
+pub(crate) enum Given {
+    Taken,
+    /// The program does not keep up.
+    NoRoom,
+    NotWanted(ExportReport),
+}
 
 /// So many reports wait for the program.
 const MOST: usize = 1024;
 
 impl std::fmt::Debug for Reports {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reports").field("wanted", &self.are_wanted()).finish()
+        f.debug_struct("Reports").finish_non_exhaustive()
     }
 }
 
 impl Reports {
     /// From now on that closure is given them, instead of the one before and instead of lines on standard error.
     pub(crate) fn give_to(&self, on_export: OnExport) -> std::io::Result<()> {
-        let (sender, reports) = bounded(MOST);
-        let thread = std::thread::Builder::new().name("telemetry-reports".to_owned());
-        thread.spawn(move || hand_out(&reports, &*on_export))?;
-        *lock(&self.0) = Some(sender);
+        let ((sender, reports), (open, done)) = (bounded(MOST), bounded(0));
+        spawn("telemetry-reports", move || {
+            hand_out(&reports, &*on_export);
+            // What it captured may do anything when it goes, and nobody waits for that.
+            drop(open);
+            quietly(|| drop(on_export));
+        })?;
+        *lock(&self.0) = Wanted::Yes(sender, done);
         Ok(())
     }
 
-    /// Whether the program wants them.
-    pub(crate) fn are_wanted(&self) -> bool {
-        lock(&self.0).is_some()
+    pub(crate) fn give(&self, report: ExportReport) -> Given {
+        match &*lock(&self.0) {
+            Wanted::No => Given::NotWanted(report),
+            Wanted::Yes(reports, _) if matches!(reports.try_send(report), Err(TrySendError::Full(_))) => {
+                Given::NoRoom
+            }
+            Wanted::Yes(..) | Wanted::NoMore => Given::Taken,
+        }
     }
 
-    /// False where the program does not keep up.
-    pub(crate) fn give(&self, report: ExportReport) -> bool {
-        let reports = lock(&self.0);
-        reports.as_ref().is_none_or(|reports| !matches!(reports.try_send(report), Err(TrySendError::Full(_))))
-    }
-
-    /// No more will come: its thread ends when it has handed out what there is.
-    pub(crate) fn finish(&self) {
-        *lock(&self.0) = None;
+    /// No more will come. What is returned is closed when all were handed out.
+    pub(crate) fn finish(&self) -> Option<Receiver<()>> {
+        let mut wanted = lock(&self.0);
+        let Wanted::Yes(_, done) = &*wanted else { return None };
+        let done = done.clone();
+        *wanted = Wanted::NoMore;
+        Some(done)
     }
 }
 
 fn hand_out(reports: &Receiver<ExportReport>, on_export: &(dyn Fn(&ExportReport) + Send + Sync)) {
-    suppress_this_thread();
     let mut has_panicked = false;
     for report in reports {
-        if catch_unwind(AssertUnwindSafe(|| on_export(&report))).is_err() && !has_panicked {
+        if quietly(|| on_export(&report)).is_none() && !has_panicked {
             has_panicked = true;
             warn(format_args!("the closure of `on_export` panicked"));
         }

@@ -3,23 +3,23 @@
 //! Everything runs on the exporter's own thread, in a runtime of its own.
 
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::ledger::Reason;
 use super::parcel::Parcel;
 use super::schedule::Step;
-use super::worker::{EndOnDrop, Hello, Job, Worker, panicked, quietly};
+use super::worker::{EndOnDrop, Hello, Job, Worker, panicked};
 use crate::clock::Tick;
-use crate::exporters::{Activity, Delivery, ExportError, Protocol, Signal};
+use crate::exporters::{Activity, Delivery, ExportError, Protocol, Sending, Signal};
 use crate::model::Kind;
+use crate::thread::quietly;
 
 /// A request that is out.
 struct Flight<'a> {
-    attempt: Pin<Box<dyn Future<Output = Result<Delivery, ExportError>> + 'a>>,
+    attempt: Sending<'a>,
     parcel: Parcel,
     began: Tick,
     /// It has to be over by then.
@@ -28,6 +28,14 @@ struct Flight<'a> {
 
 /// How it ended; none where the protocol panicked.
 type Ended = Option<Result<Delivery, ExportError>>;
+
+/// What there is to do.
+enum Event<'a> {
+    Landed(Box<Flight<'a>>, Ended),
+    Checked(Result<(), ExportError>),
+    /// Something else has changed, or it is time.
+    Changed,
+}
 
 pub(super) fn run(protocol: Box<dyn Protocol>, says: &Sender<Option<Hello>>, job: &Receiver<Job>) {
     let hello = quietly(|| Hello {
@@ -38,8 +46,9 @@ pub(super) fn run(protocol: Box<dyn Protocol>, says: &Sender<Option<Hello>>, job
     });
     let _ = says.send(hello);
     if let Ok(job) = job.recv() {
-        let _ended = EndOnDrop::of(&job);
+        let mut end = EndOnDrop::of(&job);
         fly(&*protocol, Worker::new(job));
+        end.reason = Reason::Deadline;
     }
     let _ = quietly(|| drop(protocol));
 }
@@ -61,9 +70,9 @@ fn fly(protocol: &dyn Protocol, worker: Worker) {
 }
 
 async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
-    if let Some(checked) = worker.job.checked.take() {
-        let _ = checked.send(check(protocol, worker.job.timeout).await);
-    }
+    let timeout = worker.job.timeout;
+    let mut check: Option<Sending<'_, ()>> =
+        worker.job.check.is_some().then(|| Box::pin(check(protocol, timeout)) as _);
     let mut flights: Vec<Flight<'_>> = Vec::new();
     loop {
         let now = worker.job.clock.now();
@@ -79,8 +88,10 @@ async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
             // What is still out is let go of; its tickets say so.
             Step::Done => return,
         };
-        if let Some((flight, ended)) = next_landing(&worker, &mut flights, until).await {
-            worker.landed(flight.parcel, ended, flight.began);
+        match next_event(&worker, &mut flights, &mut check, until).await {
+            Event::Landed(flight, ended) => worker.landed(flight.parcel, ended, flight.began),
+            Event::Checked(result) => worker.checked(result),
+            Event::Changed => {}
         }
     }
 }
@@ -105,15 +116,14 @@ fn take_off<'a>(
     let began = worker.job.clock.now();
     let mut body = Vec::new();
     let most = worker.job.pace.limits.bytes;
-    let encoded = catch_unwind(AssertUnwindSafe(|| protocol.encode(&parcel.batch, most, &mut body)));
-    match encoded {
-        Err(_) => return worker.landed(parcel, None, began),
-        Ok(Err(error)) => return worker.landed(parcel, Some(Err(error)), began),
-        Ok(Ok(items)) if items < parcel.batch.len() => {
+    match quietly(|| protocol.encode(&parcel.batch, most, &mut body)) {
+        None => return worker.landed(parcel, None, began),
+        Some(Err(error)) => return worker.landed(parcel, Some(Err(error)), began),
+        Some(Ok(items)) if items < parcel.batch.len() => {
             let first = parcel.take_first(items.max(1));
             worker.schedule.put_back(std::mem::replace(&mut parcel, first));
         }
-        Ok(Ok(_)) => {}
+        Some(Ok(_)) => {}
     }
     let signal = parcel.batch.signal();
     let until = began.plus(worker.job.timeout);
@@ -121,12 +131,13 @@ fn take_off<'a>(
     flights.push(Flight { attempt, parcel, began, until });
 }
 
-/// The next request that is over; none where something else has changed.
-async fn next_landing<'a>(
+/// Waits until a request is over, or something else has changed.
+async fn next_event<'a>(
     worker: &Worker,
     flights: &mut Vec<Flight<'a>>,
+    check: &mut Option<Sending<'a, ()>>,
     until: Option<Tick>,
-) -> Option<(Flight<'a>, Ended)> {
+) -> Event<'a> {
     let clock = &worker.job.clock;
     let earliest = flights.iter().map(|flight| flight.until).chain(until).min();
     // Where a test moves the clock, that wakes the lanes.
@@ -135,13 +146,17 @@ async fn next_landing<'a>(
     poll_fn(|cx| {
         for at in 0..flights.len() {
             if let Some(ended) = flights[at].poll(clock.now(), cx) {
-                return Poll::Ready(Some((flights.swap_remove(at), ended)));
+                return Poll::Ready(Event::Landed(Box::new(flights.swap_remove(at)), ended));
             }
         }
-        if worker.job.lanes.poll_changed(cx).is_ready() {
-            return Poll::Ready(None);
+        if let Some(Poll::Ready(result)) = check.as_mut().map(|check| check.as_mut().poll(cx)) {
+            *check = None;
+            return Poll::Ready(Event::Checked(result));
         }
-        alarm.as_mut().map_or(Poll::Pending, |alarm| alarm.as_mut().poll(cx).map(|()| None))
+        if worker.job.lanes.poll_changed(cx).is_ready() {
+            return Poll::Ready(Event::Changed);
+        }
+        alarm.as_mut().map_or(Poll::Pending, |alarm| alarm.as_mut().poll(cx).map(|()| Event::Changed))
     })
     .await
 }
@@ -149,11 +164,11 @@ async fn next_landing<'a>(
 impl Flight<'_> {
     fn poll(&mut self, now: Tick, cx: &mut Context<'_>) -> Option<Ended> {
         let attempt = self.attempt.as_mut();
-        match catch_unwind(AssertUnwindSafe(|| attempt.poll(cx))) {
-            Ok(Poll::Ready(ended)) => Some(Some(ended)),
-            Err(_) => Some(None),
-            Ok(Poll::Pending) if now >= self.until => Some(Some(Err(no_answer()))),
-            Ok(Poll::Pending) => None,
+        match quietly(|| attempt.poll(cx)) {
+            Some(Poll::Ready(ended)) => Some(Some(ended)),
+            None => Some(None),
+            Some(Poll::Pending) if now >= self.until => Some(Some(Err(no_answer()))),
+            Some(Poll::Pending) => None,
         }
     }
 }

@@ -10,9 +10,9 @@ use std::task::Waker;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::parcel::Parcel;
+use super::parcel::{Parcel, Reading};
 use crate::clock::Tick;
-use crate::exporters::{Activity, Batch, Signal};
+use crate::exporters::{Activity, Signal};
 use crate::sync::{Condvar, Mutex, lock};
 
 pub(crate) struct Lanes {
@@ -34,7 +34,7 @@ struct State {
     /// The worker has failed to get that signal through: of sums, only the newest need to wait.
     is_down: [bool; 3],
     /// Deltas that are to become part of the next ones.
-    handed_back: Vec<Batch>,
+    handed_back: Vec<Parcel>,
     room_wanted: bool,
     has_room: bool,
     told: Told,
@@ -78,14 +78,15 @@ pub(crate) struct Waiting {
 /// These share their memory.
 const SHARED: [usize; 2] = [Signal::Spans as usize, Signal::Events as usize];
 
+/// The bytes of all that shares its memory with a signal.
+fn shared(bytes: &[usize; 3], signal: usize) -> usize {
+    if SHARED.contains(&signal) { SHARED.iter().map(|i| bytes[*i]).sum() } else { bytes[signal] }
+}
+
 impl State {
     /// Bytes that wait of all that shares its memory with a signal.
     fn used(&self, signal: usize) -> usize {
-        if SHARED.contains(&signal) {
-            SHARED.iter().map(|i| self.bytes[*i]).sum()
-        } else {
-            self.bytes[signal]
-        }
+        shared(&self.bytes, signal)
     }
 }
 
@@ -101,19 +102,20 @@ impl Lanes {
         Self { state: Mutex::default(), changed: Condvar::new(), max, room: Box::new(room) }
     }
 
-    /// Puts a parcel in. What must go for it is handed back: the oldest ones where the lane is full, and cumulative sums that
-    /// this one says anew while the exporter is down.
+    /// Puts a parcel in. What must go for it is handed back: the oldest ones where the lane is full, but before them cumulative
+    /// sums that this one says anew; these also while the exporter is down.
     pub(crate) fn put(&self, parcel: Parcel) -> Evicted {
         let (signal, size) = (parcel.batch.signal() as usize, parcel.batch.bytes());
         let mut gone = Evicted::default();
         self.change(|state| {
-            let lane = &mut state.waiting[signal];
-            if parcel.sums.is_some() && state.is_down[signal] {
+            let is_full = state.used(signal) + size > self.max(parcel.batch.signal());
+            if is_full || state.is_down[signal] {
+                let lane = &mut state.waiting[signal];
                 let (older, others): (Vec<_>, Vec<_>) =
-                    lane.drain(..).partition(|old| old.sums == parcel.sums);
+                    lane.drain(..).partition(|old| parcel.supersedes(old));
                 lane.extend(others);
-                state.bytes[signal] -= older.iter().map(|old| old.batch.bytes()).sum::<usize>();
                 gone.superseded = older;
+                state.bytes[signal] -= gone.superseded.iter().map(|old| old.batch.bytes()).sum::<usize>();
             }
             // Its own kind goes first.
             let own = std::iter::once(signal);
@@ -156,12 +158,13 @@ impl Lanes {
         self.max[usize::from(signal == Signal::Metrics)]
     }
 
-    /// The dispatcher waits until the worker has taken so much that the lanes of spans and events are half empty; whether it
-    /// has since the last time.
+    /// Whether the lanes of spans and events are half empty, or were since the last time. If not, the dispatcher is told when
+    /// they are.
     pub(crate) fn want_room(&self) -> bool {
         let mut state = lock(&self.state);
-        state.room_wanted = true;
-        std::mem::take(&mut state.has_room)
+        let has_room = std::mem::take(&mut state.has_room) || self.is_half_empty(&state);
+        state.room_wanted = !has_room;
+        has_room
     }
 
     fn is_half_empty(&self, state: &State) -> bool {
@@ -171,8 +174,9 @@ impl Lanes {
     /// Of all that waits as much as one request may hold, and at least one item.
     pub(crate) fn take(&self, signal: Signal, items: usize, bytes: usize) -> Option<Parcel> {
         let (max, signal, mut state) = (self.max(signal), signal as usize, lock(&self.state));
-        let (head, out) = (state.waiting[signal].front()?.batch.bytes(), state.out[signal]);
-        if out > 0 && out + head.min(bytes) > max {
+        let head = state.waiting[signal].front()?.batch.bytes();
+        // One of each signal may go in any case: what shares its memory must not stop it.
+        if state.out[signal] > 0 && shared(&state.out, signal) + head.min(bytes) > max {
             return None;
         }
         let lane = &mut state.waiting[signal];
@@ -210,9 +214,11 @@ impl Lanes {
         Some(Waiting { bytes: state.bytes[signal as usize], since })
     }
 
-    /// Of which endings the newest cumulative sums are that wait.
-    pub(crate) fn waiting_sums(&self, signal: Signal) -> Option<u64> {
-        lock(&self.state).waiting[signal as usize].back()?.sums
+    /// Of which reading the newest cumulative sums are that wait, and in which generation they were accepted.
+    pub(crate) fn waiting_sums(&self, signal: Signal) -> Option<(Reading, u64)> {
+        let state = lock(&self.state);
+        let newest = state.waiting[signal as usize].back()?;
+        Some((newest.sums?, newest.ticket.generation()))
     }
 
     /// The worker is done with so many bytes of that signal.
@@ -226,12 +232,17 @@ impl Lanes {
         lock(&self.state).is_down[signal as usize] = is_down;
     }
 
-    /// Deltas that could not be delivered are to become part of the next ones.
-    pub(crate) fn hand_back(&self, batch: Batch) {
-        lock(&self.state).handed_back.push(batch);
+    /// Deltas that could not be delivered are to become part of the next ones; given back where there will be none.
+    pub(crate) fn hand_back(&self, parcel: Parcel) -> Option<Parcel> {
+        let mut state = lock(&self.state);
+        if state.told.stop.is_some() {
+            return Some(parcel);
+        }
+        state.handed_back.push(parcel);
+        None
     }
 
-    pub(crate) fn take_handed_back(&self) -> Vec<Batch> {
+    pub(crate) fn take_handed_back(&self) -> Vec<Parcel> {
         std::mem::take(&mut lock(&self.state).handed_back)
     }
 
@@ -240,9 +251,10 @@ impl Lanes {
         self.change(|state| state.told.hurry = true);
     }
 
-    /// Nothing more comes.
-    pub(crate) fn stop(&self, until: Tick) {
+    /// Nothing more comes, nor anything with what was handed back.
+    pub(crate) fn stop(&self, until: Tick) -> Vec<Parcel> {
         self.change(|state| state.told = Told { hurry: true, stop: Some(until), ..state.told });
+        self.take_handed_back()
     }
 
     /// Nobody waits any more.

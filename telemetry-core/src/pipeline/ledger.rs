@@ -86,8 +86,8 @@ impl Account {
 pub struct ExporterAccount {
     /// Offered to it.
     pub dispatched: u64,
-    /// Not wanted by it, or given to it as a part of something newer: a sum that a later one of the same series replaced
-    /// while it waited, a delta that became part of the next.
+    /// Not wanted by it, or given to it as a part of something newer: a sum that a newer reading of the same series superseded
+    /// while it waited, a delta that became part of the next one.
     pub filtered: u64,
     /// Taken on for it.
     pub accepted: u64,

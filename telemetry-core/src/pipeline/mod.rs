@@ -17,6 +17,7 @@ pub(crate) mod feedback;
 mod flight;
 pub(crate) mod lanes;
 pub mod ledger;
+mod line;
 pub(crate) mod observer;
 pub(crate) mod output;
 mod parcel;

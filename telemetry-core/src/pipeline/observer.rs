@@ -6,7 +6,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::command::Command;
 use crate::metrics::Table;
-use crate::thread::suppress_this_thread;
+use crate::thread::spawn;
 
 /// The dispatcher's end.
 pub(crate) struct Observer {
@@ -34,8 +34,7 @@ impl Observer {
     fn start(&self) -> std::io::Result<Sender<Arc<Table>>> {
         let (sender, tables) = bounded::<Arc<Table>>(1);
         let commands = self.commands.clone();
-        std::thread::Builder::new().name("telemetry-observer".to_owned()).spawn(move || {
-            suppress_this_thread();
+        spawn("telemetry-observer", move || {
             for table in tables {
                 let _ = commands.send(Command::Observed(table.ask_callbacks()));
             }

@@ -8,7 +8,7 @@ use super::books::{Books, Outcome, State, Ticket};
 use super::feedback::Complaints;
 use super::lanes::{Evicted, Lanes};
 use super::ledger::Reason;
-use super::parcel::Parcel;
+use super::parcel::{Parcel, Reading};
 use crate::clock::Tick;
 use crate::exporters::{Batch, Sieve, Signal};
 use crate::metrics::{Baseline, Levels, Snapshot};
@@ -24,8 +24,6 @@ pub(crate) struct Patience {
 }
 
 const RECORDS: [Signal; 2] = [Signal::Spans, Signal::Events];
-/// The largest block takes about so much, unless a record needs more.
-const BLOCK: usize = 40 << 10;
 
 impl Patience {
     /// Where nobody wants back-pressure: for a moment, which an exporter may need to begin.
@@ -41,6 +39,8 @@ pub(crate) struct Output {
     pub(crate) resource: Arc<Resource>,
     /// For one that wants deltas.
     pub(crate) baseline: Option<Baseline>,
+    /// For deltas that could not be delivered and are part of the next ones.
+    pub(crate) owed: Vec<Ticket>,
     /// Up to when it has been given metrics, for series that end.
     pub(crate) last_read: Arc<AtomicU64>,
     /// It is given metrics that often.
@@ -81,13 +81,7 @@ impl Output {
 
     /// Its share of a snapshot; none where it is not made, as there is no room for it: the next one covers its time too.
     pub(super) fn share_of_metrics(&mut self, all: &Sums, is_last: bool) -> Option<(Share, Arc<[Metric]>)> {
-        if let Some(baseline) = &mut self.baseline {
-            let handed_back = self.lanes.take_handed_back();
-            handed_back
-                .iter()
-                .flat_map(Batch::metrics)
-                .for_each(|metric| baseline.restore(&metric.to_metric()));
-        }
+        self.lanes.take_handed_back().into_iter().for_each(|parcel| self.take_back(parcel));
         let (all, below) = all.of(&self.sieve);
         let metrics = match &self.baseline {
             None => Arc::clone(&all),
@@ -104,12 +98,32 @@ impl Output {
         Some((Share { filtered: (batch.len() - kept.len()) as u64 + below, batch: kept }, all))
     }
 
-    /// It was given all metrics of that moment.
-    pub(super) fn commit(&mut self, all: &[Metric], at: Tick) {
+    /// It was given all metrics of that moment, which were accepted in that generation.
+    pub(super) fn commit(&mut self, all: &[Metric], at: Tick, generation: u64) {
         if let Some(baseline) = &mut self.baseline {
             baseline.commit(all);
         }
+        self.owed.drain(..).for_each(|ticket| ticket.settle(Outcome::Superseded { by: generation }));
         self.last_read.fetch_max(at.raw(), Relaxed);
+    }
+
+    /// Deltas that could not be delivered become part of the next ones.
+    fn take_back(&mut self, parcel: Parcel) {
+        if let Some(baseline) = &mut self.baseline {
+            parcel.batch.metrics().for_each(|metric| baseline.restore(&metric.to_metric()));
+            self.owed.push(parcel.ticket);
+        }
+    }
+
+    /// Nothing more comes.
+    pub(super) fn stop(&mut self, until: Tick) {
+        let late = self.lanes.stop(until).into_iter().map(|parcel| parcel.ticket);
+        for ticket in late.chain(self.owed.drain(..)) {
+            let (n, why) = (ticket.items(), "no attempt got through, and there is no further one");
+            ticket.settle(Outcome::Dropped(Reason::Expired));
+            let items = Signal::Metrics.amount(n);
+            self.complaints.say("expired", n, format_args!("lost {items}: {why}"));
+        }
     }
 
     /// Books its share, holding the books.
@@ -123,22 +137,18 @@ impl Output {
         if is_last {
             return self.lanes.put_last(parcel);
         }
+        let by = parcel.ticket.generation();
         let Evicted { oldest, superseded } = self.lanes.put(parcel);
-        superseded.into_iter().for_each(|parcel| parcel.settle(Outcome::Superseded));
+        superseded.into_iter().for_each(|parcel| parcel.settle(Outcome::Superseded { by }));
         for parcel in oldest {
-            let (n, signal) = (parcel.batch.len() as u64, parcel.batch.signal().name());
-            match &mut self.baseline {
-                // What it said becomes part of the next one.
-                Some(baseline) if parcel.is_deltas => {
-                    parcel.batch.metrics().for_each(|metric| baseline.restore(&metric.to_metric()));
-                    parcel.settle(Outcome::Superseded);
-                }
-                _ => {
-                    parcel.settle(Outcome::Dropped(Reason::QueueFull));
-                    let why = "its memory (`exporter_bytes`) is full";
-                    self.complaints.say("queue full", n, format_args!("lost {n} {signal}: {why}"));
-                }
+            if parcel.is_deltas {
+                self.take_back(parcel);
+                continue;
             }
+            let (n, signal) = (parcel.batch.len() as u64, parcel.batch.signal());
+            parcel.settle(Outcome::Dropped(Reason::QueueFull));
+            let (items, why) = (signal.amount(n), "its memory (`exporter_bytes`) is full");
+            self.complaints.say("queue full", n, format_args!("lost {items}: {why}"));
         }
     }
 
@@ -148,21 +158,7 @@ impl Output {
         if self.keeping_up == KeepingUp::No && self.lanes.want_room() {
             self.keeping_up = KeepingUp::Yes;
         }
-        let most = RECORDS.map(|signal| self.lanes.max(signal) / 2);
-        let is_spared = self.keeping_up != KeepingUp::No;
-        let room = [0, 1].map(|i| {
-            let (signal, most) = (RECORDS[i], most[i]);
-            if !self.wants[signal as usize] {
-                return usize::MAX;
-            }
-            if !is_spared {
-                return most;
-            }
-            // What is collected weighs a little more than its records, and blocks are taken whole.
-            // Spans and events share what there is.
-            let room = (self.lanes.room(signal) / 8 * 3).min(most);
-            if room < BLOCK.max(most / 8).min(most / 4) { 0 } else { room }
-        });
+        let room = self.room_now();
         let is_full = room.contains(&0);
         self.keeping_up = match self.keeping_up {
             KeepingUp::Yes if is_full => KeepingUp::Late(now),
@@ -172,8 +168,12 @@ impl Output {
         let KeepingUp::Late(since) = self.keeping_up else { return (room, None) };
         let until = since.plus(self.patience.time);
         if now < until {
-            self.lanes.want_room();
-            return (room, Some(until));
+            if !self.lanes.want_room() {
+                return (room, Some(until));
+            }
+            // It came meanwhile.
+            self.keeping_up = KeepingUp::Yes;
+            return (self.room_now(), None);
         }
         self.keeping_up = KeepingUp::No;
         if self.patience.is_wanted {
@@ -181,43 +181,54 @@ impl Output {
                 (self.patience.time, "from now on it loses its oldest items, until it has caught up");
             self.complaints.say("late", 0, format_args!("has not kept up for {time:?}; {why}"));
         }
-        self.room(now)
+        (self.room_now(), None)
+    }
+
+    fn room_now(&self) -> [usize; 2] {
+        RECORDS.map(|signal| {
+            let most = self.lanes.max(signal) / 2;
+            if !self.wants[signal as usize] {
+                return usize::MAX;
+            }
+            if self.keeping_up == KeepingUp::No {
+                return most;
+            }
+            // What is collected weighs a little more than its records, and blocks are taken whole.
+            // Spans and events share what there is.
+            let room = (self.lanes.room(signal) / 8 * 3).min(most);
+            if room < most / 8 { 0 } else { room }
+        })
     }
 }
 
 /// All metrics of one moment, by level and without.
-pub(super) struct Sums {
+pub(crate) struct Sums {
     levels: Levels,
+    /// Those of telemetry itself, which have no level.
+    own: Vec<Metric>,
     merged: Arc<[Metric]>,
 }
 
 impl Sums {
-    pub(super) fn new(levels: Levels, own: Vec<Metric>) -> Self {
-        let mut merged = levels.merged(|_| true);
-        merged.extend(own);
-        Self { levels, merged: merged.into() }
+    pub(crate) fn new(levels: Levels, own: Vec<Metric>) -> Self {
+        let merged = levels.merged_with(&own, |_| true).into();
+        Self { levels, own, merged }
     }
 
     pub(super) fn len(&self) -> usize {
         self.merged.len()
     }
 
-    /// How many series had ended by then.
-    pub(super) fn endings(&self) -> u64 {
-        self.levels.endings()
-    }
-
-    /// When they were read.
-    pub(super) fn at(&self) -> Tick {
-        self.levels.at()
+    pub(super) fn reading(&self) -> Reading {
+        Reading { endings: self.levels.endings(), at: self.levels.at() }
     }
 
     /// Those whose level a filter lets pass, and how many it does not.
-    fn of(&self, sieve: &Sieve) -> (Arc<[Metric]>, u64) {
+    pub(crate) fn of(&self, sieve: &Sieve) -> (Arc<[Metric]>, u64) {
         if !sieve.filter().has_levels() {
             return (Arc::clone(&self.merged), 0);
         }
-        let kept = self.levels.merged(|level| sieve.filter().takes_level(level));
+        let kept = self.levels.merged_with(&self.own, |level| sieve.filter().takes_level(level));
         let below = self.merged.len().saturating_sub(kept.len()) as u64;
         (kept.into(), below)
     }

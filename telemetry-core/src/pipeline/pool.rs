@@ -12,9 +12,9 @@ use crate::clock::deadline_in;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::sync::{Condvar, Mutex, lock};
 
-/// A thread's first block, and the largest one unless a record needs more.
+/// A thread's first block, and the largest one of any pool, unless a record needs more.
 pub(super) const LEAST: usize = 1 << 10;
-const MOST: usize = 32 << 10;
+pub(super) const MOST: usize = 32 << 10;
 
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -22,6 +22,8 @@ pub(super) struct Pool {
     /// Somebody gave blocks back.
     room: Condvar,
     max: usize,
+    /// Its largest blocks, unless a record needs more.
+    most: usize,
     /// How long a thread waits for room, in nanoseconds.
     patience: AtomicU64,
     closed: AtomicBool,
@@ -36,17 +38,17 @@ struct Leases {
 
 /// How a thread that asks for a block found the pool.
 pub(super) struct Lease {
-    pub(super) block: Option<Block>,
+    pub(super) block: Option<Leased>,
     /// More than half of it is taken.
     pub(super) is_scarce: bool,
 }
 
 impl Pool {
     /// A thread that finds no room waits for it as long as `patience` says.
-    pub(super) fn new(max: usize, patience: Option<Duration>) -> Self {
+    pub(super) fn new(max: usize, most: usize, patience: Option<Duration>) -> Self {
         let patience = AtomicU64::new(nanos(patience.unwrap_or_default()));
         let (leases, room, closed) = (Mutex::default(), Condvar::new(), AtomicBool::new(false));
-        Self { leases, room, max, patience, closed }
+        Self { leases, room, max, most: most.clamp(LEAST, MOST), patience, closed }
     }
 
     /// A block for a thread that had one of `before` bytes and now needs at least `need`. The fuller the pool, the
@@ -55,9 +57,14 @@ impl Pool {
         self.lease_of(&mut lock(&self.leases), before, need)
     }
 
-    /// The same, after there was none. The thread waits for it where that is wanted.
+    /// The same, after there was none. The thread waits for it where that is wanted, or until it `needs_none` any more.
     #[cold]
-    pub(super) fn await_lease(&self, before: usize, need: usize) -> Option<Block> {
+    pub(super) fn await_lease(
+        &self,
+        before: usize,
+        need: usize,
+        needs_none: impl Fn() -> bool,
+    ) -> Option<Leased> {
         let until = deadline_in(self.patience()?);
         let mut leases = lock(&self.leases);
         loop {
@@ -65,21 +72,22 @@ impl Pool {
                 return Some(block);
             }
             let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-            if self.closed.load(Relaxed) || need > self.max {
+            if needs_none() || self.closed.load(Relaxed) || Block::bytes_of(need) > self.max {
                 return None;
             }
             leases = self.room.wait_timeout(leases, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
+    /// The dispatcher has read what there was, and gives back what is read to its end.
     pub(super) fn give_back(&self, blocks: impl IntoIterator<Item = Arc<Block>>) {
         let mut leases = lock(&self.leases);
         for block in blocks {
             leases.leased -= block.bytes();
             // A writer that has not let go of it yet keeps it for itself.
             if let Ok(block) = Arc::try_unwrap(block)
-                && block.size() == MOST
-                && leases.free.len() < self.max / MOST / 4
+                && block.size() == self.most
+                && leases.free.len() < self.max / self.most / 4
             {
                 block.clear();
                 leases.free.push(block);
@@ -111,14 +119,30 @@ impl Pool {
     fn lease_of(&self, leases: &mut Leases, before: usize, need: usize) -> Lease {
         let left = self.max.saturating_sub(leases.leased);
         let is_scarce = left < self.max / 2;
-        let size = (2 * before).min(left / 64).clamp(LEAST, MOST).max(need);
-        let at = leases.free.iter().position(|block| block.size() >= size);
-        let block = at.map_or_else(|| Block::new(size), |at| leases.free.swap_remove(at));
-        if block.bytes() > left {
+        let size = (2 * before).min(left / 64).clamp(LEAST, self.most).max(need);
+        let known = leases.free.iter().position(|block| block.size() >= size);
+        let bytes = known.map_or_else(|| Block::bytes_of(size), |at| leases.free[at].bytes());
+        if bytes > left {
             return Lease { block: None, is_scarce };
         }
-        leases.leased += block.bytes();
+        leases.leased += bytes;
+        let block = known.map_or(Leased::New(size), |at| Leased::Known(leases.free.swap_remove(at)));
         Lease { block: Some(block), is_scarce }
+    }
+}
+
+/// A block that is booked; a new one is made when no lock is held.
+pub(super) enum Leased {
+    Known(Block),
+    New(usize),
+}
+
+impl From<Leased> for Block {
+    fn from(leased: Leased) -> Self {
+        match leased {
+            Leased::Known(block) => block,
+            Leased::New(size) => Self::new(size),
+        }
     }
 }
 

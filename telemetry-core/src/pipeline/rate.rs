@@ -10,12 +10,14 @@ pub(super) struct Rate {
     per_second: f64,
     tokens: f64,
     at: Tick,
+    /// So many go at once at least, so that there are at most ten requests a second.
+    step: f64,
 }
 
 impl Rate {
     /// The first second's items may go at once.
     pub(super) fn new(per_second: f64, now: Tick) -> Self {
-        Self { per_second, tokens: per_second.max(1.0), at: now }
+        Self { per_second, tokens: per_second.max(1.0), at: now, step: (per_second / 10.0).max(1.0) }
     }
 
     /// How many items may go now.
@@ -23,7 +25,7 @@ impl Rate {
         let passed = Duration::from_nanos(now.since(self.at)).as_secs_f64();
         self.tokens = (self.tokens + passed * self.per_second).min(self.per_second.max(1.0));
         self.at = self.at.max(now);
-        self.tokens as usize
+        if self.tokens < self.step { 0 } else { self.tokens as usize }
     }
 
     /// So many went.
@@ -37,10 +39,10 @@ impl Rate {
         self.tokens += items as f64;
     }
 
-    /// When the next one may go.
+    /// When the next ones may go.
     pub(super) fn next(&self, now: Tick) -> Tick {
-        let missing = (1.0 - self.tokens).max(0.0) / self.per_second;
-        // A little later, so that rounding does not find the token nearly there.
+        let missing = (self.step - self.tokens).max(0.0) / self.per_second;
+        // A little later, so that rounding does not find them nearly there.
         now.plus(Duration::try_from_secs_f64(missing).unwrap_or(Duration::MAX) + Duration::from_nanos(10))
     }
 }

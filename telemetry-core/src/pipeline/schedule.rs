@@ -5,15 +5,14 @@
 //! has not come, half open with that one request. What waits in a lane becomes one request, so requests grow by
 //! themselves while others are out.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backoff::Backoff;
 use super::books::Outcome;
 use super::lanes::Lanes;
 use super::ledger::Reason;
-use super::parcel::Parcel;
+use super::line::Line;
+use super::parcel::{Parcel, Tries};
 use super::rate::Rate;
 use crate::clock::Tick;
 use crate::exporters::{Activity, Again, Delivery, ExportError, Limits, Signal};
@@ -43,12 +42,22 @@ pub(crate) struct Pace {
 }
 
 /// What became of an attempt's items.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Aftermath {
     pub(crate) delivered: u64,
     pub(crate) rejected: u64,
     pub(crate) expired: u64,
     pub(crate) next: Next,
+    /// Others, whose last attempt was an earlier one, and that are given up with it.
+    pub(crate) given_up: Vec<GivenUp>,
+}
+
+/// Items that are refused or expired.
+#[derive(Clone, Debug)]
+pub(crate) struct GivenUp {
+    pub(crate) items: u64,
+    pub(crate) is_refused: bool,
+    pub(crate) tries: Tries,
 }
 
 /// What happens next to those that are neither.
@@ -71,55 +80,25 @@ pub(crate) struct Schedule {
     stop: Option<Tick>,
     /// Any number.
     random: fn() -> u64,
-}
-
-/// One signal.
-#[derive(Debug)]
-struct Line {
-    /// What failed, in the order in which it is tried again.
-    again: VecDeque<Parcel>,
-    backoff: Backoff,
-    /// It failed, and has not got through since.
-    is_down: bool,
-    not_before: Option<Tick>,
-    /// When the receiver asked for that wait.
-    asked: Option<Tick>,
-    /// Requests that are out.
-    flying: usize,
-    /// One request has at most so many items.
-    items: usize,
-    /// Deliveries since that changed.
-    steady: u32,
-    /// Somebody waits for what is in the lane.
-    hurried: bool,
+    last_success: Option<Tick>,
+    /// Attempts that failed since.
+    failures: u32,
+    /// What is to be settled.
+    done: Vec<(Parcel, Outcome)>,
 }
 
 /// Metrics and events go before spans, which are many.
 const ORDER: [Signal; 3] = [Signal::Metrics, Signal::Events, Signal::Spans];
 /// A parcel that panics so often is refused.
 const MOST_PANICS: u32 = 3;
-/// A parcel that failed so often lets others go first: perhaps it is the only one that fails.
-const SUSPECT: u32 = 2;
-/// After so many deliveries larger requests are tried again.
-const STEADY: u32 = 64;
-/// Somebody in a hurry overrides a wait that the receiver asked for only after that time.
-const RESPECT: Duration = Duration::from_secs(1);
 
 impl Schedule {
     pub(crate) fn new(lanes: Arc<Lanes>, pace: Pace, now: Tick, random: fn() -> u64) -> Self {
-        let line = || Line {
-            again: VecDeque::new(),
-            backoff: Backoff::default(),
-            is_down: false,
-            not_before: None,
-            asked: None,
-            flying: 0,
-            items: pace.limits.items,
-            steady: 0,
-            hurried: false,
-        };
+        let line = || Line::new(pace.limits.items);
         let rate = pace.rate.map(|per_second| Rate::new(per_second, now));
-        Self { lanes, pace, rate, lines: [line(), line(), line()], stop: None, random }
+        let lines = [line(), line(), line()];
+        let (stop, last_success, failures, done) = (None, None, 0, Vec::new());
+        Self { lanes, pace, rate, lines, stop, random, last_success, failures, done }
     }
 
     /// What to do now.
@@ -129,7 +108,7 @@ impl Schedule {
         if told.hurry {
             self.lines.iter_mut().for_each(|line| line.hurry(now));
         }
-        let flying: usize = self.lines.iter().map(|line| line.flying).sum();
+        let flying: usize = self.lines.iter().map(|line| line.flying.len()).sum();
         if told.abandoned || self.stop.is_some_and(|until| now >= until) || self.is_done(flying) {
             return Step::Done;
         }
@@ -169,17 +148,17 @@ impl Schedule {
         if let Some(until) = line.not_before.filter(|until| *until > now) {
             return Err((until, Activity::Backoff));
         }
-        if line.is_down && line.flying > 0 {
+        if line.is_down && !line.flying.is_empty() {
             return Ok(None);
         }
         let allowed = self.rate.as_mut().map_or(usize::MAX, |rate| rate.allowed(now));
         if allowed == 0 {
             return Err((self.rate.map_or(now, |rate| rate.next(now)), Activity::RateLimit));
         }
+        self.give_way(signal);
         let line = &mut self.lines[signal as usize];
-        line.give_way(&self.lanes, signal);
         let most = allowed.min(line.items);
-        let is_suspect = line.again.front().is_some_and(|first| first.failures >= SUSPECT);
+        let is_suspect = line.again.front().is_some_and(|first| Line::is_suspect(&first.tries));
         let fresh = || self.lanes.take(signal, most, self.pace.limits.bytes);
         let probe = if is_suspect { fresh() } else { None };
         let mut parcel = if let Some(probe) = probe {
@@ -201,10 +180,13 @@ impl Schedule {
             let Some(parcel) = fresh() else { return Ok(None) };
             parcel
         };
-        parcel.first_try.get_or_insert(now);
+        parcel.tries.first.get_or_insert(now);
+        parcel.tries.attempts += 1;
         self.rate.iter_mut().for_each(|rate| rate.took(parcel.batch.len()));
-        self.lines[signal as usize].flying += 1;
-        self.note(now, None);
+        let line = &mut self.lines[signal as usize];
+        parcel.tries.is_fair = !line.is_down;
+        line.flying.push(parcel.since);
+        self.finish();
         Ok(Some(parcel))
     }
 
@@ -213,7 +195,11 @@ impl Schedule {
     pub(crate) fn put_back(&mut self, mut rest: Parcel) {
         let line = &mut self.lines[rest.batch.signal() as usize];
         self.rate.iter_mut().for_each(|rate| rate.took_not(rest.batch.len()));
-        rest.failures = 0;
+        rest.tries.failures = 0;
+        rest.tries.attempts -= 1;
+        if rest.tries.attempts == 0 {
+            rest.tries.first = None;
+        }
         line.again.push_front(rest);
     }
 
@@ -224,92 +210,77 @@ impl Schedule {
         ended: Result<&Delivery, &ExportError>,
         now: Tick,
     ) -> Aftermath {
-        let signal = parcel.batch.signal();
-        self.lines[signal as usize].flying -= 1;
+        let (signal, items) = (parcel.batch.signal(), parcel.batch.len() as u64);
+        self.lines[signal as usize].landed(&parcel);
         let mut after = Aftermath::default();
-        let error = match ended {
+        match ended {
             Ok(delivery) => {
-                let rejected = (delivery.rejected() as u64).min(parcel.batch.len() as u64);
-                after.rejected = rejected;
-                after.delivered = parcel.batch.len() as u64 - rejected;
-                self.settle(parcel, Outcome::Delivered { rejected });
-                self.got_through(signal, now, &mut after);
-                return after;
+                after.rejected = (delivery.rejected() as u64).min(items);
+                after.delivered = items - after.rejected;
+                self.settle(parcel, Outcome::Delivered { rejected: after.rejected });
+                self.got_through(signal, &mut after);
             }
-            Err(error) => error,
-        };
-        let taken = error.taken_items().min(parcel.batch.len());
-        if taken > 0 {
-            after.delivered = taken as u64;
-            let taken = parcel.take_first(taken);
-            self.settle(taken, Outcome::Delivered { rejected: 0 });
-            if parcel.batch.is_empty() {
-                self.settle(parcel, Outcome::Delivered { rejected: 0 });
-                self.got_through(signal, now, &mut after);
-                return after;
+            Err(error) => {
+                after.delivered = (error.taken_items() as u64).min(items);
+                if after.delivered > 0 {
+                    let taken = parcel.take_first(after.delivered as usize);
+                    self.settle(taken, Outcome::Delivered { rejected: 0 });
+                }
+                match error.again() {
+                    _ if parcel.batch.is_empty() => {
+                        self.settle(parcel, Outcome::Delivered { rejected: 0 });
+                        self.got_through(signal, &mut after);
+                    }
+                    Again::Never => self.reject(parcel, &mut after),
+                    Again::Smaller => self.halve(parcel, &mut after),
+                    Again::Later => self.retry(parcel, None, now, &mut after),
+                    Again::After(wait) => self.retry(parcel, Some(wait), now, &mut after),
+                }
             }
         }
-        match error.again() {
-            Again::Never => self.reject(parcel, &mut after),
-            Again::Smaller => self.halve(parcel, &mut after),
-            Again::Later => self.retry(parcel, None, now, &mut after),
-            Again::After(wait) => self.retry(parcel, Some(wait), now, &mut after),
+        if after.delivered > 0 {
+            (self.last_success, self.failures) = (Some(now), 0);
         }
-        self.note(now, None);
+        if after.delivered < items {
+            self.failures = self.failures.saturating_add(1);
+        }
+        self.finish();
         after
     }
 
     /// An attempt has ended in a panic of the exporter: the batch is tried again, a few times.
-    pub(crate) fn panicked(&mut self, mut parcel: Parcel, now: Tick) -> Aftermath {
+    pub(crate) fn panicked(&mut self, mut parcel: Parcel) -> Aftermath {
         let mut after = Aftermath::default();
         let line = &mut self.lines[parcel.batch.signal() as usize];
-        line.flying -= 1;
-        parcel.panics += 1;
-        if parcel.panics >= MOST_PANICS {
+        line.landed(&parcel);
+        parcel.tries.panics += 1;
+        self.failures = self.failures.saturating_add(1);
+        if parcel.tries.panics >= MOST_PANICS {
             self.reject(parcel, &mut after);
         } else {
             line.again.push_front(parcel);
             after.next = Next::Retry(Duration::ZERO);
         }
-        self.note(now, None);
+        self.finish();
         after
     }
 
-    fn settle(&self, parcel: Parcel, outcome: Outcome) {
-        self.lanes.done(parcel.batch.signal(), parcel.batch.bytes());
-        parcel.settle(outcome);
+    fn settle(&mut self, parcel: Parcel, outcome: Outcome) {
+        self.done.push((parcel, outcome));
     }
 
-    fn reject(&self, parcel: Parcel, after: &mut Aftermath) {
+    fn reject(&mut self, parcel: Parcel, after: &mut Aftermath) {
         after.rejected += parcel.batch.len() as u64;
         self.settle(parcel, Outcome::Rejected);
     }
 
     /// A request has got through: the receiver is there, so what fails beside it fails for itself.
-    fn got_through(&mut self, signal: Signal, now: Tick, after: &mut Aftermath) {
-        let line = &mut self.lines[signal as usize];
-        (line.backoff, line.is_down, line.not_before, line.asked) = (Backoff::default(), false, None, None);
+    fn got_through(&mut self, signal: Signal, after: &mut Aftermath) {
         self.lanes.set_down(signal, false);
-        line.steady += 1;
-        if line.steady >= STEADY && line.items < self.pace.limits.items {
-            line.items = line.items.saturating_mul(2).min(self.pace.limits.items);
-            line.steady = 0;
+        for parcel in self.lines[signal as usize].got_through(self.pace.limits.items) {
+            after.given_up.push(GivenUp::of(&parcel, true));
+            self.settle(parcel, Outcome::Rejected);
         }
-        let failed = std::mem::take(&mut line.again);
-        let mut refused = Vec::new();
-        for mut parcel in failed {
-            if parcel.failures < SUSPECT {
-                line.again.push_back(parcel);
-            } else if parcel.batch.len() == 1 {
-                refused.push(parcel);
-            } else {
-                parcel.failures = SUSPECT - 1;
-                let first = parcel.take_first(parcel.batch.len() / 2);
-                line.again.extend([first, parcel]);
-            }
-        }
-        refused.into_iter().for_each(|parcel| self.reject(parcel, after));
-        self.note(now, Some(now));
     }
 
     /// Too large for the receiver: from now on requests have half as many items, until it has taken many.
@@ -321,7 +292,7 @@ impl Schedule {
             line.items = self.pace.limits.items;
             return self.reject(parcel, after);
         }
-        line.items = parcel.batch.len().div_ceil(2);
+        line.items = parcel.batch.len().div_ceil(2).min(line.items);
         let first = parcel.take_first(line.items);
         line.again.push_front(parcel);
         line.again.push_front(first);
@@ -331,65 +302,67 @@ impl Schedule {
     fn retry(&mut self, mut parcel: Parcel, asked: Option<Duration>, now: Tick, after: &mut Aftermath) {
         let signal = parcel.batch.signal();
         let line = &mut self.lines[signal as usize];
-        let wait = line.backoff.next((self.random)(), asked);
-        line.is_down = true;
-        line.not_before = line.not_before.max(Some(now.plus(wait)));
-        line.asked = asked.map(|_| now).or(line.asked);
+        let wait = line.failed((self.random)(), asked, now);
         self.lanes.set_down(signal, true);
-        let tried = Duration::from_nanos(parcel.first_try.map_or(0, |first| now.since(first)));
-        parcel.failures += 1;
-        if tried >= self.pace.give_up_after {
-            return self.expire(parcel, after);
-        }
-        if parcel.failures < SUSPECT {
-            line.again.push_front(parcel);
+        parcel.tries.failures += 1;
+        parcel.tries.alone += u32::from(parcel.tries.is_fair && parcel.batch.len() == 1);
+        let time = self.pace.give_up_after;
+        let is_overdue =
+            |tries: &Tries| tries.first.is_some_and(|first| Duration::from_nanos(now.since(first)) >= time);
+        // Those that let others go first must not wait for ever.
+        let overdue = line.take_out(|parcel| is_overdue(&parcel.tries));
+        if is_overdue(&parcel.tries) {
+            after.expired = self.expire(parcel);
         } else {
-            line.again.push_back(parcel);
+            after.next = Next::Retry(wait);
+            line.try_again(parcel);
         }
-        after.next = Next::Retry(wait);
+        for parcel in overdue {
+            let mut given_up = GivenUp::of(&parcel, false);
+            given_up.items = self.expire(parcel);
+            after.given_up.extend((given_up.items > 0).then_some(given_up));
+        }
     }
 
-    /// Deltas become part of the next ones; all else is lost.
-    fn expire(&mut self, parcel: Parcel, after: &mut Aftermath) {
-        if parcel.is_deltas {
-            self.lanes.hand_back(parcel.batch.clone());
-            return self.settle(parcel, Outcome::Superseded);
-        }
-        after.expired = parcel.batch.len() as u64;
+    /// Deltas become part of the next ones, if there are any; all else is lost. How many items are.
+    fn expire(&mut self, parcel: Parcel) -> u64 {
+        let (signal, bytes, items) = (parcel.batch.signal(), parcel.batch.bytes(), parcel.batch.len() as u64);
+        let lost = if parcel.is_deltas { self.lanes.hand_back(parcel) } else { Some(parcel) };
+        let Some(parcel) = lost else {
+            self.lanes.done(signal, bytes);
+            return 0;
+        };
         self.settle(parcel, Outcome::Dropped(Reason::Expired));
-    }
-
-    fn note(&self, now: Tick, success: Option<Tick>) {
-        let oldest = self.lines.iter().flat_map(|line| &line.again).map(|parcel| parcel.since).min();
-        let failures = self.lines.iter().map(|line| line.backoff.failures()).sum();
-        let is_out = self.lines.iter().any(|line| line.flying > 0);
-        self.lanes.note_health(|health| {
-            health.last_success = success.or(health.last_success);
-            health.failures = failures;
-            let known = health.oldest_out.filter(|_| is_out);
-            health.oldest_out = oldest.or(known).or(is_out.then_some(now));
-        });
-    }
-}
-
-impl Line {
-    fn hurry(&mut self, now: Tick) {
-        self.hurried = true;
-        let respected = self.asked.map(|asked| asked.plus(RESPECT)).filter(|until| *until > now);
-        self.not_before = self.not_before.zip(respected).map(|(until, respected)| until.min(respected));
+        items
     }
 
     /// Cumulative sums that failed go where newer ones of the same series wait.
-    fn give_way(&mut self, lanes: &Lanes, signal: Signal) {
-        let Some(newest) = lanes.waiting_sums(signal) else { return };
-        for parcel in std::mem::take(&mut self.again) {
-            if parcel.sums == Some(newest) {
-                lanes.done(signal, parcel.batch.bytes());
-                parcel.settle(Outcome::Superseded);
-            } else {
-                self.again.push_back(parcel);
-            }
+    fn give_way(&mut self, signal: Signal) {
+        let Some((newest, by)) = self.lanes.waiting_sums(signal) else { return };
+        let is_older = |parcel: &Parcel| parcel.sums.is_some_and(|sums| newest.supersedes(sums));
+        let older = self.lines[signal as usize].take_out(is_older);
+        self.done.extend(older.into_iter().map(|parcel| (parcel, Outcome::Superseded { by })));
+    }
+
+    /// Settles what is to be settled. First it says how the exporter fares: who waits for an item may ask for that next.
+    fn finish(&mut self) {
+        let again = self.lines.iter().flat_map(|line| &line.again).map(|parcel| parcel.since);
+        let oldest = self.lines.iter().flat_map(|line| &line.flying).copied().chain(again).min();
+        self.lanes.note_health(|health| {
+            health.last_success = self.last_success;
+            health.failures = self.failures;
+            health.oldest_out = oldest;
+        });
+        for (parcel, outcome) in self.done.drain(..) {
+            self.lanes.done(parcel.batch.signal(), parcel.batch.bytes());
+            parcel.settle(outcome);
         }
+    }
+}
+
+impl GivenUp {
+    fn of(parcel: &Parcel, is_refused: bool) -> Self {
+        Self { items: parcel.batch.len() as u64, is_refused, tries: parcel.tries.clone() }
     }
 }
 

@@ -31,7 +31,7 @@ fn balances(buffers: &Buffers, state: &State) {
 fn what_two_threads_write_is_read_once_whole_and_in_order() {
     for bytes in [64 << 10, 3 << 10] {
         let model = move || {
-            let buffers = Arc::new(Buffers::new(bytes, 1 << 20, None, || ()));
+            let buffers = Arc::new(Buffers::new(bytes, bytes, 1 << 20, None, || ()));
             let write = |first: u64| {
                 let buffers = Arc::clone(&buffers);
                 thread::spawn(move || {
@@ -107,7 +107,7 @@ fn a_ticket_is_settled_once_whoever_comes_first() {
             thread::spawn({
                 let books = Arc::clone(&books);
                 // Given up meanwhile, or not.
-                move || books.end(0)
+                move || books.end(0, Reason::Closed)
             }),
         ];
         account(&books);
@@ -163,7 +163,7 @@ fn a_flush_waits_for_what_was_accepted_before_it_and_for_nothing_else() {
     check(|| {
         let books = books();
         let first = parcel(&books, 1..4);
-        let flush = books.close_generation(1).pop().unwrap();
+        let flush = books.close_generation(1, true).pop().unwrap();
         // It is never settled before the flush has ended.
         let later = parcel(&books, 4..6);
         let settles = thread::spawn(move || first.settle(Outcome::Delivered { rejected: 1 }));
@@ -172,7 +172,7 @@ fn a_flush_waits_for_what_was_accepted_before_it_and_for_nothing_else() {
         later.settle(Outcome::Rejected);
         assert_eq!(flush.lost(), 1, "what came later is not its own");
         drop(flush);
-        assert_eq!(books.close_generation(1)[0].lost(), 3);
+        assert_eq!(books.close_generation(1, true)[0].lost(), 3);
         settles.join().unwrap();
     });
 }

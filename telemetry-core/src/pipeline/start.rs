@@ -8,7 +8,7 @@ use super::blocking;
 use super::flight;
 use super::worker::{Hello, Job};
 use crate::exporters::Target;
-use crate::thread::suppress_this_thread;
+use crate::thread;
 
 /// The threads' ends of a worker that has not begun.
 pub(crate) struct Started {
@@ -21,13 +21,10 @@ pub(crate) struct Started {
 /// Starts the thread.
 pub(crate) fn spawn(target: Target) -> std::io::Result<Started> {
     let ((says, hello), (begin, job)) = (bounded(1), bounded(1));
-    std::thread::Builder::new().name("telemetry-exporter".to_owned()).spawn(move || {
-        suppress_this_thread();
-        match target {
-            Target::Blocking(exporter) => blocking::run(exporter, &says, &job),
-            #[cfg(any(feature = "net", test))]
-            Target::Network(protocol) => flight::run(protocol, &says, &job),
-        }
+    thread::spawn("telemetry-exporter", move || match target {
+        Target::Blocking(exporter) => blocking::run(exporter, &says, &job),
+        #[cfg(any(feature = "net", test))]
+        Target::Network(protocol) => flight::run(protocol, &says, &job),
     })?;
     Ok(Started { hello, begin })
 }

@@ -5,6 +5,7 @@ use super::books::State;
 use super::buffers::Buffers;
 use super::fixtures::push_span;
 use super::ledger::Reason;
+use super::pool::MOST;
 use super::writer;
 use crate::exporters::Signal;
 
@@ -12,7 +13,7 @@ const HOURS: Duration = Duration::from_hours(9);
 
 /// Buffers that nobody collects from.
 fn full_soon(patience: Duration) -> Arc<Buffers> {
-    Arc::new(Buffers::new(8 << 10, usize::MAX, Some(patience), || ()))
+    Arc::new(Buffers::new(8 << 10, MOST, usize::MAX, Some(patience), || ()))
 }
 
 fn record(buffers: &Arc<Buffers>, many: u64) {
@@ -63,4 +64,20 @@ fn neither_a_thread_that_panics_waits_nor_one_of_ours() {
     crate::suppress(|| record(&buffers, 200));
     let ledger = buffers.ledger(&State::default());
     assert_eq!(ledger.signal(Signal::Spans).dropped.by(Reason::BufferFull), before + 200);
+}
+
+#[test]
+fn a_thread_whose_own_block_was_read_goes_on() {
+    let buffers = Arc::new(Buffers::new(2 << 10, MOST, usize::MAX, Some(HOURS), || ()));
+    let waits = std::thread::spawn({
+        let buffers = Arc::clone(&buffers);
+        move || record(&buffers, 200)
+    });
+    let mut state = State::default();
+    let end = std::time::Instant::now() + Duration::from_mins(1);
+    while !waits.is_finished() && std::time::Instant::now() < end {
+        buffers.collect(&mut state, [usize::MAX; 2]);
+        std::thread::yield_now();
+    }
+    assert!(waits.is_finished(), "it waits though all was collected");
 }

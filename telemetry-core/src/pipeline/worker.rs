@@ -1,21 +1,21 @@
 //! What both drivers of an exporter do: they ask its schedule what is next, and say how attempts ended.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
 use super::books::Books;
-use super::feedback::{Complaints, Reports};
+use super::feedback::{Complaints, Given, Reports};
 use super::lanes::Lanes;
+use super::ledger::Reason;
 use super::parcel::Parcel;
-use super::schedule::{Aftermath, Next, Pace, Schedule};
+use super::schedule::{Aftermath, GivenUp, Next, Pace, Schedule};
 use crate::clock::{Clock, Tick};
 use crate::exporters::{Activity, Delivery, ExportError, ExportReport, Limits, NextAttempt};
 use crate::metrics::SharedHistogram;
 use crate::model::Temporality;
-use crate::thread::random_u64;
+use crate::thread::{quietly, random_u64};
 
 /// What an exporter says of itself, once.
 #[derive(Clone, Debug)]
@@ -41,18 +41,22 @@ pub(crate) struct Job {
     pub(crate) reports: Reports,
     /// How long attempts take, in seconds.
     pub(crate) durations: Arc<SharedHistogram>,
-    /// Where the result of the exporter's own check goes, if one is wanted.
-    pub(crate) checked: Option<Sender<Result<(), ExportError>>>,
+    /// Whether the exporter is asked for a check of its own.
+    pub(crate) check: Option<Check>,
 }
 
-/// Runs code of the program, which may panic.
-pub(super) fn quietly<R>(f: impl FnOnce() -> R) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(f)).ok()
+/// What becomes of the exporter's own check.
+pub(crate) enum Check {
+    /// A failure is said.
+    Say,
+    Tell(Sender<Result<(), ExportError>>),
 }
 
 pub(super) fn panicked() -> ExportError {
-    ExportError::never("the exporter panicked")
+    ExportError::never(PANICKED)
 }
+
+const PANICKED: &str = "the exporter panicked";
 
 /// What both drivers do.
 pub(super) struct Worker {
@@ -75,23 +79,41 @@ impl Worker {
         self.job.lanes.wait(until.and_then(|until| self.job.clock.time_until(until)));
     }
 
+    /// The exporter's own check has ended.
+    pub(super) fn checked(&mut self, result: Result<(), ExportError>) {
+        match (self.job.check.take(), result) {
+            (Some(Check::Tell(engine)), result) => drop(engine.send(result)),
+            (Some(Check::Say), Err(error)) => {
+                let error = text_of(&error);
+                self.job.complaints.say("check", 0, format_args!("the check at the start failed: {error}"));
+            }
+            _ => {}
+        }
+    }
+
     /// An attempt has ended; none where the exporter panicked.
     pub(super) fn landed(
         &mut self,
-        parcel: Parcel,
+        mut parcel: Parcel,
         ended: Option<Result<Delivery, ExportError>>,
         began: Tick,
     ) {
         let now = self.job.clock.now();
+        parcel.tries.error = match &ended {
+            Some(Ok(delivery)) if delivery.rejected() > 0 => Some(delivery.reason().into()),
+            Some(Ok(_)) => None,
+            Some(Err(error)) => Some(text_of(error).into()),
+            None => Some(PANICKED.into()),
+        };
         let mut report = ExportReport {
-            exporter: String::new(),
+            exporter: self.job.name.clone(),
             signal: parcel.batch.signal(),
-            attempt: parcel.failures + parcel.panics + 1,
+            attempt: parcel.tries.attempts,
             items: parcel.batch.len() as u64,
             delivered: 0,
             rejected: 0,
             expired: 0,
-            error: None,
+            error: parcel.tries.error.as_deref().map(str::to_owned),
             duration: Duration::from_nanos(now.since(began)),
             next: NextAttempt::Settled,
         };
@@ -99,53 +121,94 @@ impl Worker {
         self.job.durations.record(report.duration.as_secs_f64(), 0);
         let after = match &ended {
             Some(ended) => self.schedule.ended(parcel, ended.as_ref(), now),
-            None => self.schedule.panicked(parcel, now),
+            None => self.schedule.panicked(parcel),
         };
-        report.error = match ended {
-            Some(Ok(delivery)) if delivery.rejected() > 0 => Some(delivery.reason().to_owned()),
-            Some(Ok(_)) => None,
-            Some(Err(error)) => Some(error.to_string()),
-            None => Some(panicked().to_string()),
-        };
-        self.report(report, after);
-    }
-
-    fn report(&self, mut report: ExportReport, after: Aftermath) {
-        (report.delivered, report.rejected, report.expired) =
-            (after.delivered, after.rejected, after.expired);
-        report.next = match after.next {
+        // What an error holds is of the program.
+        quietly(|| drop(ended));
+        let Aftermath { delivered, rejected, expired, next, given_up } = after;
+        for GivenUp { items, is_refused, tries } in given_up {
+            let (rejected, expired) = if is_refused { (items, 0) } else { (0, items) };
+            let error = tries.error.as_deref().map(str::to_owned);
+            let (attempt, duration) = (tries.attempts, Duration::ZERO);
+            self.report(ExportReport {
+                attempt,
+                items,
+                rejected,
+                expired,
+                error,
+                duration,
+                ..report.clone()
+            });
+        }
+        (report.delivered, report.rejected, report.expired) = (delivered, rejected, expired);
+        report.next = match next {
             Next::Settled => NextAttempt::Settled,
             Next::Retry(wait) => NextAttempt::After(wait),
             Next::Split => NextAttempt::Smaller,
         };
+        self.report(report);
+    }
+
+    /// Tells the program, if it wants to be told, else people.
+    fn report(&self, report: ExportReport) {
         let complaints = &self.job.complaints;
-        if self.job.reports.are_wanted() {
-            report.exporter.clone_from(&self.job.name);
-            if !self.job.reports.give(report) {
-                complaints.say("reports", 1, format_args!("the closure of `on_export` does not keep up"));
+        let report = match self.job.reports.give(report) {
+            Given::Taken => return,
+            Given::NoRoom => {
+                return complaints.say(
+                    "reports",
+                    1,
+                    format_args!("the closure of `on_export` does not keep up"),
+                );
             }
-            return;
-        }
-        let (signal, error) = (report.signal.name(), report.error.as_deref().unwrap_or_default());
+            Given::NotWanted(report) => report,
+        };
+        let error = report.error.as_deref().unwrap_or_default();
+        let because = if error.is_empty() { String::new() } else { format!(": {error}") };
         if report.rejected > 0 {
-            let n = report.rejected;
-            complaints.say("refused", n, format_args!("refused {n} {signal}: {error}"));
+            let items = report.signal.amount(report.rejected);
+            complaints.say("refused", report.rejected, format_args!("refused {items}{because}"));
         }
         if report.expired > 0 {
-            let n = report.expired;
-            complaints.say("expired", n, format_args!("gave up {n} {signal} after many attempts: {error}"));
+            let (items, time) = (report.signal.amount(report.expired), self.job.pace.give_up_after);
+            complaints.say(
+                "expired",
+                report.expired,
+                format_args!("gave up {items} after {time:?}{because}"),
+            );
         }
         match report.next {
             NextAttempt::Settled => {}
+            NextAttempt::After(Duration::ZERO) => {
+                complaints.say(
+                    "failed",
+                    0,
+                    format_args!("an attempt failed{because}; it is made again at once"),
+                );
+            }
             NextAttempt::After(wait) => {
                 let secs = wait.as_secs_f64();
-                complaints.say("failed", 0, format_args!("{error}; next attempt in {secs:.1} s"));
+                complaints.say(
+                    "failed",
+                    0,
+                    format_args!("an attempt failed{because}; the next one in {secs:.1} s"),
+                );
             }
             NextAttempt::Smaller => {
-                complaints.say("too large", 0, format_args!("{error}; next attempt in smaller requests"));
+                complaints.say(
+                    "too large",
+                    0,
+                    format_args!("too large{because}; it is tried in smaller requests"),
+                );
             }
         }
     }
+}
+
+/// What an error says; its text is made by code of the program.
+fn text_of(error: &ExportError) -> String {
+    quietly(|| error.to_string())
+        .unwrap_or_else(|| "its error panicked when it was asked for its text".to_owned())
 }
 
 /// However the thread ends, nobody waits for it longer.
@@ -153,17 +216,20 @@ pub(super) struct EndOnDrop {
     books: Arc<Books>,
     complaints: Arc<Complaints>,
     number: usize,
+    /// Why what it still has is lost.
+    pub(super) reason: Reason,
 }
 
 impl EndOnDrop {
     pub(super) fn of(job: &Job) -> Self {
-        Self { books: Arc::clone(&job.books), complaints: Arc::clone(&job.complaints), number: job.number }
+        let (books, complaints) = (Arc::clone(&job.books), Arc::clone(&job.complaints));
+        Self { books, complaints, number: job.number, reason: Reason::Closed }
     }
 }
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
-        self.books.end(self.number);
+        self.books.end(self.number, self.reason);
         self.complaints.finish();
     }
 }

@@ -123,21 +123,26 @@ impl Writer {
         let may_wait = !is_suppressed() && !std::thread::panicking();
         let _away = Suppression::begin();
         let mut taken = lock(&self.thread.taken);
-        if let Some(block) = self.blocks[i].as_ref().filter(|block| block.unread() == 0) {
-            block.clear();
-            if block.push(*record, |_| ()) {
+        let (own, need) = (self.blocks[i].as_ref(), record.words() * 8);
+        let is_own_free = || own.is_some_and(|own| own.unread() == 0 && own.size() >= need);
+        let before = own.map_or(LEAST / 2, |own| own.size());
+        let mut leased = None;
+        if !is_own_free() {
+            leased = self.buffers.lease(before, need);
+            if leased.is_none() && may_wait {
+                // Not with the lock: what this thread has written is what makes room.
                 drop(taken);
-                return self.count();
+                leased = self.buffers.await_lease(before, need, is_own_free);
+                taken = lock(&self.thread.taken);
             }
         }
-        let (before, need) =
-            (self.blocks[i].as_ref().map_or(LEAST / 2, |block| block.size()), record.words() * 8);
-        let mut leased = self.buffers.lease(before, need);
-        if leased.is_none() && may_wait {
-            // Not with the lock: what this thread has written is what makes room.
+        if leased.is_none()
+            && let Some(own) = own.filter(|_| is_own_free())
+        {
+            own.clear();
+            own.push(*record, |_| ());
             drop(taken);
-            leased = self.buffers.await_lease(before, need);
-            taken = lock(&self.thread.taken);
+            return self.count();
         }
         let Some(block) = leased else {
             return increase(&self.thread.counts[i].buffer_full);

@@ -1,10 +1,13 @@
 //! Settings from the environment: `TELEMETRY_*`, one variable for each field.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use super::{ABOVE_0, CheckAtStart, Config, SelfMetrics};
+use super::{CheckAtStart, Config, SelfMetrics};
 use crate::Error;
+use crate::diagnostics::warn_once;
 use crate::exporters::split_urls;
+use crate::exporters::words::{ABOVE_0, above_0, level, one_of};
 use crate::model::Tags;
 use crate::sampling::HeadSampler;
 
@@ -14,9 +17,20 @@ impl Config {
         Self::default().with_env()
     }
 
-    /// These settings, and over them what the environment says: for settings that come from a file.
+    /// These settings, and over them what the environment says: for settings that come from a file. A variable `TELEMETRY_*`
+    /// that is none of them is named on standard error.
     pub fn with_env(self) -> Result<Self, Error> {
-        self.with_vars(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        let known = RefCell::new(Vec::new());
+        let config = self.with_vars(|name| {
+            known.borrow_mut().push(name.to_owned());
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })?;
+        let known = known.into_inner();
+        let all = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        for name in all.filter(|name| name.starts_with("TELEMETRY_") && !known.contains(name)) {
+            warn_once(format_args!("`{name}` is no variable of telemetry; there are {}", known.join(", ")));
+        }
+        Ok(config)
     }
 
     /// The same with variables from elsewhere. An empty variable is one that is not set.
@@ -38,26 +52,21 @@ impl Config {
             self.export_endpoints = split_urls(&var.value);
         }
         if let Some(var) = var("sample_rate") {
-            let rate: f64 = var.parse_as("a number from 0 to 1 is needed", |text| text.parse().ok())?;
-            HeadSampler::ratio(rate).map_err(|e| Error::config(&var.name, &var.value, e))?;
-            self.sample_rate = rate;
+            self.sample_rate = var.read(|text| {
+                let rate = text.parse().map_err(|_| "a number from 0 to 1 is needed")?;
+                HeadSampler::ratio(rate).map(|_| rate).map_err(|e| e.to_string())
+            })?;
         }
         if let Some(var) = var("tags") {
-            let tags = Tags::parse(&var.value).map_err(|e| Error::config(&var.name, &var.value, e))?;
+            let tags = var.read(|text| Tags::parse(text).map_err(|e| e.to_string()))?;
             self.tags = tags.or(&self.tags);
         }
         if let Some(var) = var("min_level") {
-            let level =
-                var.parse_as("one of error, warn, info, debug, trace is needed", |t| t.parse().ok())?;
-            self.min_level = Some(level);
+            self.min_level = Some(var.read(level)?);
         }
         if let Some(var) = var("check_at_start") {
-            self.check_at_start = var.parse_as("one of warn, fail, off is needed", |text| match text {
-                "warn" => Some(CheckAtStart::Warn),
-                "fail" => Some(CheckAtStart::Fail),
-                "off" => Some(CheckAtStart::Off),
-                _ => None,
-            })?;
+            use CheckAtStart::{Fail, Off, Warn};
+            self.check_at_start = var.one_of(&[("warn", Warn), ("fail", Fail), ("off", Off)])?;
         }
         if let Some(var) = var("shutdown_timeout_ms") {
             self.shutdown_timeout = var.millis()?;
@@ -87,14 +96,9 @@ impl Config {
             self.exporter_bytes = var.count()?;
         }
         if let Some(var) = var("self_metrics") {
+            use SelfMetrics::{All, Export, Off, Otel};
             self.self_metrics =
-                var.parse_as("one of off, export, otel, all is needed", |text| match text {
-                    "off" => Some(SelfMetrics::Off),
-                    "export" => Some(SelfMetrics::Export),
-                    "otel" => Some(SelfMetrics::Otel),
-                    "all" => Some(SelfMetrics::All),
-                    _ => None,
-                })?;
+                var.one_of(&[("off", Off), ("export", Export), ("otel", Otel), ("all", All)])?;
         }
         Ok(self)
     }
@@ -106,25 +110,24 @@ struct Var {
 }
 
 impl Var {
-    fn parse_as<T>(&self, needed: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Error> {
-        let text = self.value.trim().to_ascii_lowercase();
-        parse(&text).ok_or_else(|| Error::config(&self.name, &self.value, needed))
+    fn read<T>(&self, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Error> {
+        read(self.value.trim()).map_err(|needed| Error::config(&self.name, &self.value, needed))
+    }
+
+    fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Error> {
+        self.read(|text| one_of(text, words))
     }
 
     fn yes_or_no(&self) -> Result<bool, Error> {
-        self.parse_as("`true` or `false` is needed", |text| match text {
-            "true" | "1" => Some(true),
-            "false" | "0" => Some(false),
-            _ => None,
-        })
+        self.one_of(&[("true", true), ("1", true), ("false", false), ("0", false)])
     }
 
     fn count(&self) -> Result<usize, Error> {
-        self.parse_as(ABOVE_0, |text| text.parse().ok().filter(|n| *n > 0))
+        self.read(|text| usize::try_from(above_0(text)?).map_err(|_| ABOVE_0.to_owned()))
     }
 
     fn millis(&self) -> Result<Duration, Error> {
-        self.parse_as(ABOVE_0, |text| text.parse().ok().filter(|n| *n > 0).map(Duration::from_millis))
+        self.read(above_0).map(Duration::from_millis)
     }
 }
 
@@ -190,6 +193,23 @@ mod tests {
         assert_eq!(config, Config::default());
         assert_eq!((config.enabled, config.buffer_size, config.sample_rate), (true, 1000, 1.0));
         assert_eq!(config.flush_interval.as_millis(), 5000);
+    }
+
+    #[test]
+    fn words_may_be_in_upper_case_and_wrong_ones_are_told_what_there_is() {
+        let config =
+            with(&[("TELEMETRY_CHECK_AT_START", "OFF"), ("TELEMETRY_SELF_METRICS", " Otel")]).unwrap();
+        assert_eq!((config.check_at_start, config.self_metrics), (CheckAtStart::Off, SelfMetrics::Otel));
+        for (field, known) in [
+            ("ENABLED", "true, 1, false, 0"),
+            ("MIN_LEVEL", "error, warn, info, debug, trace"),
+            ("CHECK_AT_START", "warn, fail, off"),
+            ("SELF_METRICS", "off, export, otel, all"),
+        ] {
+            let name = format!("TELEMETRY_{field}");
+            let said = with(&[(&name, "Perhaps")]).unwrap_err().to_string();
+            assert_eq!(said, format!("{name}=Perhaps: one of {known} is needed"));
+        }
     }
 
     #[test]

@@ -39,7 +39,8 @@ pub(super) mod level {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Level>, D::Error> {
         let Some(text) = Option::<String>::deserialize(d)? else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| serde::de::Error::custom(format!("`{text}` is no level")))
+        let level = crate::exporters::words::level(&text);
+        level.map(Some).map_err(|needed| serde::de::Error::custom(format!("`{text}`: {needed}")))
     }
 }
 

@@ -12,6 +12,7 @@ use tracing_core::Level;
 #[cfg(feature = "serde")]
 use self::files::{level, millis, some_millis};
 use crate::Error;
+use crate::exporters::words::ABOVE_0;
 use crate::metrics::Settings;
 use crate::model::Tags;
 use crate::sampling::HeadSampler;
@@ -93,7 +94,8 @@ pub struct Config {
     /// that panic never do. A route can say otherwise ([`Route::back_pressure`](crate::exporters::Route::back_pressure)).
     #[cfg_attr(feature = "serde", serde(rename = "back_pressure_ms", with = "some_millis"))]
     pub back_pressure: Option<Duration>,
-    /// Memory for batches that wait for one exporter: an eighth of it for metrics, the rest for spans and events.
+    /// Memory for batches that wait for one exporter, at least 64 KiB: an eighth of it for metrics, the rest for spans and
+    /// events. Requests that are out take as much again at most.
     pub exporter_bytes: usize,
     /// What telemetry exports of itself, beside what the program measures.
     pub self_metrics: SelfMetrics,
@@ -163,12 +165,15 @@ impl Config {
             ("buffer_size", self.buffer_size),
             ("max_series", self.max_series),
             ("buffer_bytes", self.buffer_bytes),
-            ("exporter_bytes", self.exporter_bytes),
         ];
         for (name, value) in above_0 {
             if value == 0 {
                 return Err(Error::config(name, value, ABOVE_0));
             }
+        }
+        if self.exporter_bytes < LEAST_EXPORTER_BYTES {
+            let needed = format!("at least {LEAST_EXPORTER_BYTES} are needed");
+            return Err(Error::config("exporter_bytes", self.exporter_bytes, needed));
         }
         let times = [
             ("flush_interval_ms", self.flush_interval),
@@ -185,4 +190,5 @@ impl Config {
     }
 }
 
-const ABOVE_0: &str = "a whole number above 0 is needed";
+/// With less, a handful of spans would fill it.
+const LEAST_EXPORTER_BYTES: usize = 64 << 10;

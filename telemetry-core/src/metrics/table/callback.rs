@@ -2,26 +2,26 @@
 //!
 //! They run on threads of their own, so that one that hangs or panics costs the others nothing: a snapshot waits for all of
 //! them together only so long, and when one takes its time another thread goes on with the next. One that hangs is left out
-//! until it returns. Values of the user never go under a lock.
+//! until it returns. What they captured goes with no lock held, and never on a thread that others wait for.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Sender, bounded, unbounded};
 
 use crate::clock::deadline_in;
 use crate::model::{Identity, Kind, Number};
 use crate::sync::{Mutex, lock};
-use crate::thread::suppress_this_thread;
+use crate::thread::{quietly, spawn};
 
 /// What callbacks said when they were asked.
 #[derive(Default)]
 pub(crate) struct Observations(pub(crate) Vec<Observed>);
 
 pub(crate) struct Observed {
-    pub(crate) callback: Arc<Callback>,
+    pub(crate) instrument: Arc<Observable>,
     pub(crate) said: Said,
 }
 
@@ -42,12 +42,20 @@ const MOST_PATIENCE: Duration = Duration::from_millis(25);
 /// A shutdown may take time away at any moment.
 const STEP: Duration = Duration::from_millis(10);
 
-pub(crate) struct Callback {
+type Read = dyn Fn() -> Number + Send + Sync;
+
+struct Callback {
     /// Before views: it names the instrument.
-    instrument: Identity,
+    named: Identity,
+    instrument: Arc<Observable>,
+    /// Held only here and, while it runs, by a thread of callbacks.
+    read: Arc<Read>,
+}
+
+/// What is known of an observable instrument, without code of the program.
+pub(crate) struct Observable {
     pub(crate) identity: Arc<Identity>,
-    read: Box<dyn Fn() -> Number + Send + Sync>,
-    /// It has not returned yet.
+    /// Its callback has not returned yet.
     busy: AtomicBool,
     sum: Mutex<Sum>,
 }
@@ -63,14 +71,20 @@ struct Sum {
 
 #[derive(Default)]
 pub(crate) struct Callbacks {
-    all: Mutex<Vec<Arc<Callback>>>,
+    all: Mutex<Vec<Callback>>,
     /// Held while somebody asks them.
     turn: Mutex<()>,
-    /// Where a thread that has nothing to do takes its next work.
-    idle: Arc<Mutex<Option<Sender<Arc<Job>>>>>,
+    idle: Arc<Mutex<Idle>>,
     /// From then on nobody waits.
     until: Mutex<Option<Instant>>,
-    closed: AtomicBool,
+}
+
+/// The thread that has nothing to do.
+#[derive(Default)]
+struct Idle {
+    /// Where it takes its next work; it ends when this is dropped.
+    thread: Option<Sender<Arc<Job>>>,
+    closed: bool,
 }
 
 thread_local! {
@@ -78,7 +92,7 @@ thread_local! {
     static RUNS: Cell<bool> = const { Cell::new(false) };
 }
 
-impl Callback {
+impl Observable {
     /// The sum since it was first asked, and when that was; `value` is what it says now, none where it said nothing.
     pub(crate) fn sum(&self, value: Option<Number>) -> (Option<Number>, u64) {
         let mut sum = lock(&self.sum);
@@ -104,25 +118,26 @@ impl Callbacks {
     /// Adds one, in place of the one of the same instrument before. False where there are `most`.
     pub(crate) fn set(
         &self,
-        instrument: Identity,
+        named: Identity,
         identity: Identity,
         read: impl Fn() -> Number + Send + Sync + 'static,
         now: u64,
         most: usize,
     ) -> bool {
         let mut all = lock(&self.all);
-        if self.closed.load(Relaxed) {
+        if lock(&self.idle).closed {
             return true;
         }
-        let before = all.iter().position(|known| known.instrument == instrument);
+        let before = all.iter().position(|known| known.named == named);
         let replaced = before.map(|at| all.swap_remove(at));
         // What was exported is not to come again.
-        let sum =
-            replaced.as_ref().map_or(Sum { began: now, ..Sum::default() }, |replaced| *lock(&replaced.sum));
+        let sum = replaced.as_ref().map(|replaced| *lock(&replaced.instrument.sum));
+        let sum = sum.unwrap_or(Sum { began: now, ..Sum::default() });
         let has_room = all.len() < most;
         if has_room {
-            let (identity, read, busy) = (identity.into(), Box::new(read), AtomicBool::new(false));
-            all.push(Callback { instrument, identity, read, busy, sum: Mutex::new(sum) }.into());
+            let (identity, busy, sum) = (identity.into(), AtomicBool::new(false), Mutex::new(sum));
+            let instrument = Arc::new(Observable { identity, busy, sum });
+            all.push(Callback { named, instrument, read: Arc::new(read) });
         }
         drop(all);
         // What it had captured may do anything when it goes, so it goes when nothing is locked.
@@ -138,11 +153,12 @@ impl Callbacks {
     /// Lets go of all of them, of what they hold, and of the thread.
     pub(crate) fn forget(&self) {
         let mut all = lock(&self.all);
-        self.closed.store(true, Relaxed);
+        *lock(&self.idle) = Idle { thread: None, closed: true };
         let gone = std::mem::take(&mut *all);
         drop(all);
-        drop(gone);
-        *lock(&self.idle) = None;
+        for callback in gone {
+            quietly(|| drop(callback));
+        }
     }
 
     /// Asks each that is not busy since an earlier time. All of them together have so long; one that takes longer costs the
@@ -153,11 +169,12 @@ impl Callbacks {
         }
         // One at a time, or each would find the others' callbacks busy.
         let _turn = lock(&self.turn);
-        let all = lock(&self.all).clone();
+        let of = |known: &Callback| (Arc::clone(&known.instrument), Arc::downgrade(&known.read));
+        let all: Vec<_> = lock(&self.all).iter().map(of).collect();
         let (busy, idle): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|callback| callback.busy.load(Relaxed));
-        let mut observations: Vec<Observed> =
-            busy.into_iter().map(|callback| Observed { callback, said: Said::NothingYet }).collect();
+            all.into_iter().partition(|(instrument, _)| instrument.busy.load(Relaxed));
+        let nothing = |(instrument, _)| Observed { instrument, said: Said::NothingYet };
+        let mut observations: Vec<Observed> = busy.into_iter().map(nothing).collect();
         let (done, answers) = unbounded();
         let job = Arc::new(Job { callbacks: idle, next: AtomicUsize::new(0), done });
         let mut said: Vec<Option<Said>> = job.callbacks.iter().map(|_| None).collect();
@@ -191,9 +208,9 @@ impl Callbacks {
         }
         // Nobody begins another one for us.
         job.next.store(job.callbacks.len(), Relaxed);
-        for (callback, said) in job.callbacks.iter().zip(said) {
+        for ((instrument, _), said) in job.callbacks.iter().zip(said) {
             let said = said.unwrap_or(Said::Late);
-            observations.push(Observed { callback: Arc::clone(callback), said });
+            observations.push(Observed { instrument: Arc::clone(instrument), said });
         }
         Observations(observations)
     }
@@ -206,39 +223,48 @@ impl Callbacks {
 
     /// Lets one more thread run the callbacks of a job.
     fn run(&self, job: &Arc<Job>) -> bool {
-        if self.closed.load(Relaxed) {
-            return false;
-        }
-        let mut idle = lock(&self.idle);
-        if let Some(sender) = idle.take()
-            && sender.send(Arc::clone(job)).is_ok()
-        {
+        let thread = {
+            let mut idle = lock(&self.idle);
+            if idle.closed {
+                return false;
+            }
+            idle.thread.take()
+        };
+        if thread.is_some_and(|thread| thread.send(Arc::clone(job)).is_ok()) {
             return true;
         }
-        let (sender, jobs) = unbounded::<Arc<Job>>();
-        let place = Arc::clone(&self.idle);
-        let thread = std::thread::Builder::new().name("telemetry-callbacks".to_owned());
-        let own = sender.clone();
-        let started = thread.spawn(move || {
-            suppress_this_thread();
+        let (mut job, place) = (Arc::clone(job), Arc::clone(&self.idle));
+        let run = move || {
             RUNS.set(true);
-            for job in jobs {
+            loop {
                 job.run();
+                // What it holds of the program goes before this thread waits.
                 drop(job);
+                let (sender, next) = bounded(1);
                 // One thread waits for the next time; further ones end.
                 match lock(&place) {
-                    mut idle if idle.is_none() => *idle = Some(own.clone()),
+                    mut idle if idle.thread.is_none() && !idle.closed => idle.thread = Some(sender),
                     _ => return,
                 }
+                match next.recv() {
+                    Ok(next) => job = next,
+                    Err(_) => return,
+                }
             }
-        });
-        started.is_ok() && sender.send(Arc::clone(job)).is_ok()
+        };
+        spawn("telemetry-callbacks", run).is_ok()
+    }
+}
+
+impl Drop for Callbacks {
+    fn drop(&mut self) {
+        self.forget();
     }
 }
 
 /// Callbacks that are to be asked.
 struct Job {
-    callbacks: Vec<Arc<Callback>>,
+    callbacks: Vec<(Arc<Observable>, Weak<Read>)>,
     next: AtomicUsize,
     done: Sender<(usize, Said)>,
 }
@@ -247,11 +273,18 @@ impl Job {
     fn run(&self) {
         loop {
             let at = self.next.fetch_add(1, Relaxed);
-            let Some(callback) = self.callbacks.get(at) else { return };
-            callback.busy.store(true, Relaxed);
-            let value = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (callback.read)()));
-            callback.busy.store(false, Relaxed);
-            let _ = self.done.send((at, value.map_or(Said::Panicked, Said::Value)));
+            let Some((instrument, read)) = self.callbacks.get(at) else { return };
+            let said = match read.upgrade() {
+                Some(read) if !instrument.busy.swap(true, Relaxed) => {
+                    let value = quietly(|| read());
+                    // Somebody may have replaced it meanwhile.
+                    quietly(|| drop(read));
+                    instrument.busy.store(false, Relaxed);
+                    value.map_or(Said::Panicked, Said::Value)
+                }
+                _ => Said::NothingYet,
+            };
+            let _ = self.done.send((at, said));
         }
     }
 }

@@ -142,34 +142,34 @@ impl Table {
         anchors: &Anchors,
         points: &mut Vec<Point>,
     ) {
-        for Observed { callback, said } in observations.0 {
-            let name = &callback.identity.name;
+        for Observed { instrument, said } in observations.0 {
+            let name = &instrument.identity.name;
             let (value, refusal) = match said {
-                Said::Value(value) => (Some(value), callback_refusal(callback.identity.kind, value)),
+                Said::Value(value) => (Some(value), callback_refusal(instrument.identity.kind, value)),
                 Said::Panicked => (None, Some("its callback panicked")),
                 Said::Late => (None, Some("its callback takes too long, and is left out until it returns")),
                 Said::NothingYet => (None, None),
             };
             refusal.into_iter().for_each(|why| self.refuse(name, why));
             let value = value.filter(|_| refusal.is_none());
-            let is_gauge = callback.identity.kind == Kind::Gauge;
+            let is_gauge = instrument.identity.kind == Kind::Gauge;
             let (value, start) = if is_gauge {
                 (value, None)
             } else {
-                let (sum, began) = callback.sum(value);
+                let (sum, began) = instrument.sum(value);
                 (sum, Some(began))
             };
             let Some(value) = value else { continue };
             let metric = Metric {
                 start_time_unix_nano: start,
-                identity: Arc::clone(&callback.identity),
+                identity: Arc::clone(&instrument.identity),
                 time_unix_nano: anchors.unix_nanos(now),
                 temporality: Temporality::Cumulative,
                 value: MetricValue::Number(value),
                 life: 0,
             };
             let (owner, merge) =
-                (Arc::clone(&callback.identity), if is_gauge { Merge::Newest } else { Merge::Sum });
+                (Arc::clone(&instrument.identity), if is_gauge { Merge::Newest } else { Merge::Sum });
             points.push(Point { merge, metric, owner, idle_since: None, max_buckets: 0 });
         }
     }

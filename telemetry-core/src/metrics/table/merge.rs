@@ -24,6 +24,16 @@ impl Levels {
         merged(wanted.cloned().collect()).into_iter().map(|point| point.metric).collect()
     }
 
+    /// The same with some that have no level.
+    pub(crate) fn merged_with(&self, more: &[Metric], wants: impl Fn(Option<Level>) -> bool) -> Vec<Metric> {
+        let mut all = self.merged(wants);
+        if !more.is_empty() {
+            all.extend_from_slice(more);
+            all.sort_by(|a, b| key(&a.identity).cmp(&key(&b.identity)));
+        }
+        all
+    }
+
     /// How many series had ended by then.
     pub(crate) fn endings(&self) -> u64 {
         self.endings

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tracing_core::Level;
 
 use crate::clock::Clock;
-use crate::diagnostics::warn_once;
+use crate::diagnostics::{say_late, warn_once};
 use crate::metrics::series::{Epoch, OVERFLOW, Series, SeriesOptions, TOO_MANY, View, Viewed, Views};
 use crate::metrics::site::{Bounds, CellKind, Site};
 use crate::model::{Identity, Tags, Text, valid_tag_key};
@@ -31,6 +31,8 @@ pub(super) struct Index {
     pub(super) all: usize,
     /// Series that are over and not forgotten yet.
     pub(super) over: usize,
+    /// Nobody reads what begins from now on.
+    pub(super) is_closed: bool,
     pub(super) per_metric: HashMap<(CellKind, Text), PerMetric>,
     /// The site that was the first to name a metric.
     pub(super) declared: HashMap<Text, Site>,
@@ -214,6 +216,11 @@ impl Names {
             Arc::new(Series::new(site.kind, identity(site, viewed, own), options, &self.clock, began));
         index.by_hash.entry(hash).or_default().push(Arc::clone(&series));
         index.all += 1;
+        let is_late = index.is_closed;
+        drop(index);
+        if is_late {
+            say_late();
+        }
         series
     }
 

@@ -7,6 +7,8 @@ use crate::exporters::Batch;
 use crate::ledger::ExporterAccount;
 use crate::pipeline::books::Books;
 use crate::pipeline::fixtures::{spans, sums};
+use crate::pipeline::line::STEADY;
+use crate::pipeline::parcel::Reading;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LIMITS: Limits = Limits { items: 1000, bytes: 1 << 20, in_flight: 2 };
@@ -48,7 +50,7 @@ impl Stage {
     fn put_parcel(&self, parcel: Parcel) {
         let evicted = self.lanes.put(parcel);
         evicted.oldest.into_iter().for_each(|old| old.settle(Outcome::Dropped(Reason::QueueFull)));
-        evicted.superseded.into_iter().for_each(|old| old.settle(Outcome::Superseded));
+        evicted.superseded.into_iter().for_each(|old| old.settle(Outcome::Superseded { by: 0 }));
     }
 
     #[track_caller]
@@ -317,7 +319,7 @@ fn a_panicking_exporter_is_tried_three_times_with_its_batch() {
     for attempt in 1..=MOST_PANICS {
         let parcel = stage.attempt();
         assert_eq!(parcel.batch.len(), 5);
-        let after = stage.schedule.panicked(parcel, stage.now);
+        let after = stage.schedule.panicked(parcel);
         assert_eq!(after.rejected, if attempt == MOST_PANICS { 5 } else { 0 });
         assert!(stage.balances());
     }
@@ -330,8 +332,10 @@ fn a_panicking_exporter_is_tried_three_times_with_its_batch() {
 #[test]
 fn after_an_outage_only_the_newest_cumulative_sums_are_sent() {
     let mut stage = Stage::new(PACE);
-    let snapshot =
-        |stage: &Stage, value, endings| Parcel { sums: Some(endings), ..stage.parcel(sums([value])) };
+    let snapshot = |stage: &Stage, value, endings| Parcel {
+        sums: Some(Reading { endings, at: Tick::from_raw(value) }),
+        ..stage.parcel(sums([value]))
+    };
     stage.put_parcel(snapshot(&stage, 1, 0));
     let parcel = stage.attempt();
     stage.failed(parcel);
@@ -360,12 +364,18 @@ fn deltas_that_expire_are_handed_back() {
     stage.pass(Duration::from_mins(1));
     let parcel = stage.attempt();
     stage.failed(parcel);
-    let back = stage.lanes.take_handed_back();
-    assert_eq!(back.iter().map(Batch::len).sum::<usize>(), 2);
-    assert_eq!(
-        (stage.account(Signal::Metrics).filtered, stage.account(Signal::Metrics).dropped.total()),
-        (2, 0)
-    );
+    let flush = stage.books.close_generation(1, true).pop().unwrap();
+    let back = stage.lanes.take_handed_back().pop().unwrap();
+    // Who waits for them waits until what they are part of has arrived.
+    let next = stage.parcel(sums([9, 9]));
+    let by = next.ticket.generation();
+    assert_eq!(back.batch.len(), 2);
+    back.settle(Outcome::Superseded { by });
+    assert!(!flush.wait(std::time::Instant::now()));
+    next.settle(Outcome::Delivered { rejected: 0 });
+    assert!(flush.wait(std::time::Instant::now()) && flush.lost() == 0);
+    let account = stage.account(Signal::Metrics);
+    assert_eq!((account.filtered, account.delivered, account.dropped.total()), (2, 2, 0));
 }
 
 #[test]
@@ -394,6 +404,69 @@ fn a_pause_holds_everything_until_it_ends() {
     stage.lanes.pause(false);
     let parcel = stage.attempt();
     stage.delivered(parcel);
+}
+
+#[test]
+fn the_rest_of_a_snapshot_does_not_stand_for_its_first_part() {
+    let mut stage = Stage::new(Pace { limits: Limits { items: 10, ..LIMITS }, ..PACE });
+    let reading = Reading { endings: 0, at: stage.now };
+    let snapshot = Parcel { sums: Some(reading), ..stage.parcel(sums(1..=15)) };
+    stage.put_parcel(snapshot);
+    let parcel = stage.attempt();
+    assert_eq!(parcel.batch.len(), 10);
+    stage.failed(parcel);
+    stage.pass(SECOND);
+    let mut seen = 0;
+    while let Step::Attempt(parcel) = stage.schedule.next(stage.now) {
+        seen += parcel.batch.len();
+        stage.delivered(parcel);
+    }
+    let account = stage.account(Signal::Metrics);
+    assert_eq!((seen, account.delivered, account.filtered), (15, 15, 0));
+}
+
+#[test]
+fn an_item_that_failed_twice_in_an_outage_is_not_refused_for_it() {
+    let mut stage = Stage::new(PACE);
+    stage.put(spans([1]));
+    for _ in 0..2 {
+        let parcel = stage.attempt_after(Duration::from_mins(1));
+        stage.failed(parcel);
+    }
+    stage.put(spans([2]));
+    stage.pass(Duration::from_mins(1));
+    // It is up again.
+    while let Step::Attempt(parcel) = stage.schedule.next(stage.now) {
+        stage.delivered(parcel);
+    }
+    let account = stage.account(Signal::Spans);
+    assert_eq!((account.delivered, account.rejected), (2, 0));
+}
+
+#[test]
+fn deltas_that_expire_after_the_last_reading_are_lost() {
+    let mut stage = Stage::new(Pace { give_up_after: SECOND, ..PACE });
+    let deltas = Parcel { is_deltas: true, ..stage.parcel(sums([4, 5])) };
+    stage.put_parcel(deltas);
+    let parcel = stage.attempt();
+    stage.failed(parcel);
+    stage.pass(Duration::from_mins(1));
+    stage.lanes.stop(stage.now.plus(SECOND));
+    let parcel = stage.attempt();
+    stage.failed(parcel);
+    let account = stage.account(Signal::Metrics);
+    assert_eq!((account.filtered, account.dropped.total()), (0, 2));
+}
+
+#[test]
+fn room_that_came_before_it_was_wanted_is_seen() {
+    let stage = Stage::with_room(PACE, 1000);
+    stage.put(spans(1..=30));
+    assert_eq!(stage.lanes.room(Signal::Spans), 0);
+    assert!(!stage.lanes.want_room());
+    let parcel = stage.lanes.take(Signal::Spans, 1000, 1 << 20).unwrap();
+    assert!(stage.lanes.want_room() && stage.lanes.want_room());
+    stage.lanes.done(Signal::Spans, parcel.batch.bytes());
 }
 
 /// How an attempt ends in a script.
@@ -482,7 +555,7 @@ proptest! {
                     given += value(&parcel.batch);
                     for old in stage.lanes.put(parcel).oldest {
                         accounted += value(&old.batch);
-                        old.settle(Outcome::Superseded);
+                        old.settle(Outcome::Superseded { by: 0 });
                     }
                 }
                 Event::Pass(millis) => stage.pass(Duration::from_millis(millis)),
@@ -512,14 +585,19 @@ proptest! {
                     };
                     let after = match &result {
                         Some(result) => stage.schedule.ended(parcel, result.as_ref(), stage.now),
-                        None => stage.schedule.panicked(parcel, stage.now),
+                        None => stage.schedule.panicked(parcel),
                     };
                     let now = stage.account(batch.signal());
                     prop_assert_eq!(now.delivered - before.delivered, after.delivered);
-                    prop_assert_eq!(now.rejected - before.rejected, after.rejected);
-                    prop_assert_eq!(now.dropped.total() - before.dropped.total(), after.expired);
+                    let given_up = |is_refused| {
+                        let of_kind = after.given_up.iter().filter(|given_up| given_up.is_refused == is_refused);
+                        of_kind.map(|given_up| given_up.items).sum::<u64>()
+                    };
+                    let (refused, expired) = (after.rejected + given_up(true), after.expired + given_up(false));
+                    prop_assert_eq!(now.rejected - before.rejected, refused);
+                    prop_assert_eq!(now.dropped.total() - before.dropped.total(), expired);
                     if is_spans {
-                        rejected += after.rejected;
+                        rejected += refused;
                     }
                     prop_assert!(after.delivered as usize <= len);
                 }
@@ -531,7 +609,7 @@ proptest! {
                 prop_assert!(flights.len() <= pace.limits.in_flight);
             }
             prop_assert!(stage.balances());
-            accounted += stage.lanes.take_handed_back().iter().map(value).sum::<u64>();
+            accounted += stage.lanes.take_handed_back().iter().map(|parcel| value(&parcel.batch)).sum::<u64>();
         }
         prop_assert!(delivered.values().all(|times| *times == 1), "{delivered:?}");
         // Now all goes well: nothing waits for ever, and nothing is lost.

@@ -1,0 +1,228 @@
+//! How exporters and readers are added to a collector that runs. Their code may hang or panic in whatever it is asked.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, bounded};
+
+use super::config::CheckAtStart;
+use super::engine::{Attached, Engine, Registered, aside, end_reader};
+use super::self_metrics;
+use crate::Error;
+use crate::diagnostics::warn;
+use crate::exporters::{ExportError, HostTag, Limits, Route, Sieve, Signal, Terms};
+use crate::metrics::{Baseline, Reader, SharedHistogram, Snapshot, Source};
+use crate::model::{Kind, Resource, Tags, Temporality, Text};
+use crate::pipeline::command::Command;
+use crate::pipeline::feedback::Complaints;
+use crate::pipeline::lanes::Lanes;
+use crate::pipeline::output::{KeepingUp, Output, Patience, Sums};
+use crate::pipeline::schedule::Pace;
+use crate::pipeline::start;
+use crate::pipeline::worker::{Check, Hello, Job};
+use crate::sync::lock;
+
+/// What the code of the program is asked when it is added may take so long.
+const TIME: Duration = Duration::from_secs(3);
+
+/// An exporter that is being added. If that fails it is as if nobody had tried.
+struct Joining<'a> {
+    engine: &'a Engine,
+    number: usize,
+    lanes: Arc<Lanes>,
+    has_joined: bool,
+}
+
+impl Drop for Joining<'_> {
+    fn drop(&mut self) {
+        if !self.has_joined {
+            lock(&self.engine.exporters).retain(|exporter| exporter.number != self.number);
+            self.engine.books.withdraw(self.number);
+            self.lanes.abandon();
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn add_exporter(&self, Route { target, terms }: Route) -> Result<(), Error> {
+        if !self.config.enabled {
+            return Ok(());
+        }
+        if self.closed.load(Relaxed) {
+            return Err(Error::ShutDown);
+        }
+        let resource = self.resource_of(&terms)?;
+        let started = start::spawn(target).map_err(Error::Thread)?;
+        // What it says runs on its own thread, and may hang.
+        let hello = match started.hello.recv_timeout(TIME) {
+            Ok(Some(hello)) => hello,
+            Ok(None) => return Err(Error::exporter("it panicked when it was asked for its name")),
+            Err(_) => return Err(Error::exporter("it does not say its name")),
+        };
+        let number = self.books.add_exporter(&hello.name);
+        let name = self.books.name(number);
+        // Spans and events share theirs: which of them are many differs from program to program.
+        let eighth = self.config.exporter_bytes / 8;
+        let wake = self.commands.clone();
+        let wake = move || drop(wake.send(Command::Wake));
+        let lanes = Arc::new(Lanes::new([7 * eighth, eighth], wake));
+        let mut joining = Joining { engine: self, number, lanes: Arc::clone(&lanes), has_joined: false };
+        let watched = Arc::downgrade(&lanes);
+        self.clock.on_move(move || watched.upgrade().map(|lanes| lanes.wake()).is_some());
+        let complaints = Arc::new(Complaints::of(format!("exporter {name}")));
+        let durations = Arc::new(SharedHistogram::new(None));
+        let (tell, checked) = bounded(1);
+        let limits = Limits { in_flight: terms.in_flight.unwrap_or(hello.limits.in_flight), ..hello.limits };
+        let (give_up_after, linger, rate) = (terms.give_up_after, terms.linger, terms.rate);
+        let job = Job {
+            number,
+            name: name.clone(),
+            books: Arc::clone(&self.books),
+            lanes: Arc::clone(&lanes),
+            clock: Arc::clone(&self.clock),
+            pace: Pace { limits, give_up_after, linger, rate },
+            #[cfg(any(feature = "net", test))]
+            timeout: terms.timeout,
+            complaints: Arc::clone(&complaints),
+            reports: self.reports.clone(),
+            durations: Arc::clone(&durations),
+            check: match self.config.check_at_start {
+                CheckAtStart::Off => None,
+                CheckAtStart::Warn => Some(Check::Say),
+                CheckAtStart::Fail => Some(Check::Tell(tell)),
+            },
+        };
+        started.begin.send(job).map_err(|_| Error::ShutDown)?;
+        if self.config.check_at_start == CheckAtStart::Fail {
+            let checked = checked.recv_timeout(TIME);
+            let checked =
+                checked.unwrap_or_else(|_| Err(ExportError::retry(format!("no answer within {TIME:?}"))));
+            checked.map_err(|source| Error::Check { exporter: name.clone(), source })?;
+        }
+        let output = self.output(number, &hello, terms, resource, Arc::clone(&lanes), complaints);
+        lock(&self.exporters).push(Registered { number, name, lanes, durations });
+        let (done, added) = bounded(1);
+        self.commands.send(Command::Add(Box::new(output), done)).map_err(|_| Error::ShutDown)?;
+        added.recv().map_err(|_| Error::ShutDown)?;
+        joining.has_joined = true;
+        Ok(())
+    }
+
+    /// What the dispatcher is told of it.
+    fn output(
+        &self,
+        number: usize,
+        hello: &Hello,
+        terms: Terms,
+        resource: Arc<Resource>,
+        lanes: Arc<Lanes>,
+        complaints: Arc<Complaints>,
+    ) -> Output {
+        let wants =
+            Signal::EACH.map(|signal| hello.wants[signal as usize] && terms.filter.takes_signal(signal));
+        let wants_metrics = wants[Signal::Metrics as usize];
+        let is_delta = |kind, wanted| terms.temporality_of(kind, wanted) == Temporality::Delta;
+        let kinds = Kind::SUMMED.into_iter().zip(hello.temporality);
+        let deltas = kinds.filter(|(kind, wanted)| wants_metrics && is_delta(*kind, *wanted));
+        let deltas: Vec<Kind> = deltas.map(|(kind, _)| kind).collect();
+        let last_read = if wants_metrics { self.table.add_source() } else { Arc::default() };
+        let back_pressure = terms.back_pressure.or(self.config.back_pressure);
+        back_pressure.into_iter().for_each(|time| self.buffers.be_patient(time));
+        let interval = terms.flush_interval.unwrap_or(self.config.flush_interval);
+        let sieve = Sieve::new(terms.filter);
+        let baseline = (!deltas.is_empty()).then(|| {
+            let levels = self.table.read_levels(self.table.ask_callbacks(), false);
+            Baseline::joining(deltas, &Sums::new(levels, self_metrics::read(self)).of(&sieve).0)
+        });
+        Output {
+            number,
+            wants,
+            lanes,
+            sieve,
+            resource,
+            baseline,
+            owed: Vec::new(),
+            last_read,
+            interval,
+            next_due: self.clock.now().plus(interval),
+            patience: back_pressure.map_or(Patience::GRACE, |time| Patience { time, is_wanted: true }),
+            complaints,
+            keeping_up: KeepingUp::Yes,
+        }
+    }
+
+    /// The global tags with those of a route.
+    fn resource_of(&self, terms: &Terms) -> Result<Arc<Resource>, Error> {
+        let mut tags = Tags::new();
+        let host = match &terms.host_tag {
+            HostTag::Off => None,
+            HostTag::Named(name) => Some(name.clone()),
+            HostTag::Auto => {
+                let name = host_name();
+                if name.is_none() {
+                    warn(format_args!("the name of this machine is not known: there is no tag `host`"));
+                }
+                name.map(Text::from)
+            }
+        };
+        for (key, value) in host.map(|host| (Text::from("host"), host)).into_iter().chain(terms.tags.clone())
+        {
+            let shown = format!("{key}: {value}");
+            tags.insert(key, value).map_err(|e| Error::config("tag", shown, e))?;
+        }
+        if tags.is_empty() {
+            return Ok(Arc::clone(&self.resource));
+        }
+        let tags = tags.or(self.resource.tags());
+        let resource = Resource::new(tags, self.resource.service_name().to_owned());
+        Ok(Arc::new(resource.map_err(|e| Error::config("tag", "", e))?))
+    }
+
+    pub(super) fn add_reader(self: &Arc<Self>, mut reader: Box<dyn Reader>) -> Result<(), Error> {
+        if self.closed.load(Relaxed) {
+            return Err(Error::ShutDown);
+        }
+        // A reader lives as long as the collector, which it must not keep alive.
+        let (engine, resource) = (Arc::downgrade(self), Arc::clone(&self.resource));
+        let last_read = self.table.add_source();
+        let source = Source::new(move || {
+            let Some(engine) = engine.upgrade() else {
+                return Snapshot::new(Vec::new(), Arc::clone(&resource));
+            };
+            let now = engine.clock.now();
+            let snapshot = engine.snapshot();
+            last_read.fetch_max(now.raw(), Relaxed);
+            snapshot
+        });
+        let attached = aside(move || {
+            let attached = reader.attach(source);
+            (Attached { name: reader.name().to_owned(), reader }, attached)
+        });
+        let reader = match attached.map_err(Error::Thread)?.recv_timeout(TIME) {
+            Ok((attached, Ok(()))) => attached,
+            Ok((Attached { name, .. }, Err(source))) => return Err(Error::Reader { reader: name, source }),
+            Err(RecvTimeoutError::Timeout) => return Err(Error::reader("it does not return from `attach`")),
+            Err(RecvTimeoutError::Disconnected) => return Err(Error::reader("it panicked in `attach`")),
+        };
+        let mut readers = lock(&self.readers);
+        if self.closed.load(Relaxed) {
+            drop(readers);
+            let _ = end_reader(reader);
+            return Err(Error::ShutDown);
+        }
+        readers.push(reader);
+        Ok(())
+    }
+}
+
+/// As the system says it.
+fn host_name() -> Option<String> {
+    let of_file = |path: &str| std::fs::read_to_string(path).ok();
+    let of_env = |name: &str| std::env::var(name).ok();
+    let name = of_file("/proc/sys/kernel/hostname")
+        .or_else(|| of_file("/etc/hostname"))
+        .or_else(|| of_env("HOSTNAME"))
+        .or_else(|| of_env("COMPUTERNAME"))?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}

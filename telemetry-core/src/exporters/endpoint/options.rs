@@ -1,0 +1,172 @@
+//! The options of an endpoint: `key=value&key=value` goes in, the terms of a route come out. What nobody takes is refused.
+
+use std::time::Duration;
+
+use super::escape::unescape;
+use crate::exporters::words::{above_0, level, one_of};
+use crate::exporters::{Filter, HostTag, Signal, Terms};
+use crate::model::{Tags, TagsError, Temporality};
+
+#[derive(Debug)]
+pub(super) struct Options<'a> {
+    /// Those that nobody has taken yet.
+    given: Vec<(&'a str, &'a str)>,
+    /// All that the endpoint has.
+    known: Vec<&'static str>,
+}
+
+impl<'a> Options<'a> {
+    pub(super) fn parse(query: &'a str) -> Result<Self, String> {
+        let option = |part: &'a str| {
+            part.split_once('=').ok_or_else(|| format!("`{part}` in its query is no `key=value`"))
+        };
+        let given = query.split('&').filter(|part| !part.is_empty()).map(option).collect::<Result<_, _>>()?;
+        Ok(Self { given, known: Vec::new() })
+    }
+
+    /// Takes an option as often as it is given.
+    fn each(&mut self, key: &'static str) -> Vec<&'a str> {
+        self.known.push(key);
+        self.given.extract_if(.., |(given, _)| *given == key).map(|(_, value)| value).collect()
+    }
+
+    fn once(&mut self, key: &'static str) -> Result<Option<&'a str>, String> {
+        match self.each(key)[..] {
+            [] => Ok(None),
+            [value] => Ok(Some(value)),
+            _ => Err(format!("`{key}` is given twice")),
+        }
+    }
+
+    /// Takes an option; `read` makes a value of its text, or says what is needed.
+    fn read<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, String> {
+        let Some(text) = self.once(key)? else { return Ok(None) };
+        read(text.trim()).map(Some).map_err(|needed| format!("`{key}={text}`: {needed}"))
+    }
+
+    /// Takes an option that is a list.
+    fn list<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<Vec<T>>, String> {
+        self.once(key)?.map(|text| entries(key, text, read)).transpose()
+    }
+
+    /// Takes an option that is a whole number above 0.
+    pub(super) fn number(&mut self, key: &'static str) -> Result<Option<u64>, String> {
+        self.read(key, above_0)
+    }
+
+    /// Takes an option that is a time in milliseconds.
+    fn millis(&mut self, key: &'static str) -> Result<Option<Duration>, String> {
+        Ok(self.number(key)?.map(Duration::from_millis))
+    }
+
+    /// Takes the options that every endpoint has.
+    pub(super) fn terms(&mut self) -> Result<Terms, String> {
+        let mut terms = Terms { filter: self.filter()?, ..Terms::default() };
+        let tags = self.tags()?;
+        terms.tags =
+            tags.iter().map(|(key, value)| (key.to_owned().into(), value.to_owned().into())).collect();
+        terms.rate = self.read("rate", rate)?;
+        terms.in_flight = self.number("in_flight")?.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        terms.timeout = self.millis("timeout_ms")?.unwrap_or(terms.timeout);
+        terms.give_up_after = self.millis("give_up_after_ms")?.unwrap_or(terms.give_up_after);
+        terms.linger = self.millis("linger_ms")?.unwrap_or(terms.linger);
+        terms.flush_interval = self.millis("flush_interval_ms")?;
+        terms.back_pressure = self.millis("back_pressure_ms")?;
+        terms.host_tag = self.read("host_tag", host)?.unwrap_or_default();
+        let temporality = [Temporality::Cumulative, Temporality::Delta].map(|which| (which.name(), which));
+        terms.temporality = self.read("temporality", |text| one_of(text, &temporality))?;
+        Ok(terms)
+    }
+
+    fn filter(&mut self) -> Result<Filter, String> {
+        let mut filter = Filter::new();
+        if let Some(level) = self.read("min_level", one_level)? {
+            filter = filter.min_level(level);
+        }
+        if let Some(levels) = self.list("levels", level)? {
+            filter = filter.levels(levels);
+        }
+        let signals = Signal::EACH.map(|signal| (signal.name(), signal));
+        if let Some(signals) = self.list("signals", |text| one_of(text, &signals))? {
+            filter = filter.signals(signals);
+        }
+        if let Some(names) = self.list("names", |text| Ok(text.to_owned()))? {
+            filter = filter.names(names);
+        }
+        let tags = self.list("tags", |text| pair(text, "`key:pattern` is needed"))?;
+        Ok(tags.into_iter().flatten().fold(filter, |filter, (key, pattern)| filter.tag(key, pattern)))
+    }
+
+    /// Takes the tags that are added.
+    fn tags(&mut self) -> Result<Tags, String> {
+        const KEY: &str = "tag";
+        let mut tags = Tags::new();
+        for text in self.each(KEY) {
+            for (key, value) in entries(KEY, text, |text| pair(text, "`key:value` is needed"))? {
+                if tags.get(&key).is_some() {
+                    return Err(TagsError::Twice(key).to_string());
+                }
+                tags.insert(key, value).map_err(|e| e.to_string())?;
+            }
+        }
+        Ok(tags)
+    }
+
+    /// The endpoint has taken all that it has.
+    pub(super) fn end(&self, scheme: &str) -> Result<(), String> {
+        match self.given.first() {
+            Some((key, _)) => {
+                Err(format!("`{scheme}:` has no option `{key}`; its options are {}", self.known.join(", ")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What stands between commas.
+fn entries<T>(key: &str, text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let entry = |entry: &str| {
+        let value = unescape(entry).and_then(|text| read(&text));
+        value.map_err(|needed| format!("`{entry}` in `{key}`: {needed}"))
+    };
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let entries: Vec<T> = entries.map(entry).collect::<Result<_, _>>()?;
+    if entries.is_empty() { Err(format!("`{key}` is empty")) } else { Ok(entries) }
+}
+
+fn pair(text: &str, needed: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once(':').ok_or(needed)?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn one_level(text: &str) -> Result<tracing_core::Level, String> {
+    if text.contains(',') {
+        return Err("one level is needed; `levels` takes a list".to_owned());
+    }
+    level(text)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| "a number above 0 is needed".to_owned())
+}
+
+fn host(text: &str) -> Result<HostTag, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "auto" => Ok(HostTag::Auto),
+        "off" => Ok(HostTag::Off),
+        // Whoever writes these means a switch.
+        "" | "true" | "false" | "yes" | "no" | "on" | "none" => {
+            Err("`auto`, `off` or a name is needed".to_owned())
+        }
+        _ => Ok(HostTag::Named(text.to_owned().into())),
+    }
+}

@@ -1,0 +1,183 @@
+use std::time::Duration;
+
+use super::*;
+use crate::exporters::{HostTag, Signal, Target};
+use crate::model::Temporality;
+
+fn refusal(url: &str) -> String {
+    from_url(url).map(drop).expect_err(url).to_string()
+}
+
+#[test]
+fn schemes_pick_exporters() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display();
+    for (url, name) in [
+        ("discard:".to_owned(), "discard"),
+        (" console: ".to_owned(), "console"),
+        ("console:stderr".to_owned(), "console"),
+        (format!("file:{path}"), "file"),
+        (format!("file://{path}?rotate_bytes=1000&keep=2"), "file"),
+    ] {
+        let Target::Blocking(exporter) = from_url(&url).unwrap().target else { panic!("{url}") };
+        assert_eq!(exporter.name(), name, "{url}");
+    }
+}
+
+#[test]
+fn lists_of_urls_have_options_that_are_lists() {
+    let list = "console:?levels=info,warn&tags=env:prod,region:eu , file:x,, discard:?names=a, shop::b,";
+    let want = ["console:?levels=info,warn&tags=env:prod,region:eu", "file:x", "discard:?names=a, shop::b"];
+    assert_eq!(split_urls(list), want);
+    assert_eq!(split_urls("console:, kafka://x"), ["console:", "kafka://x"]);
+    let tags = "discard:?tag=env:prod,region:eu,file:x";
+    assert_eq!(split_urls(tags), ["discard:?tag=env:prod,region:eu", "file:x"]);
+}
+
+#[test]
+fn a_mistyped_url_is_no_value_of_the_option_before_it() {
+    for list in
+        ["console:?levels=info,warn,flie:x", "console:?tags=env:prod&rate=3,flie:x", "console:, flie:x"]
+    {
+        let urls = split_urls(list);
+        let said = urls.iter().find_map(|url| from_url(url).err()).expect(list).to_string();
+        assert!(said.contains("`flie` is no known scheme"), "{said}");
+    }
+}
+
+#[test]
+fn options_of_every_endpoint_are_terms_of_its_route() {
+    let url = "discard:?min_level=info&levels=info,warn&signals=metrics&names=a.*,b&tags=env:prod&rate=2.5\
+               &in_flight=3&timeout_ms=100&give_up_after_ms=200&linger_ms=7&flush_interval_ms=300\
+               &back_pressure_ms=400&host_tag=auto&temporality=delta";
+    let terms = from_url(url).unwrap().terms;
+    assert!(!terms.filter.takes_signal(Signal::Spans) && terms.filter.has_levels());
+    let millis = |n| Some(Duration::from_millis(n));
+    assert_eq!((terms.rate, terms.in_flight, Some(terms.timeout)), (Some(2.5), Some(3), millis(100)));
+    assert_eq!((Some(terms.give_up_after), Some(terms.linger)), (millis(200), millis(7)));
+    assert_eq!((terms.flush_interval, terms.back_pressure), (millis(300), millis(400)));
+    assert_eq!((terms.host_tag, terms.temporality), (HostTag::Auto, Some(Temporality::Delta)));
+}
+
+#[test]
+fn words_may_be_in_upper_case() {
+    let url = "DISCARD:?min_level=INFO&levels=Info,WARN&signals=Metrics&host_tag=OFF&temporality=Delta";
+    let terms = from_url(url).unwrap().terms;
+    assert!(!terms.filter.takes_signal(Signal::Spans) && terms.filter.has_levels());
+    assert_eq!((terms.host_tag, terms.temporality), (HostTag::Off, Some(Temporality::Delta)));
+    assert_eq!(from_url("discard:?host_tag=Auto").unwrap().terms.host_tag, HostTag::Auto);
+    assert_eq!(from_url("discard:?host_tag=Box").unwrap().terms.host_tag, HostTag::Named("Box".into()));
+    assert!(from_url("console:StdErr").is_ok());
+}
+
+#[test]
+fn tags_can_be_added_in_a_list_and_more_than_once() {
+    let terms = from_url("discard:?tag=env:prod, region:eu&tags=env:p*&tag=note:a%2Cb:c").unwrap().terms;
+    let tags: Vec<(&str, &str)> = terms.tags.iter().map(|(key, value)| (&**key, &**value)).collect();
+    assert_eq!(tags, [("env", "prod"), ("note", "a,b:c"), ("region", "eu")]);
+    assert!(!terms.filter.is_open());
+}
+
+#[test]
+fn directories_have_escapes_and_a_home() {
+    let in_home = |rest| directory(rest, Some("/home/me".into()));
+    for (rest, path) in [
+        ("logs", "logs"),
+        ("///var/log", "/var/log"),
+        ("a%20b%2Cc%3f%C3%A9%25", "a b,c?é%"),
+        ("~/logs%20x", "/home/me/logs x"),
+        ("~//logs", "/home/me/logs"),
+        ("~", "/home/me"),
+        ("%7E/x", "~/x"),
+        ("a/~/b", "a/~/b"),
+    ] {
+        let path = PathBuf::from(path);
+        assert_eq!(in_home(rest), Ok(path), "{rest}");
+    }
+    for home in [None, Some("".into())] {
+        assert!(directory("~/x", home).unwrap_err().contains("`HOME` is not set"));
+    }
+    for bad in ["50%", "50%2", "50%+1", "50%é"] {
+        assert!(in_home(bad).unwrap_err().contains("two hexadecimal digits"), "{bad}");
+    }
+    assert!(in_home("%FF").unwrap_err().contains("not UTF-8"));
+}
+
+#[test]
+fn a_directory_with_a_comma_can_stand_in_a_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let urls = split_urls(&format!("discard:, file:{}/a%2Cb", dir.path().display()));
+    assert!(urls.iter().all(|url| from_url(url).is_ok()));
+    assert!(dir.path().join("a,b/spans.jsonl").exists());
+}
+
+#[test]
+fn what_is_wrong_with_a_url_is_named_and_the_url_said_once() {
+    for (url, named) in [
+        ("Console", "a colon is missing"),
+        ("stdout", "a scheme is missing; known are"),
+        ("kafka://x", "`kafka` is no known scheme"),
+        ("console:stdlog", "`stdlog` is neither"),
+        ("discard:all", "nothing may stand behind"),
+        ("file:", "directory is missing"),
+        ("file://host/dir", "stands a host"),
+        ("file:/tmp?keep=none", "`keep=none`: a whole number above 0"),
+        ("file:/tmp?keep", "`keep` in its query"),
+        ("file:/dev/null/x", "the directory can't be written to"),
+        ("file:/dev/null/%78", "the directory `/dev/null/x` can't be written to"),
+        ("file:a%2", "two hexadecimal digits"),
+        ("discard:?min_level=loud", "`min_level=loud`: one of error, warn, info, debug, trace is needed"),
+        ("discard:?min_level=warn,info", "`min_level=warn,info`: one level is needed; `levels` takes a list"),
+        (
+            "discard:?levels=info, loud",
+            "`loud` in `levels`: one of error, warn, info, debug, trace is needed",
+        ),
+        ("discard:?levels=,", "`levels` is empty"),
+        ("discard:?signals=logs", "`logs` in `signals`: one of spans, events, metrics is needed"),
+        ("discard:?tags=env", "`env` in `tags`: `key:pattern` is needed"),
+        ("discard:?tag=env:x,prod", "`prod` in `tag`: `key:value` is needed"),
+        ("discard:?tag=a b:c", "`a b` is no tag key"),
+        ("discard:?tag=a:b&tag=a:c", "the tag `a` is given twice"),
+        ("discard:?rate=-1", "`rate=-1`: a number above 0"),
+        ("discard:?rate=1&rate=2", "`rate` is given twice"),
+        ("discard:?levels=info&levels=warn", "`levels` is given twice"),
+        ("discard:?timeout_ms=1s", "`timeout_ms=1s`: a whole number"),
+        ("discard:?host_tag=", "`host_tag=`: `auto`, `off` or a name"),
+        ("discard:?host_tag=False", "`host_tag=False`: `auto`, `off` or a name"),
+        ("discard:?host_tag=none", "`auto`, `off` or a name"),
+        ("discard:?temporality=both", "`temporality=both`: one of cumulative, delta is needed"),
+    ] {
+        let said = refusal(url);
+        assert!(said.contains(named) && said.matches(url).count() == 1, "{said}");
+    }
+    assert!(refusal("").contains("a scheme is missing"));
+}
+
+#[test]
+fn an_unknown_option_is_told_what_there_is() {
+    const COMMON: &str = "min_level, levels, signals, names, tags, tag, rate, in_flight, timeout_ms, \
+                          give_up_after_ms, linger_ms, flush_interval_ms, back_pressure_ms, host_tag, temporality";
+    for (url, known) in [
+        ("discard:?a=b", format!("`discard:` has no option `a`; its options are {COMMON}")),
+        ("Console:?level=info", format!("`console:` has no option `level`; its options are {COMMON}")),
+        ("file:x?a=b", format!("`file:` has no option `a`; its options are {COMMON}, rotate_bytes, keep")),
+    ] {
+        let said = refusal(url);
+        assert!(said.ends_with(&known), "{said}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_is_escaped_comes_back(text in ".*") {
+        let escaped: Vec<String> = text.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        assert_eq!(unescape(&escaped.concat()), Ok(text));
+    }
+
+    #[test]
+    fn no_text_breaks_the_reading_of_urls(text in "[a-z:?&=,%é ]*") {
+        assert!(split_urls(&text).iter().all(|url| !url.trim().is_empty()));
+        let _ = unescape(&text);
+        let _ = Endpoint::parse(&text).and_then(|mut endpoint| endpoint.options.terms());
+    }
+}

@@ -1,0 +1,124 @@
+//! One signal on its way to one exporter: what is out, what is tried again, and when. Pure, as its [schedule](super::schedule).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::backoff::Backoff;
+use super::parcel::{Parcel, Tries};
+use crate::clock::Tick;
+
+#[derive(Debug)]
+pub(super) struct Line {
+    /// What failed, in the order in which it is tried again.
+    pub(super) again: VecDeque<Parcel>,
+    backoff: Backoff,
+    /// It failed, and has not got through since.
+    pub(super) is_down: bool,
+    pub(super) not_before: Option<Tick>,
+    /// When the receiver asked for that wait.
+    asked: Option<Tick>,
+    /// Of each request that is out, when the oldest of its items was accepted.
+    pub(super) flying: Vec<Tick>,
+    /// One request has at most so many items.
+    pub(super) items: usize,
+    /// Deliveries since that changed.
+    pub(super) steady: u32,
+    /// Somebody waits for what is in the lane.
+    pub(super) hurried: bool,
+}
+
+/// A parcel that failed so often lets others go first: perhaps it is the only one that fails.
+const SUSPECT: u32 = 2;
+/// A single item that failed so often, each time while others got through, is refused.
+const MOST_ALONE: u32 = 5;
+/// After so many deliveries larger requests are tried again.
+pub(super) const STEADY: u32 = 64;
+/// Somebody in a hurry overrides a wait that the receiver asked for only after that time.
+const RESPECT: Duration = Duration::from_secs(1);
+
+impl Line {
+    pub(super) fn new(items: usize) -> Self {
+        Self {
+            again: VecDeque::new(),
+            backoff: Backoff::default(),
+            is_down: false,
+            not_before: None,
+            asked: None,
+            flying: Vec::new(),
+            items,
+            steady: 0,
+            hurried: false,
+        }
+    }
+
+    /// Somebody waits.
+    pub(super) fn hurry(&mut self, now: Tick) {
+        self.hurried = true;
+        let respected = self.asked.map(|asked| asked.plus(RESPECT)).filter(|until| *until > now);
+        self.not_before = self.not_before.zip(respected).map(|(until, respected)| until.min(respected));
+    }
+
+    /// A request is out no more.
+    pub(super) fn landed(&mut self, parcel: &Parcel) {
+        if let Some(at) = self.flying.iter().position(|since| *since == parcel.since) {
+            self.flying.swap_remove(at);
+        }
+    }
+
+    pub(super) fn is_suspect(tries: &Tries) -> bool {
+        tries.failures >= SUSPECT
+    }
+
+    /// A request has failed: nothing goes for that time, of which the receiver may have said how long. `random` is any number.
+    pub(super) fn failed(&mut self, random: u64, asked: Option<Duration>, now: Tick) -> Duration {
+        let wait = self.backoff.next(random, asked);
+        self.is_down = true;
+        self.not_before = self.not_before.max(Some(now.plus(wait)));
+        self.asked = asked.map(|_| now).or(self.asked);
+        wait
+    }
+
+    /// What has failed is next, or others are.
+    pub(super) fn try_again(&mut self, parcel: Parcel) {
+        if Self::is_suspect(&parcel.tries) {
+            self.again.push_back(parcel);
+        } else {
+            self.again.push_front(parcel);
+        }
+    }
+
+    /// Those are tried no more.
+    pub(super) fn take_out(&mut self, which: impl FnMut(&Parcel) -> bool) -> VecDeque<Parcel> {
+        let (out, again) = std::mem::take(&mut self.again).into_iter().partition(which);
+        self.again = again;
+        out
+    }
+
+    /// A request has got through, with at most so many items: the receiver is there, and what fails beside it fails for
+    /// itself. It is tried in halves, down to the items; those that always fail alone are handed out.
+    pub(super) fn got_through(&mut self, most: usize) -> Vec<Parcel> {
+        (self.backoff, self.is_down, self.not_before, self.asked) = (Backoff::default(), false, None, None);
+        self.steady += 1;
+        if self.steady >= STEADY && self.items < most {
+            self.items = self.items.saturating_mul(2).min(most);
+            self.steady = 0;
+        }
+        let mut refused = Vec::new();
+        for mut parcel in std::mem::take(&mut self.again) {
+            if !Self::is_suspect(&parcel.tries) {
+                self.again.push_back(parcel);
+                continue;
+            }
+            if parcel.tries.alone >= MOST_ALONE {
+                refused.push(parcel);
+                continue;
+            }
+            parcel.tries.failures = SUSPECT - 1;
+            if parcel.batch.len() > 1 {
+                self.again.push_back(parcel.take_first(parcel.batch.len() / 2));
+            }
+            self.again.push_back(parcel);
+        }
+        refused
+    }
+}
