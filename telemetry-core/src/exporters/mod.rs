@@ -23,6 +23,7 @@ mod item;
 mod json;
 pub(crate) mod protocol;
 mod recycler;
+mod redaction;
 mod report;
 mod route;
 pub(crate) mod signal;
