@@ -110,8 +110,6 @@ fn axum_tower_http_and_reqwest_join_in_one_trace() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, back).await });
-        // Exporters over HTTP give `reqwest` a TLS without a provider of its own, and then a client of ours needs one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::new();
         for n in 0..100 {
             let ask = async {
@@ -137,6 +135,18 @@ fn axum_tower_http_and_reqwest_join_in_one_trace() {
         assert_eq!(caller.trace_id, span.trace_id);
     }
     assert!(kept.spans.iter().any(|span| span.target.starts_with("tower_http")));
+}
+
+/// What exporters need of TLS leaves that of the program as it is: nobody has to install a provider.
+#[test]
+fn tls_of_the_program_needs_no_provider_because_of_exporters() {
+    let has_provider = || rustls::crypto::CryptoProvider::get_default().is_some();
+    assert!(!has_provider());
+    assert!(reqwest::Client::builder().build().is_ok());
+    assert!(!has_provider(), "the client has its own");
+    // This picks the one that the program is built with, and panics where there are two or none.
+    let _ = rustls::ClientConfig::builder();
+    assert!(has_provider());
 }
 
 /// A transaction that puts one row in, and one more that is not unique where it should fail.

@@ -40,8 +40,6 @@ async fn order(back: String) -> Result<String, String> {
 
 #[tokio::main]
 async fn main() -> Result<(), AnyError> {
-    // Exporters over HTTP give `reqwest` a TLS without a provider of its own, and then a client of ours needs one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let memory = Memory::new();
     let telemetry = telemetry_layer::init_with(Collector::builder().ignore_env().exporter(memory.clone()))?;
     let back = serve(Router::new().route("/price", get(price))).await?;

@@ -48,8 +48,6 @@ struct Flags {
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
-    // Exporters over HTTP give `reqwest` a TLS without a provider of its own, and then a client of ours needs one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let flags = Flags::parse();
     let slowest = Arc::new(Slowest::default());
     let telemetry = match set_up(&flags, &slowest) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
@@ -13,7 +13,7 @@ use super::contents::Pem;
 /// What the platform trusts, where that is `used`, and the authorities of `ca`; the client certificate; HTTP/2 or HTTP/1.1,
 /// by ALPN.
 pub(super) fn config(pem: &Pem, used: bool) -> Result<ClientConfig, String> {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(aws_lc_rs::default_provider());
     let extra = pem.ca.as_deref().map(|ca| certificates(ca, "CA")).transpose()?.unwrap_or_default();
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let builder = builder.map_err(|e| e.to_string())?;
