@@ -137,6 +137,18 @@ fn axum_tower_http_and_reqwest_join_in_one_trace() {
     assert!(kept.spans.iter().any(|span| span.target.starts_with("tower_http")));
 }
 
+/// What exporters need of TLS leaves that of the program as it is: nobody has to install a provider.
+#[test]
+fn tls_of_the_program_needs_no_provider_because_of_exporters() {
+    let has_provider = || rustls::crypto::CryptoProvider::get_default().is_some();
+    assert!(!has_provider());
+    assert!(reqwest::Client::builder().build().is_ok());
+    assert!(!has_provider(), "the client has its own");
+    // This picks the one that the program is built with, and panics where there are two or none.
+    let _ = rustls::ClientConfig::builder();
+    assert!(has_provider());
+}
+
 /// A transaction that puts one row in, and one more that is not unique where it should fail.
 async fn transfer(pool: &SqlitePool, key: i64, fails: bool) -> Result<i64, sqlx::Error> {
     let insert = "INSERT INTO transfer (key, amount) VALUES (?, ?)";

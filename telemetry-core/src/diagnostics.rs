@@ -145,7 +145,7 @@ fn write() {
 
 /// At most so many bytes of a text, in which nothing moves the cursor or changes the terminal: it may hold names of the
 /// program, or come from outside of it.
-fn printable(text: Arguments<'_>, most: usize) -> String {
+pub(crate) fn printable(text: Arguments<'_>, most: usize) -> String {
     struct Cut(String, usize);
     impl std::fmt::Write for Cut {
         fn write_str(&mut self, text: &str) -> std::fmt::Result {

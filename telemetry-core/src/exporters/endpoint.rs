@@ -13,6 +13,7 @@ use self::escape::unescape;
 use self::list::SCHEMES;
 use self::options::Options;
 use super::error::EndpointError;
+use super::redaction::{HIDDEN, redacted};
 use super::route::Route;
 
 pub(crate) use self::list::split_urls;
@@ -35,7 +36,9 @@ impl<'a> Endpoint<'a> {
                 format!("a scheme is missing; {KNOWN}")
             }
         };
-        let (scheme, rest) = url.split_once(':').ok_or_else(missing)?;
+        // What stands before the colon may be a user, where there is no scheme.
+        let has_scheme = !redacted(url).starts_with(HIDDEN);
+        let (scheme, rest) = url.split_once(':').filter(|_| has_scheme).ok_or_else(missing)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         Ok(Self { scheme: scheme.to_ascii_lowercase(), rest, options: Options::parse(query)? })
     }

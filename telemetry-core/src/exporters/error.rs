@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use super::redaction::redacted;
+
 /// The backend answered that it took the batch, all of it or a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -139,7 +141,8 @@ impl From<std::io::Error> for ExportError {
     }
 }
 
-/// A URL that no exporter can be made from.
+/// A URL that no exporter can be made from. It prints the URL without its secrets: `***` stands for user and password, and for the
+/// values of options like `token`, `password`, `key` and `headers`.
 #[derive(Debug, thiserror::Error)]
 #[error("the export endpoint `{url}` can't be used: {reason}")]
 pub struct EndpointError {
@@ -149,14 +152,11 @@ pub struct EndpointError {
 }
 
 impl EndpointError {
-    pub(super) fn new(
-        url: impl Into<String>,
-        reason: String,
-        source: Option<Box<dyn StdError + Send + Sync>>,
-    ) -> Self {
-        Self { url: url.into(), reason, source }
+    pub(super) fn new(url: &str, reason: String, source: Option<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { url: redacted(url), reason, source }
     }
 
+    /// The URL without its secrets.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

@@ -70,8 +70,9 @@ impl File {
     pub fn create(directory: impl Into<PathBuf>) -> Result<Self, EndpointError> {
         let directory = directory.into();
         let shown = directory.display().to_string();
-        Self::open(directory)
-            .map_err(|e| EndpointError::new(format!("file:{shown}"), Self::refusal(None, &e), Some(e.into())))
+        Self::open(directory).map_err(|e| {
+            EndpointError::new(&format!("file:{shown}"), Self::refusal(None, &e), Some(e.into()))
+        })
     }
 
     /// Why it can't be made. The directory is named where its URL does not name it.

@@ -15,11 +15,15 @@ pub(crate) mod exporter;
 mod file;
 mod filter;
 mod health;
+#[cfg(feature = "http")]
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "its users, OTLP and the like, come later"))]
+pub(crate) mod http;
 mod item;
 #[cfg(feature = "file")]
 mod json;
 pub(crate) mod protocol;
 mod recycler;
+mod redaction;
 mod report;
 mod route;
 pub(crate) mod signal;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::escape::unescape;
+use crate::exporters::redaction::{HIDDEN, is_secret};
 use crate::exporters::words::{above_0, level, one_of};
 use crate::exporters::{Filter, HostTag, Signal, Terms};
 use crate::model::{Tags, TagsError, Temporality};
@@ -18,7 +19,12 @@ pub(super) struct Options<'a> {
 impl<'a> Options<'a> {
     pub(super) fn parse(query: &'a str) -> Result<Self, String> {
         let option = |part: &'a str| {
-            part.split_once('=').ok_or_else(|| format!("`{part}` in its query is no `key=value`"))
+            part.split_once('=').ok_or_else(|| {
+                // It may be the rest of a secret that has a `&`.
+                let has_secret = query.split('&').any(|part| part.split('=').next().is_some_and(is_secret));
+                let shown = if has_secret { HIDDEN } else { part };
+                format!("`{shown}` in its query is no `key=value`")
+            })
         };
         let given = query.split('&').filter(|part| !part.is_empty()).map(option).collect::<Result<_, _>>()?;
         Ok(Self { given, known: Vec::new() })
@@ -45,7 +51,8 @@ impl<'a> Options<'a> {
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<Option<T>, String> {
         let Some(text) = self.once(key)? else { return Ok(None) };
-        read(text.trim()).map(Some).map_err(|needed| format!("`{key}={text}`: {needed}"))
+        let shown = if is_secret(key) { HIDDEN } else { text };
+        read(text.trim()).map(Some).map_err(|needed| format!("`{key}={shown}`: {needed}"))
     }
 
     /// Takes an option that is a list.
@@ -135,7 +142,8 @@ impl<'a> Options<'a> {
 fn entries<T>(key: &str, text: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     let entry = |entry: &str| {
         let value = unescape(entry).and_then(|text| read(&text));
-        value.map_err(|needed| format!("`{entry}` in `{key}`: {needed}"))
+        let shown = if is_secret(key) { HIDDEN } else { entry };
+        value.map_err(|needed| format!("`{shown}` in `{key}`: {needed}"))
     };
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let entries: Vec<T> = entries.map(entry).collect::<Result<_, _>>()?;

@@ -167,6 +167,29 @@ fn an_unknown_option_is_told_what_there_is() {
     }
 }
 
+#[test]
+fn a_refused_url_prints_no_secret() {
+    for url in [
+        "kafka://me:s3cret@host",
+        "me:s3cret@host",
+        "s3cret@host:80",
+        "s3cret@host",
+        "kafka://me:s3cret",
+        "discard:?token=s3cret",
+        "discard:?api_key=a&s3cret",
+    ] {
+        let error = from_url(url).map(drop).expect_err(url);
+        for said in [error.to_string(), format!("{error:?}"), error.url().to_owned()] {
+            assert!(said.contains("***") && !said.contains("s3cret"), "{said}");
+        }
+    }
+    assert_eq!(
+        refusal("kafka://me:pw@host"),
+        "the export endpoint `kafka://***@host` can't be used: `kafka` is no known scheme; known are `console:`, \
+         `console:stderr`, `discard:`, `file:DIR`"
+    );
+}
+
 proptest::proptest! {
     #[test]
     fn whatever_is_escaped_comes_back(text in ".*") {

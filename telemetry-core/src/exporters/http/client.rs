@@ -1,0 +1,199 @@
+//! The client: one attempt for each call.
+//!
+//! All that it starts runs in the runtime of its caller, which is that of the exporter's thread.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use reqwest::{RequestBuilder, Response};
+
+use super::connection::{failure, was_closed};
+use super::contents::Contents;
+use super::packer::Packer;
+use super::place::Place;
+use super::refusal::Refusal;
+use super::secret::Auth;
+use super::settings::Settings;
+use super::tls;
+use crate::exporters::ExportError;
+
+/// Sends bodies to one receiver. Connections are kept and used again.
+pub(crate) struct Client {
+    settings: Arc<Settings>,
+    made: RefCell<Made>,
+    packer: RefCell<Packer>,
+    /// The request before was answered, so its connection may be used again, and may have been closed since.
+    was_answered: Cell<bool>,
+}
+
+/// What the settings and the files that they name make.
+struct Made {
+    of: Contents,
+    client: reqwest::Client,
+}
+
+/// The answer of a receiver that took a request (2xx).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Empty where it said none.
+    pub(crate) content_type: String,
+    pub(crate) body: Vec<u8>,
+    /// False where the body is longer than the most that is read, or broke off.
+    pub(crate) is_whole: bool,
+}
+
+/// So much of a refusal's body is looked at, and for so long: the status alone says enough.
+const REFUSAL_BYTES: usize = 8 << 10;
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+
+impl Client {
+    /// Reads all files that the settings name. No connection is made yet.
+    pub(crate) fn new(settings: Settings) -> Result<Self, String> {
+        let packer = Packer::new(settings.compression);
+        let made = Made::new(&settings, Contents::read(&settings)?)?;
+        Ok(Self {
+            settings: Arc::new(settings),
+            made: RefCell::new(made),
+            packer: RefCell::new(packer),
+            was_answered: Cell::new(false),
+        })
+    }
+
+    /// One attempt to post a body to the URL, or to a path below it.
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+    ) -> Result<Answer, ExportError> {
+        let at = self.settings.at(path);
+        let refreshed = self.refresh().await;
+        let request = refreshed.and_then(|()| self.request(&at, content_type, body));
+        let request = request.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
+        let response = self.send(request).await.map_err(|e| failure(&at, &e))?;
+        if response.status().is_success() {
+            Ok(self.answer(response).await)
+        } else {
+            Err(self.refusal(&at, response).await)
+        }
+    }
+
+    /// Reads the files again, where there are any, and begins with new connections where those of TLS have changed.
+    async fn refresh(&self) -> Result<(), String> {
+        if !self.settings.has_files() {
+            return Ok(());
+        }
+        let settings = self.settings.clone();
+        // A file system may hang; the thread must not.
+        let read = tokio::task::spawn_blocking(move || Contents::read(&settings)).await;
+        let contents = read.map_err(|e| format!("its files can't be read: {e}"))??;
+        let mut made = self.made.borrow_mut();
+        if contents.pem == made.of.pem {
+            made.of = contents;
+        } else {
+            *made = Made::new(&self.settings, contents)?;
+        }
+        Ok(())
+    }
+
+    fn request(&self, at: &Place, content_type: &str, body: &[u8]) -> Result<RequestBuilder, String> {
+        let (made, mut packer) = (self.made.borrow(), self.packer.borrow_mut());
+        let mut request = made.client.post(at.0.clone()).header(CONTENT_TYPE, content_type);
+        if let Some(encoding) = packer.encoding() {
+            request = request.header(CONTENT_ENCODING, encoding);
+        }
+        request = match (&self.settings.auth, &made.of.secret) {
+            (Some(Auth::Basic { user, .. }), secret) => request.basic_auth(user, secret.as_ref()),
+            (Some(Auth::Bearer(_)), Some(token)) => request.bearer_auth(token),
+            _ => request,
+        };
+        let body = packer.pack(body).map_err(|e| format!("the body can't be compressed: {e}"))?;
+        Ok(request.body(body))
+    }
+
+    /// A connection that was used before may have been closed while the request was on its way. Then it is sent once more; if
+    /// it was not yet written, `hyper` has done so itself.
+    async fn send(&self, request: RequestBuilder) -> reqwest::Result<Response> {
+        let spare = request.try_clone().filter(|_| self.was_answered.get());
+        let sent = match (request.send().await, spare) {
+            (Err(e), Some(spare)) if was_closed(&e) => spare.send().await,
+            (sent, _) => sent,
+        };
+        self.was_answered.set(sent.is_ok());
+        sent
+    }
+
+    async fn answer(&self, response: Response) -> Answer {
+        let status = response.status().as_u16();
+        let content_type = header(response.headers(), &CONTENT_TYPE).unwrap_or_default();
+        let mut body = Vec::new();
+        let is_whole = read(response, self.settings.max_response_bytes, &mut body).await;
+        Answer { status, content_type, body, is_whole }
+    }
+
+    async fn refusal(&self, at: &Place, response: Response) -> ExportError {
+        let status = response.status();
+        let retry_after = header(response.headers(), &RETRY_AFTER);
+        let location = header(response.headers(), &LOCATION);
+        let location = location.and_then(|to| at.0.join(&to).ok()).map(Place);
+        let mut body = Vec::new();
+        let _ = tokio::time::timeout(REFUSAL_TIME, read(response, REFUSAL_BYTES, &mut body)).await;
+        let (retry_after, secrets) = (retry_after.as_deref(), self.secrets(at));
+        let refusal = Refusal { at, status, retry_after, location, body: &body, secrets: &secrets };
+        refusal.error(self.settings.retry_server_errors, SystemTime::now())
+    }
+
+    /// What a receiver may have been told in confidence. Shorter words are left out: a text may hold them by chance.
+    fn secrets(&self, at: &Place) -> Vec<String> {
+        const LEAST: usize = 6;
+        let made = self.made.borrow();
+        let headers = self.settings.headers.values().filter_map(|value| value.to_str().ok());
+        let all =
+            headers.flat_map(str::split_whitespace).chain(made.of.secret.as_deref()).chain(at.0.password());
+        all.filter(|word| word.len() >= LEAST).map(str::to_owned).collect()
+    }
+}
+
+impl Made {
+    fn new(settings: &Settings, of: Contents) -> Result<Self, String> {
+        let tls = tls::config(&of.pem, settings.is_tls())?;
+        let mut builder = reqwest::Client::builder()
+            .user_agent(&settings.user_agent)
+            .default_headers(settings.headers.clone())
+            .connect_timeout(settings.connect_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_backend_preconfigured(tls);
+        if settings.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|e| format!("the HTTP client can't be made: {e}"))?;
+        Ok(Self { of, client })
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_owned())
+}
+
+/// Reads at most so many bytes, and says whether these are all.
+async fn read(mut response: Response, most: usize, body: &mut Vec<u8>) -> bool {
+    while let Ok(chunk) = response.chunk().await {
+        let Some(chunk) = chunk else { return true };
+        let room = most - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            return false;
+        }
+    }
+    false
+}

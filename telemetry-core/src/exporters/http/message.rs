@@ -1,0 +1,97 @@
+//! What a receiver says in the body of a refusal, in one line.
+
+use serde_json::Value;
+
+use crate::diagnostics::printable;
+
+/// So much of it is told.
+const MOST: usize = 200;
+
+/// The first line of a text, or the message of a JSON object or of a `google.rpc.Status`, which is what OTLP answers in.
+/// Secrets that the receiver repeats are hidden.
+pub(super) fn said(body: &[u8], secrets: &[String]) -> String {
+    let text = json(body).or_else(|| status(body).map(str::to_owned));
+    let text = text.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+    let text = secrets.iter().fold(text, |text, secret| text.replace(secret, "***"));
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    // A page that a proxy shows to people says no more than the status.
+    if line.starts_with('<') { String::new() } else { printable(format_args!("{line}"), MOST) }
+}
+
+/// `{"message": ".."}`, `{"error": ".."}` or `{"error": {"message": ".."}}`.
+fn json(body: &[u8]) -> Option<String> {
+    let all: Value = serde_json::from_slice(body).ok()?;
+    let inner = all.get("error").filter(|error| error.is_object()).unwrap_or(&all);
+    let text = inner.get("message").or_else(|| inner.get("error"))?;
+    text.as_str().map(str::to_owned)
+}
+
+/// Field 2 of the protobuf message, behind the code, which is field 1 and may be missing.
+fn status(body: &[u8]) -> Option<&str> {
+    let rest = match body {
+        [0x08, rest @ ..] => &rest[rest.iter().position(|byte| byte & 0x80 == 0)? + 1..],
+        _ => body,
+    };
+    let rest = rest.strip_prefix(&[0x12])?;
+    let last = rest.iter().take(4).position(|byte| byte & 0x80 == 0)?;
+    let length = rest[..=last].iter().rev().fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
+    let text = &rest[last + 1..];
+    let text = &text[..length.min(text.len())];
+    // It may have been cut within a character.
+    Some(text.utf8_chunks().next()?.valid())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_message_is_found() {
+        let long = "x".repeat(500);
+        let mut status_of_300 = vec![0x08, 0x83, 0x01, 0x12, 0xac, 0x02];
+        status_of_300.extend_from_slice(&long.as_bytes()[..300]);
+        let cut = format!("{} ..", "x".repeat(200));
+        for (body, message) in [
+            (&b""[..], ""),
+            (b"\n  the queue is full  \nmore", "the queue is full"),
+            (b"{\n \"code\": 8, \"message\": \"too\\nmany\"\n}", "too"),
+            (b"{\"error\":\"database not found\"}", "database not found"),
+            (b"{\"error\":{\"code\":400,\"message\":\"no tags\"}}", "no tags"),
+            (b"{\"errors\":[1]}", "{\"errors\":[1]}"),
+            (b"{\"message\":\"cut of", "{\"message\":\"cut of"),
+            (b"\x08\x0e\x12\x04busy", "busy"),
+            (b"\x12\x04busy", "busy"),
+            (b"\x12\x05ab\xc3", "ab"),
+            (b"\x12", "\\u{12}"),
+            (b"\x08\xff", "\\u{8}\u{fffd}"),
+            (b"\x12\xff\xff\xff\xff\xff", "\\u{12}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}"),
+            (b"<html>\r\n<title>503</title>", ""),
+            (b"\x1b[2Jgone", "\\u{1b}[2Jgone"),
+            (long.as_bytes(), &cut),
+            (&status_of_300, &cut),
+        ] {
+            assert_eq!(said(body, &[]), message, "{}", String::from_utf8_lossy(body));
+        }
+    }
+
+    #[test]
+    fn secrets_that_are_repeated_are_hidden() {
+        let secrets = ["hunter22".to_owned(), "abc\"def".to_owned()];
+        assert_eq!(said(b"no hunter22, no hunter2", &secrets), "no ***, no hunter2");
+        assert_eq!(said(br#"{"message":"no abc\"def"}"#, &secrets), "no ***");
+        // Also one that the cut would go through.
+        let body = format!("{}hunter22", "x".repeat(MOST - 4));
+        assert_eq!(said(body.as_bytes(), &secrets), format!("{}***", "x".repeat(MOST - 4)));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_said_becomes_one_line(body: Vec<u8>, begins in 0..3_usize) {
+            let body = [&[][..], b"\x08\x0e\x12", b"\x12"][begins].iter().chain(&body).copied().collect::<Vec<_>>();
+            let line = said(&body, &[]);
+            prop_assert!(!line.contains(char::is_control) && line.len() < MOST + 20, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What opens the receiver's door. It never prints.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// A password or a token.
+#[derive(Clone)]
+pub(crate) enum Secret {
+    /// Itself.
+    Text(String),
+    /// The file that it stands in. It is read for each request, so a renewed one counts at once.
+    File(PathBuf),
+}
+
+/// The `Authorization` header (RFC 7617, RFC 6750).
+#[derive(Clone)]
+pub(crate) enum Auth {
+    /// A user with a password.
+    Basic {
+        /// Who.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A token.
+    Bearer(Secret),
+}
+
+impl Secret {
+    pub(super) fn read(&self) -> Result<String, String> {
+        let path = match self {
+            Self::Text(text) => return Ok(text.clone()),
+            Self::File(path) => path,
+        };
+        let text = String::from_utf8(read(path)?).map_err(|_| format!("{} is no text", path.display()))?;
+        // An editor leaves a line's end.
+        Ok(text.trim_end().to_owned())
+    }
+}
+
+impl Auth {
+    pub(super) fn secret(&self) -> &Secret {
+        match self {
+            Self::Basic { password: secret, .. } | Self::Bearer(secret) => secret,
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Basic { .. } => "Basic ***",
+            Self::Bearer(_) => "Bearer ***",
+        })
+    }
+}
+
+/// A small file: a secret, a key, a bundle of certificates.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+    const MOST: u64 = 4 << 20;
+    let mut all = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MOST).read_to_end(&mut all))
+        .map_err(|e| format!("{} can't be read: {e}", path.display()))?;
+    Ok(all)
+}
