@@ -18,6 +18,8 @@ mod health;
 mod item;
 #[cfg(feature = "file")]
 mod json;
+#[cfg(feature = "otlp")]
+pub(crate) mod otlp;
 pub(crate) mod protocol;
 mod recycler;
 mod report;

@@ -1,6 +1,6 @@
 //! Names and values as they are read from a record.
 
-use tracing_core::Metadata;
+use tracing_core::{Field, Metadata};
 
 use super::cursor::Cursor;
 use super::value::{F64, I64, NAME, NAMED, STR, STR_CUT, U64};
@@ -11,6 +11,11 @@ use crate::model::ValueRef;
 pub struct Fields<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) site: Option<&'static Metadata<'static>>,
+}
+
+/// The name of a call site's field: a raw identifier without its mark.
+pub fn field_name(field: &Field) -> &'static str {
+    field.name().strip_prefix("r#").unwrap_or(field.name())
 }
 
 /// How a record names a field.
@@ -118,7 +123,7 @@ impl<'a> Iterator for RawFields<'a> {
             FieldKey::Name(name) => name,
             FieldKey::Index(index) => {
                 let field = self.site.and_then(|meta| meta.fields().iter().nth(index));
-                field.map_or("", |field| field.name().strip_prefix("r#").unwrap_or(field.name()))
+                field.map_or("", |field| field_name(&field))
             }
         };
         let value = match value {
