@@ -2,7 +2,10 @@
 //!
 //! Source: opentelemetry-proto, `common.proto`.
 
-use super::wire::{bytes, bytes_len, fixed64, put_bytes, put_fixed64, put_varint, varint, varint_len};
+use super::wire::{
+    MAX_VARINT, bytes, bytes_len, fixed64, put_bytes, put_fixed64, put_varint, varint, varint_len,
+    write_varint,
+};
 use crate::exporters::RawValue;
 use crate::model::Tags;
 
@@ -15,14 +18,30 @@ const INT: u8 = varint(3);
 const DOUBLE: u8 = fixed64(4);
 
 /// An attribute of a list whose field has the key `list`.
+#[inline(never)]
 pub(super) fn put_attribute(out: &mut Vec<u8>, list: u8, name: &str, value: RawValue<'_>) {
-    with_any(value, |value| {
-        let len = bytes_len(name.len()) + bytes_len(value.len());
-        out.push(list);
-        put_varint(out, len as u64);
-        put_bytes(out, KEY, name.as_bytes());
-        value.put(out, VALUE);
-    });
+    match value {
+        RawValue::Text(text) if name.len() + text.len() <= MAX_SHORT => put_short(out, list, name, text),
+        value => with_any(value, |value| {
+            out.push(list);
+            put_varint(out, (bytes_len(name.len()) + bytes_len(value.len())) as u64);
+            put_bytes(out, KEY, name.as_bytes());
+            value.put(out, VALUE);
+        }),
+    }
+}
+
+/// Name and text, of which every length is one byte.
+const MAX_SHORT: usize = 0x7f - 6;
+
+/// The same for a short text.
+#[inline]
+fn put_short(out: &mut Vec<u8>, list: u8, name: &str, text: &[u8]) {
+    let (name_len, text_len) = (name.len() as u8, text.len() as u8);
+    out.extend_from_slice(&[list, name_len + text_len + 6, KEY, name_len]);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(&[VALUE, text_len + 2, TEXT, text_len]);
+    out.extend_from_slice(text);
 }
 
 /// The same of each tag.
@@ -94,13 +113,13 @@ impl Any<'_> {
 #[derive(Clone, Debug)]
 pub(super) struct Name {
     name: &'static str,
-    start: [u8; Self::START],
-    /// How much of it there is; more than there is room for, where the name is too long.
+    /// Copied as a whole, with room for a value, as a copy of fixed size costs least.
+    start: [u8; Self::START + MAX_VALUE],
+    /// How much of it there is; none where the name is too long.
     len: usize,
 }
 
 impl Name {
-    /// Copied as a whole, which takes two instructions.
     const START: usize = 32;
     /// A longer text goes the long way: with its name it must stay below the 128 bytes whose length is one byte.
     const MAX_TEXT: usize = 90;
@@ -109,10 +128,9 @@ impl Name {
         let mut bytes = vec![list, 0];
         put_bytes(&mut bytes, KEY, name.as_bytes());
         bytes.push(VALUE);
-        let (mut start, len) = ([0; Self::START], bytes.len());
+        let mut start = [0; Self::START + MAX_VALUE];
         start.iter_mut().zip(&bytes).for_each(|(place, byte)| *place = *byte);
-        start[0] = list;
-        Self { name, start, len }
+        Self { name, start, len: if bytes.len() > Self::START { 0 } else { bytes.len() } }
     }
 
     pub(super) fn as_str(&self) -> &'static str {
@@ -120,42 +138,65 @@ impl Name {
     }
 
     /// The same as [`put_attribute`], faster.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "what the value is, callers know")]
+    #[inline(always)]
     pub(super) fn put(&self, out: &mut Vec<u8>, value: RawValue<'_>) {
-        let is_long = match value {
-            RawValue::Text(text) => text.len() > Self::MAX_TEXT,
-            RawValue::U64(n) => i64::try_from(n).is_err(),
-            _ => false,
-        };
-        if is_long || self.len > Self::START {
-            return put_attribute(out, self.start[0], self.name, value);
-        }
         let at = out.len();
         out.extend_from_slice(&self.start);
-        out.truncate(at + self.len);
-        match value {
-            RawValue::Bool(is) => out.extend_from_slice(&[2, BOOL, u8::from(is)]),
-            RawValue::U64(n) => put_int(out, n),
-            RawValue::I64(n) => put_int(out, n.cast_unsigned()),
-            RawValue::F64(x) => {
-                out.push(9);
-                put_fixed64(out, DOUBLE, x.to_bits());
+        let place = out.last_chunk_mut::<{ Self::START + MAX_VALUE }>();
+        let Some((written, text)) = place.and_then(|place| self.write(place, value)) else {
+            out.truncate(at);
+            return put_attribute(out, self.start[0], self.name, value);
+        };
+        out.truncate(at + written);
+        if !text.is_empty() {
+            out.extend_from_slice(text);
+        }
+    }
+
+    /// Adds the value behind its name, and says how many bytes that are and what text follows; unless they are too long.
+    #[expect(clippy::inline_always, reason = "what the value is, callers know")]
+    #[inline(always)]
+    fn write<'v>(
+        &self,
+        place: &mut [u8; Self::START + MAX_VALUE],
+        value: RawValue<'v>,
+    ) -> Option<(usize, &'v [u8])> {
+        if self.len == 0 {
+            return None;
+        }
+        let own = place[self.len.min(Self::START)..].first_chunk_mut::<MAX_VALUE>()?;
+        let (len, text) = match value {
+            RawValue::Bool(is) => {
+                own[..3].copy_from_slice(&[2, BOOL, u8::from(is)]);
+                (3, &[][..])
             }
+            RawValue::I64(n) => (write_int(own, n), &[][..]),
+            RawValue::U64(n) => (write_int(own, i64::try_from(n).ok()?), &[][..]),
+            RawValue::F64(x) => {
+                own[..2].copy_from_slice(&[9, DOUBLE]);
+                own[2..10].copy_from_slice(&x.to_le_bytes());
+                (10, &[][..])
+            }
+            RawValue::Text(text) if text.len() > Self::MAX_TEXT => return None,
             RawValue::Text(text) => {
                 let len = text.len() as u8;
-                out.extend_from_slice(&[2 + len, TEXT, len]);
-                out.extend_from_slice(text);
+                own[..3].copy_from_slice(&[2 + len, TEXT, len]);
+                (3, text)
             }
-        }
-        let len = out.len() - at - 2;
-        if let Some(place) = out.get_mut(at + 1) {
-            *place = len as u8;
-        }
+        };
+        place[1] = (self.len - 2 + len + text.len()) as u8;
+        Some((self.len + len, text))
     }
 }
 
+/// The most that a value takes that is no text: its length, its key, a varint.
+const MAX_VALUE: usize = 2 + MAX_VARINT;
+
 #[inline]
-fn put_int(out: &mut Vec<u8>, n: u64) {
-    out.extend_from_slice(&[1 + varint_len(n) as u8, INT]);
-    put_varint(out, n);
+fn write_int(place: &mut [u8; MAX_VALUE], n: i64) -> usize {
+    let [len, key, varint @ ..] = place;
+    let bytes = write_varint(varint, n.cast_unsigned());
+    (*len, *key) = (1 + bytes as u8, INT);
+    2 + bytes
 }

@@ -21,7 +21,7 @@ pub(super) const fn bytes(field: u8) -> u8 {
 }
 
 /// The greatest number of bytes that a varint takes.
-const MAX_VARINT: usize = 10;
+pub(super) const MAX_VARINT: usize = 10;
 
 /// The most that a key and a length take.
 pub(super) const MAX_FRAME: usize = 1 + MAX_VARINT;
@@ -32,18 +32,20 @@ pub(super) const fn varint_len(n: u64) -> usize {
     ((63 - (n | 1).leading_zeros() as usize) * 9 + 73) / 64
 }
 
-/// A varint, and how many of the bytes it is.
+/// Writes a varint, and says how many bytes it takes.
 #[inline]
-fn varint_bytes(mut n: u64) -> ([u8; MAX_VARINT], usize) {
-    let (mut bytes, len) = ([0; MAX_VARINT], varint_len(n));
-    for byte in &mut bytes {
+pub(super) fn write_varint(place: &mut [u8; MAX_VARINT], mut n: u64) -> usize {
+    let mut len = 0;
+    for byte in place {
         *byte = n as u8 | 0x80;
         n >>= 7;
+        len += 1;
+        if n == 0 {
+            *byte &= 0x7f;
+            break;
+        }
     }
-    if let Some(last) = bytes.get_mut(len - 1) {
-        *last &= 0x7f;
-    }
-    (bytes, len)
+    len
 }
 
 #[inline]
@@ -51,9 +53,9 @@ pub(super) fn put_varint(out: &mut Vec<u8>, n: u64) {
     if n < 0x80 {
         return out.push(n as u8);
     }
+    let mut bytes = [0; MAX_VARINT];
+    let end = out.len() + write_varint(&mut bytes, n);
     // All of them, as a copy of fixed size costs less than one of few bytes.
-    let (bytes, len) = varint_bytes(n);
-    let end = out.len() + len;
     out.extend_from_slice(&bytes);
     out.truncate(end);
 }
@@ -108,12 +110,26 @@ pub(super) fn put_message<const LEN: usize>(out: &mut Vec<u8>, key: u8, write: i
     out.extend_from_slice(&[0; LEN]);
     let start = out.len();
     write(out);
-    let (bytes, len) = varint_bytes((out.len() - start) as u64);
-    if let Some(place) = out.get_mut(start - LEN..start)
-        && len == LEN
-    {
-        place.copy_from_slice(&bytes[..LEN]);
-    } else {
-        out.splice(start - LEN..start, bytes.into_iter().take(len));
+    put_len(out, start - LEN, start);
+}
+
+/// Puts the length of what begins at `start` in place of what stands there from `at` on.
+#[inline]
+fn put_len(out: &mut Vec<u8>, at: usize, start: usize) {
+    let len = out.len() - start;
+    match out.get_mut(at..start) {
+        Some([first]) if len < 0x80 => *first = len as u8,
+        Some([first, second]) if (0x80..0x4000).contains(&len) => {
+            (*first, *second) = (len as u8 | 0x80, (len >> 7) as u8);
+        }
+        Some([first, _]) if len < 0x80 => {
+            *first = len as u8;
+            out.remove(at + 1);
+        }
+        _ => {
+            let mut bytes = [0; MAX_VARINT];
+            let many = write_varint(&mut bytes, len as u64);
+            out.splice(at..start, bytes.into_iter().take(many));
+        }
     }
 }

@@ -62,6 +62,7 @@ struct Keyed<'a>(Cursor<'a>);
 
 impl<'a> Keyed<'a> {
     /// A text of so many bytes.
+    #[inline]
     fn text(&mut self, len: usize) -> &'a [u8] {
         let text = self.0.bytes(len);
         self.0.bytes(len.next_multiple_of(8) - len);
@@ -69,6 +70,7 @@ impl<'a> Keyed<'a> {
     }
 
     /// Key, tag, the length of a text, and a boolean.
+    #[inline]
     fn head(&mut self) -> (u8, u8, usize, bool) {
         let [key, tag, low, high, first, ..] = self.0.take::<8>();
         (key, tag, usize::from(u16::from_le_bytes([low, high])), first != 0)
@@ -78,6 +80,8 @@ impl<'a> Keyed<'a> {
 impl<'a> Iterator for Keyed<'a> {
     type Item = (FieldKey<'a>, RawValue<'a>);
 
+    #[expect(clippy::inline_always, reason = "callers look at what it is at once")]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.0.is_empty() {
             return None;
