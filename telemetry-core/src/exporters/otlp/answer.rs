@@ -44,7 +44,7 @@ impl Answer {
                 for field in Fields(partial) {
                     match field? {
                         (REJECTED, Content::Number(n)) => {
-                            answer.rejected = n.cast_signed().max(0).cast_unsigned()
+                            answer.rejected = n.cast_signed().max(0).cast_unsigned();
                         }
                         (MESSAGE, Content::Bytes(text)) => answer.message = message(text),
                         _ => {}

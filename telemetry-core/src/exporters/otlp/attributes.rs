@@ -72,13 +72,14 @@ fn with_any(value: RawValue<'_>, then: impl FnOnce(Any<'_>)) {
         RawValue::I64(n) => Any::Int(n),
         RawValue::F64(x) => Any::Double(x),
         RawValue::Text(text) => Any::Text(text),
-        RawValue::U64(n) => match i64::try_from(n) {
-            Ok(n) => Any::Int(n),
-            Err(_) => {
+        RawValue::U64(n) => {
+            if let Ok(n) = i64::try_from(n) {
+                Any::Int(n)
+            } else {
                 digits = n.to_string();
                 Any::Text(digits.as_bytes())
             }
-        },
+        }
     });
 }
 
@@ -112,7 +113,7 @@ impl Any<'_> {
 /// the length, the name, the key of the value.
 #[derive(Clone, Debug)]
 pub(super) struct Name {
-    name: &'static str,
+    text: &'static str,
     /// Copied as a whole, with room for a value, as a copy of fixed size costs least.
     start: [u8; Self::START + MAX_VALUE],
     /// How much of it there is; none where the name is too long.
@@ -130,11 +131,11 @@ impl Name {
         bytes.push(VALUE);
         let mut start = [0; Self::START + MAX_VALUE];
         start.iter_mut().zip(&bytes).for_each(|(place, byte)| *place = *byte);
-        Self { name, start, len: if bytes.len() > Self::START { 0 } else { bytes.len() } }
+        Self { text: name, start, len: if bytes.len() > Self::START { 0 } else { bytes.len() } }
     }
 
     pub(super) fn as_str(&self) -> &'static str {
-        self.name
+        self.text
     }
 
     /// The same as [`put_attribute`], faster.
@@ -146,7 +147,7 @@ impl Name {
         let place = out.last_chunk_mut::<{ Self::START + MAX_VALUE }>();
         let Some((written, text)) = place.and_then(|place| self.write(place, value)) else {
             out.truncate(at);
-            return put_attribute(out, self.start[0], self.name, value);
+            return put_attribute(out, self.start[0], self.text, value);
         };
         out.truncate(at + written);
         if !text.is_empty() {

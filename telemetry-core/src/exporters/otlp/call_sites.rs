@@ -78,13 +78,9 @@ impl CallSite {
         let mut constant = Vec::new();
         name(&mut constant);
         let name_len = constant.len();
-        // A field of that name knows better: what a macro of somebody else stands for.
-        let is_own = |name| meta.fields().iter().all(|field| field.name() != name);
-        if let Some(file) = meta.file().filter(|_| is_own(FILE)) {
-            put_attribute(&mut constant, list, FILE, RawValue::Text(file.as_bytes()));
-        }
-        if let Some(line) = meta.line().filter(|_| is_own(LINE)) {
-            put_attribute(&mut constant, list, LINE, RawValue::U64(line.into()));
+        // A field of such a name knows better: the event stands for something that happened elsewhere.
+        if !meta.fields().iter().any(|field| [FILE, LINE].contains(&field.name())) {
+            put_place(&mut constant, meta, list);
         }
         let fields = meta.fields().iter().map(|field| Name::new(list, field_name(&field))).collect();
         Self { scope: scopes.find(meta.target()), constant: constant.into(), name_len, fields }
@@ -93,6 +89,14 @@ impl CallSite {
     fn bytes(&self) -> usize {
         // With what the map keeps of it.
         size_of::<Self>() + 3 * size_of::<usize>() + self.constant.len() + size_of_val(&*self.fields)
+    }
+}
+
+fn put_place(out: &mut Vec<u8>, meta: &Metadata<'_>, list: u8) {
+    if let Some(file) = meta.file() {
+        put_attribute(out, list, FILE, RawValue::Text(file.as_bytes()));
+        let line = meta.line().into_iter();
+        line.for_each(|line| put_attribute(out, list, LINE, RawValue::U64(line.into())));
     }
 }
 

@@ -29,6 +29,7 @@ const MESSAGE: &str = "message";
 
 /// Adds the first events of a batch to a request, and says how many fit.
 pub(super) fn put_events(batch: &Batch, sites: &mut CallSites, scopes: &mut Scopes) -> usize {
+    let mut constant = Vec::new();
     let fits = |event: &EventRef<'_>| match event.record.head.site {
         Site::Static(meta) => {
             let site = sites.get(meta, scopes, ATTRIBUTE, |out| put_constant(out, event));
@@ -36,7 +37,7 @@ pub(super) fn put_events(batch: &Batch, sites: &mut CallSites, scopes: &mut Scop
         }
         Site::Inline { target, .. } => {
             let scope = scopes.find(target);
-            let mut constant = Vec::new();
+            constant.clear();
             put_constant(&mut constant, event);
             scopes.add(scope, |out| put_event(out, event, &constant, &[]))
         }

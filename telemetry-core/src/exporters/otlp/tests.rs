@@ -94,21 +94,24 @@ fn attributes(tags: &Tags) -> Vec<KeyValue> {
 
 /// What a call site adds to the attributes of its items.
 fn place(site: &Metadata<'_>) -> Vec<KeyValue> {
-    let file = site.file().filter(|_| site.fields().field("code.file.path").is_none());
+    if site.fields().field("code.file.path").is_some() {
+        return Vec::new();
+    }
+    let file = site.file();
     let file = file.map(|file| attribute("code.file.path", text(file)));
     let line = site.line().map(|line| attribute("code.line.number", any(&Value::from(line))));
     file.into_iter().chain(line).collect()
 }
 
-fn scope(name: &str) -> Option<InstrumentationScope> {
-    Some(InstrumentationScope { name: name.to_owned(), ..InstrumentationScope::default() })
+fn scope(name: &str) -> InstrumentationScope {
+    InstrumentationScope { name: name.to_owned(), ..InstrumentationScope::default() }
 }
 
-fn otlp_resource(resource: &Resource) -> Option<OtlpResource> {
+fn otlp_resource(resource: &Resource) -> OtlpResource {
     let sdk = [("language", "rust"), ("name", "telemetry"), ("version", env!("CARGO_PKG_VERSION"))];
     let sdk = sdk.into_iter().map(|(key, value)| attribute(&format!("telemetry.sdk.{key}"), text(value)));
     let attributes = attributes(resource.tags()).into_iter().chain(sdk).collect();
-    Some(OtlpResource { attributes, ..OtlpResource::default() })
+    OtlpResource { attributes, ..OtlpResource::default() }
 }
 
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.44.0";

@@ -1,3 +1,5 @@
+//! Events, with a call site and without.
+
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs, SeverityNumber};
 
@@ -55,7 +57,8 @@ impl Made {
         let names =
             |index: &usize| site.and_then(|site| site.fields().iter().nth(*index)).map(|f| field_name(&f));
         let own = own.iter().filter_map(|(index, value)| Some((names(index)?, value)));
-        let body = own.clone().filter(|(name, _)| *name == "message").map(|(_, value)| value.clone()).last();
+        let body =
+            own.clone().filter(|(name, _)| *name == "message").map(|(_, value)| value.clone()).next_back();
         let body = body.or(site.is_none().then(|| Value::Str(event.message.clone())));
         let more = event.fields.iter().map(|(name, value)| (&**name, value));
         let fields = own.filter(|(name, _)| *name != "message").chain(more);
@@ -87,12 +90,12 @@ impl Made {
 fn request(made: &[Made]) -> ExportLogsServiceRequest {
     let scopes = by_scope(made.iter().map(Made::otlp)).into_iter();
     let scope_logs = scopes.map(|(name, log_records)| ScopeLogs {
-        scope: scope(&name),
+        scope: Some(scope(&name)),
         log_records,
         ..ScopeLogs::default()
     });
     let of_resource = ResourceLogs {
-        resource: otlp_resource(&resource(&[])),
+        resource: Some(otlp_resource(&resource(&[]))),
         scope_logs: scope_logs.collect(),
         schema_url: SCHEMA.to_owned(),
     };

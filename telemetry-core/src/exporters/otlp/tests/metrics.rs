@@ -1,3 +1,5 @@
+//! Data points of all kinds.
+
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -19,9 +21,12 @@ pub(super) fn batch(metrics: &[Metric]) -> Batch {
 
 fn metrics_of(request: &ExportMetricsServiceRequest) -> &[OtlpMetric] {
     let [of_resource] = &*request.resource_metrics else { panic!("{request:#?}") };
-    assert_eq!((&of_resource.resource, &*of_resource.schema_url), (&otlp_resource(&resource(&[])), SCHEMA));
+    assert_eq!(
+        (&of_resource.resource, &*of_resource.schema_url),
+        (&Some(otlp_resource(&resource(&[]))), SCHEMA)
+    );
     let [of_scope] = &*of_resource.scope_metrics else { panic!("{request:#?}") };
-    assert_eq!(of_scope.scope, scope("telemetry"));
+    assert_eq!(of_scope.scope, Some(scope("telemetry")));
     &of_scope.metrics
 }
 
@@ -268,7 +273,7 @@ fn as_many_tags_as_there_may_be_arrive() {
     let resource = Arc::new(Resource::new(tags, "test").unwrap_or_else(|_| (*resource(&[])).clone()));
     let batch = Batch::of_metrics(Snapshot::new([metric], Arc::clone(&resource)), Arc::clone(&resource));
     let request: ExportMetricsServiceRequest = written(&Writer::new(), &batch);
-    assert_eq!(request.resource_metrics[0].resource, otlp_resource(&resource));
+    assert_eq!(request.resource_metrics[0].resource, Some(otlp_resource(&resource)));
 }
 
 /// Nobody records such buckets, but a program may make them.

@@ -1,3 +1,5 @@
+//! Spans, with a call site and without.
+
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::span::Link;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
@@ -106,9 +108,9 @@ impl Made {
 pub(super) fn request(made: &[Made], resource: &Resource) -> ExportTraceServiceRequest {
     let scopes = by_scope(made.iter().map(Made::otlp)).into_iter();
     let scope_spans =
-        scopes.map(|(name, spans)| ScopeSpans { scope: scope(&name), spans, ..ScopeSpans::default() });
+        scopes.map(|(name, spans)| ScopeSpans { scope: Some(scope(&name)), spans, ..ScopeSpans::default() });
     let of_resource = ResourceSpans {
-        resource: otlp_resource(resource),
+        resource: Some(otlp_resource(resource)),
         scope_spans: scope_spans.collect(),
         schema_url: SCHEMA.to_owned(),
     };
