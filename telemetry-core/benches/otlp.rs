@@ -1,5 +1,14 @@
 //! What OTLP costs, beside prost that is given its types already built: `cargo bench -p telemetry-core --features otlp
-//! --bench otlp`. Both write the same bytes.
+//! --bench otlp`. Both write the same content.
+//!
+//! On a Xeon with AVX-512, 3 runs, their fastest samples and medians, in ns an item; and instructions (callgrind):
+//!
+//! | | ours | prost | of prost |
+//! | --- | --- | --- | --- |
+//! | span of 4 fields | 51 to 56; 1,176 | 189 to 252; 3,805 | 0.22 to 0.28; 0.31 |
+//! | with its place in the source, 50 call sites | 66 to 74; 1,296 | 267 to 333; 5,071 | 0.22 to 0.25; 0.26 |
+//! | event of 4 fields and a message | 49 to 54; 1,268 | 178 to 222; 3,699 | 0.25 to 0.28; 0.34 |
+//! | data point of a counter with 2 tags | 24 to 27; 506 | 108 to 118; 2,296 | 0.22 to 0.24; 0.22 |
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

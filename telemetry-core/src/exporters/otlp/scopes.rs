@@ -62,7 +62,9 @@ impl Scopes {
         });
         let envelope = 2 * MAX_FRAME + out.len() + bytes_len(CONVENTIONS.len());
         self.room = max_bytes.saturating_sub(envelope);
+        // Whatever became of the one before.
         self.used.clear();
+        self.all.iter_mut().for_each(|scope| scope.items.clear());
     }
 
     /// The scope of that name.
@@ -115,7 +117,7 @@ impl Scopes {
     }
 
     /// Ends the request, and adds it to `body`.
-    pub(super) fn end(&mut self, body: &mut Vec<u8>) {
+    pub(super) fn end(&self, body: &mut Vec<u8>) {
         if self.used.is_empty() {
             return;
         }
@@ -133,7 +135,6 @@ impl Scopes {
             body.extend_from_slice(&scope.items);
         }
         put_bytes(body, SCHEMA_URL, CONVENTIONS.as_bytes());
-        self.used.drain(..).for_each(|at| self.all[at].items.clear());
     }
 
     /// How much memory it keeps.
