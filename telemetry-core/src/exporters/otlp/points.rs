@@ -107,7 +107,7 @@ fn put_explicit(out: &mut Vec<u8>, bounds: &[f64], counts: &[u64]) {
     }
 }
 
-/// More places than these, of which each takes a byte at least, no bucket that stands far from the others is worth.
+/// Buckets that span more places, each of which takes a byte at least, are made coarser.
 const MAX_PLACES: usize = 4096;
 
 fn put_exponential(out: &mut Vec<u8>, histogram: &HistogramValue) {
