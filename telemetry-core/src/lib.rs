@@ -62,6 +62,11 @@ pub mod __private {
     pub use crate::sampling::rules::Sampler;
     pub use crate::thread::{Suppression, is_suppressed, look_for_spans, new_ids};
 
+    /// What OTLP says on the wire.
+    #[cfg(feature = "otlp")]
+    pub mod otlp {
+        pub use crate::exporters::otlp::*;
+    }
     /// The bytes of finished records.
     pub mod record {
         pub use crate::model::record::*;

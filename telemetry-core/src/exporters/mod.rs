@@ -21,6 +21,8 @@ pub(crate) mod http;
 mod item;
 #[cfg(feature = "file")]
 mod json;
+#[cfg(feature = "otlp")]
+pub(crate) mod otlp;
 pub(crate) mod protocol;
 mod recycler;
 mod redaction;

@@ -118,7 +118,7 @@ impl Buckets {
     /// Makes exponential ones span at most so many places on each side of 0.
     pub(super) fn thin(&mut self, max_buckets: usize) {
         let too_wide = |buckets: &[(i32, u64)]| match (buckets.first(), buckets.last()) {
-            (Some((first, _)), Some((last, _))) => (last - first) as usize >= max_buckets.max(2),
+            (Some((first, _)), Some((last, _))) => last.abs_diff(*first) as usize >= max_buckets.max(2),
             _ => false,
         };
         while let Self::Exponential { scale, positive, negative, .. } = self

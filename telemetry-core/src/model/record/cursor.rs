@@ -15,6 +15,7 @@ pub(super) fn push_text(bytes: &mut Vec<u8>, text: &str) {
 pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 
 impl<'a> Cursor<'a> {
+    #[inline]
     pub(super) fn take<const N: usize>(&mut self) -> [u8; N] {
         if let Some((head, tail)) = self.0.split_first_chunk::<N>() {
             self.0 = tail;
@@ -42,6 +43,7 @@ impl<'a> Cursor<'a> {
         u128::from_le_bytes(self.take())
     }
 
+    #[inline]
     pub(super) fn bytes(&mut self, len: usize) -> &'a [u8] {
         let (head, tail) = self.0.split_at(len.min(self.0.len()));
         self.0 = tail;

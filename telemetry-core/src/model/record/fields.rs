@@ -1,6 +1,6 @@
 //! Names and values as they are read from a record.
 
-use tracing_core::Metadata;
+use tracing_core::{Field, Metadata};
 
 use super::cursor::Cursor;
 use super::value::{F64, I64, NAME, NAMED, STR, STR_CUT, U64};
@@ -11,6 +11,11 @@ use crate::model::ValueRef;
 pub struct Fields<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) site: Option<&'static Metadata<'static>>,
+}
+
+/// The name of a call site's field: a raw identifier without its mark.
+pub fn field_name(field: &Field) -> &'static str {
+    field.name().strip_prefix("r#").unwrap_or(field.name())
 }
 
 /// How a record names a field.
@@ -57,6 +62,7 @@ struct Keyed<'a>(Cursor<'a>);
 
 impl<'a> Keyed<'a> {
     /// A text of so many bytes.
+    #[inline]
     fn text(&mut self, len: usize) -> &'a [u8] {
         let text = self.0.bytes(len);
         self.0.bytes(len.next_multiple_of(8) - len);
@@ -64,6 +70,7 @@ impl<'a> Keyed<'a> {
     }
 
     /// Key, tag, the length of a text, and a boolean.
+    #[inline]
     fn head(&mut self) -> (u8, u8, usize, bool) {
         let [key, tag, low, high, first, ..] = self.0.take::<8>();
         (key, tag, usize::from(u16::from_le_bytes([low, high])), first != 0)
@@ -73,6 +80,8 @@ impl<'a> Keyed<'a> {
 impl<'a> Iterator for Keyed<'a> {
     type Item = (FieldKey<'a>, RawValue<'a>);
 
+    #[expect(clippy::inline_always, reason = "callers look at what it is at once")]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.0.is_empty() {
             return None;
@@ -118,7 +127,7 @@ impl<'a> Iterator for RawFields<'a> {
             FieldKey::Name(name) => name,
             FieldKey::Index(index) => {
                 let field = self.site.and_then(|meta| meta.fields().iter().nth(index));
-                field.map_or("", |field| field.name().strip_prefix("r#").unwrap_or(field.name()))
+                field.map_or("", |field| field_name(&field))
             }
         };
         let value = match value {

@@ -1,0 +1,25 @@
+//! OTLP, the OpenTelemetry protocol, without the network: batches become the bodies of requests, in protobuf, and the
+//! bodies of answers are read.
+//!
+//! A [`Writer`] writes straight from the views of a batch: no objects are built on the way. What is constant of a call site
+//! is encoded once. Spans and events are grouped by scope, which is their target. Nothing here does input or output, reads
+//! a clock or panics, whatever an answer holds.
+//!
+//! Source: opentelemetry-proto 1.11 and OpenTelemetry's specification 1.60.
+
+mod answer;
+mod attributes;
+mod call_sites;
+mod events;
+mod metrics;
+mod points;
+mod scopes;
+mod spans;
+mod wire;
+mod writer;
+
+pub use answer::{Answer, Malformed, Refusal};
+pub use writer::Writer;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Spans.
+//!
+//! Source: opentelemetry-proto, `trace.proto`.
+
+use super::attributes::{Name, put_attribute};
+use super::call_sites::CallSites;
+use super::scopes::{ITEM, Scopes};
+use super::wire::{bytes, fixed64, put_count, put_message, put_text, varint};
+use crate::exporters::{Batch, FieldKey, SpanRef};
+use crate::model::record::{Site, SpanHead};
+use crate::model::{SpanContext, StatusRef};
+
+const TRACE_ID: u8 = bytes(1);
+const SPAN_ID: u8 = bytes(2);
+const TRACE_STATE: u8 = bytes(3);
+const PARENT_SPAN_ID: u8 = bytes(4);
+const NAME: u8 = bytes(5);
+const KIND: u8 = varint(6);
+const START: u8 = fixed64(7);
+const END: u8 = fixed64(8);
+const ATTRIBUTE: u8 = bytes(9);
+const DROPPED_ATTRIBUTES: u8 = varint(10);
+const LINK: u8 = bytes(13);
+const STATUS: u8 = bytes(15);
+/// 16, four bytes.
+const FLAGS: [u8; 2] = [0x85, 0x01];
+
+const LINK_TRACE_ID: u8 = bytes(1);
+const LINK_SPAN_ID: u8 = bytes(2);
+/// 6, four bytes.
+const LINK_FLAGS: u8 = 0x35;
+
+const STATUS_MESSAGE: u8 = bytes(2);
+const STATUS_CODE: u8 = varint(3);
+const OK: u8 = 1;
+const ERROR: u8 = 2;
+
+/// Flags of W3C's `traceparent`, and two of OTLP.
+const SAMPLED: u16 = 1;
+const RANDOM: u16 = 1 << 1;
+const HAS_IS_REMOTE: u16 = 1 << 8;
+const IS_REMOTE: u16 = 1 << 9;
+
+/// Adds the first spans of a batch to a request, and says how many fit.
+pub(super) fn put_spans(batch: &Batch, sites: &mut CallSites, scopes: &mut Scopes) -> usize {
+    let fits = |span: &SpanRef<'_>| match span.record.head.site {
+        Site::Static(meta) => {
+            let site = sites.get(meta, scopes, ATTRIBUTE, |out| put_text(out, NAME, meta.name()));
+            let name = span.record.head.name;
+            let constant = &site.constant[if name.is_some() { site.name_len } else { 0 }..];
+            scopes.add(site.scope, |out| put_span(out, span, name, constant, &site.fields))
+        }
+        Site::Inline { target, .. } => {
+            let scope = scopes.find(target);
+            scopes.add(scope, |out| put_span(out, span, Some(span.name()), &[], &[]))
+        }
+    };
+    batch.spans().take_while(fits).count()
+}
+
+/// `name` is what `constant`, of the call site, does not hold.
+#[inline]
+fn put_span(out: &mut Vec<u8>, span: &SpanRef<'_>, name: Option<&str>, constant: &[u8], fields: &[Name]) {
+    put_message::<2>(out, ITEM, |out| {
+        let head = &span.record.head;
+        out.extend_from_slice(&start(span));
+        if let Some(parent) = head.parent {
+            let mut field = [8; 10];
+            field[0] = PARENT_SPAN_ID;
+            field[2..].copy_from_slice(&parent.get().to_be_bytes());
+            out.extend_from_slice(&field);
+        }
+        name.into_iter().for_each(|name| put_text(out, NAME, name));
+        out.extend_from_slice(constant);
+        for (key, value) in span.record.fields.keyed() {
+            match key {
+                FieldKey::Name(name) => put_attribute(out, ATTRIBUTE, name, value),
+                FieldKey::Index(index) => fields.get(index).into_iter().for_each(|name| name.put(out, value)),
+            }
+        }
+        put_seldom(out, head);
+    });
+}
+
+/// What every span has: `trace_id`, `span_id`, `kind`, `start`, `end`, `flags`.
+#[inline]
+fn start(span: &SpanRef<'_>) -> [u8; 54] {
+    let SpanHead { context, parent, kind, .. } = &span.record.head;
+    let start = span.start_unix_nano();
+    // Whether a parent is remote, no record says; that none is not, is known.
+    let flags = trace_flags(*context) | if parent.is_none() { HAS_IS_REMOTE } else { 0 };
+    let mut fields = [0; 54];
+    fields[..2].copy_from_slice(&[TRACE_ID, 16]);
+    fields[2..18].copy_from_slice(&context.trace_id.get().to_be_bytes());
+    fields[18..20].copy_from_slice(&[SPAN_ID, 8]);
+    fields[20..28].copy_from_slice(&context.span_id.get().to_be_bytes());
+    fields[28..30].copy_from_slice(&[KIND, *kind as u8 + 1]);
+    fields[30] = START;
+    fields[31..39].copy_from_slice(&start.to_le_bytes());
+    fields[39] = END;
+    fields[40..48].copy_from_slice(&start.saturating_add(span.duration_nano()).to_le_bytes());
+    fields[48..50].copy_from_slice(&FLAGS);
+    fields[50..].copy_from_slice(&u32::from(flags).to_le_bytes());
+    fields
+}
+
+fn trace_flags(context: SpanContext) -> u16 {
+    let flag = |is, flag| if is { flag } else { 0 };
+    flag(context.sampled, SAMPLED) | flag(context.random, RANDOM)
+}
+
+fn put_seldom(out: &mut Vec<u8>, head: &SpanHead<'_>) {
+    put_text(out, TRACE_STATE, head.trace_state);
+    put_count(out, DROPPED_ATTRIBUTES, head.cut.into());
+    if !head.links.is_empty() {
+        head.links.iter().for_each(|link| put_link(out, link));
+    }
+    match head.status {
+        StatusRef::Unset => {}
+        StatusRef::Ok => out.extend_from_slice(&[STATUS, 2, STATUS_CODE, OK]),
+        StatusRef::Error(message) => put_message::<1>(out, STATUS, |out| {
+            put_text(out, STATUS_MESSAGE, message);
+            out.extend_from_slice(&[STATUS_CODE, ERROR]);
+        }),
+    }
+}
+
+fn put_link(out: &mut Vec<u8>, link: SpanContext) {
+    let flags = trace_flags(link) | HAS_IS_REMOTE | if link.is_remote { IS_REMOTE } else { 0 };
+    put_message::<1>(out, LINK, |out| {
+        out.extend_from_slice(&[LINK_TRACE_ID, 16]);
+        out.extend_from_slice(&link.trace_id.get().to_be_bytes());
+        out.extend_from_slice(&[LINK_SPAN_ID, 8]);
+        out.extend_from_slice(&link.span_id.get().to_be_bytes());
+        out.push(LINK_FLAGS);
+        out.extend_from_slice(&u32::from(flags).to_le_bytes());
+    });
+}
