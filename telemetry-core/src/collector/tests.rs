@@ -9,6 +9,7 @@ use crate::metrics::{Reader, Source};
 use crate::model::{Event, Kind, Metric, Span, SpanContext, SpanId, Tags, Temporality, TraceId};
 use crate::{Error, Level};
 
+mod detected;
 mod faults;
 
 const SOON: Duration = Duration::from_secs(10);
