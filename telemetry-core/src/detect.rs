@@ -1,4 +1,4 @@
-//! What a program finds out about itself and about where it runs: attributes of its resource.
+//! Resource detection: what a program finds out about itself and about where it runs.
 //!
 //! Files of the system and variables, which the collector reads, come in; keys and values go out. All of it is read once,
 //! when a collector starts, and of a file at most 64 KiB; what can't be read or understood is left out in silence. Nothing
@@ -18,10 +18,12 @@ use crate::model::{Text, Value};
 pub(crate) use host::name as host_name;
 pub(crate) use service::program_name;
 
-/// What a collector finds out about the program and about where it runs.
+/// A resource detector: what a collector finds out, when it starts, about the program and about where it runs.
 ///
 /// The attributes are named as in OpenTelemetry's semantic conventions 1.44. They are no tags: exporters that have a place
 /// for a resource send them (OTLP, `file:`), all others leave them out. A tag wins over an attribute of the same key.
+/// `service.name` is a tag, and with `service.version` said by the program ([`Builder::service`](crate::Builder::service));
+/// `telemetry.sdk.*` is the business of exporters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
@@ -50,7 +52,7 @@ pub enum Detect {
     Os,
     /// | attribute | from |
     /// | --- | --- |
-    /// | `container.id` | `/proc/self/cgroup`, else (cgroup v2) `/proc/self/mountinfo`: Docker, Podman, containerd, CRI-O, Fargate. With cgroup v2, containerd does not show it to a pod, and a CRI-O without `/run/.containerenv` shows that of the pod's sandbox. |
+    /// | `container.id` | `/proc/self/cgroup`, else (cgroup v2) `/proc/self/mountinfo`: Docker, Podman, containerd, CRI-O, Fargate. In a pod the first one only: what is mounted there is the sandbox's, so that with cgroup v2 it is mostly not known, but `k8s.pod.uid` and `k8s.container.name` are. |
     Container,
     /// In a pod, which has the variable `KUBERNETES_SERVICE_HOST`; of several sources, the first one that says something.
     /// The variables and `/etc/podinfo` are there if the pod's manifest has them (the downward API).
@@ -90,8 +92,8 @@ pub(crate) fn attributes(wanted: &[Detect], var: impl Fn(&str) -> Option<String>
     }
     let [cgroup, mounts] =
         ["/proc/self/cgroup", "/proc/self/mountinfo"].map(|path| source::read(path).unwrap_or_default());
-    let container = container::id(&cgroup, &mounts);
     let pod = kubernetes::attributes(&mounts, &var, source::read);
+    let container = container::id(&cgroup, if pod.is_empty() { &mounts } else { "" });
     let is_contained = container.is_some() || !pod.is_empty();
     let mut found = Vec::new();
     let mut put = |pairs: &[Pair]| {

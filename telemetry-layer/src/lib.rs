@@ -31,6 +31,7 @@
 //! | spans measured, open spans seen | [`SpanMetrics`], [`OpenSpans`] |
 //! | traces across services | [`HttpServerLayer`], [`inject_headers`], [`with_remote_parent`], [`SpanExt`] |
 //! | an exporter of your own | [`Exporter`]; those that are there: [`exporters`] |
+//! | to tell instances, hosts, pods apart | [`Builder::service`], [`Detect`] |
 //! | settings | [`Builder`], [`Config`], [the variables](#variables) |
 //! | to know that nothing is lost | [`Collector::ledger`], [`Report`] |
 //!

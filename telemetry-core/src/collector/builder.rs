@@ -359,7 +359,8 @@ fn settle(
     Ok(config)
 }
 
-/// The tags, then what code says of the service, then what is found out: the first one wins.
+/// The tags, then what code says of the service, then what is found out: the first one wins. Attributes that an operator
+/// gives belong before what code says.
 fn resource(config: &Config, service: Option<(Text, Text)>) -> Result<Resource, Error> {
     let (name, version) = service.unzip();
     let resource = Resource::new(config.tags.clone(), name.unwrap_or_else(|| detect::program_name().into()))

@@ -1,10 +1,11 @@
 //! The container's id: the texts of `/proc/self/cgroup` and `/proc/self/mountinfo` come in, the id that they show goes out.
 
-/// Files that a container engine mounts from a folder of the container, the surest one first: `hostname` and the like may
-/// be those of the pod's sandbox.
+/// Files that a container engine mounts from a folder of the container, the surest one first: containers of a Podman pod may
+/// share the others.
 const MOUNTED: [&str; 4] = ["/run/.containerenv", "/etc/hostname", "/etc/resolv.conf", "/etc/hosts"];
 
-/// Within a cgroup namespace of its own (the default with cgroup v2) the first text says nothing.
+/// Within a cgroup namespace of its own (the default with cgroup v2) the first text says nothing. In a Kubernetes pod the
+/// second one must not be given: what is mounted there is the sandbox's.
 pub(super) fn id<'a>(cgroup: &'a str, mountinfo: &'a str) -> Option<&'a str> {
     let of_file = |file: &&str| {
         let mounts = mountinfo.lines().filter_map(mount);
@@ -31,11 +32,11 @@ fn of_cgroup(line: &str) -> Option<&str> {
     })
 }
 
-/// `/var/lib/docker/containers/ID/hostname`, `/containers/storage/overlay-containers/ID/userdata/hostname`.
+/// `/var/lib/docker/containers/ID/hostname`, `/containers/storage/overlay-containers/ID/userdata/hostname`,
+/// `/var/lib/nerdctl/1935db59/containers/default/ID/hostname`.
 fn of_folder(root: &str) -> Option<&str> {
-    let names = || root.split('/');
-    let mut pairs = names().zip(names().skip(1));
-    pairs.find(|(folder, id)| folder.ends_with("containers") && is_hex(id, 64)).map(|(_, id)| id)
+    let (_, below) = root.split_once("containers/")?;
+    below.split('/').find(|name| is_hex(name, 64))
 }
 
 /// `0d7a..f2-2745123905`: the task and a number.
@@ -90,15 +91,16 @@ mod tests {
             ("/docker/containers/ID/resolv.conf", "/etc/resolv.conf"),
             ("/home/a/.local/share/docker/containers/ID/hosts", "/etc/hosts"),
             ("/containers/storage/overlay-containers/ID/userdata/hostname", "/etc/hostname"),
+            ("/var/lib/nerdctl/1935db59/containers/default/ID/hostname", "/etc/hostname"),
             ("/user/1000/containers/overlay-containers/ID/userdata/.containerenv", "/run/.containerenv"),
         ] {
             let text = line("/", "/proc") + &line(&root.replace("ID", ID), point);
             assert_eq!(id("0::/\n", &text), Some(ID), "{root}");
         }
         let folder = |id| format!("/containers/storage/overlay-containers/{id}/userdata");
-        let sandbox = line(&format!("{}/hostname", folder(OTHER)), "/etc/hostname");
+        let shared = line(&format!("{}/hostname", folder(OTHER)), "/etc/hostname");
         let own = line(&format!("{}/.containerenv", folder(ID)), "/run/.containerenv");
-        assert_eq!(id("0::/\n", &(sandbox + &own)), Some(ID));
+        assert_eq!(id("0::/\n", &(shared + &own)), Some(ID));
     }
 
     #[test]

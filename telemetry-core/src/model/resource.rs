@@ -4,6 +4,7 @@ use super::{Tags, TagsError, Text, Value, ValueRef};
 
 /// What a program is and where it runs: the global tags, which are on every metric, event and span that leaves, and
 /// attributes that only exporters with a place for them send (OTLP, `file:`). `service.name` is always among the tags.
+/// With serde it is its tags alone.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]

@@ -97,11 +97,9 @@ impl Config {
             self.exporter_bytes = var.count()?;
         }
         if let Some(var) = var("detect") {
-            let words = || {
-                let word = |one: &Detect| (one.name(), Some(*one));
-                Detect::ALL.iter().map(word).chain([("none", None)]).collect::<Vec<_>>()
-            };
-            let read = |text: &str| text.split(',').map(|word| one_of(word.trim(), &words())).collect();
+            let words = Detect::ALL.iter().map(|one| (one.name(), Some(*one)));
+            let words: Vec<_> = words.chain([("none", None)]).collect();
+            let read = |text: &str| text.split(',').map(|word| one_of(word.trim(), &words)).collect();
             let wanted: Vec<Option<Detect>> = var.read(read)?;
             self.detect = wanted.into_iter().flatten().collect();
         }

@@ -1,3 +1,5 @@
+//! What is found out about the program and about where it runs, as exporters see it.
+
 use std::collections::BTreeMap;
 
 use super::*;
