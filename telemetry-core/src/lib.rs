@@ -20,6 +20,7 @@
 
 pub mod clock;
 mod collector;
+mod detect;
 mod diagnostics;
 mod error;
 pub mod exporters;
@@ -34,6 +35,7 @@ pub mod testing;
 mod thread;
 
 pub use collector::{Builder, CheckAtStart, Collector, Config, Guard, Report, ScopedFuture, SelfMetrics};
+pub use detect::Detect;
 pub use error::Error;
 pub use exporters::batch::Batch;
 pub use exporters::error::{Delivery, ExportError};

@@ -31,6 +31,7 @@
 //! | spans measured, open spans seen | [`SpanMetrics`], [`OpenSpans`] |
 //! | traces across services | [`HttpServerLayer`], [`inject_headers`], [`with_remote_parent`], [`SpanExt`] |
 //! | an exporter of your own | [`Exporter`]; those that are there: [`exporters`] |
+//! | to tell instances, hosts, pods apart | [`Builder::service`], [`Detect`] |
 //! | settings | [`Builder`], [`Config`], [the variables](#variables) |
 //! | to know that nothing is lost | [`Collector::ledger`], [`Report`] |
 //!
@@ -197,6 +198,7 @@
 //! | `TELEMETRY_BACK_PRESSURE_MS` | none: what finds no room is dropped | milliseconds that a thread waits for room |
 //! | `TELEMETRY_EXPORTER_BYTES` | 134217728 (128 MiB) | bytes, for each exporter |
 //! | `TELEMETRY_SELF_METRICS` | `off` | `off`, `export`, `otel`, `all` |
+//! | `TELEMETRY_DETECT` | all of them | `none`, or some of `service`, `process`, `host`, `os`, `container`, `kubernetes`, separated by commas |
 //! | `TELEMETRY_MAX_SERIES` | 2000 | series of one metric: the cardinality limit |
 //! | `TELEMETRY_METRICS_BYTES` | 33554432 (32 MiB) | bytes |
 //! | `TELEMETRY_ZERO_SERIES` | `false` | `true`, `1`, `false`, `0` |
@@ -250,10 +252,10 @@ pub use self::span_ext::{SetParentError, SpanExt, current_trace_context};
 #[cfg(feature = "testing")]
 pub use telemetry_core::testing;
 pub use telemetry_core::{
-    Batch, Builder, CheckAtStart, Collector, Config, Counter, Delivery, Error, ExportError, Exporter, Gauge,
-    Guard, Histogram, Level, Meter, Report, ScopedFuture, SelfMetrics, Signal, Tagged, Timer, TimerGuard,
-    UpDownCounter, clock, counter, exporters, gauge, histogram, ledger, meter, metrics, model, sampling,
-    suppress, suppress_future, timer, up_down_counter,
+    Batch, Builder, CheckAtStart, Collector, Config, Counter, Delivery, Detect, Error, ExportError, Exporter,
+    Gauge, Guard, Histogram, Level, Meter, Report, ScopedFuture, SelfMetrics, Signal, Tagged, Timer,
+    TimerGuard, UpDownCounter, clock, counter, exporters, gauge, histogram, ledger, meter, metrics, model,
+    sampling, suppress, suppress_future, timer, up_down_counter,
 };
 #[cfg(feature = "macros")]
 pub use telemetry_macros::{count, count_me, gauge, histogram, record, time, time_me};

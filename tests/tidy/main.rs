@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use sources::{Crate, Id, Texts};
 
 /// The rooms of telemetry-core from the ground up; `telemetry-core/ARCHITECTURE.md` describes them.
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "sync",
     "model",
     "thread",
     "diagnostics",
     "clock",
+    "detect",
     "metrics",
     "sampling",
     "exporters",

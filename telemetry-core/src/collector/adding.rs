@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, SendError, bounded};
 
-use super::config::CheckAtStart;
+use super::config::{CheckAtStart, env_var};
 use super::engine::{Attached, Engine, Registered, aside};
 use super::self_metrics;
 use crate::Error;
+use crate::detect;
 use crate::diagnostics::warn;
 use crate::exporters::{ExportError, HostTag, Limits, Route, Sieve, Signal, Terms};
 use crate::metrics::{Baseline, Reader, SharedHistogram, Snapshot, Source};
@@ -162,7 +163,7 @@ impl Engine {
             HostTag::Off => None,
             HostTag::Named(name) => Some(name.clone()),
             HostTag::Auto => {
-                let name = host_name();
+                let name = detect::host_name(env_var);
                 if name.is_none() {
                     warn(format_args!("the name of this machine is not known: there is no tag `host`"));
                 }
@@ -177,9 +178,7 @@ impl Engine {
         if tags.is_empty() {
             return Ok(Arc::clone(&self.resource));
         }
-        let tags = tags.or(self.resource.tags());
-        let resource = Resource::new(tags, self.resource.service_name().to_owned());
-        Ok(Arc::new(resource.map_err(|e| Error::config("tag", "", e))?))
+        Ok(Arc::new(self.resource.with_tags(&tags)))
     }
 
     pub(super) fn add_reader(self: &Arc<Self>, mut reader: Box<dyn Reader>) -> Result<(), Error> {
@@ -226,15 +225,4 @@ impl Engine {
         readers.push(attached);
         Ok(())
     }
-}
-
-/// As the system says it.
-fn host_name() -> Option<String> {
-    let of_file = |path: &str| std::fs::read_to_string(path).ok();
-    let of_env = |name: &str| std::env::var(name).ok();
-    let name = of_file("/proc/sys/kernel/hostname")
-        .or_else(|| of_file("/etc/hostname"))
-        .or_else(|| of_env("HOSTNAME"))
-        .or_else(|| of_env("COMPUTERNAME"))?;
-    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }

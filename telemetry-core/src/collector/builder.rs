@@ -1,6 +1,5 @@
 //! From settings to a running collector.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::unbounded;
 use tracing_core::Level;
 
-use super::config::{CheckAtStart, Config, SelfMetrics};
+use super::config::{CheckAtStart, Config, SelfMetrics, env_var};
 use super::current;
 use super::engine::Engine;
 use super::guard::Guard;
@@ -16,9 +15,10 @@ use super::handle::Collector;
 use super::self_metrics;
 use crate::Error;
 use crate::clock::Clock;
+use crate::detect::{self, Detect};
 use crate::exporters::{self, EndpointError, ExportReport, Route};
 use crate::metrics::{Reader, Table, View};
-use crate::model::{Metric, Resource, Text};
+use crate::model::{Metric, Resource, Text, Value};
 use crate::pipeline::buffers::Buffers;
 use crate::pipeline::command::Command;
 use crate::pipeline::dispatcher::{Dispatcher, Progress};
@@ -42,6 +42,7 @@ pub struct Builder {
     changes: Vec<Change>,
     endpoints: Vec<String>,
     tags: Vec<(Text, Text)>,
+    service: Option<(Text, Text)>,
     exporters: Vec<Route>,
     readers: Vec<Box<dyn Reader>>,
     views: Vec<View>,
@@ -84,6 +85,29 @@ impl Builder {
     pub fn tag(mut self, key: impl Into<Text>, value: impl Into<Text>) -> Self {
         self.tags.push((key.into(), value.into()));
         self
+    }
+
+    /// Names the program where neither code nor the environment gives a tag `service.name`, and says which version of it this
+    /// is, as the attribute `service.version` of the resource. Without, the name is that of the program's file.
+    ///
+    /// ```
+    /// use telemetry_core::Collector;
+    ///
+    /// let builder = Collector::builder().service(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    /// let collector = builder.ignore_env().start()?;
+    /// assert_eq!(collector.resource().service_name(), "telemetry-core");
+    /// # Ok::<(), telemetry_core::Error>(())
+    /// ```
+    pub fn service(mut self, name: impl Into<Text>, version: impl Into<Text>) -> Self {
+        self.service = Some((name.into(), version.into()));
+        self
+    }
+
+    /// Sets [`Config::detect`]: what is found out about the program and about where it runs; all there is where nothing is
+    /// said, nothing with `[]`. `configure(|c| c.detect.retain(|one| *one != Detect::Host))` leaves one out.
+    pub fn detect(self, wanted: impl IntoIterator<Item = Detect>) -> Self {
+        let wanted = wanted.into_iter().collect();
+        self.set(move |c| c.detect = wanted)
     }
 
     /// Adds the exporter that a URL names: `console:`, `console:stderr`, `file:DIR`, `discard:`. Once used, the
@@ -220,8 +244,7 @@ impl Builder {
         for view in &self.views {
             view.check().map_err(|e| Error::config("view", view.pattern(), e))?;
         }
-        let resource = Resource::new(config.tags.clone(), program_name())
-            .map_err(|e| Error::config("tags", &config.tags, e))?;
+        let resource = resource(&config, self.service)?;
         let clock = Arc::new(self.clock.unwrap_or_else(Clock::system));
         let (commands, orders) = unbounded();
         let wake = commands.clone();
@@ -338,9 +361,12 @@ fn settle(
     Ok(config)
 }
 
-/// What OpenTelemetry calls a service that nobody named, but shorter: the program's file name.
-fn program_name() -> String {
-    let path = std::env::current_exe().ok();
-    let stem = path.as_deref().and_then(Path::file_stem);
-    stem.map_or_else(|| "unknown_service".to_owned(), |name| name.to_string_lossy().into_owned())
+/// The tags, then what code says of the service, then what is found out: the first one wins. Attributes that an operator
+/// gives belong before what code says.
+fn resource(config: &Config, service: Option<(Text, Text)>) -> Result<Resource, Error> {
+    let (name, version) = service.unzip();
+    let resource = Resource::new(config.tags.clone(), name.unwrap_or_else(|| detect::program_name().into()))
+        .map_err(|e| Error::config("tags", &config.tags, e))?;
+    let version = version.map(|version| ("service.version".into(), Value::Str(version.into_owned())));
+    Ok(resource.with_attributes(version).with_attributes(detect::attributes(&config.detect, env_var)))
 }

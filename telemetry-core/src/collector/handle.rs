@@ -76,7 +76,7 @@ impl Collector {
         &self.engine.config
     }
 
-    /// The global tags.
+    /// The global tags, and what was found out about where the program runs.
     pub fn resource(&self) -> &Resource {
         &self.engine.resource
     }

@@ -4,8 +4,9 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::json::Tagged;
+use super::json::{Map, Tagged};
 use super::{Batch, Delivery, EndpointError, ExportError, Exporter, Signal};
+use crate::model::Resource;
 
 /// Writes JSON lines into a directory.
 ///
@@ -46,6 +47,9 @@ use super::{Batch, Delivery, EndpointError, ExportError, Exporter, Signal};
 /// | `count`, `sum`, `min`, `max`, `p50`, `p90`, `p99`, `p999` | for histograms; quantiles to 4.5% |
 /// | `zero_count`, `buckets` | values of 0; pairs of upper bound (`null` above all bounds) and count, ascending |
 ///
+/// `resource.json` holds the attributes of the resource of the program that wrote last: the global tags, and what was found
+/// out about where it runs ([`Detect`](crate::Detect)).
+///
 /// A file that reaches its size (64 MiB, `rotate_bytes`) becomes `spans.1.jsonl`, the one before that
 /// `spans.2.jsonl`, and so on; the last 4 (`keep`) stay, older ones are deleted. The size is looked at before each
 /// batch, which is never split.
@@ -57,6 +61,8 @@ pub struct File {
     rotate_bytes: u64,
     keep: usize,
     buffer: Vec<u8>,
+    /// What `resource.json` holds.
+    resource: Option<Resource>,
 }
 
 #[derive(Debug)]
@@ -91,6 +97,7 @@ impl File {
             rotate_bytes: 64 << 20,
             keep: 4,
             buffer: Vec::new(),
+            resource: None,
         })
     }
 
@@ -104,6 +111,17 @@ impl File {
     pub fn keep(mut self, files: usize) -> Self {
         self.keep = files;
         self
+    }
+
+    /// Says whose items these are, unless that is said already.
+    fn describe(&mut self, resource: &Resource) -> io::Result<()> {
+        if self.resource.as_ref() != Some(resource) {
+            fs::create_dir_all(&self.directory)?;
+            let json = serde_json::to_vec(&Map(|| resource.attributes()))?;
+            fs::write(self.directory.join("resource.json"), json)?;
+            self.resource = Some(resource.clone());
+        }
+        Ok(())
     }
 
     /// Writes what is in the buffer, whole lines, and puts the file aside if it is full.
@@ -153,6 +171,7 @@ impl Exporter for File {
         for metric in batch.metrics() {
             put(&|out| serde_json::to_writer(out, &Tagged(metric, resource)))?;
         }
+        self.describe(resource)?;
         self.write(batch.signal())?;
         Ok(Delivery::all())
     }

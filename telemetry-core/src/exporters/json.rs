@@ -10,7 +10,7 @@ use crate::model::{Kind, Resource, StatusRef, level_name};
 pub(crate) struct Tagged<'a, T>(pub(crate) T, pub(crate) &'a Resource);
 
 /// Makes an iterator each time it is written.
-struct Map<F>(F);
+pub(super) struct Map<F>(pub(super) F);
 
 impl<'a, F, I, V> Serialize for Map<F>
 where

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{CheckAtStart, Config, LEAST_EXPORTER_BYTES, SelfMetrics, least_exporter_bytes};
 use crate::Error;
+use crate::detect::Detect;
 use crate::diagnostics::warn_once;
 use crate::exporters::split_urls;
 use crate::exporters::words::{ABOVE_0, above_0, level, one_of};
@@ -23,7 +24,7 @@ impl Config {
         let known = RefCell::new(Vec::new());
         let config = self.with_vars(|name| {
             known.borrow_mut().push(name.to_owned());
-            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+            env_var(name)
         })?;
         let known = known.into_inner();
         let all = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
@@ -98,6 +99,13 @@ impl Config {
                 return Err(Error::config(&var.name, &var.value, least_exporter_bytes()));
             }
         }
+        if let Some(var) = var("detect") {
+            let words = Detect::ALL.iter().map(|one| (one.name(), Some(*one)));
+            let words: Vec<_> = words.chain([("none", None)]).collect();
+            let read = |text: &str| text.split(',').map(|word| one_of(word.trim(), &words)).collect();
+            let wanted: Vec<Option<Detect>> = var.read(read)?;
+            self.detect = wanted.into_iter().flatten().collect();
+        }
         if let Some(var) = var("self_metrics") {
             use SelfMetrics::{All, Export, Off, Otel};
             self.self_metrics =
@@ -105,6 +113,11 @@ impl Config {
         }
         Ok(self)
     }
+}
+
+/// A variable of the environment.
+pub(in crate::collector) fn env_var(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 struct Var {
@@ -165,6 +178,7 @@ mod tests {
             ("TELEMETRY_BACK_PRESSURE_MS", "70"),
             ("TELEMETRY_EXPORTER_BYTES", "200000"),
             ("TELEMETRY_SELF_METRICS", "otel"),
+            ("TELEMETRY_DETECT", "host, OS"),
         ])
         .unwrap();
         let want = Config {
@@ -186,6 +200,7 @@ mod tests {
             back_pressure: Some(Duration::from_millis(70)),
             exporter_bytes: 200_000,
             self_metrics: SelfMetrics::Otel,
+            detect: vec![Detect::Host, Detect::Os],
         };
         assert_eq!(config, want);
     }
@@ -194,6 +209,8 @@ mod tests {
     fn the_defaults_are_the_documented_ones_and_empty_variables_do_not_count() {
         let config = with(&[("TELEMETRY_SAMPLE_RATE", " "), ("TELEMETRY_TAGS", "")]).unwrap();
         assert_eq!(config, Config::default());
+        assert_eq!(config.detect, Detect::ALL);
+        assert_eq!(with(&[("TELEMETRY_DETECT", "None")]).unwrap().detect, []);
         assert_eq!((config.enabled, config.buffer_size, config.sample_rate), (true, 1000, 1.0));
         assert_eq!(config.flush_interval.as_millis(), 5000);
     }
@@ -208,6 +225,7 @@ mod tests {
             ("MIN_LEVEL", "error, warn, info, debug, trace"),
             ("CHECK_AT_START", "warn, fail, off"),
             ("SELF_METRICS", "off, export, otel, all"),
+            ("DETECT", "service, process, host, os, container, kubernetes, none"),
         ] {
             let name = format!("TELEMETRY_{field}");
             let said = with(&[(&name, "Perhaps")]).unwrap_err().to_string();

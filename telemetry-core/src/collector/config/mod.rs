@@ -12,12 +12,14 @@ use tracing_core::Level;
 #[cfg(feature = "serde")]
 use self::files::{level, millis, some_millis};
 use crate::Error;
+use crate::detect::Detect;
 use crate::exporters::words::ABOVE_0;
 use crate::metrics::Settings;
 use crate::model::Tags;
 use crate::sampling::HeadSampler;
 
 pub use check::CheckAtStart;
+pub(super) use env::env_var;
 
 /// What a collector runs with.
 ///
@@ -41,6 +43,7 @@ pub use check::CheckAtStart;
 /// | `back_pressure` (`back_pressure_ms`) | `TELEMETRY_BACK_PRESSURE_MS` | none |
 /// | `exporter_bytes` | `TELEMETRY_EXPORTER_BYTES` | 128 MiB |
 /// | `self_metrics` | `TELEMETRY_SELF_METRICS`: `off`, `export`, `otel` or `all` | `off` |
+/// | `detect` | `TELEMETRY_DETECT`: `none`, or a list of `service`, `process`, `host`, `os`, `container`, `kubernetes` | all of them |
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -99,6 +102,9 @@ pub struct Config {
     pub exporter_bytes: usize,
     /// What telemetry exports of itself, beside what the program measures.
     pub self_metrics: SelfMetrics,
+    /// What is found out about the program and about where it runs, when the collector starts. Exporters that send a
+    /// resource have it; it is on no item of the others.
+    pub detect: Vec<Detect>,
 }
 
 /// Which metrics of telemetry itself are exported, read off the ledger.
@@ -144,6 +150,7 @@ impl Default for Config {
             back_pressure: None,
             exporter_bytes: 128 << 20,
             self_metrics: SelfMetrics::Off,
+            detect: Detect::ALL.to_vec(),
         }
     }
 }

@@ -69,6 +69,26 @@ fn a_span_line_has_the_documented_fields() {
 }
 
 #[test]
+fn the_resource_is_written_once_and_not_on_each_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("resource.json");
+    let detected = [("process.pid".into(), 7.into()), ("os.type".into(), "linux".into())];
+    let resource = Arc::new(Resource::clone(&resource()).with_attributes(detected));
+    let mut file = File::create(dir.path()).unwrap();
+    assert!(!path.exists(), "it is known with the first batch");
+    file.export(&spans(&["pay"]).with_resource(&resource)).unwrap();
+    let read = || serde_json::from_slice::<Json>(&fs::read(&path).unwrap()).unwrap();
+    let all =
+        serde_json::json!({"env": "test", "service.name": "shop", "process.pid": 7, "os.type": "linux"});
+    assert_eq!(read(), all);
+    fs::write(&path, "0").unwrap();
+    file.export(&spans(&["pay"]).with_resource(&resource)).unwrap();
+    assert_eq!(read(), 0);
+    let tags = serde_json::json!({"env": "test", "service.name": "shop"});
+    assert!(lines(&dir.path().join("spans.jsonl")).iter().all(|line| line["tags"] == tags));
+}
+
+#[test]
 fn an_event_line_has_the_documented_fields() {
     let dir = tempfile::tempdir().unwrap();
     let mut chunk = Chunk::default();

@@ -55,8 +55,10 @@ impl Scopes {
     pub(super) fn begin(&mut self, resource: &Resource, max_bytes: usize) {
         let out = &mut self.resource;
         out.clear();
-        put_tags(out, RESOURCE_ATTRIBUTE, resource.tags());
-        let missing = SDK.iter().filter(|(key, _)| resource.tags().get(key).is_none());
+        for (key, value) in resource.attributes() {
+            put_attribute(out, RESOURCE_ATTRIBUTE, key, value.into());
+        }
+        let missing = SDK.iter().filter(|(sdk, _)| resource.attributes().all(|(key, _)| key != *sdk));
         missing.for_each(|(key, text)| {
             put_attribute(out, RESOURCE_ATTRIBUTE, key, RawValue::Text(text.as_bytes()));
         });

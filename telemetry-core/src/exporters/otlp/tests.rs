@@ -54,7 +54,8 @@ fn site(
 fn resource(tags: &[(&'static str, &'static str)]) -> Arc<Resource> {
     let mut all = Tags::new();
     tags.iter().for_each(|(key, value)| all.insert(*key, *value).unwrap());
-    Arc::new(Resource::new(all, "test").unwrap())
+    let found = [("process.pid".into(), Value::U64(7)), ("os.type".into(), Value::Str("linux".to_owned()))];
+    Arc::new(Resource::new(all, "test").unwrap().with_attributes(found))
 }
 
 /// The request for a whole batch, and what prost reads in it.
@@ -110,7 +111,8 @@ fn scope(name: &str) -> InstrumentationScope {
 fn otlp_resource(resource: &Resource) -> OtlpResource {
     let sdk = [("language", "rust"), ("name", "telemetry"), ("version", env!("CARGO_PKG_VERSION"))];
     let sdk = sdk.into_iter().map(|(key, value)| attribute(&format!("telemetry.sdk.{key}"), text(value)));
-    let attributes = attributes(resource.tags()).into_iter().chain(sdk).collect();
+    let known = resource.attributes().map(|(key, value)| attribute(key, any(&value.to_value())));
+    let attributes = known.chain(sdk).collect();
     OtlpResource { attributes, ..OtlpResource::default() }
 }
 

@@ -44,6 +44,18 @@ pub enum RawValue<'a> {
     Text(&'a [u8]),
 }
 
+impl<'a> From<ValueRef<'a>> for RawValue<'a> {
+    fn from(value: ValueRef<'a>) -> Self {
+        match value {
+            ValueRef::Bool(is) => Self::Bool(is),
+            ValueRef::U64(n) => Self::U64(n),
+            ValueRef::I64(n) => Self::I64(n),
+            ValueRef::F64(x) => Self::F64(x),
+            ValueRef::Str(text) => Self::Text(text.as_bytes()),
+        }
+    }
+}
+
 impl<'a> Fields<'a> {
     /// Names and values, in the order they were recorded.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, ValueRef<'a>)> + use<'a> {
