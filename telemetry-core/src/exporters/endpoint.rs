@@ -1,6 +1,8 @@
 //! `export_endpoints`: a URL goes in, an exporter with the terms of its route comes out.
 
 mod escape;
+#[cfg(feature = "otlp")]
+mod http;
 mod list;
 mod options;
 
@@ -14,7 +16,7 @@ use self::list::SCHEMES;
 use self::options::Options;
 use super::error::EndpointError;
 use super::redaction::{HIDDEN, redacted};
-use super::route::Route;
+use super::route::{Route, Terms};
 
 pub(crate) use self::list::split_urls;
 
@@ -48,7 +50,7 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-const KNOWN: &str = "known are `console:`, `console:stderr`, `discard:`, `file:DIR`";
+const KNOWN: &str = "known are `console:`, `console:stderr`, `discard:`, `file:DIR`, `otlp://HOST`";
 
 type Cause = Option<Box<dyn StdError + Send + Sync>>;
 
@@ -66,7 +68,21 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | --- | --- |
 /// | `console:`, `console:stderr` | [`Console`](super::Console) |
 /// | `file:DIR?rotate_bytes=67108864&keep=4` | [`File`](super::File) |
+/// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP, in protobuf: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
 /// | `discard:` | [`Discard`](super::Discard) |
+///
+/// Endpoints over HTTP take these options:
+///
+/// | option | what |
+/// | --- | --- |
+/// | `compression=gzip` | `none` (where nothing is said), `gzip`, `zstd` (feature `zstd`) |
+/// | `header=Name:value` | a header of each request; more than once too |
+/// | `token=TEXT` | `Authorization: Bearer TEXT`; a user and a password in the URL are basic authentication |
+/// | `ca=FILE` | certificates that are trusted beside those of the system (PEM) |
+/// | `cert=FILE&key=FILE` | the client's own certificate and its key (PEM) |
+///
+/// In place of a token or a header's value, `$NAME` is the variable of that name and `@FILE` what stands in that file; a
+/// file with a token is read again for each request. None of these is ever printed.
 ///
 /// Every endpoint takes these options too:
 ///
@@ -97,11 +113,16 @@ pub fn from_url(url: &str) -> Result<Route, EndpointError> {
 fn route(url: &str) -> Made {
     let mut endpoint = Endpoint::parse(url).map_err(plain)?;
     let terms = endpoint.options.terms().map_err(plain)?;
-    Ok(Route { terms, ..make(endpoint)? })
+    let route = make(endpoint, &terms)?;
+    Ok(Route { terms, ..route })
 }
 
-fn make(endpoint: Endpoint<'_>) -> Made {
-    match endpoint.scheme.as_str() {
+fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
+    match endpoint.scheme.split('+').next().unwrap_or_default() {
+        "otlp" => otlp(endpoint, terms),
+        _ if endpoint.scheme.contains('+') => {
+            Err(plain(format!("`{}` is no known scheme; {KNOWN}", endpoint.scheme)))
+        }
         "discard" if !matches!(endpoint.rest, "" | "//") => Err(plain("nothing may stand behind `discard:`")),
         "discard" => {
             endpoint.end()?;
@@ -127,7 +148,7 @@ fn console(endpoint: &Endpoint<'_>) -> Made {
 
 #[cfg(not(feature = "console"))]
 fn console(_: &Endpoint<'_>) -> Made {
-    Err(plain("it needs the feature `console`"))
+    Err(missing("console"))
 }
 
 #[cfg(feature = "file")]
@@ -151,7 +172,29 @@ fn file(mut endpoint: Endpoint<'_>) -> Made {
 
 #[cfg(not(feature = "file"))]
 fn file(_: Endpoint<'_>) -> Made {
-    Err(plain("it needs the feature `file`"))
+    Err(missing("file"))
+}
+
+#[cfg(feature = "otlp")]
+fn otlp(mut endpoint: Endpoint<'_>, terms: &Terms) -> Made {
+    let settings = endpoint.settings(4318).map_err(plain)?;
+    endpoint.end()?;
+    let otlp = super::otlp::Otlp::new(settings, |signal| terms.filter.takes_signal(signal));
+    Ok(Route::over(otlp.map_err(plain)?))
+}
+
+#[cfg(not(feature = "otlp"))]
+fn otlp(_: Endpoint<'_>, _: &Terms) -> Made {
+    Err(missing("otlp"))
+}
+
+/// A feature is not there; the line that adds it.
+#[cfg(not(all(feature = "console", feature = "file", feature = "otlp")))]
+fn missing(feature: &str) -> (String, Cause) {
+    plain(format!(
+        "it needs the feature `{feature}`: in Cargo.toml, `telemetry-layer = {{ version = \"{}\", features = [\"{feature}\"] }}`",
+        env!("CARGO_PKG_VERSION")
+    ))
 }
 
 /// What stands behind `file:`, without escapes and with the home directory in place of `~`.

@@ -105,8 +105,7 @@ impl Worker {
     ) {
         let now = self.job.clock.now();
         parcel.tries.error = match &ended {
-            Some(Ok(delivery)) if delivery.rejected() > 0 => Some(delivery.reason().into()),
-            Some(Ok(_)) => None,
+            Some(Ok(delivery)) => Some(delivery.reason()).filter(|reason| !reason.is_empty()).map(Into::into),
             Some(Err(error)) => Some(text_of(error).into()),
             None => Some(PANICKED.into()),
         };
@@ -183,6 +182,9 @@ impl Worker {
             );
         }
         match report.next {
+            NextAttempt::Settled if report.is_success() && !error.is_empty() => {
+                complaints.say("warned", 0, format_args!("its receiver warns{because}"));
+            }
             NextAttempt::Settled => {}
             NextAttempt::After(Duration::ZERO) => {
                 complaints.say(

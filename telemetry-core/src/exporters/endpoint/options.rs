@@ -31,7 +31,7 @@ impl<'a> Options<'a> {
     }
 
     /// Takes an option as often as it is given.
-    fn each(&mut self, key: &'static str) -> Vec<&'a str> {
+    pub(super) fn each(&mut self, key: &'static str) -> Vec<&'a str> {
         self.known.push(key);
         self.given.extract_if(.., |(given, _)| *given == key).map(|(_, value)| value).collect()
     }
@@ -45,7 +45,7 @@ impl<'a> Options<'a> {
     }
 
     /// Takes an option; `read` makes a value of its text, or says what is needed.
-    fn read<T>(
+    pub(super) fn read<T>(
         &mut self,
         key: &'static str,
         read: impl FnOnce(&str) -> Result<T, String>,

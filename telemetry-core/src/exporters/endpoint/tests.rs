@@ -186,7 +186,7 @@ fn a_refused_url_prints_no_secret() {
     assert_eq!(
         refusal("kafka://me:pw@host"),
         "the export endpoint `kafka://***@host` can't be used: `kafka` is no known scheme; known are `console:`, \
-         `console:stderr`, `discard:`, `file:DIR`"
+         `console:stderr`, `discard:`, `file:DIR`, `otlp://HOST`"
     );
 }
 
@@ -202,5 +202,46 @@ proptest::proptest! {
         assert!(split_urls(&text).iter().all(|url| !url.trim().is_empty()));
         let _ = unescape(&text);
         let _ = Endpoint::parse(&text).and_then(|mut endpoint| endpoint.options.terms());
+    }
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn otlp_goes_over_http() {
+    let url = |url: &str| {
+        let mut endpoint = Endpoint::parse(url).unwrap();
+        endpoint.options.terms().unwrap();
+        let settings = endpoint.settings(4318);
+        settings.and_then(|settings| endpoint.options.end("otlp").map(|()| settings.url()))
+    };
+    for (given, want) in [
+        ("otlp:", "http://localhost:4318/"),
+        ("otlp://", "http://localhost:4318/"),
+        ("otlp://h", "http://h:4318/"),
+        ("otlp://h:1/x", "http://h:1/x"),
+        ("otlp://[::1]", "http://[::1]:4318/"),
+        ("otlp://[::1]:7", "http://[::1]:7/"),
+        ("OTLP+HTTPS://h/x?compression=GZIP", "https://h/x"),
+        ("otlp+https://h:4318", "https://h:4318/"),
+        ("otlp+https:", "https://localhost:4318/"),
+        ("otlp://h?header=a:b&header=c:d,e&token=t&min_level=warn", "http://h:4318/"),
+    ] {
+        assert_eq!(url(given).as_deref(), Ok(want), "{given}");
+    }
+    for (wrong, named) in [
+        ("otlp:h:4318", "`//` and a host are needed"),
+        ("otlp+udp://h", "`udp` is no transport"),
+        ("otlp://h:x", "its URL is wrong"),
+        ("otlp://h?compression=br", "one of none, gzip"),
+        ("otlp://h?header=a", "`header=Name:value` is needed"),
+        ("otlp://h?header=a b:c", "`a b` is no header"),
+        ("otlp://h?cert=/c", "`cert` and `key` belong together"),
+        ("otlp://h?token=$NO_SUCH_VARIABLE", "`NO_SUCH_VARIABLE` is not set"),
+        ("otlp://h?ca=/no/such/file", "/no/such/file can't be read"),
+        ("otlp://h?a=b", "no option `a`"),
+        ("console+http:", "`console+http` is no known scheme"),
+    ] {
+        let said = refusal(wrong);
+        assert!(said.contains(named), "{said}");
     }
 }

@@ -29,7 +29,7 @@ pub(crate) enum Auth {
 }
 
 impl Secret {
-    pub(super) fn read(&self) -> Result<String, String> {
+    pub(crate) fn read(&self) -> Result<String, String> {
         let path = match self {
             Self::Text(text) => return Ok(text.clone()),
             Self::File(path) => path,

@@ -77,6 +77,11 @@ impl Settings {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn url(&self) -> String {
+        self.url.0.to_string()
+    }
+
     /// Adds a header to each request, in the place of one of that name.
     pub(crate) fn header(&mut self, name: &str, value: &str) -> Result<(), String> {
         let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header"))?;

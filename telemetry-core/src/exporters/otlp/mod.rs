@@ -1,5 +1,5 @@
-//! OTLP, the OpenTelemetry protocol, without the network: batches become the bodies of requests, in protobuf, and the
-//! bodies of answers are read.
+//! OTLP, the OpenTelemetry protocol: batches become the bodies of requests, in protobuf, and the bodies of answers are
+//! read. All but the [exporter] itself is without a network.
 //!
 //! A [`Writer`] writes straight from the views of a batch: no objects are built on the way. What is constant of a call site
 //! is encoded once. Spans and events are grouped by scope, which is their target. Nothing here does input or output, reads
@@ -11,6 +11,7 @@ mod answer;
 mod attributes;
 mod call_sites;
 mod events;
+mod exporter;
 mod metrics;
 mod points;
 mod scopes;
@@ -19,6 +20,7 @@ mod wire;
 mod writer;
 
 pub use answer::{Answer, Malformed, Refusal};
+pub(crate) use exporter::Otlp;
 pub use writer::Writer;
 
 #[cfg(test)]

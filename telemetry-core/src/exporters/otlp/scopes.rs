@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::attributes::{put_attribute, put_tags};
+use super::attributes::put_attribute;
 use super::wire::{MAX_FRAME, bytes, bytes_len, put_bytes, put_text, put_varint};
 use crate::exporters::RawValue;
 use crate::model::Resource;
