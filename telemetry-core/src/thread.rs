@@ -112,13 +112,18 @@ pub(crate) fn spawn<R: Send + 'static>(
 
 /// Runs code of the program, which may panic: then there is no result.
 pub(crate) fn quietly<R>(f: impl FnOnce() -> R) -> Option<R> {
-    let caught = |payload| {
-        // What a panic carries may panic too when it goes.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(again);
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(result) => Some(result),
+        Err(payload) => {
+            // What a panic carries may panic too when it goes, and what that carries.
+            let mut left = Some(payload);
+            for _ in 0..8 {
+                left = left.and_then(|payload| catch_unwind(AssertUnwindSafe(|| drop(payload))).err());
+            }
+            std::mem::forget(left);
+            None
         }
-    };
-    catch_unwind(AssertUnwindSafe(f)).map_err(caught).ok()
+    }
 }
 
 /// The layer looks away from this thread as long as this is there. Where a lock is held and memory asked for, as an
