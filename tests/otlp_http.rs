@@ -3,10 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::{
@@ -16,48 +12,9 @@ use prost::Message as _;
 use telemetry_layer::prelude::*;
 use telemetry_tests::SOON;
 
-#[derive(Clone, Default)]
-struct Received(Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>);
-
-impl Received {
-    fn bodies(&self, path: &str) -> Vec<Bytes> {
-        let all = self.0.lock().unwrap();
-        all.iter()
-            .filter(|(at, _, body)| at == path && !body.is_empty())
-            .map(|(.., body)| body.clone())
-            .collect()
-    }
-}
-
-/// A receiver on a port of its own, which ends with the test; it answers as `answer` says.
-fn receiver(answer: impl Fn(&str) -> (u16, Vec<u8>) + Clone + Send + Sync + 'static) -> (String, Received) {
-    let received = Received::default();
-    let take = move |State(received): State<Received>, uri: Uri, headers: HeaderMap, body: Bytes| {
-        let answer = answer.clone();
-        async move {
-            let (status, said) = if body.is_empty() { (200, Vec::new()) } else { answer(uri.path()) };
-            received.0.lock().unwrap().push((uri.path().to_owned(), headers, body));
-            let status = axum::http::StatusCode::from_u16(status).unwrap();
-            (status, [("content-type", "application/x-protobuf")], said)
-        }
-    };
-    let app = Router::new().fallback(take).with_state(received.clone());
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            axum::serve(listener, app).await.unwrap();
-        });
-    });
-    (address.to_string(), received)
-}
-
-fn all_taken(_: &str) -> (u16, Vec<u8>) {
-    (200, Vec::new())
-}
+#[path = "otlp_receiver.rs"]
+mod receiver;
+use receiver::{all_taken, receiver};
 
 #[test]
 fn spans_events_and_metrics_arrive() {

@@ -76,7 +76,11 @@ impl Engine {
         let complaints = Arc::new(Complaints::of(format!("exporter {name}")));
         let durations = Arc::new(SharedHistogram::new(None));
         let (tell, checked) = bounded(1);
-        let limits = Limits { in_flight: terms.in_flight.unwrap_or(hello.limits.in_flight), ..hello.limits };
+        let limits = Limits {
+            in_flight: terms.in_flight.unwrap_or(hello.limits.in_flight),
+            items: terms.max_items.unwrap_or(hello.limits.items),
+            ..hello.limits
+        };
         let (give_up_after, linger, rate) = (terms.give_up_after, terms.linger, terms.rate);
         let job = Job {
             number,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::unbounded;
 use tracing_core::Level;
 
-use super::config::{CheckAtStart, Config, SelfMetrics, env_var};
+use super::config::{CheckAtStart, Config, Otel, SelfMetrics, env_var};
 use super::current;
 use super::engine::Engine;
 use super::guard::Guard;
@@ -43,6 +43,7 @@ pub struct Builder {
     endpoints: Vec<String>,
     tags: Vec<(Text, Text)>,
     service: Option<(Text, Text)>,
+    default_endpoints: Vec<String>,
     exporters: Vec<Route>,
     readers: Vec<Box<dyn Reader>>,
     views: Vec<View>,
@@ -114,6 +115,12 @@ impl Builder {
     /// endpoints of the environment don't count.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoints.push(url.into());
+        self
+    }
+
+    /// Adds the exporter that a URL names, where neither code nor the environment names one.
+    pub fn default_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.default_endpoints.push(url.into());
         self
     }
 
@@ -238,13 +245,23 @@ impl Builder {
     /// Starts the collector. It is current only where it is scoped, or where handles are made from it.
     pub fn start(self) -> Result<Collector, Error> {
         let endpoints_of_env = self.base.is_none() && self.endpoints.is_empty();
-        let config = settle(self.base, self.ignore_env, self.changes, self.endpoints, self.tags)?;
+        let reads_env = self.base.is_none() && !self.ignore_env;
+        let otel = if reads_env { Otel::read(env_var)? } else { Otel::default() };
+        let base = match self.base {
+            Some(config) => config,
+            None if reads_env => otel.apply(Config::default()).with_env()?,
+            None => Config::default(),
+        };
+        let mut config = settle(base, self.changes, self.endpoints, self.tags)?;
+        if config.export_endpoints.is_empty() {
+            config.export_endpoints = self.default_endpoints;
+        }
         let sampler = Sampler::new(config.check()?, self.sampling)
             .map_err(|bad| Error::config(bad.rule, bad.ratio.0, &bad.ratio))?;
         for view in &self.views {
             view.check().map_err(|e| Error::config("view", view.pattern(), e))?;
         }
-        let resource = resource(&config, self.service)?;
+        let resource = resource(&config, self.service, &otel)?;
         let clock = Arc::new(self.clock.unwrap_or_else(Clock::system));
         let (commands, orders) = unbounded();
         let wake = commands.clone();
@@ -311,7 +328,9 @@ impl Builder {
             // What fails from here on shuts the collector down again: its last handle goes with the error.
             let urls = engine.config.export_endpoints.iter();
             let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>();
-            let of_env = |e: EndpointError| Error::config("TELEMETRY_EXPORT_ENDPOINTS", e.url(), e.reason());
+            let is_otel = !otel.endpoints.is_empty() && otel.endpoints == engine.config.export_endpoints;
+            let vars = if is_otel { "OTEL_EXPORTER_OTLP_*" } else { "TELEMETRY_EXPORT_ENDPOINTS" };
+            let of_env = |e: EndpointError| Error::config(vars, e.url(), e.reason());
             let named = named.map_err(|e| if endpoints_of_env { of_env(e) } else { e.into() })?;
             for exporter in named.into_iter().chain(self.exporters) {
                 engine.add_exporter(exporter)?;
@@ -339,17 +358,11 @@ impl Builder {
 
 /// Code over environment over defaults.
 fn settle(
-    base: Option<Config>,
-    ignore_env: bool,
+    mut config: Config,
     changes: Vec<Change>,
     endpoints: Vec<String>,
     tags: Vec<(Text, Text)>,
 ) -> Result<Config, Error> {
-    let mut config = match base {
-        Some(config) => config,
-        None if ignore_env => Config::default(),
-        None => Config::from_env()?,
-    };
     changes.into_iter().for_each(|change| change(&mut config));
     if !endpoints.is_empty() {
         config.export_endpoints = endpoints;
@@ -361,12 +374,13 @@ fn settle(
     Ok(config)
 }
 
-/// The tags, then what code says of the service, then what is found out: the first one wins. Attributes that an operator
-/// gives belong before what code says.
-fn resource(config: &Config, service: Option<(Text, Text)>) -> Result<Resource, Error> {
+/// The tags, then what `OTEL_*` say, then what code says of the service, then what is found out: the first one wins.
+fn resource(config: &Config, service: Option<(Text, Text)>, otel: &Otel) -> Result<Resource, Error> {
     let (name, version) = service.unzip();
+    let name = otel.service_name.clone().or(name);
     let resource = Resource::new(config.tags.clone(), name.unwrap_or_else(|| detect::program_name().into()))
         .map_err(|e| Error::config("tags", &config.tags, e))?;
     let version = version.map(|version| ("service.version".into(), Value::Str(version.into_owned())));
-    Ok(resource.with_attributes(version).with_attributes(detect::attributes(&config.detect, env_var)))
+    let found = detect::attributes(&config.detect, env_var);
+    Ok(resource.with_attributes(otel.attributes.clone()).with_attributes(version).with_attributes(found))
 }

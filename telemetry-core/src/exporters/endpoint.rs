@@ -10,14 +10,15 @@ use std::error::Error as StdError;
 #[cfg(feature = "file")]
 use std::{ffi::OsString, path::PathBuf};
 
-#[cfg(feature = "file")]
-use self::escape::unescape;
 use self::list::SCHEMES;
 use self::options::Options;
 use super::error::EndpointError;
 use super::redaction::{HIDDEN, redacted};
 use super::route::{Route, Terms};
+#[cfg(feature = "otlp")]
+use super::words::one_of;
 
+pub(crate) use self::escape::{escape, unescape};
 pub(crate) use self::list::split_urls;
 
 /// The parts of an endpoint: `scheme:rest?options`.
@@ -71,6 +72,9 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP, in protobuf: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
 /// | `discard:` | [`Discard`](super::Discard) |
 ///
+/// With `exact=true` the requests of `otlp` go to the URL itself, not to `v1/traces` and the like below it; it needs one
+/// signal (`signals=spans`).
+///
 /// Endpoints over HTTP take these options:
 ///
 /// | option | what |
@@ -96,6 +100,7 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `tag=env:prod` | adds this tag to all: [`Route::tag`]; a list too, and more than once |
 /// | `rate=100` | items a second: [`Route::rate_limit`] |
 /// | `in_flight=4`, `timeout_ms=10000` | requests over a network: [`Route::in_flight`], [`Route::timeout`] |
+/// | `max_items=512` | of one request: [`Route::max_items`] |
 /// | `give_up_after_ms=300000` | [`Route::give_up_after`] |
 /// | `linger_ms=50` | [`Route::linger`] |
 /// | `flush_interval_ms=60000` | metrics that often: [`Route::flush_interval`] |
@@ -178,8 +183,10 @@ fn file(_: Endpoint<'_>) -> Made {
 #[cfg(feature = "otlp")]
 fn otlp(mut endpoint: Endpoint<'_>, terms: &Terms) -> Made {
     let settings = endpoint.settings(4318).map_err(plain)?;
+    let exact = endpoint.options.read("exact", |text| one_of(text, &[("true", true), ("false", false)]));
+    let is_exact = exact.map_err(plain)?.unwrap_or(false);
     endpoint.end()?;
-    let otlp = super::otlp::Otlp::new(settings, |signal| terms.filter.takes_signal(signal));
+    let otlp = super::otlp::Otlp::new(settings, is_exact, |signal| terms.filter.takes_signal(signal));
     Ok(Route::over(otlp.map_err(plain)?))
 }
 

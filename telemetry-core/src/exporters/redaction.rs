@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-pub(super) const HIDDEN: &str = "***";
+pub(crate) const HIDDEN: &str = "***";
 
 /// The URL with `***` in place of user and password, and of the values of options whose names say that they are secret.
-pub(super) fn redacted(url: &str) -> String {
+pub(crate) fn redacted(url: &str) -> String {
     let hidden = userinfo(url);
     let behind = hidden.as_ref().map_or(0, |hidden| hidden.end);
     let mut shown = hidden.map_or_else(String::new, |hidden| format!("{}{HIDDEN}", &url[..hidden.start]));
@@ -21,7 +21,7 @@ pub(super) fn redacted(url: &str) -> String {
 }
 
 /// Whether the value of an option is never printed.
-pub(super) fn is_secret(key: &str) -> bool {
+pub(crate) fn is_secret(key: &str) -> bool {
     const WORDS: [&str; 9] =
         ["auth", "cookie", "credential", "header", "key", "pass", "pwd", "secret", "token"];
     let key = key.to_ascii_lowercase();

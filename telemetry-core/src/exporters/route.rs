@@ -46,6 +46,7 @@ pub(crate) struct Terms {
     pub(crate) host_tag: HostTag,
     pub(crate) rate: Option<f64>,
     pub(crate) in_flight: Option<usize>,
+    pub(crate) max_items: Option<usize>,
     pub(crate) timeout: Duration,
     pub(crate) give_up_after: Duration,
     pub(crate) linger: Duration,
@@ -88,6 +89,7 @@ impl Default for Terms {
             host_tag: HostTag::Off,
             rate: None,
             in_flight: None,
+            max_items: None,
             timeout: Duration::from_secs(10),
             give_up_after: Duration::from_mins(5),
             linger: Duration::from_millis(50),
@@ -153,6 +155,12 @@ impl Route {
         self
     }
 
+    /// One request holds at most so many items: as many as its receiver takes, where nothing is said.
+    pub fn max_items(mut self, items: usize) -> Self {
+        self.terms.max_items = Some(items);
+        self
+    }
+
     /// An attempt over a network may take so long: 10 s where nothing is said.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.terms.timeout = time;
@@ -201,6 +209,7 @@ impl Terms {
         let bad = [
             ("rate_limit", rate.map(|rate| rate.to_string())),
             ("in_flight", self.in_flight.filter(|requests| *requests == 0).map(|_| "0".to_owned())),
+            ("max_items", self.max_items.filter(|items| *items == 0).map(|_| "0".to_owned())),
             ("timeout", is_zero(Some(self.timeout))),
             ("flush_interval", is_zero(self.flush_interval)),
             ("back_pressure", is_zero(self.back_pressure)),

@@ -1,14 +1,14 @@
 //! Settings from the environment: `TELEMETRY_*`, one variable for each field.
 
 use std::cell::RefCell;
-use std::time::Duration;
 
+use super::var::{Var, env_var};
 use super::{CheckAtStart, Config, LEAST_EXPORTER_BYTES, SelfMetrics, least_exporter_bytes};
 use crate::Error;
 use crate::detect::Detect;
 use crate::diagnostics::warn_once;
 use crate::exporters::split_urls;
-use crate::exporters::words::{ABOVE_0, above_0, level, one_of};
+use crate::exporters::words::{level, one_of};
 use crate::model::Tags;
 use crate::sampling::HeadSampler;
 
@@ -38,7 +38,7 @@ impl Config {
     pub fn with_vars(mut self, get: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let var = |field: &str| {
             let name = format!("TELEMETRY_{}", field.to_uppercase());
-            get(&name).filter(|value| !value.trim().is_empty()).map(|value| Var { name, value })
+            Var::get(name, &get)
         };
         if let Some(var) = var("enabled") {
             self.enabled = var.yes_or_no()?;
@@ -115,40 +115,10 @@ impl Config {
     }
 }
 
-/// A variable of the environment.
-pub(in crate::collector) fn env_var(name: &str) -> Option<String> {
-    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-}
-
-struct Var {
-    name: String,
-    value: String,
-}
-
-impl Var {
-    fn read<T>(&self, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Error> {
-        read(self.value.trim()).map_err(|needed| Error::config(&self.name, &self.value, needed))
-    }
-
-    fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Error> {
-        self.read(|text| one_of(text, words))
-    }
-
-    fn yes_or_no(&self) -> Result<bool, Error> {
-        self.one_of(&[("true", true), ("1", true), ("false", false), ("0", false)])
-    }
-
-    fn count(&self) -> Result<usize, Error> {
-        self.read(|text| usize::try_from(above_0(text)?).map_err(|_| ABOVE_0.to_owned()))
-    }
-
-    fn millis(&self) -> Result<Duration, Error> {
-        self.read(above_0).map(Duration::from_millis)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use tracing_core::Level;
 
@@ -249,5 +219,12 @@ mod tests {
             let said = with(&[(name, value)]).unwrap_err().to_string();
             assert!(said.starts_with(&format!("{name}={value}: ")), "{said}");
         }
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let config = with(&[("TELEMETRY_EXPORT_ENDPOINTS", "otlp://me:hush@h?token=hush&rate=3")]).unwrap();
+        let shown = format!("{config:?}");
+        assert!(!shown.contains("hush") && shown.contains("rate=3"), "{shown}");
     }
 }

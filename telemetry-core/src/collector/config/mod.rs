@@ -4,6 +4,8 @@ mod check;
 mod env;
 #[cfg(feature = "serde")]
 mod files;
+mod otel;
+mod var;
 
 use std::time::Duration;
 
@@ -13,13 +15,15 @@ use tracing_core::Level;
 use self::files::{level, millis, some_millis};
 use crate::Error;
 use crate::detect::Detect;
+use crate::exporters::redaction::redacted;
 use crate::exporters::words::ABOVE_0;
 use crate::metrics::Settings;
 use crate::model::Tags;
 use crate::sampling::HeadSampler;
 
 pub use check::CheckAtStart;
-pub(super) use env::env_var;
+pub(super) use otel::Otel;
+pub(super) use var::env_var;
 
 /// What a collector runs with.
 ///
@@ -44,7 +48,7 @@ pub(super) use env::env_var;
 /// | `exporter_bytes` | `TELEMETRY_EXPORTER_BYTES` | 128 MiB |
 /// | `self_metrics` | `TELEMETRY_SELF_METRICS`: `off`, `export`, `otel` or `all` | `off` |
 /// | `detect` | `TELEMETRY_DETECT`: `none`, or a list of `service`, `process`, `host`, `os`, `container`, `kubernetes` | all of them |
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
@@ -127,6 +131,55 @@ pub enum SelfMetrics {
     Otel,
     /// Both.
     All,
+}
+
+/// Endpoints are shown without their secrets.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            enabled,
+            buffer_size,
+            flush_interval,
+            export_endpoints,
+            sample_rate,
+            tags,
+            min_level,
+            check_at_start,
+            shutdown_timeout,
+            max_series,
+            metrics_bytes,
+            zero_series,
+            series_expiration,
+            callback_timeout,
+            buffer_bytes,
+            back_pressure,
+            exporter_bytes,
+            self_metrics,
+            detect,
+        } = self;
+        let export_endpoints: Vec<String> = export_endpoints.iter().map(|url| redacted(url)).collect();
+        f.debug_struct("Config")
+            .field("enabled", enabled)
+            .field("buffer_size", buffer_size)
+            .field("flush_interval", flush_interval)
+            .field("export_endpoints", &export_endpoints)
+            .field("sample_rate", sample_rate)
+            .field("tags", tags)
+            .field("min_level", min_level)
+            .field("check_at_start", check_at_start)
+            .field("shutdown_timeout", shutdown_timeout)
+            .field("max_series", max_series)
+            .field("metrics_bytes", metrics_bytes)
+            .field("zero_series", zero_series)
+            .field("series_expiration", series_expiration)
+            .field("callback_timeout", callback_timeout)
+            .field("buffer_bytes", buffer_bytes)
+            .field("back_pressure", back_pressure)
+            .field("exporter_bytes", exporter_bytes)
+            .field("self_metrics", self_metrics)
+            .field("detect", detect)
+            .finish()
+    }
 }
 
 impl Default for Config {

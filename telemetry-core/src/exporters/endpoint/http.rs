@@ -10,10 +10,9 @@ impl Endpoint<'_> {
     pub(super) fn settings(&mut self, port: u16) -> Result<Settings, String> {
         let mut settings = Settings::new(&self.url(port)?)?;
         for header in self.options.each("header") {
-            let text = unescape(header)?;
-            let (name, value) = text.split_once(':').ok_or("`header=Name:value` is needed")?;
+            let (name, value) = header.split_once(':').ok_or("`header=Name:value` is needed")?;
             // It is read once, when the program starts.
-            settings.header(name.trim(), &secret(value.trim())?.read()?)?;
+            settings.header(&unescape(name.trim())?, &secret(value.trim())?.read()?)?;
         }
         settings.auth = self.options.read("token", secret)?.map(Auth::Bearer);
         let path = |text: &str| unescape(text).map(Into::into);
@@ -60,13 +59,12 @@ const COMPRESSIONS: &[(&str, Compression)] = &[
 
 /// `$NAME` stands in the environment and `@FILE` in a file; all else is itself.
 fn secret(text: &str) -> Result<Secret, String> {
-    let text = unescape(text)?;
     if let Some(name) = text.strip_prefix('$') {
         let value = std::env::var(name).map_err(|_| format!("the variable `{name}` is not set"))?;
         return Ok(Secret::Text(value));
     }
     Ok(match text.strip_prefix('@') {
-        Some(file) => Secret::File(file.into()),
-        None => Secret::Text(text),
+        Some(file) => Secret::File(unescape(file)?.into()),
+        None => Secret::Text(unescape(text)?),
     })
 }

@@ -81,7 +81,9 @@ impl<'a> Options<'a> {
         terms.tags =
             tags.iter().map(|(key, value)| (key.to_owned().into(), value.to_owned().into())).collect();
         terms.rate = self.read("rate", rate)?;
-        terms.in_flight = self.number("in_flight")?.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        let count = |n| usize::try_from(n).unwrap_or(usize::MAX);
+        terms.in_flight = self.number("in_flight")?.map(count);
+        terms.max_items = self.number("max_items")?.map(count);
         terms.timeout = self.millis("timeout_ms")?.unwrap_or(terms.timeout);
         terms.give_up_after = self.millis("give_up_after_ms")?.unwrap_or(terms.give_up_after);
         terms.linger = self.millis("linger_ms")?.unwrap_or(terms.linger);

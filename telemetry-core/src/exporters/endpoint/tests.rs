@@ -155,7 +155,7 @@ fn what_is_wrong_with_a_url_is_named_and_the_url_said_once() {
 
 #[test]
 fn an_unknown_option_is_told_what_there_is() {
-    const COMMON: &str = "min_level, levels, signals, names, tags, tag, rate, in_flight, timeout_ms, \
+    const COMMON: &str = "min_level, levels, signals, names, tags, tag, rate, in_flight, max_items, timeout_ms, \
                           give_up_after_ms, linger_ms, flush_interval_ms, back_pressure_ms, host_tag, temporality";
     for (url, known) in [
         ("discard:?a=b", format!("`discard:` has no option `a`; its options are {COMMON}")),

@@ -21,9 +21,18 @@ pub(crate) struct Otlp {
 const PATHS: [&str; 3] = ["v1/traces", "v1/logs", "v1/metrics"];
 
 impl Otlp {
-    /// Requests go to paths below the URL of these settings, for the signals that are wanted.
-    pub(crate) fn new(settings: Settings, wanted: impl Fn(Signal) -> bool) -> Result<Self, String> {
-        let paths = Signal::EACH.map(|signal| wanted(signal).then_some(PATHS[signal as usize]));
+    /// Requests go to paths below the URL of these settings, for the signals that are wanted; of one signal, they may go
+    /// exactly there.
+    pub(crate) fn new(
+        settings: Settings,
+        is_exact: bool,
+        wanted: impl Fn(Signal) -> bool,
+    ) -> Result<Self, String> {
+        let path = |signal| if is_exact { "" } else { PATHS[signal as usize] };
+        let paths = Signal::EACH.map(|signal| wanted(signal).then(|| path(signal)));
+        if is_exact && paths.iter().flatten().count() != 1 {
+            return Err("`exact` needs one signal, for instance `signals=spans`".to_owned());
+        }
         Ok(Self { client: Client::new(settings)?, writer: Writer::new(), paths })
     }
 
@@ -60,7 +69,7 @@ impl Protocol for Otlp {
     }
 
     fn send<'a>(&'a self, signal: Signal, body: &'a [u8]) -> Sending<'a> {
-        Box::pin(self.post(PATHS[signal as usize], body))
+        Box::pin(self.post(self.paths[signal as usize].unwrap_or_default(), body))
     }
 
     /// A request without items, which receivers answer as any other.

@@ -1,0 +1,45 @@
+//! One variable of the environment.
+
+use std::time::Duration;
+
+use crate::Error;
+use crate::exporters::redaction::{HIDDEN, is_secret};
+use crate::exporters::words::{ABOVE_0, above_0, one_of};
+
+/// A variable that is set, and not empty.
+pub(super) struct Var {
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+/// What stands in the environment of this process.
+pub(in crate::collector) fn env_var(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+impl Var {
+    pub(super) fn get(name: String, get: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        get(&name).filter(|value| !value.trim().is_empty()).map(|value| Self { name, value })
+    }
+
+    pub(super) fn read<T>(&self, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Error> {
+        let shown = if is_secret(&self.name) { HIDDEN } else { &self.value };
+        read(self.value.trim()).map_err(|needed| Error::config(&self.name, shown, needed))
+    }
+
+    pub(super) fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Error> {
+        self.read(|text| one_of(text, words))
+    }
+
+    pub(super) fn yes_or_no(&self) -> Result<bool, Error> {
+        self.one_of(&[("true", true), ("1", true), ("false", false), ("0", false)])
+    }
+
+    pub(super) fn count(&self) -> Result<usize, Error> {
+        self.read(|text| usize::try_from(above_0(text)?).map_err(|_| ABOVE_0.to_owned()))
+    }
+
+    pub(super) fn millis(&self) -> Result<Duration, Error> {
+        self.read(above_0).map(Duration::from_millis)
+    }
+}
