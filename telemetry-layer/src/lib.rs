@@ -172,6 +172,8 @@
 //! | `file` | yes | the exporter `file:DIR`, JSON lines in files that rotate by size |
 //! | `env-filter` | yes | [`init`] and [`init_with`], which read `RUST_LOG` |
 //! | `serde` | with `file` | `Serialize` and `Deserialize` for [`Config`] and the model |
+//! | `otlp` | | the exporter `otlp://HOST`, OTLP over HTTP, and OpenTelemetry's variables for it |
+//! | `zstd` | | bodies of requests compressed with zstd |
 //! | `http` | | [`inject_headers`] and [`extract_headers`]: trace context in `http::HeaderMap` |
 //! | `tower` | | [`HttpServerLayer`], for axum and everything else that is built on tower; `http` with it |
 //! | `testing` | | [`testing`]: an exporter that keeps everything, assertions |

@@ -76,10 +76,7 @@ fn set_up(flags: &Flags, slowest: &Arc<Slowest>) -> Result<Guard, telemetry_laye
     for url in &flags.export {
         builder = builder.endpoint(url);
     }
-    if flags.export.is_empty() && std::env::var_os("TELEMETRY_EXPORT_ENDPOINTS").is_none() {
-        builder = builder.endpoint("file:target/telemetry");
-    }
-    telemetry_layer::init_with(builder)
+    telemetry_layer::init_with(builder.default_endpoint("file:target/telemetry"))
 }
 
 async fn run(flags: &Flags) -> Result<(), AnyError> {
