@@ -178,7 +178,7 @@ impl Tracer {
             None if is_remote => self.below_remote(new_trace, span_id, site),
             None => {
                 let sampled = self.sink.sampler().keeps(new_trace, site, || self.sink.clock().now());
-                (SpanContext::new(new_trace, span_id, sampled), None, true)
+                (SpanContext::new(new_trace, span_id, sampled).with_random(true), None, true)
             }
         };
         let parent_id = known.map_or(0, |(_, id, _)| id);
@@ -209,7 +209,7 @@ impl Tracer {
         let Some(parent) = remote::remote_parent().map(|remote| remote.span) else {
             // The thread is ending, and what was told it is gone.
             let sampled = sampler.keeps(new_trace, site, now);
-            return (SpanContext::new(new_trace, span_id, sampled), None, true);
+            return (SpanContext::new(new_trace, span_id, sampled).with_random(true), None, true);
         };
         let sampled = sampler.keeps_remote(parent, site, now);
         (parent.with_span(span_id).with_sampled(sampled), Some(parent.span_id), false)

@@ -90,6 +90,25 @@ fn state_and_baggage_go_with_the_trace() {
 }
 
 #[test]
+fn a_trace_that_begins_here_says_that_its_id_is_random() {
+    for (rate, flags) in [(1.0, "03"), (0.0, "02")] {
+        let mut sent = HashMap::new();
+        recorded_by(
+            |builder| builder.sample_rate(rate),
+            |layer| layer,
+            |_| {
+                info_span!("root").in_scope(|| {
+                    info_span!("child").in_scope(|| {
+                        current_trace_context().unwrap().inject(|name, value| drop(sent.insert(name, value)));
+                    });
+                });
+            },
+        );
+        assert_eq!(&sent["traceparent"][53..], flags);
+    }
+}
+
+#[test]
 fn what_was_said_of_a_trace_id_is_handed_on() {
     let sent = |flags: &str| {
         let header = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");

@@ -80,6 +80,12 @@ impl SpanContext {
         Self { span_id, is_remote: false, ..self }
     }
 
+    /// The same of a trace whose id is random, or perhaps is not.
+    #[inline]
+    pub const fn with_random(self, random: bool) -> Self {
+        Self { random, ..self }
+    }
+
     /// The same of a trace that is kept or not.
     #[inline]
     pub const fn with_sampled(self, sampled: bool) -> Self {
