@@ -3,7 +3,7 @@ use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::time::Duration;
 
 use super::*;
-use crate::exporters::{Batch, Delivery, Discard, ExportError, Exporter, Signal};
+use crate::exporters::{Batch, Delivery, Discard, ExportError, Exporter, Route, Signal};
 use crate::ledger::{Ledger, Reason};
 use crate::metrics::{CellKind, Reader, Site, Source};
 use crate::model::{Event, Kind, Metric, Span, SpanContext, SpanId, Tags, Temporality, TraceId};
@@ -613,25 +613,16 @@ fn a_scoped_future_carries_its_collector_over_awaits() {
 
 #[test]
 fn deltas_lose_nothing_while_an_exporter_is_stuck() {
-    struct Sums(Arc<Door>, mpsc::Sender<f64>);
-    impl Exporter for Sums {
-        fn name(&self) -> &str {
-            "closure"
-        }
-        fn temporality(&self, _: Kind) -> Temporality {
-            Temporality::Delta
-        }
-        fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
-            self.0.pass();
-            batch.metrics().for_each(|m| self.1.send(m.number().as_f64()).unwrap());
-            Ok(Delivery::all())
-        }
-    }
     let door = Arc::new(Door::default());
     let (values, seen) = mpsc::channel();
     let config = Config { exporter_bytes: 64 << 10, flush_interval: Duration::MAX, ..Config::default() };
-    let exporter = Sums(Arc::clone(&door), values);
-    let collector = Collector::builder().config(config).exporter(exporter).start().unwrap();
+    let stuck = Arc::clone(&door);
+    let exporter = move |batch: &Batch| {
+        stuck.pass();
+        batch.metrics().for_each(|m| values.send(m.number().as_f64()).unwrap());
+    };
+    let route = Route::new(exporter).temporality(Temporality::Delta);
+    let collector = Collector::builder().config(config).exporter(route).start().unwrap();
     let counter = collector.counter("c");
     for n in 1..=100 {
         counter.add(n);

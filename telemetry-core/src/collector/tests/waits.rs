@@ -2,30 +2,19 @@
 
 use super::*;
 use crate::clock::{Clock, ManualClock};
-use crate::exporters::{Filter, Route};
+use crate::exporters::Filter;
 
 #[test]
 fn deltas_of_some_levels_begin_when_their_exporter_joins() {
-    struct Deltas(mpsc::Sender<f64>);
-    impl Exporter for Deltas {
-        fn name(&self) -> &str {
-            "deltas"
-        }
-        fn temporality(&self, _: Kind) -> Temporality {
-            Temporality::Delta
-        }
-        fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
-            batch.metrics().for_each(|m| self.0.send(m.number().as_f64()).unwrap());
-            Ok(Delivery::all())
-        }
-    }
     let collector = builder().start().unwrap();
     let site = |level| Site::new(CellKind::Counter, "c", &[]).level(level).unnumbered();
     let table = &collector.engine.table;
     table.record(&site(Level::INFO), &[], 5_u64.into());
     table.record(&site(Level::DEBUG), &[], 3_u64.into());
     let (values, seen) = mpsc::channel();
-    collector.exporter(Route::new(Deltas(values)).only(Filter::new().min_level(Level::INFO))).unwrap();
+    let deltas = move |batch: &Batch| batch.metrics().for_each(|m| values.send(m.number().as_f64()).unwrap());
+    let route = Route::new(deltas).temporality(Temporality::Delta).only(Filter::new().min_level(Level::INFO));
+    collector.exporter(route).unwrap();
     table.record(&site(Level::INFO), &[], 1_u64.into());
     collector.flush(SOON);
     assert_eq!(seen.try_iter().collect::<Vec<_>>(), [1.0]);
@@ -227,22 +216,11 @@ fn a_flush_ends_while_others_record_under_back_pressure() {
 
 #[test]
 fn deltas_that_expire_hold_no_flush_until_the_next_interval() {
-    struct Deltas(AtomicU32);
-    impl Exporter for Deltas {
-        fn name(&self) -> &str {
-            "deltas"
-        }
-        fn temporality(&self, _: Kind) -> Temporality {
-            Temporality::Delta
-        }
-        fn export(&mut self, _: &Batch) -> Result<Delivery, ExportError> {
-            match self.0.fetch_add(1, Relaxed) {
-                0 => Err(ExportError::retry("down")),
-                _ => Ok(Delivery::all()),
-            }
-        }
-    }
-    let route = Route::new(Deltas(AtomicU32::new(0))).give_up_after(Duration::ZERO);
+    let mut is_down = true;
+    let exporter = move |_: &Batch| {
+        if std::mem::take(&mut is_down) { Err(ExportError::retry("down")) } else { Ok(()) }
+    };
+    let route = Route::new(exporter).temporality(Temporality::Delta).give_up_after(Duration::ZERO);
     let collector = builder().exporter(route).start().unwrap();
     collector.counter("c").add(1_u64);
     assert!(collector.flush(SOON).is_complete());

@@ -43,6 +43,12 @@ impl Stage {
         Parcel::new(batch, ticket.unwrap(), self.now)
     }
 
+    /// Cumulative sums of that moment.
+    fn put_sums(&self, at: u64, endings: u64, values: impl IntoIterator<Item = u64>) {
+        let reading = Reading { endings, at: Tick::from_raw(at) };
+        self.put_parcel(Parcel { sums: Some(reading), ..self.parcel(sums(values)) });
+    }
+
     fn put(&self, batch: Batch) {
         self.put_parcel(self.parcel(batch));
     }
@@ -331,15 +337,11 @@ fn a_panicking_exporter_is_tried_three_times_with_its_batch() {
 #[test]
 fn after_an_outage_only_the_newest_cumulative_sums_are_sent() {
     let mut stage = Stage::new(PACE);
-    let snapshot = |stage: &Stage, value, endings| Parcel {
-        sums: Some(Reading { endings, at: Tick::from_raw(value) }),
-        ..stage.parcel(sums([value]))
-    };
-    stage.put_parcel(snapshot(&stage, 1, 0));
+    stage.put_sums(1, 0, [1]);
     let parcel = stage.attempt();
     stage.failed(parcel);
     for (value, endings) in [(2, 0), (3, 0), (4, 1), (5, 1)] {
-        stage.put_parcel(snapshot(&stage, value, endings));
+        stage.put_sums(value, endings, [value]);
     }
     stage.pass(SECOND);
     let mut seen = Vec::new();
@@ -409,9 +411,7 @@ fn a_pause_holds_everything_until_it_ends() {
 #[test]
 fn the_rest_of_a_snapshot_does_not_stand_for_its_first_part() {
     let mut stage = Stage::new(Pace { limits: Limits { items: 10, ..LIMITS }, ..PACE });
-    let reading = Reading { endings: 0, at: stage.now };
-    let snapshot = Parcel { sums: Some(reading), ..stage.parcel(sums(1..=15)) };
-    stage.put_parcel(snapshot);
+    stage.put_sums(1, 0, 1..=15);
     let parcel = stage.attempt();
     assert_eq!(parcel.batch.len(), 10);
     stage.failed(parcel);
@@ -473,14 +473,10 @@ fn room_that_came_before_it_was_wanted_is_seen() {
 fn sums_that_gave_way_leave_their_memory_to_the_newer_ones() {
     let size = sums(1..=10).bytes();
     let mut stage = Stage::with_room(PACE, size + size / 2);
-    let snapshot = |stage: &Stage, at| Parcel {
-        sums: Some(Reading { endings: 0, at: Tick::from_raw(at) }),
-        ..stage.parcel(sums(1..=10))
-    };
-    stage.put_parcel(snapshot(&stage, 1));
+    stage.put_sums(1, 0, 1..=10);
     let parcel = stage.attempt();
     stage.failed(parcel);
-    stage.put_parcel(snapshot(&stage, 2));
+    stage.put_sums(2, 0, 1..=10);
     let parcel = stage.attempt_after(SECOND);
     stage.delivered(parcel);
     let account = stage.account(Signal::Metrics);
@@ -490,15 +486,11 @@ fn sums_that_gave_way_leave_their_memory_to_the_newer_ones() {
 #[test]
 fn what_newer_sums_lose_is_lost_for_those_too_who_wait_for_the_older_ones() {
     let mut stage = Stage::new(PACE);
-    let snapshot = |stage: &Stage, at| Parcel {
-        sums: Some(Reading { endings: 0, at: Tick::from_raw(at) }),
-        ..stage.parcel(sums([1]))
-    };
-    stage.put_parcel(snapshot(&stage, 1));
+    stage.put_sums(1, 0, [1]);
     let parcel = stage.attempt();
     stage.failed(parcel);
     let flush = stage.books.close_generation(1, true).pop().unwrap();
-    stage.put_parcel(snapshot(&stage, 2));
+    stage.put_sums(2, 0, [1]);
     let parcel = stage.attempt_after(SECOND);
     stage.ended(parcel, Err(ExportError::never("no")));
     assert!(flush.wait(std::time::Instant::now()) && flush.lost() > 0);
