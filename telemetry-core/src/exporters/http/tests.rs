@@ -57,6 +57,7 @@ fn a_request_has_what_the_settings_say_and_an_answer_what_the_receiver_says() {
         assert!(!head.contains("content-encoding") && !head.contains("authorization"), "{head}");
         assert_eq!(seen[0].body, b"hello");
         assert!(seen[1].head.starts_with("POST /base/?precision=ns "), "{}", seen[1].head);
+        assert!(seen[1].head.contains("\r\ncontent-length: 0\r\n"), "{}", seen[1].head);
         assert_eq!(seen[1].connection, 1, "the connection is used again");
     });
 }
