@@ -66,7 +66,7 @@ impl Complaints {
     pub(crate) fn finish(&self) {
         let said = std::mem::take(&mut *lock(&self.said));
         for (kind, said) in said.into_iter().filter(|(_, said)| said.kept_back > 0) {
-            warn(format_args!("{}: {} {kind} since then", self.name, amount(said.kept_back)));
+            warn(format_args!("{}: since then {} {kind}", self.name, amount(said.kept_back)));
         }
     }
 }

@@ -38,22 +38,17 @@ enum Which {
     None,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Protocol {
-    Http,
-    Grpc,
-}
-
 /// How the variables name a signal.
 const NAMES: [&str; 3] = ["TRACES", "LOGS", "METRICS"];
 
 /// Nothing here does what these say; the documentation says what is there instead.
-const WITHOUT_EFFECT: [&str; 22] = [
+const WITHOUT_EFFECT: [&str; 23] = [
     "OTEL_ENTITIES",
     "OTEL_PROPAGATORS",
     "OTEL_LOG_LEVEL",
     "OTEL_METRICS_EXEMPLAR_FILTER",
     "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+    "OTEL_EXPORTER_OTLP_INSECURE",
     "OTEL_EXPORTER_PROMETHEUS_HOST",
     "OTEL_EXPORTER_PROMETHEUS_PORT",
     "OTEL_BSP_MAX_QUEUE_SIZE",
@@ -198,19 +193,20 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
     /// With a `?` or a `&` at its end.
     fn otlp_url(&self, signal: Signal) -> Result<String, Error> {
         let own = |name| self.otlp(signal, name).map(|(var, _)| var);
-        let protocols = &[("http/protobuf", Protocol::Http), ("grpc", Protocol::Grpc)];
-        let protocol = own("PROTOCOL").map_or(Ok(Protocol::Http), |var| var.one_of(protocols))?;
-        let is_insecure = own("INSECURE").is_some_and(|var| var.value.trim().eq_ignore_ascii_case("true"));
+        if let Some(var) = own("PROTOCOL") {
+            let is_known = |text: &str| text.eq_ignore_ascii_case("http/protobuf");
+            let needed = "`http/protobuf` is needed; the others are not there yet";
+            var.read(|text| is_known(text).then_some(()).ok_or_else(|| needed.to_owned()))?;
+        }
         let (mut url, is_exact) = match self.otlp(signal, "ENDPOINT") {
-            Some((var, is_own)) => (var.read(|text| place(text, protocol, is_insecure))?, is_own),
-            None if protocol == Protocol::Grpc => ("otlp+grpc://localhost:4317".to_owned(), false),
+            Some((var, is_own)) => (var.read(place)?, is_own),
             None => ("otlp+http://localhost:4318".to_owned(), false),
         };
         url.push('?');
         let mut add = |key: &str, value: &str| {
             url.extend([key, "=", &escape(value), "&"]);
         };
-        if is_exact && protocol == Protocol::Http {
+        if is_exact {
             add("exact", "true");
         }
         if let Some(var) = own("HEADERS") {
@@ -254,26 +250,20 @@ fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 /// An endpoint as OpenTelemetry has it becomes one of ours, without options.
-fn place(text: &str, protocol: Protocol, is_insecure: bool) -> Result<String, String> {
+fn place(text: &str) -> Result<String, String> {
     if text.contains(['?', '#']) {
         return Err("it can't have a query".to_owned());
     }
-    let scheme = text.split_once("://").map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest));
-    let (transport, place) = match (&scheme, protocol) {
-        (Some((scheme, place)), Protocol::Http) if matches!(&**scheme, "http" | "https") => {
-            (&**scheme, *place)
-        }
-        (Some((scheme, place)), Protocol::Grpc) if scheme == "http" => ("grpc", *place),
-        (Some((scheme, place)), Protocol::Grpc) if scheme == "https" => ("grpcs", *place),
-        (None, Protocol::Grpc) => (if is_insecure { "grpc" } else { "grpcs" }, text),
-        _ => return Err("`http://` or `https://` is needed".to_owned()),
-    };
+    let parts = text.split_once("://").map(|(scheme, place)| (scheme.to_ascii_lowercase(), place));
+    let (scheme, place) = parts
+        .filter(|(scheme, _)| matches!(&**scheme, "http" | "https"))
+        .ok_or_else(|| "`http://` or `https://` is needed".to_owned())?;
     // Without a port it is that of the scheme, which ours is not.
     let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-    let port = if has_port || transport != "http" { "" } else { ":80" };
-    Ok(format!("otlp+{transport}://{authority}{port}{path}"))
+    let port = if has_port || scheme == "https" { "" } else { ":80" };
+    Ok(format!("otlp+{scheme}://{authority}{port}{path}"))
 }
 
 #[cfg(test)]
