@@ -5,6 +5,7 @@ use std::process::Command;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
+use telemetry_layer::Builder;
 use telemetry_layer::prelude::*;
 use telemetry_tests::SOON;
 
@@ -148,6 +149,17 @@ fn each_variable_does_what_the_table_says() {
         assert!(if what == "error" { found.contains(want) } else { found == want }, "{vars:?}: {found}");
         assert!(!said.get("error").is_some_and(|error| error.contains("secret")), "{said:?}");
     }
+}
+
+#[test]
+fn an_endpoint_that_is_wrong_is_named_with_where_it_stands() {
+    let refused = |builder: Builder| builder.start().map(drop).unwrap_err().to_string();
+    let own = refused(Collector::builder().ignore_env().endpoint("kafka://x"));
+    let default = refused(Collector::builder().ignore_env().default_endpoint("kafka://x"));
+    assert!(
+        own == default && own.starts_with("the export endpoint `kafka://x` can't be used"),
+        "{own}; {default}"
+    );
 }
 
 #[test]

@@ -244,7 +244,7 @@ impl Builder {
 
     /// Starts the collector. It is current only where it is scoped, or where handles are made from it.
     pub fn start(self) -> Result<Collector, Error> {
-        let endpoints_of_env = self.base.is_none() && self.endpoints.is_empty();
+        let mut endpoints_of_env = self.base.is_none() && self.endpoints.is_empty();
         let reads_env = self.base.is_none() && !self.ignore_env;
         let otel = if reads_env { Otel::read(env_var)? } else { Otel::default() };
         let base = match self.base {
@@ -254,7 +254,7 @@ impl Builder {
         };
         let mut config = settle(base, self.changes, self.endpoints, self.tags)?;
         if config.export_endpoints.is_empty() {
-            config.export_endpoints = self.default_endpoints;
+            (config.export_endpoints, endpoints_of_env) = (self.default_endpoints, false);
         }
         let sampler = Sampler::new(config.check()?, self.sampling)
             .map_err(|bad| Error::config(bad.rule, bad.ratio.0, &bad.ratio))?;
