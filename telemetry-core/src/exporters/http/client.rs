@@ -44,13 +44,14 @@ pub(crate) struct Answer {
     /// Empty where it said none.
     pub(crate) content_type: String,
     pub(crate) body: Vec<u8>,
-    /// False where the body is longer than the most that is read, or broke off.
+    /// False where the body is longer than the most that is read, broke off or did not come in time.
     pub(crate) is_whole: bool,
 }
 
-/// So much of a refusal's body is looked at, and for so long: the status alone says enough.
+/// So much of a refusal's body is looked at: the status alone says enough.
 const REFUSAL_BYTES: usize = 8 << 10;
-const REFUSAL_TIME: Duration = Duration::from_secs(1);
+/// A body is waited for so long. Its status has said already whether the items were taken.
+const BODY_TIME: Duration = Duration::from_secs(1);
 
 impl Client {
     /// Reads all files that the settings name. No connection is made yet.
@@ -145,7 +146,7 @@ impl Client {
         let location = header(response.headers(), &LOCATION);
         let location = location.and_then(|to| at.0.join(&to).ok()).map(Place);
         let mut body = Vec::new();
-        let _ = tokio::time::timeout(REFUSAL_TIME, read(response, REFUSAL_BYTES, &mut body)).await;
+        read(response, REFUSAL_BYTES, &mut body).await;
         let (retry_after, secrets) = (retry_after.as_deref(), self.secrets(at));
         let refusal = Refusal { at, status, retry_after, location, body: &body, secrets: &secrets };
         refusal.error(self.settings.retry_server_errors, SystemTime::now())
@@ -189,15 +190,18 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
 }
 
-/// Reads at most so many bytes, and says whether these are all.
+/// Reads at most so many bytes, for at most [`BODY_TIME`], and says whether these are all.
 async fn read(mut response: Response, most: usize, body: &mut Vec<u8>) -> bool {
-    while let Ok(chunk) = response.chunk().await {
-        let Some(chunk) = chunk else { return true };
-        let room = most - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        if chunk.len() > room {
-            return false;
+    let all = async {
+        while let Ok(chunk) = response.chunk().await {
+            let Some(chunk) = chunk else { return true };
+            let room = most - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() > room {
+                return false;
+            }
         }
-    }
-    false
+        false
+    };
+    tokio::time::timeout(BODY_TIME, all).await.unwrap_or(false)
 }

@@ -146,6 +146,7 @@ fn answers_are_bounded_and_may_break_off() {
             Does::AnswerAndClose(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf".to_vec()),
             Does::AnswerAndClose(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 100\r\n\r\nhalf".to_vec()),
             Does::Answer(b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 100\r\n\r\nnever more".to_vec()),
+            Does::Answer(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nnever more".to_vec()),
         ];
         let server = Server::start(move |n| script[n].clone()).await;
         let client = client(&server.url(), |settings| settings.max_response_bytes = 1 << 20);
@@ -161,6 +162,8 @@ fn answers_are_bounded_and_may_break_off() {
             slow.is_retryable() && slow.to_string().ends_with("429 Too Many Requests: never more"),
             "{slow}"
         );
+        let slow = client.post("", "text/plain", b"").await.unwrap();
+        assert_eq!((slow.status, &*slow.body, slow.is_whole), (200, &b"never more"[..], false));
     });
 }
 
