@@ -1,6 +1,8 @@
 //! What the tests that cross crates share. The README's code blocks are doc tests of this crate.
 
 pub mod beside;
+pub mod program;
+pub mod receiver;
 
 use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
