@@ -2,15 +2,20 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
+use super::Answer;
 use crate::SOON;
 
 /// What a receiver does with a request that has come as a whole.
+///
+/// Where it begins an answer with some bytes, a receiver of gRPC sends the head of an answer in their place, if there are any.
 #[derive(Clone, Debug)]
 pub enum Act {
     /// Answers, and waits for the next one.
     Answer(Answer),
     /// Answers, and closes the connection without saying so.
     AnswerAndClose(Answer),
+    /// Answers, says that it takes no more on this connection (`Connection: close`, GOAWAY), and closes it.
+    AnswerAndEnd(Answer),
     /// Answers in packets of one byte.
     AnswerInBits(Answer),
     /// Answers with one half at once, and with the other one when the gate is open.
@@ -21,7 +26,12 @@ pub enum Act {
     Close(Vec<u8>),
     /// Sends these bytes of an answer, and nothing more, for ever.
     Hang(Vec<u8>),
+    /// Ends the request alone with that code of HTTP/2 (RST_STREAM); only gRPC has that.
+    ResetStream(u32),
 }
+
+/// The code of HTTP/2 that says that a request was not looked at.
+pub const REFUSED_STREAM: u32 = 7;
 
 /// What an answer waits for.
 #[derive(Clone, Debug, Default)]
@@ -46,49 +56,6 @@ impl Gate {
     }
 }
 
-/// An answer in HTTP.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// The status.
-    pub status: u16,
-    /// Lines, each with its end.
-    pub headers: String,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    /// 200, as OTLP says it: all is taken.
-    pub fn ok() -> Self {
-        Self::of(200).header("content-type", "application/x-protobuf")
-    }
-
-    /// That status, without headers and body.
-    pub fn of(status: u16) -> Self {
-        Self { status, headers: String::new(), body: Vec::new() }
-    }
-
-    /// With that header too.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers = format!("{}{name}: {value}\r\n", self.headers);
-        self
-    }
-
-    /// With that body.
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = body.into();
-        self
-    }
-
-    /// As it goes over the wire.
-    pub fn bytes(&self) -> Vec<u8> {
-        let Self { status, headers, body } = self;
-        let length = body.len();
-        let head = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n");
-        [head.as_bytes(), body].concat()
-    }
-}
-
 impl From<Answer> for Act {
     fn from(answer: Answer) -> Self {
         Self::Answer(answer)
@@ -96,25 +63,17 @@ impl From<Answer> for Act {
 }
 
 impl Act {
-    /// All is taken.
-    pub fn ok() -> Self {
-        Answer::ok().into()
-    }
-
-    /// That status, without headers and body.
-    pub fn status(status: u16) -> Self {
-        Answer::of(status).into()
-    }
-
     /// Whether the receiver has taken what the request holds, whoever comes to know of it.
     pub(super) fn takes(&self) -> bool {
         match self {
             Self::Answer(answer)
             | Self::AnswerAndClose(answer)
+            | Self::AnswerAndEnd(answer)
             | Self::AnswerInBits(answer)
-            | Self::AnswerWhen(_, answer) => (200..300).contains(&answer.status),
+            | Self::AnswerWhen(_, answer) => answer.is_yes(),
             Self::Reset(_) | Self::Close(_) => true,
             Self::Hang(begin) => begin.starts_with(b"HTTP/1.1 200"),
+            Self::ResetStream(code) => *code != REFUSED_STREAM,
         }
     }
 }

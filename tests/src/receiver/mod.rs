@@ -1,17 +1,26 @@
 //! A receiver that a test scripts request by request, and places where nobody answers.
 //!
-//! It speaks HTTP/1.1 by hand, with or without TLS, since what is wrong with an answer is a matter of bytes. Of each request
-//! that it takes it keeps the ids, as the [reader](Reader) of its protocol finds them. It never looks at what it sends back.
+//! It speaks what the exporter under test does, its [`Form`]: HTTP/1.1 by hand, since what is wrong with an answer is a matter
+//! of bytes, or gRPC over HTTP/2; with or without TLS. Of each request that it takes it keeps the ids. It never looks at what
+//! it sends back.
 
 mod act;
+mod answer;
 mod authority;
-mod connection;
+mod fault;
+mod form;
+mod grpc;
+mod http1;
 mod items;
 mod places;
+mod rpc;
 mod server;
 
-pub use act::{Act, Answer, Gate};
+pub use act::{Act, Gate, REFUSED_STREAM};
+pub use answer::Answer;
 pub use authority::Authority;
-pub use items::{Items, Reader, otlp};
+pub use fault::{Fault, Then, Wait};
+pub use form::Form;
+pub use items::Items;
 pub use places::{full, refusing, silent};
 pub use server::{Receiver, Request, Setup};

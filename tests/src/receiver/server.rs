@@ -3,29 +3,30 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::ServerConfig;
+use telemetry_layer::Signal;
 
-use super::connection::{head, length, perform, reset};
-use super::{Act, Answer, Items, Reader};
+use super::{Act, Form, Items, grpc, http1};
 use crate::SOON;
 
 /// A request that has come as a whole.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Those with a body that came to this path are counted, from 1 on.
+    /// Those with items of this signal are counted, from 1 on.
     pub number: u32,
+    /// What its items are.
+    pub signal: Signal,
     /// Connections are counted from 1 on.
     pub connection: u32,
     /// The path.
     pub path: String,
-    /// The headers, in lower case.
+    /// A line for each header, in lower case.
     pub headers: String,
     /// What it holds.
     pub items: Items,
@@ -36,8 +37,8 @@ type Script = dyn Fn(&Request) -> Act + Send + Sync;
 /// How a receiver is to be.
 #[derive(Clone)]
 pub struct Setup {
-    reads: Reader,
-    tls: Option<Arc<ServerConfig>>,
+    pub(super) form: Form,
+    pub(super) tls: Option<Arc<ServerConfig>>,
     cuts: u32,
 }
 
@@ -49,8 +50,8 @@ pub struct Receiver {
     accepting: Option<JoinHandle<()>>,
 }
 
-struct Shared {
-    setup: Setup,
+pub(super) struct Shared {
+    pub(super) setup: Setup,
     script: Box<Script>,
     /// How many requests are still broken off.
     cuts: AtomicU32,
@@ -67,14 +68,18 @@ struct Shared {
 }
 
 impl Setup {
-    /// Bodies are read so.
-    pub fn new(reads: Reader) -> Self {
-        Self { reads, tls: None, cuts: 0 }
+    /// It speaks that.
+    pub fn new(form: Form) -> Self {
+        Self { form, tls: None, cuts: 0 }
     }
 
     /// It speaks TLS.
     pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
-        self.tls = Some(config);
+        let mut config = (*config).clone();
+        if self.form.is_grpc() {
+            config.alpn_protocols = vec![b"h2".to_vec()];
+        }
+        self.tls = Some(Arc::new(config));
         self
     }
 
@@ -84,8 +89,7 @@ impl Setup {
         self
     }
 
-    /// Starts it on a free port. Requests without a body, which exporters check with, are answered 200 and not shown to
-    /// the script.
+    /// Starts it on a free port. Requests without items, which exporters check with, are taken and not shown to the script.
     ///
     /// # Panics
     ///
@@ -125,34 +129,29 @@ impl Setup {
 }
 
 impl Receiver {
-    /// One for OTLP over HTTP.
-    pub fn otlp(script: impl Fn(&Request) -> Act + Send + Sync + 'static) -> Self {
-        Setup::new(super::otlp).start(script)
-    }
-
-    /// The requests to that path, in the order in which they came, and when.
+    /// The requests with items of that signal, in the order in which they came, and when.
     ///
     /// # Panics
     ///
     /// If a script panicked.
-    pub fn seen(&self, path: &str) -> Vec<(Request, Instant)> {
+    pub fn seen(&self, signal: Signal) -> Vec<(Request, Instant)> {
         let seen = self.shared.seen.lock().expect("the script did not panic");
-        seen.iter().filter(|(request, _)| request.path == path).cloned().collect()
+        seen.iter().filter(|(request, _)| request.signal == signal).cloned().collect()
     }
 
-    /// Waits until so many requests have come to that path.
+    /// Waits until so many of them have come.
     ///
     /// # Panics
     ///
     /// If they do not come.
-    pub fn wait_for(&self, path: &str, requests: usize) -> Vec<(Request, Instant)> {
-        let count = |seen: &mut Vec<(Request, Instant)>| {
-            seen.iter().filter(|(request, _)| request.path == path).count() < requests
+    pub fn wait_for(&self, signal: Signal, requests: usize) -> Vec<(Request, Instant)> {
+        let are_missing = |seen: &mut Vec<(Request, Instant)>| {
+            seen.iter().filter(|(request, _)| request.signal == signal).count() < requests
         };
         let seen = self.shared.seen.lock().expect("the script did not panic");
-        drop(self.shared.came.wait_timeout_while(seen, SOON, count).expect("the script did not panic"));
-        let seen = self.seen(path);
-        assert!(seen.len() >= requests, "{} of {requests} requests to {path}", seen.len());
+        drop(self.shared.came.wait_timeout_while(seen, SOON, are_missing).expect("the script did not panic"));
+        let seen = self.seen(signal);
+        assert!(seen.len() >= requests, "{} of {requests} requests of {signal:?}", seen.len());
         seen
     }
 
@@ -218,59 +217,44 @@ impl Shared {
             let Ok(to_end) = stream.try_clone() else { return };
             self.open.lock().expect("nobody panics with it").insert(connection, to_end);
             std::thread::spawn(move || {
-                let _ = own.serve(&stream, connection);
+                let _ = match own.setup.form.is_grpc() {
+                    false => http1::serve(&own, &stream, connection),
+                    true => grpc::serve(&own, &stream, connection),
+                };
                 // It is closed when the last clone is.
                 own.open.lock().expect("nobody panics with it").remove(&connection);
             });
         }
     }
 
-    fn serve(&self, tcp: &TcpStream, connection: u32) -> io::Result<()> {
-        match &self.setup.tls {
-            None => self.speak(tcp, tcp.try_clone()?, connection),
-            Some(config) => {
-                let session = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
-                self.speak(tcp, StreamOwned::new(session, tcp.try_clone()?), connection)
-            }
-        }
+    /// Whether this request is to be reset in its middle.
+    pub(super) fn cuts_one(&self) -> bool {
+        self.cuts.fetch_update(SeqCst, SeqCst, |cuts| cuts.checked_sub(1)).is_ok()
     }
 
-    fn speak(&self, tcp: &TcpStream, stream: impl Read + Write, connection: u32) -> io::Result<()> {
-        let mut stream = BufReader::new(stream);
-        while let Some((path, headers)) = head(&mut stream)? {
-            let mut body = vec![0; length(&headers)];
-            if body.is_empty() {
-                stream.get_mut().write_all(&Answer::ok().bytes())?;
-                continue;
-            }
-            if self.cuts.fetch_update(SeqCst, SeqCst, |cuts| cuts.checked_sub(1)).is_ok() {
-                let half = body.len() / 2;
-                stream.read_exact(&mut body[..half])?;
-                return reset(tcp);
-            }
-            stream.read_exact(&mut body)?;
-            let Some(items) = (self.setup.reads)(&path, &body) else {
-                self.unreadable.fetch_add(1, SeqCst);
-                return Ok(());
-            };
-            if !perform(self.act(path, headers, items, connection), &mut stream, tcp)? {
-                break;
-            }
+    /// What to do with a request; nothing where nobody can read it.
+    pub(super) fn act(&self, path: String, headers: String, body: &[u8], connection: u32) -> Option<Act> {
+        let form = self.setup.form;
+        // Also a request without a message is one without items, which exporters check with.
+        let items = if body.is_empty() { Some(Items::default()) } else { form.items(&path, body) };
+        let Some(items) = items else {
+            self.unreadable.fetch_add(1, SeqCst);
+            return None;
+        };
+        if items.is_empty() {
+            return Some(form.ok().into());
         }
-        Ok(())
-    }
-
-    fn act(&self, path: String, headers: String, items: Items, connection: u32) -> Act {
         let mut seen = self.seen.lock().expect("the script did not panic");
-        let number = seen.iter().filter(|(request, _)| request.path == path).count() as u32 + 1;
-        let request = Request { number, connection, path, headers, items };
+        let signal = items.signal();
+        let number = seen.iter().filter(|(request, _)| request.signal == signal).count() as u32 + 1;
+        let request = Request { number, signal, connection, path, headers, items };
         let act = (self.script)(&request);
         if act.takes() {
             self.taken.lock().expect("nobody panics with it").push(request.items.clone());
         }
         seen.push((request, Instant::now()));
         self.came.notify_all();
-        act
+        Some(act)
     }
 }
 

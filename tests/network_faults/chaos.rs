@@ -1,6 +1,6 @@
 //! All faults at once, in an order that a seed chooses.
 //!
-//! A run that fails prints its seed. `TELEMETRY_FAULT_SEED=7` runs that seed, and `TELEMETRY_FAULT_SEEDS=50` so many.
+//! A run that fails prints its seed. `TELEMETRY_FAULT_SEED=7` runs that one again, and `TELEMETRY_FAULT_SEEDS=50` so many.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
@@ -9,9 +9,11 @@ use std::time::Instant;
 
 use telemetry_layer::Signal;
 use telemetry_layer::ledger::Reason;
-use telemetry_tests::SOON;
 use telemetry_tests::program::Program;
-use telemetry_tests::receiver::{self, Act, Answer, Authority, Receiver, Request, Setup};
+use telemetry_tests::receiver::{Act, Authority, Fault, Form, Receiver, Request, Setup, Wait};
+use telemetry_tests::{SOON, each};
+
+use super::BOTH;
 
 /// A span or an event, and its id.
 type Id = (Signal, u64);
@@ -23,8 +25,8 @@ const MOST_ALONE: u32 = 3;
 /// By the ids at the receiver: each item comes once, and once more for each answer that was lost.
 #[test]
 fn whatever_a_receiver_does_each_item_comes_once_and_for_each_lost_answer_once_more() {
-    each_seed(|seed, has_tls| {
-        let chaos = Chaos::start(seed, has_tls);
+    each_seed(|form, seed| {
+        let chaos = Chaos::start(form, seed);
         let program = chaos.program("max_items=40", 64 << 20);
         for end in [100, 200, 300, 400] {
             program.record(end - 99..=end).beside_has(end);
@@ -47,8 +49,8 @@ fn whatever_a_receiver_does_each_item_comes_once_and_for_each_lost_answer_once_m
 fn whatever_a_receiver_does_memory_has_its_bound_and_what_is_lost_is_counted() {
     const BYTES: usize = 64 << 10;
     const ITEMS: u64 = 10_000;
-    each_seed(|seed, has_tls| {
-        let chaos = Chaos::start(seed, has_tls);
+    each_seed(|form, seed| {
+        let chaos = Chaos::start(form, seed);
         let program = chaos.program("", BYTES);
         for end in (0..ITEMS).step_by(500).map(|n| n + 500) {
             program.record(end - 499..=end).beside_has(end);
@@ -76,32 +78,23 @@ fn whatever_a_receiver_does_memory_has_its_bound_and_what_is_lost_is_counted() {
     });
 }
 
-/// With and without TLS, side by side.
-fn each_seed(run: impl Fn(u64, bool) + Sync) {
+/// Of each form, a few at once.
+fn each_seed(run: impl Fn(Form, u64) + Sync) {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let random = RandomState::new();
     let seeds: Vec<u64> = match number("TELEMETRY_FAULT_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("TELEMETRY_FAULT_SEEDS").unwrap_or(2))
-            .map(|n| RandomState::new().hash_one(n))
-            .collect(),
+        None => (0..number("TELEMETRY_FAULT_SEEDS").unwrap_or(2)).map(|n| random.hash_one(n)).collect(),
     };
-    for some in seeds.chunks(4) {
-        std::thread::scope(|scope| {
-            let run = &run;
-            for (n, seed) in some.iter().enumerate() {
-                scope.spawn(move || {
-                    let seed = *seed;
-                    println!("TELEMETRY_FAULT_SEED={seed}");
-                    let ended =
-                        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(seed, seed % 2 == 0)));
-                    assert!(ended.is_ok(), "TELEMETRY_FAULT_SEED={seed} fails (the {n}th of these)");
-                });
-            }
+    for some in seeds.chunks(2) {
+        each(some.iter().flat_map(|seed| Form::EACH.map(|form| (form, *seed))), |(form, seed)| {
+            run(form, seed)
         });
     }
 }
 
 struct Chaos {
+    form: Form,
     receiver: Receiver,
     authority: Option<Authority>,
     /// How often the receiver took an item and its answer was lost.
@@ -109,9 +102,11 @@ struct Chaos {
 }
 
 impl Chaos {
-    fn start(seed: u64, has_tls: bool) -> Self {
-        let authority = has_tls.then(Authority::new);
-        let setup = Setup::new(receiver::otlp).cut(2);
+    /// Every other seed has TLS.
+    fn start(form: Form, seed: u64) -> Self {
+        let authority = (seed % 2 == 0).then(Authority::new);
+        // Of several requests on one connection all would be cut, and the answers of some lost.
+        let setup = Setup::new(form).cut(if form.is_grpc() { 0 } else { 2 });
         let setup = match &authority {
             Some(authority) => setup.tls(authority.server("127.0.0.1")),
             None => setup,
@@ -119,7 +114,7 @@ impl Chaos {
         let lost = Arc::<Mutex<HashMap<Id, u32>>>::default();
         let (loses, alone) = (Arc::clone(&lost), Mutex::<HashMap<Id, u32>>::default());
         let receiver = setup.start(move |request| {
-            let act = choose(number(seed, request), request);
+            let act = choose(form, number(seed, request), request);
             if is_yes(&act) {
                 return act;
             }
@@ -128,25 +123,24 @@ impl Chaos {
                 let times = alone.entry(only).or_default();
                 *times += 1;
                 if *times > MOST_ALONE {
-                    return Act::ok();
+                    return form.ok().into();
                 }
             }
-            if let Act::Reset(_) | Act::Close(_) = act {
+            if let Act::Reset(_) | Act::Close(_) | Act::ResetStream(_) = act {
                 let mut lost = loses.lock().unwrap();
                 ids(request).into_iter().for_each(|id| *lost.entry(id).or_default() += 1);
             }
             act
         });
-        Self { receiver, authority, lost }
+        Self { form, receiver, authority, lost }
     }
 
     fn program(&self, options: &str, bytes: usize) -> Program {
-        let address = self.receiver.address;
-        let place = match &self.authority {
-            Some(authority) => format!("otlp+https://{address}?ca={}", authority.ca().display()),
-            None => format!("otlp://{address}?"),
+        let (address, options) = (self.receiver.address, format!("timeout_ms=3000&{options}&{BOTH}"));
+        let url = match &self.authority {
+            Some(authority) => self.form.secure(address, &authority.ca(), &options),
+            None => self.form.url(address, &options),
         };
-        let url = format!("{place}&timeout_ms=3000&{options}&signals=spans,events");
         Program::with(&url, |builder| builder.exporter_bytes(bytes))
     }
 
@@ -173,28 +167,40 @@ fn ids(request: &Request) -> Vec<Id> {
 /// The same for the same seed.
 fn number(seed: u64, request: &Request) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (seed, &request.path, request.number).hash(&mut hasher);
+    (seed, request.signal as u8, request.number).hash(&mut hasher);
     hasher.finish()
 }
 
-/// Nothing that refuses for good, and no time-out but the first one.
-fn choose(n: u64, request: &Request) -> Act {
+/// Nothing that refuses for good, and no time-out but early ones. In gRPC no connection is broken: what else goes over it at that
+/// time may have been taken, or not.
+fn choose(form: Form, n: u64, request: &Request) -> Act {
+    const CANCEL: u32 = 8;
+    let no = |fault, wait| form.refusal(fault, "by chance", wait);
     match n % 16 {
-        0 => Act::status(503),
-        1 => Act::status(502),
-        2 => Answer::of(429).header("retry-after", "0").into(),
+        0 => no(Fault::Busy, None).into(),
+        1 => no(Fault::Gateway, None).into(),
+        2 => no(Fault::Limited, Some(Wait::Seconds(1))).into(),
         3 if request.number < 4 => Act::Hang(Vec::new()),
+        4 | 5 if form.is_grpc() => Act::ResetStream(CANCEL),
         4 => Act::Reset(Vec::new()),
         5 => Act::Close(b"HTTP/1.1 20".to_vec()),
-        6 => Act::AnswerAndClose(Answer::ok()),
-        7 => Act::AnswerInBits(Answer::ok()),
-        8 if request.items.len() > 20 => Act::status(413),
-        9 => Act::AnswerAndClose(Answer::of(503)),
-        10 => Answer::ok().body(vec![0xff; 9]).into(),
-        _ => Act::ok(),
+        6 if form.is_grpc() => Act::AnswerAndEnd(form.ok()),
+        6 => Act::AnswerAndClose(form.ok()),
+        7 => Act::AnswerInBits(form.ok()),
+        8 if request.items.len() > 20 => no(Fault::TooLarge, None).into(),
+        9 if form.is_grpc() => Act::AnswerAndEnd(no(Fault::Busy, None)),
+        9 => Act::AnswerAndClose(no(Fault::Busy, None)),
+        10 => form.yes(vec![0xff; 9]).into(),
+        _ => form.ok().into(),
     }
 }
 
 fn is_yes(act: &Act) -> bool {
-    matches!(act, Act::Answer(answer) | Act::AnswerAndClose(answer) | Act::AnswerInBits(answer) if answer.status == 200)
+    match act {
+        Act::Answer(answer)
+        | Act::AnswerAndClose(answer)
+        | Act::AnswerAndEnd(answer)
+        | Act::AnswerInBits(answer) => answer.is_yes(),
+        _ => false,
+    }
 }
