@@ -70,7 +70,9 @@ impl Exporter for Console {
         };
         match written {
             Ok(()) => {
-                self.shown = Some(batch.resource().clone());
+                if let Some(resource) = page.resource {
+                    self.shown = Some(resource.clone());
+                }
                 Ok(Delivery::all())
             }
             // Whoever read it is gone, and does not come back.
