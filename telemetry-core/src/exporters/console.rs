@@ -70,8 +70,8 @@ impl Exporter for Console {
         };
         match written {
             Ok(()) => {
-                if let Some(resource) = page.resource {
-                    self.shown = Some(resource.clone());
+                if self.shown.as_ref() != Some(batch.resource()) {
+                    self.shown = Some(batch.resource().clone());
                 }
                 Ok(Delivery::all())
             }

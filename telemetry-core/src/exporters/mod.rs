@@ -26,6 +26,8 @@ mod item;
 mod json;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
+#[cfg(feature = "http")]
+mod protobuf;
 pub(crate) mod protocol;
 mod recycler;
 pub(crate) mod redaction;
