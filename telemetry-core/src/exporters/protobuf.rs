@@ -2,12 +2,7 @@
 //!
 //! Source: protobuf, "Encoding".
 
-/// Bytes that are no protobuf.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is no protobuf message")]
-pub struct Malformed;
-
-/// Key and content of each field of a message. Keys that are more than one byte are 0, as nobody asks for them.
+/// Key and content of each field of a message; none of what is no protobuf, and nothing behind it. Keys that are more than one byte are 0, as nobody asks for them.
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 pub(super) enum Content<'a> {
@@ -58,7 +53,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u8, Content<'a>), Malformed>;
+    type Item = Option<(u8, Content<'a>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
@@ -68,6 +63,6 @@ impl<'a> Iterator for Fields<'a> {
         if field.is_none() {
             self.0 = &[];
         }
-        Some(field.ok_or(Malformed))
+        Some(field)
     }
 }

@@ -16,7 +16,7 @@ use super::contents::Pem;
 use super::packer::Packer;
 use super::place::Place;
 use super::refusal::Refusal;
-use super::renewed::Renewed;
+use super::renewed::{Make, Renewed};
 use super::secret::Auth;
 use super::settings::Settings;
 use super::tls;
@@ -50,7 +50,7 @@ impl Client {
     /// Reads all files that the settings name. No connection is made yet.
     pub(crate) fn new(settings: Settings) -> Result<Self, String> {
         let packer = RefCell::new(Packer::new(settings.compression));
-        Ok(Self { made: Renewed::new(settings, client)?, packer, was_answered: Cell::new(false) })
+        Ok(Self { made: Renewed::new(settings)?, packer, was_answered: Cell::new(false) })
     }
 
     /// One attempt to post a body to the URL, or to a path below it.
@@ -125,20 +125,22 @@ impl Client {
     }
 }
 
-/// HTTP/2 or HTTP/1.1 over TLS, by ALPN; HTTP/1.1 without it.
-fn client(settings: &Settings, pem: &Pem) -> Result<reqwest::Client, String> {
-    let mut tls = tls::config(pem, settings.is_tls())?;
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let mut builder = reqwest::Client::builder()
-        .user_agent(&settings.user_agent)
-        .default_headers(settings.headers.clone())
-        .connect_timeout(settings.connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .tls_backend_preconfigured(tls);
-    if settings.is_loopback() {
-        builder = builder.no_proxy();
+impl Make for reqwest::Client {
+    /// HTTP/2 or HTTP/1.1 over TLS, by ALPN; HTTP/1.1 without it.
+    fn make(settings: &Settings, pem: &Pem) -> Result<Self, String> {
+        let mut tls = tls::config(pem, settings.is_tls())?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut builder = Self::builder()
+            .user_agent(&settings.user_agent)
+            .default_headers(settings.headers.clone())
+            .connect_timeout(settings.connect_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_backend_preconfigured(tls);
+        if settings.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        builder.build().map_err(|e| format!("the HTTP client can't be made: {e}"))
     }
-    builder.build().map_err(|e| format!("the HTTP client can't be made: {e}"))
 }
 
 impl fmt::Debug for Client {

@@ -11,18 +11,19 @@ use super::settings::Settings;
 pub(super) struct Renewed<C> {
     pub(super) settings: Arc<Settings>,
     made: RefCell<(Contents, C)>,
-    make: fn(&Settings, &Pem) -> Result<C, String>,
 }
 
-impl<C> Renewed<C> {
+/// What can be made of them. No connection is made yet.
+pub(super) trait Make: Sized {
+    fn make(settings: &Settings, pem: &Pem) -> Result<Self, String>;
+}
+
+impl<C: Make> Renewed<C> {
     /// Reads all files that the settings name.
-    pub(super) fn new(
-        settings: Settings,
-        make: fn(&Settings, &Pem) -> Result<C, String>,
-    ) -> Result<Self, String> {
+    pub(super) fn new(settings: Settings) -> Result<Self, String> {
         let contents = Contents::read(&settings)?;
-        let client = make(&settings, &contents.pem)?;
-        Ok(Self { settings: Arc::new(settings), made: RefCell::new((contents, client)), make })
+        let client = C::make(&settings, &contents.pem)?;
+        Ok(Self { settings: Arc::new(settings), made: RefCell::new((contents, client)) })
     }
 
     /// Reads the files again, where there are any, and begins with a new client where those of TLS have changed.
@@ -36,7 +37,7 @@ impl<C> Renewed<C> {
         let contents = read.map_err(|e| format!("its files can't be read: {e}"))??;
         let mut made = self.made.borrow_mut();
         if contents.pem != made.0.pem {
-            made.1 = (self.make)(&self.settings, &contents.pem)?;
+            made.1 = C::make(&self.settings, &contents.pem)?;
         }
         made.0 = contents;
         Ok(())

@@ -28,7 +28,7 @@ impl RpcStatus {
         const DETAILS: u8 = 0x1a;
         let mut status = Self::default();
         for field in Fields(bytes) {
-            match field.ok()? {
+            match field? {
                 (FIRST_NUMBER, Content::Number(_)) => {}
                 (SECOND, Content::Bytes(text)) => str::from_utf8(text).ok()?.clone_into(&mut status.message),
                 (DETAILS, Content::Bytes(detail)) => status.retry = status.retry.or(retry(detail)),
@@ -43,7 +43,7 @@ impl RpcStatus {
 fn retry(detail: &[u8]) -> Option<Duration> {
     let (mut kind, mut info) = (&[][..], &[][..]);
     for field in Fields(detail) {
-        match field.ok()? {
+        match field? {
             (FIRST, Content::Bytes(url)) => kind = url,
             (SECOND, Content::Bytes(value)) => info = value,
             _ => {}
@@ -51,9 +51,9 @@ fn retry(detail: &[u8]) -> Option<Duration> {
     }
     let (mut seconds, mut nanos) = (0, 0);
     for field in Fields(kind.ends_with(b"/google.rpc.RetryInfo").then_some(info)?) {
-        if let (FIRST, Content::Bytes(delay)) = field.ok()? {
+        if let (FIRST, Content::Bytes(delay)) = field? {
             for field in Fields(delay) {
-                match field.ok()? {
+                match field? {
                     (FIRST_NUMBER, Content::Number(n)) => seconds = n.cast_signed(),
                     (SECOND_NUMBER, Content::Number(n)) => nanos = n as i32,
                     _ => {}

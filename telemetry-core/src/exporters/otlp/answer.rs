@@ -5,7 +5,7 @@
 //! Source: opentelemetry-proto, `trace_service.proto` and its twins.
 
 use super::wire::{bytes, varint};
-use crate::exporters::protobuf::{Content, Fields, Malformed};
+use crate::exporters::protobuf::{Content, Fields};
 
 /// A longer text is cut.
 const MAX_MESSAGE: usize = 1024;
@@ -20,8 +20,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads such a body. An empty one says that all was taken.
-    pub fn read(body: &[u8]) -> Result<Self, Malformed> {
+    /// Reads such a body, unless it is no protobuf. An empty one says that all was taken.
+    pub fn read(body: &[u8]) -> Option<Self> {
         const PARTIAL_SUCCESS: u8 = bytes(1);
         const REJECTED: u8 = varint(1);
         const MESSAGE: u8 = bytes(2);
@@ -39,7 +39,7 @@ impl Answer {
                 }
             }
         }
-        Ok(answer)
+        Some(answer)
     }
 }
 
