@@ -31,7 +31,7 @@ fn each_fault_means_what_the_specification_says() {
         assert_eq!(counts, (delivered, 3 - delivered, 0));
         receiver.has_each_once(1..=delivered);
         if then == Then::Smaller {
-            assert_eq!(receiver.seen(Signal::Spans)[1].0.items.len(), 2);
+            assert!(receiver.seen(Signal::Spans)[1..].iter().all(|(request, _)| request.items.len() < 3));
         }
         let all = program.said();
         assert!(all[0].contains("who is ***?") && all[0].contains(&receiver.address.to_string()), "{all:?}");

@@ -5,6 +5,7 @@ mod escape;
 mod http;
 mod list;
 mod options;
+mod place;
 
 use std::error::Error as StdError;
 #[cfg(feature = "file")]
@@ -20,6 +21,7 @@ use super::words::one_of;
 
 pub(crate) use self::escape::{escape, unescape};
 pub(crate) use self::list::split_urls;
+pub(crate) use self::place::with_port;
 
 /// The parts of an endpoint: `scheme:rest?options`.
 #[derive(Debug)]

@@ -26,6 +26,8 @@ mod item;
 mod json;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
+#[cfg(feature = "http")]
+mod protobuf;
 pub(crate) mod protocol;
 mod recycler;
 pub(crate) mod redaction;
@@ -40,7 +42,7 @@ pub(crate) use batch::Batch;
 pub use console::{Console, Stream};
 pub use discard::Discard;
 pub use endpoint::from_url;
-pub(crate) use endpoint::{escape, split_urls, unescape};
+pub(crate) use endpoint::{escape, split_urls, unescape, with_port};
 pub use error::EndpointError;
 pub(crate) use error::{Again, Delivery, ExportError};
 pub(crate) use exporter::Exporter;

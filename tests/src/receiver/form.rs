@@ -31,9 +31,9 @@ pub enum Form {
 
 impl Form {
     /// All of them.
-    pub const EACH: [Self; 2] = [Self::Otlp, Self::OtlpJson];
+    pub const EACH: [Self; 1] = [Self::Otlp];
     /// Those over HTTP/1.1.
-    pub const OVER_HTTP1: [Self; 2] = [Self::Otlp, Self::OtlpJson];
+    pub const OVER_HTTP1: [Self; 1] = [Self::Otlp];
 
     /// A URL with the options that follow.
     pub fn url(self, address: SocketAddr, options: &str) -> String {

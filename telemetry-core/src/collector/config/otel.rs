@@ -11,9 +11,8 @@ use super::var::Var;
 use crate::Error;
 use crate::diagnostics::warn_once;
 use crate::exporters::words::one_of;
-use crate::exporters::{Signal, escape, unescape};
+use crate::exporters::{Signal, escape, unescape, with_port};
 use crate::model::{Temporality, Text, Value};
-use crate::sampling::HeadSampler;
 
 /// What the variables say.
 #[derive(Debug, Default)]
@@ -148,12 +147,8 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
             ("parentbased_always_off", Some(0.0)),
             ("parentbased_traceidratio", None),
         ])?;
-        let rate = |text: &str| {
-            let rate = text.parse().map_err(|_| "a number from 0 to 1 is needed")?;
-            HeadSampler::ratio(rate).map(|_| rate).map_err(|e| e.to_string())
-        };
         let arg = self.var("OTEL_TRACES_SAMPLER_ARG").filter(|_| fixed.is_none());
-        let arg = arg.map(|arg| arg.read(rate)).transpose()?;
+        let arg = arg.map(|arg| arg.share()).transpose()?;
         Ok(fixed.or(arg).or(Some(1.0)))
     }
 
@@ -259,11 +254,8 @@ fn place(text: &str) -> Result<String, String> {
         .filter(|(scheme, _)| matches!(&**scheme, "http" | "https"))
         .ok_or_else(|| "`http://` or `https://` is needed".to_owned())?;
     // Without a port it is that of the scheme, which ours is not.
-    let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-    let port = if has_port || scheme == "https" { "" } else { ":80" };
-    Ok(format!("otlp+{scheme}://{authority}{port}{path}"))
+    let place = if scheme == "https" { place.to_owned() } else { with_port(place, 80) };
+    Ok(format!("otlp+{scheme}://{place}"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::Endpoint;
 use super::escape::unescape;
+use super::place::with_port;
 use crate::exporters::http::{Auth, Compression, Identity, Secret, Settings};
 use crate::exporters::words::one_of;
 
@@ -39,14 +40,8 @@ impl Endpoint<'_> {
         if !self.rest.starts_with("//") {
             return Err("`//` and a host are needed behind the colon".to_owned());
         }
-        // The authority is all up to the path, and its port stands behind the last colon that is in no brackets.
-        let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-        if has_port || transport == "https" {
-            return Ok(format!("{transport}://{place}"));
-        }
-        Ok(format!("{transport}://{authority}:{port}{path}"))
+        let port = if transport == "https" { 443 } else { port };
+        Ok(format!("{transport}://{}", with_port(place, port)))
     }
 }
 

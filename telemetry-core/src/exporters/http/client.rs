@@ -4,7 +4,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
@@ -12,11 +11,12 @@ use reqwest::header::{
 };
 use reqwest::{RequestBuilder, Response};
 
-use super::connection::{failure, was_closed};
-use super::contents::Contents;
+use super::connection::{failure, was_closed, what};
+use super::contents::Pem;
 use super::packer::Packer;
 use super::place::Place;
 use super::refusal::Refusal;
+use super::renewed::{Make, Renewed};
 use super::secret::Auth;
 use super::settings::Settings;
 use super::tls;
@@ -24,17 +24,10 @@ use crate::exporters::ExportError;
 
 /// Sends bodies to one receiver. Connections are kept and used again.
 pub(crate) struct Client {
-    settings: Arc<Settings>,
-    made: RefCell<Made>,
+    made: Renewed<reqwest::Client>,
     packer: RefCell<Packer>,
     /// The request before was answered, so its connection may be used again, and may have been closed since.
     was_answered: Cell<bool>,
-}
-
-/// What the settings and the files that they name make.
-struct Made {
-    of: Contents,
-    client: reqwest::Client,
 }
 
 /// The answer of a receiver that took a request (2xx).
@@ -56,14 +49,8 @@ const BODY_TIME: Duration = Duration::from_secs(1);
 impl Client {
     /// Reads all files that the settings name. No connection is made yet.
     pub(crate) fn new(settings: Settings) -> Result<Self, String> {
-        let packer = Packer::new(settings.compression);
-        let made = Made::new(&settings, Contents::read(&settings)?)?;
-        Ok(Self {
-            settings: Arc::new(settings),
-            made: RefCell::new(made),
-            packer: RefCell::new(packer),
-            was_answered: Cell::new(false),
-        })
+        let packer = RefCell::new(Packer::new(settings.compression));
+        Ok(Self { made: Renewed::new(settings)?, packer, was_answered: Cell::new(false) })
     }
 
     /// One attempt to post a body to the URL, or to a path below it.
@@ -73,11 +60,14 @@ impl Client {
         content_type: &str,
         body: &[u8],
     ) -> Result<Answer, ExportError> {
-        let at = self.settings.at(path);
-        let refreshed = self.refresh().await;
+        let at = self.made.settings.at(path);
+        let refreshed = self.made.refresh().await;
         let request = refreshed.and_then(|()| self.request(&at, content_type, body));
         let request = request.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
-        let response = self.send(request).await.map_err(|e| failure(&at, &e))?;
+        let response = self.send(request).await.map_err(|e| {
+            let what = if e.is_builder() { "the request can't be made" } else { what(&e) };
+            failure(&at, what, &e)
+        })?;
         if response.status().is_success() {
             Ok(self.answer(response).await)
         } else {
@@ -85,32 +75,14 @@ impl Client {
         }
     }
 
-    /// Reads the files again, where there are any, and begins with new connections where those of TLS have changed.
-    async fn refresh(&self) -> Result<(), String> {
-        if !self.settings.has_files() {
-            return Ok(());
-        }
-        let settings = self.settings.clone();
-        // A file system may hang; the thread must not.
-        let read = tokio::task::spawn_blocking(move || Contents::read(&settings)).await;
-        let contents = read.map_err(|e| format!("its files can't be read: {e}"))??;
-        let mut made = self.made.borrow_mut();
-        if contents.pem == made.of.pem {
-            made.of = contents;
-        } else {
-            *made = Made::new(&self.settings, contents)?;
-        }
-        Ok(())
-    }
-
     fn request(&self, at: &Place, content_type: &str, body: &[u8]) -> Result<RequestBuilder, String> {
-        let (made, mut packer) = (self.made.borrow(), self.packer.borrow_mut());
-        let mut request = made.client.post(at.0.clone()).header(CONTENT_TYPE, content_type);
+        let mut packer = self.packer.borrow_mut();
+        let mut request = self.made.client().post(at.0.clone()).header(CONTENT_TYPE, content_type);
         if let Some(encoding) = packer.encoding() {
             request = request.header(CONTENT_ENCODING, encoding);
         }
-        request = match (&self.settings.auth, &made.of.secret) {
-            (Some(Auth::Basic { user, .. }), secret) => request.basic_auth(user, secret.as_ref()),
+        request = match (&self.made.settings.auth, self.made.secret()) {
+            (Some(Auth::Basic { user, .. }), secret) => request.basic_auth(user, secret),
             (Some(Auth::Bearer(_)), Some(token)) => request.bearer_auth(token),
             _ => request,
         };
@@ -136,7 +108,7 @@ impl Client {
         let status = response.status().as_u16();
         let content_type = header(response.headers(), &CONTENT_TYPE).unwrap_or_default();
         let mut body = Vec::new();
-        let is_whole = read(response, self.settings.max_response_bytes, &mut body).await;
+        let is_whole = read(response, self.made.settings.max_response_bytes, &mut body).await;
         Answer { status, content_type, body, is_whole }
     }
 
@@ -147,26 +119,18 @@ impl Client {
         let location = location.and_then(|to| at.0.join(&to).ok()).map(Place);
         let mut body = Vec::new();
         read(response, REFUSAL_BYTES, &mut body).await;
-        let (retry_after, secrets) = (retry_after.as_deref(), self.secrets(at));
+        let (retry_after, secrets) = (retry_after.as_deref(), self.made.secrets(at));
         let refusal = Refusal { at, status, retry_after, location, body: &body, secrets: &secrets };
-        refusal.error(self.settings.retry_server_errors, SystemTime::now())
-    }
-
-    /// What a receiver may have been told in confidence. Shorter words are left out: a text may hold them by chance.
-    fn secrets(&self, at: &Place) -> Vec<String> {
-        const LEAST: usize = 6;
-        let made = self.made.borrow();
-        let headers = self.settings.headers.values().filter_map(|value| value.to_str().ok());
-        let all =
-            headers.flat_map(str::split_whitespace).chain(made.of.secret.as_deref()).chain(at.0.password());
-        all.filter(|word| word.len() >= LEAST).map(str::to_owned).collect()
+        refusal.error(self.made.settings.retry_server_errors, SystemTime::now())
     }
 }
 
-impl Made {
-    fn new(settings: &Settings, of: Contents) -> Result<Self, String> {
-        let tls = tls::config(&of.pem, settings.is_tls())?;
-        let mut builder = reqwest::Client::builder()
+impl Make for reqwest::Client {
+    /// HTTP/2 or HTTP/1.1 over TLS, by ALPN; HTTP/1.1 without it.
+    fn make(settings: &Settings, pem: &Pem) -> Result<Self, String> {
+        let mut tls = tls::config(pem, settings.is_tls())?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut builder = Self::builder()
             .user_agent(&settings.user_agent)
             .default_headers(settings.headers.clone())
             .connect_timeout(settings.connect_timeout)
@@ -175,14 +139,13 @@ impl Made {
         if settings.is_loopback() {
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|e| format!("the HTTP client can't be made: {e}"))?;
-        Ok(Self { of, client })
+        builder.build().map_err(|e| format!("the HTTP client can't be made: {e}"))
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Client").field("settings", &self.made.settings).finish_non_exhaustive()
     }
 }
 

@@ -10,6 +10,8 @@ mod message;
 mod packer;
 mod place;
 mod refusal;
+mod renewed;
+mod rpc_status;
 mod secret;
 mod settings;
 #[cfg(test)]

@@ -40,12 +40,12 @@ impl Otlp {
         let answer = self.client.post(path, PROTOBUF, body).await?;
         // Other receivers answer in words of their own, and have taken the request all the same.
         let is_readable = answer.is_whole && answer.content_type.starts_with(PROTOBUF);
-        let said = if is_readable { Answer::read(&answer.body) } else { Ok(Answer::default()) };
+        let said = if is_readable { Answer::read(&answer.body) } else { Some(Answer::default()) };
         Ok(match said {
-            Ok(Answer { rejected, message }) => {
+            Some(Answer { rejected, message }) => {
                 Delivery::partial(usize::try_from(rejected).unwrap_or(usize::MAX), message)
             }
-            Err(malformed) => Delivery::partial(0, malformed.to_string()),
+            None => Delivery::partial(0, "the answer is no protobuf message"),
         })
     }
 }

@@ -19,7 +19,7 @@ mod spans;
 mod wire;
 mod writer;
 
-pub use answer::{Answer, Malformed, Refusal};
+pub use answer::Answer;
 pub(crate) use exporter::Otlp;
 pub use writer::Writer;
 
