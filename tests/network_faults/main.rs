@@ -5,6 +5,8 @@ mod answers;
 mod chaos;
 mod connections;
 mod ending;
+mod mistaken;
+mod nginx;
 mod refusals;
 mod tls;
 mod waits;
