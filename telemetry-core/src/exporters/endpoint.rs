@@ -16,7 +16,7 @@ use super::error::EndpointError;
 use super::redaction::{HIDDEN, redacted};
 use super::route::{Route, Terms};
 #[cfg(feature = "otlp")]
-use super::words::one_of;
+use super::{otlp::Encoding, words::one_of};
 
 pub(crate) use self::escape::{escape, unescape};
 pub(crate) use self::list::split_urls;
@@ -69,11 +69,15 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | --- | --- |
 /// | `console:`, `console:stderr` | [`Console`](super::Console) |
 /// | `file:DIR?rotate_bytes=67108864&keep=4` | [`File`](super::File) |
-/// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP, in protobuf: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
+/// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
 /// | `discard:` | [`Discard`](super::Discard) |
 ///
-/// With `exact=true` the requests of `otlp` go to the URL itself, not to `v1/traces` and the like below it; it needs one
-/// signal (`signals=spans`).
+/// `otlp` takes these options:
+///
+/// | option | what |
+/// | --- | --- |
+/// | `protocol=http/json` | bodies in `http/protobuf` (where nothing is said) or in `http/json` |
+/// | `exact=true` | requests go to the URL itself, not to `v1/traces` and the like below it; it needs one signal (`signals=spans`) |
 ///
 /// Endpoints over HTTP take these options:
 ///
@@ -185,10 +189,17 @@ fn otlp(mut endpoint: Endpoint<'_>, terms: &Terms) -> Made {
     let settings = endpoint.settings(4318).map_err(plain)?;
     let exact = endpoint.options.read("exact", |text| one_of(text, &[("true", true), ("false", false)]));
     let is_exact = exact.map_err(plain)?.unwrap_or(false);
+    let encoding = endpoint.options.read("protocol", |text| one_of(text, ENCODINGS)).map_err(plain)?;
     endpoint.end()?;
-    let otlp = super::otlp::Otlp::new(settings, is_exact, |signal| terms.filter.takes_signal(signal));
+    let encoding = encoding.unwrap_or_default();
+    let otlp =
+        super::otlp::Otlp::new(settings, encoding, is_exact, |signal| terms.filter.takes_signal(signal));
     Ok(Route::over(otlp.map_err(plain)?))
 }
+
+#[cfg(feature = "otlp")]
+const ENCODINGS: &[(&str, Encoding)] =
+    &[("http/protobuf", Encoding::Protobuf), ("http/json", Encoding::Json)];
 
 #[cfg(not(feature = "otlp"))]
 fn otlp(_: Endpoint<'_>, _: &Terms) -> Made {

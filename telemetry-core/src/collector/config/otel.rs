@@ -193,11 +193,11 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
     /// With a `?` or a `&` at its end.
     fn otlp_url(&self, signal: Signal) -> Result<String, Error> {
         let own = |name| self.otlp(signal, name).map(|(var, _)| var);
-        if let Some(var) = own("PROTOCOL") {
-            let is_known = |text: &str| text.eq_ignore_ascii_case("http/protobuf");
-            let needed = "`http/protobuf` is needed; the others are not there yet";
-            var.read(|text| is_known(text).then_some(()).ok_or_else(|| needed.to_owned()))?;
-        }
+        const PROTOCOLS: &[(&str, bool)] = &[("http/protobuf", false), ("http/json", true)];
+        let protocol = own("PROTOCOL").map(|var| {
+            var.read(|text| one_of(text, PROTOCOLS).map_err(|e| format!("{e}; `grpc` is not there yet")))
+        });
+        let is_json = protocol.transpose()?.unwrap_or(false);
         let (mut url, is_exact) = match self.otlp(signal, "ENDPOINT") {
             Some((var, is_own)) => (var.read(place)?, is_own),
             None => ("otlp+http://localhost:4318".to_owned(), false),
@@ -208,6 +208,9 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
         };
         if is_exact {
             add("exact", "true");
+        }
+        if is_json {
+            add("protocol", "http/json");
         }
         if let Some(var) = own("HEADERS") {
             var.read(pairs)?.iter().for_each(|(name, value)| add("header", &format!("{name}:{value}")));

@@ -233,6 +233,7 @@ fn otlp_goes_over_http() {
         ("otlp+udp://h", "`udp` is no transport"),
         ("otlp://h:x", "its URL is wrong"),
         ("otlp://h?compression=br", "one of none, gzip"),
+        ("otlp://h?protocol=http", "`protocol=http`: one of http/protobuf, http/json"),
         ("otlp://h?header=a", "`header=Name:value` is needed"),
         ("otlp://h?header=a b:c", "`a b` is no header"),
         ("otlp://h?cert=/c", "`cert` and `key` belong together"),
