@@ -110,8 +110,13 @@ fn each_variable_does_what_the_table_says() {
         (vec![("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/file"), ENDPOINT], "error", "/no/file"),
         (
             vec![("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"), ENDPOINT],
+            "endpoints",
+            "otlp+http://localhost:9?protocol=http/json",
+        ),
+        (
+            vec![("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ENDPOINT],
             "error",
-            "OTEL_EXPORTER_OTLP_PROTOCOL=http/json",
+            "OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
         ),
         (
             vec![("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"), ENDPOINT],

@@ -37,6 +37,7 @@ pub(crate) struct Client {
     packer: RefCell<Packer>,
     /// The call before was answered, so its connection may be used again, and may have been closed since.
     was_answered: Cell<bool>,
+    was_ever_answered: Cell<bool>,
 }
 
 const GRPC: &str = "application/grpc";
@@ -48,7 +49,8 @@ impl Client {
             return Err("over gRPC its URL has no path".to_owned());
         }
         let packer = RefCell::new(Packer::new(settings.compression));
-        Ok(Self { made: Renewed::new(settings)?, packer, was_answered: Cell::new(false) })
+        let made = Renewed::new(settings)?;
+        Ok(Self { made, packer, was_answered: Cell::default(), was_ever_answered: Cell::default() })
     }
 
     /// One attempt to call a method (`package.Service/Method`) with a message. Of the answer comes the message, if it can be
@@ -58,19 +60,22 @@ impl Client {
         let refreshed = self.made.refresh().await;
         let request = refreshed.and_then(|()| self.request(&at, message));
         let request = request.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
-        let response = self.send(request).await.map_err(|e| failure(&at, what_of(&e), &e))?;
+        let response = self.send(request).await.map_err(|e| self.failure(&at, &e))?;
         let (head, body) = response.into_parts();
         let early = Status::read(&head.headers);
         if early.is_none() && !head.status.is_success() {
             return Err(self.refusal(&at, &head, body).await);
         }
-        let is_grpc = head.headers.get(CONTENT_TYPE).is_some_and(|is| is.as_bytes().starts_with(GRPC.as_bytes()));
+        let is_grpc =
+            head.headers.get(CONTENT_TYPE).is_some_and(|is| is.as_bytes().starts_with(GRPC.as_bytes()));
         let most = self.made.settings.max_response_bytes;
         let mut received = Vec::new();
         let trailers = match receive(body, most, &mut received).await {
             Ok(Some(trailers)) => trailers,
-            Ok(None) => return Err(ExportError::never(format!("{at}: its answer is longer than {most} bytes"))),
-            Err(e) => return Err(failure(&at, what_of(&e), &e)),
+            Ok(None) => {
+                return Err(ExportError::never(format!("{at}: its answer is longer than {most} bytes")));
+            }
+            Err(e) => return Err(self.failure(&at, &e)),
         };
         match early.or_else(|| Status::read(&trailers)) {
             Some(status) if status.is_ok() => Ok(frame::message(&received).map(<[u8]>::to_vec)),
@@ -98,7 +103,8 @@ impl Client {
         }
         let is_packed = packer.encoding().is_some();
         let packed = packer.pack(frame::HEAD, message);
-        let framed = frame::framed(packed.map_err(|e| format!("the message can't be compressed: {e}"))?, is_packed);
+        let framed =
+            frame::framed(packed.map_err(|e| format!("the message can't be compressed: {e}"))?, is_packed);
         request.body(Full::new(framed?)).map_err(|e| format!("the request can't be made: {e}"))
     }
 
@@ -106,8 +112,12 @@ impl Client {
     fn authorization(&self, at: &Place) -> Result<Option<HeaderValue>, String> {
         let secret = self.made.secret();
         let (user, password) = match (&self.made.settings.auth, &secret) {
-            (Some(Auth::Bearer(_)), token) => return sensitive(&format!("Bearer {}", token.as_deref().unwrap_or_default())),
-            (Some(Auth::Basic { user, .. }), password) => (user.clone(), password.clone().unwrap_or_default()),
+            (Some(Auth::Bearer(_)), token) => {
+                return sensitive(&format!("Bearer {}", token.as_deref().unwrap_or_default()));
+            }
+            (Some(Auth::Basic { user, .. }), password) => {
+                (user.clone(), password.clone().unwrap_or_default())
+            }
             (None, _) if at.0.username().is_empty() && at.0.password().is_none() => return Ok(None),
             (None, _) => {
                 let plain = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -128,7 +138,20 @@ impl Client {
             (sent, _) => sent,
         };
         self.was_answered.set(sent.is_ok());
+        self.was_ever_answered.set(self.was_ever_answered.get() || sent.is_ok());
         sent
+    }
+
+    /// A port that speaks HTTP/1 answers in bytes that stand, where HTTP/2 has a length, for one that is far too large, or it
+    /// closes the connection.
+    fn failure(&self, at: &Place, error: &(dyn Error + 'static)) -> ExportError {
+        let http2 = chain(error).find_map(|cause| cause.downcast_ref::<h2::Error>());
+        let is_odd =
+            http2.is_some_and(|e| e.is_library() && e.reason() == Some(h2::Reason::FRAME_SIZE_ERROR));
+        let is_closed = !self.was_ever_answered.get() && was_closed(error);
+        let hint =
+            "its port seems not to speak HTTP/2, which gRPC needs (OTLP over HTTP mostly has port 4318)";
+        failure(at, if is_odd || is_closed { hint } else { what(error) }, error)
     }
 
     /// What stands in between has answered, and not in gRPC.
@@ -151,14 +174,19 @@ impl fmt::Debug for Client {
 }
 
 fn sensitive(text: &str) -> Result<Option<HeaderValue>, String> {
-    let value = HeaderValue::from_str(text).map_err(|_| "the request can't be made: its token or password can't stand in a header");
+    let value = HeaderValue::from_str(text)
+        .map_err(|_| "the request can't be made: its token or password can't stand in a header");
     let mut value = value?;
     value.set_sensitive(true);
     Ok(Some(value))
 }
 
 /// Reads at most so many bytes, and the trailers behind them; none where there is more.
-async fn receive(mut body: Incoming, most: usize, all: &mut Vec<u8>) -> Result<Option<HeaderMap>, hyper::Error> {
+async fn receive(
+    mut body: Incoming,
+    most: usize,
+    all: &mut Vec<u8>,
+) -> Result<Option<HeaderMap>, hyper::Error> {
     let mut trailers = HeaderMap::new();
     while let Some(frame) = body.frame().await {
         match frame?.into_data() {
@@ -173,11 +201,4 @@ async fn receive(mut body: Incoming, most: usize, all: &mut Vec<u8>) -> Result<O
         }
     }
     Ok(Some(trailers))
-}
-
-/// An answer in HTTP/1 begins with bytes that stand, where HTTP/2 has lengths, for one that is far too large.
-fn what_of(error: &(dyn Error + 'static)) -> &'static str {
-    let http2 = chain(error).find_map(|cause| cause.downcast_ref::<h2::Error>());
-    let is_odd = http2.is_some_and(|e| e.is_library() && e.reason() == Some(h2::Reason::FRAME_SIZE_ERROR));
-    if is_odd { "its port does not speak HTTP/2, which gRPC needs; OTLP over HTTP mostly has port 4318" } else { what(error) }
 }

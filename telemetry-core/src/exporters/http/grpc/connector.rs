@@ -56,7 +56,9 @@ impl Way {
         let proxy = Matcher::from_env().intercept(&at).filter(|_| !settings.is_loopback());
         let Some(proxy) = proxy else { return Ok(Self::Direct(tcp)) };
         if proxy.uri().scheme_str() != Some("http") {
-            return Err("of the proxies that the environment may name, gRPC goes through those of `http`".to_owned());
+            return Err(
+                "of the proxies that the environment may name, gRPC goes through those of `http`".to_owned()
+            );
         }
         let tunnel = Tunnel::new(proxy.uri().clone(), tcp);
         Ok(Self::Proxy(match proxy.basic_auth() {

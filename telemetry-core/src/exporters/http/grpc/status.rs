@@ -57,7 +57,9 @@ impl Status {
     pub(super) fn read(headers: &HeaderMap) -> Option<Self> {
         let code = headers.get("grpc-status")?.to_str().ok().and_then(|code| code.parse().ok());
         let code = code.filter(|code| usize::from(*code) < NAMES.len()).unwrap_or(UNKNOWN);
-        let message = headers.get("grpc-message").map(|text| percent_decode(text.as_bytes()).decode_utf8_lossy().into_owned());
+        let message = headers
+            .get("grpc-message")
+            .map(|text| percent_decode(text.as_bytes()).decode_utf8_lossy().into_owned());
         let details = headers.get("grpc-status-details-bin").and_then(|text| BASE64.decode(text).ok());
         let retry = details.and_then(|details| RpcStatus::read(&details)?.retry);
         Some(Self { code, message: message.unwrap_or_default(), retry })
@@ -68,7 +70,7 @@ impl Status {
         self.code == 0
     }
 
-    /// OTLP lets a client repeat what is named here and, only with a time that the receiver names, RESOURCE_EXHAUSTED. A token
+    /// OTLP lets a client repeat what is named here and, only with a time that the receiver names, `RESOURCE_EXHAUSTED`. A token
     /// may be renewed, so what is not allowed is asked for again slowly. All else is refused for good.
     pub(super) fn error(&self, at: &Place, secrets: &[String]) -> ExportError {
         let text = self.text(at, secrets);
@@ -158,7 +160,7 @@ mod tests {
             assert_eq!(again(code, "", delay(7)), with_time, "{code} with a time");
         }
         assert_eq!(again("8", "", delay(0)), Later);
-        assert_eq!(again("16", "", delay(60)), After(Duration::from_secs(60)));
+        assert_eq!(again("16", "", delay(60)), After(Duration::from_mins(1)));
         for (code, message) in [
             ("8", "Received message larger than max (5000000 vs. 4194304)"),
             ("8", "grpc: received message larger than max (5000000 vs. 4194304)"),
@@ -186,10 +188,15 @@ mod tests {
 
     #[test]
     fn the_text_names_code_place_and_message() {
-        let text = |code, message, secrets: &[String]| status(code, message, vec![]).error(&place(), secrets).to_string();
+        let text = |code, message, secrets: &[String]| {
+            status(code, message, vec![]).error(&place(), secrets).to_string()
+        };
         let begins = "http://h:4317/a.b/Export answered";
         assert_eq!(text("14", "", &[]), format!("{begins} UNAVAILABLE"));
-        assert_eq!(text("16", "no hunter22%0Amore", &["hunter22".to_owned()]), format!("{begins} UNAUTHENTICATED: no ***"));
+        assert_eq!(
+            text("16", "no hunter22%0Amore", &["hunter22".to_owned()]),
+            format!("{begins} UNAUTHENTICATED: no ***")
+        );
         assert_eq!(text("99", "odd", &[]), format!("{begins} UNKNOWN: odd"));
     }
 }
