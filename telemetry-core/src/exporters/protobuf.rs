@@ -7,7 +7,6 @@
 /// A message that can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is no message of protobuf")]
-#[cfg_attr(not(feature = "otlp"), expect(unreachable_pub, reason = "OTLP's hidden doors name it"))]
 pub struct Malformed;
 
 /// Number and content of each field of a message.
