@@ -69,6 +69,30 @@ fn what_a_receiver_rejects_of_a_request_is_counted_and_not_sent_again() {
 }
 
 #[test]
+fn json_arrives_where_it_is_wanted_and_is_answered_in_json() {
+    let partly = |path: &str| {
+        let partial = br#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"one has no name"}}"#;
+        (200, if path == "/v1/traces" { partial.to_vec() } else { b"{}".to_vec() })
+    };
+    let (address, received) = receiver(partly);
+    let url = format!("otlp://{address}?protocol=http/json");
+    let collector = Collector::builder().ignore_env().on_export(|_| ()).endpoint(url).start().unwrap();
+    (1..=3).for_each(|n| collector.collect_span(&span(n)));
+    collector.counter("orders").add(3_u64);
+    assert!(!collector.flush(SOON).is_complete());
+    let ledger = collector.ledger();
+    let account = ledger.exporter("otlp", Signal::Spans).unwrap();
+    assert_eq!((account.delivered, account.rejected), (2, 1));
+    let read = |path| serde_json::from_slice::<serde_json::Value>(&received.bodies(path)[0]).unwrap();
+    let spans = &read("/v1/traces")["resourceSpans"][0]["scopeSpans"][0]["spans"];
+    assert_eq!((&spans[2]["spanId"], &spans[3]), (&"0000000000000003".into(), &serde_json::Value::Null));
+    let orders = &read("/v1/metrics")["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0];
+    assert_eq!((&orders["name"], &orders["sum"]["dataPoints"][0]["asInt"]), (&"orders".into(), &"3".into()));
+    let json = received.0.lock().unwrap();
+    assert!(json.iter().all(|(_, headers, _)| headers["content-type"] == "application/json"));
+}
+
+#[test]
 fn a_receiver_that_is_away_gets_all_when_it_is_back() {
     let away = Arc::new(Mutex::new(3));
     let left = Arc::clone(&away);

@@ -17,7 +17,7 @@ use super::error::EndpointError;
 use super::redaction::{HIDDEN, redacted};
 use super::route::{Route, Terms};
 #[cfg(feature = "otlp")]
-use super::words::one_of;
+use super::{Signal, otlp::Encoding, words::one_of};
 
 pub(crate) use self::escape::{escape, unescape};
 pub(crate) use self::list::split_urls;
@@ -71,13 +71,18 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | --- | --- |
 /// | `console:`, `console:stderr` | [`Console`](super::Console) |
 /// | `file:DIR?rotate_bytes=67108864&keep=4` | [`File`](super::File) |
-/// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP, in protobuf: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
+/// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
+/// | `otlp+grpc://HOST:4317`, `otlp+grpcs://HOST` | OTLP over gRPC (feature `otlp-grpc`); `otlp+grpc:` is `otlp+grpc://localhost:4317` |
 /// | `discard:` | [`Discard`](super::Discard) |
 ///
-/// With `exact=true` the requests of `otlp` go to the URL itself, not to `v1/traces` and the like below it; it needs one
-/// signal (`signals=spans`).
+/// `otlp` over HTTP takes these options:
 ///
-/// Endpoints over HTTP take these options:
+/// | option | what |
+/// | --- | --- |
+/// | `protocol=http/json` | bodies in `http/protobuf` (where nothing is said) or in `http/json` |
+/// | `exact=true` | requests go to the URL itself, not to `v1/traces` and the like below it; it needs one signal (`signals=spans`) |
+///
+/// Endpoints over HTTP and gRPC take these options:
 ///
 /// | option | what |
 /// | --- | --- |
@@ -184,13 +189,34 @@ fn file(_: Endpoint<'_>) -> Made {
 
 #[cfg(feature = "otlp")]
 fn otlp(mut endpoint: Endpoint<'_>, terms: &Terms) -> Made {
-    let settings = endpoint.settings(4318).map_err(plain)?;
+    use super::otlp::Otlp;
+    let wanted = Signal::EACH.map(|signal| terms.filter.takes_signal(signal));
+    let is_grpc = endpoint.scheme.contains("+grpc");
+    #[cfg(not(feature = "otlp-grpc"))]
+    if is_grpc {
+        return Err(missing("otlp-grpc"));
+    }
+    let settings = endpoint.settings(OTLP_TRANSPORTS).map_err(plain)?;
+    #[cfg(feature = "otlp-grpc")]
+    if is_grpc {
+        endpoint.end()?;
+        return Ok(Route::over(Otlp::over_grpc(settings, wanted).map_err(plain)?));
+    }
     let exact = endpoint.options.read("exact", |text| one_of(text, &[("true", true), ("false", false)]));
     let is_exact = exact.map_err(plain)?.unwrap_or(false);
+    let encoding = endpoint.options.read("protocol", |text| one_of(text, ENCODINGS)).map_err(plain)?;
     endpoint.end()?;
-    let otlp = super::otlp::Otlp::new(settings, is_exact, |signal| terms.filter.takes_signal(signal));
+    let otlp = Otlp::over_http(settings, encoding.unwrap_or_default(), is_exact, wanted);
     Ok(Route::over(otlp.map_err(plain)?))
 }
+
+#[cfg(feature = "otlp")]
+const OTLP_TRANSPORTS: &[http::Transport] =
+    &[("http", "http", 4318), ("https", "https", 4318), ("grpc", "http", 4317), ("grpcs", "https", 4317)];
+
+#[cfg(feature = "otlp")]
+const ENCODINGS: &[(&str, Encoding)] =
+    &[("http/protobuf", Encoding::Protobuf), ("http/json", Encoding::Json)];
 
 #[cfg(not(feature = "otlp"))]
 fn otlp(_: Endpoint<'_>, _: &Terms) -> Made {
@@ -198,7 +224,7 @@ fn otlp(_: Endpoint<'_>, _: &Terms) -> Made {
 }
 
 /// A feature is not there; the line that adds it.
-#[cfg(not(all(feature = "console", feature = "file", feature = "otlp")))]
+#[cfg(not(all(feature = "console", feature = "file", feature = "otlp-grpc")))]
 fn missing(feature: &str) -> (String, Cause) {
     plain(format!(
         "it needs the feature `{feature}`: in Cargo.toml, `telemetry-layer = {{ version = \"{}\", features = [\"{feature}\"] }}`",

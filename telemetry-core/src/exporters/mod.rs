@@ -27,6 +27,7 @@ mod json;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
 #[cfg(feature = "http")]
+#[cfg_attr(not(feature = "otlp"), allow(dead_code, unreachable_pub, reason = "all of it is for OTLP"))]
 mod protobuf;
 pub(crate) mod protocol;
 mod recycler;

@@ -1,35 +1,46 @@
-//! Protobuf messages that others wrote: bytes go in, their fields come out. They may hold anything; nothing here panics.
+//! The reader of protobuf: the bytes of a message come in, its fields come out one by one, in the order in which they stand.
+//!
+//! It reads what receivers answer, whatever that holds, and what is written here. Nothing is copied.
 //!
 //! Source: protobuf, "Encoding".
 
-/// Key and content of each field of a message; none of what is no protobuf, and nothing behind it. Keys that are more than one byte are 0, as nobody asks for them.
+/// A message that can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is no message of protobuf")]
+pub struct Malformed;
+
+/// Number and content of each field of a message.
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
+/// What a field holds, as far as the message itself tells.
+#[derive(Clone, Copy)]
 pub(super) enum Content<'a> {
-    Number(u64),
+    Varint(u64),
+    Fixed64(u64),
+    /// A text, a message or packed numbers.
     Bytes(&'a [u8]),
-    /// Of four or eight bytes.
-    Fixed,
+    Fixed32(u32),
 }
 
 impl<'a> Fields<'a> {
-    fn field(&mut self) -> Option<(u8, Content<'a>)> {
+    fn field(&mut self) -> Option<(u32, Content<'a>)> {
         let key = u32::try_from(self.varint()?).ok().filter(|key| key >> 3 > 0)?;
         let content = match key & 7 {
-            0 => Content::Number(self.varint()?),
-            1 => self.take(8).map(|_| Content::Fixed)?,
+            0 => Content::Varint(self.varint()?),
+            1 => Content::Fixed64(self.fixed64()?),
             2 => {
                 let len = usize::try_from(self.varint()?).ok()?;
                 Content::Bytes(self.take(len)?)
             }
-            5 => self.take(4).map(|_| Content::Fixed)?,
+            5 => Content::Fixed32(u32::from_le_bytes(*self.take(4)?.first_chunk()?)),
             // Groups, which OTLP never had.
             _ => return None,
         };
-        Some((u8::try_from(key).unwrap_or_default(), content))
+        Some((key >> 3, content))
     }
 
-    fn varint(&mut self) -> Option<u64> {
+    /// The next packed number of variable length.
+    pub(super) fn varint(&mut self) -> Option<u64> {
         let mut n = 0;
         for shift in (0..64).step_by(7) {
             let byte = u64::from(self.take(1)?[0]);
@@ -45,6 +56,11 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// The next packed number of eight bytes.
+    pub(super) fn fixed64(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(*self.take(8)?.first_chunk()?))
+    }
+
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (head, tail) = self.0.split_at_checked(len)?;
         self.0 = tail;
@@ -53,7 +69,7 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Option<(u8, Content<'a>)>;
+    type Item = Result<(u32, Content<'a>), Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
@@ -63,6 +79,6 @@ impl<'a> Iterator for Fields<'a> {
         if field.is_none() {
             self.0 = &[];
         }
-        Some(field)
+        Some(field.ok_or(Malformed))
     }
 }

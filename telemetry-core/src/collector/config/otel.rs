@@ -37,17 +37,24 @@ enum Which {
     None,
 }
 
+/// How OTLP travels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    Protobuf,
+    Json,
+    Grpc,
+}
+
 /// How the variables name a signal.
 const NAMES: [&str; 3] = ["TRACES", "LOGS", "METRICS"];
 
 /// Nothing here does what these say; the documentation says what is there instead.
-const WITHOUT_EFFECT: [&str; 23] = [
+const WITHOUT_EFFECT: [&str; 22] = [
     "OTEL_ENTITIES",
     "OTEL_PROPAGATORS",
     "OTEL_LOG_LEVEL",
     "OTEL_METRICS_EXEMPLAR_FILTER",
     "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-    "OTEL_EXPORTER_OTLP_INSECURE",
     "OTEL_EXPORTER_PROMETHEUS_HOST",
     "OTEL_EXPORTER_PROMETHEUS_PORT",
     "OTEL_BSP_MAX_QUEUE_SIZE",
@@ -92,8 +99,7 @@ impl Otel {
         let attributes = attributes.into_iter().map(text).collect();
         let mut otel = Self { service_name, attributes, ..Self::default() };
         if let Some(var) = vars.var("OTEL_SDK_DISABLED") {
-            // Whatever is not "true" is false, says the specification.
-            otel.disabled = var.value.trim().eq_ignore_ascii_case("true");
+            otel.disabled = var.is_true();
         }
         otel.sample_rate = vars.sample_rate()?;
         for name in ["OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY"] {
@@ -188,14 +194,15 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
     /// With a `?` or a `&` at its end.
     fn otlp_url(&self, signal: Signal) -> Result<String, Error> {
         let own = |name| self.otlp(signal, name).map(|(var, _)| var);
-        if let Some(var) = own("PROTOCOL") {
-            let is_known = |text: &str| text.eq_ignore_ascii_case("http/protobuf");
-            let needed = "`http/protobuf` is needed; the others are not there yet";
-            var.read(|text| is_known(text).then_some(()).ok_or_else(|| needed.to_owned()))?;
-        }
-        let (mut url, is_exact) = match self.otlp(signal, "ENDPOINT") {
-            Some((var, is_own)) => (var.read(place)?, is_own),
-            None => ("otlp+http://localhost:4318".to_owned(), false),
+        const PROTOCOLS: &[(&str, Wire)] =
+            &[("http/protobuf", Wire::Protobuf), ("http/json", Wire::Json), ("grpc", Wire::Grpc)];
+        let wire = own("PROTOCOL").map_or(Ok(Wire::Protobuf), |var| var.one_of(PROTOCOLS))?;
+        let is_secure = !own("INSECURE").is_some_and(|var| var.is_true());
+        let (mut url, is_exact) = match (self.otlp(signal, "ENDPOINT"), wire) {
+            (Some((var, _)), Wire::Grpc) => (var.read(|text| grpc_place(text, is_secure))?, false),
+            (Some((var, is_own)), _) => (var.read(place)?, is_own),
+            (None, Wire::Grpc) => ("otlp+grpc://localhost:4317".to_owned(), false),
+            (None, _) => ("otlp+http://localhost:4318".to_owned(), false),
         };
         url.push('?');
         let mut add = |key: &str, value: &str| {
@@ -203,6 +210,9 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
         };
         if is_exact {
             add("exact", "true");
+        }
+        if wire == Wire::Json {
+            add("protocol", "http/json");
         }
         if let Some(var) = own("HEADERS") {
             var.read(pairs)?.iter().for_each(|(name, value)| add("header", &format!("{name}:{value}")));
@@ -256,6 +266,13 @@ fn place(text: &str) -> Result<String, String> {
     // Without a port it is that of the scheme, which ours is not.
     let place = if scheme == "https" { place.to_owned() } else { with_port(place, 80) };
     Ok(format!("otlp+{scheme}://{place}"))
+}
+
+/// The same for gRPC, where there may be no scheme.
+fn grpc_place(text: &str, is_secure: bool) -> Result<String, String> {
+    let scheme = if is_secure { "https" } else { "http" };
+    let url = if text.contains("://") { place(text) } else { place(&format!("{scheme}://{text}")) }?;
+    Ok(url.replacen("otlp+http", "otlp+grpc", 1))
 }
 
 #[cfg(test)]

@@ -36,6 +36,11 @@ impl Var {
         self.one_of(&[("true", true), ("1", true), ("false", false), ("0", false)])
     }
 
+    /// Whatever is not "true" is false, says OpenTelemetry's specification.
+    pub(super) fn is_true(&self) -> bool {
+        self.value.trim().eq_ignore_ascii_case("true")
+    }
+
     /// Of what is sampled.
     pub(super) fn share(&self) -> Result<f64, Error> {
         self.read(|text| {

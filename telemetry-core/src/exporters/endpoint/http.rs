@@ -6,10 +6,14 @@ use super::place::with_port;
 use crate::exporters::http::{Auth, Compression, Identity, Secret, Settings};
 use crate::exporters::words::one_of;
 
+/// What stands behind the `+` of a scheme, the scheme of HTTP that it is, and the port on this machine, which is that of every
+/// other one too where there is no TLS. The first one is meant where none is named.
+pub(super) type Transport = (&'static str, &'static str, u16);
+
 impl Endpoint<'_> {
-    /// Takes the options that every endpoint over HTTP has. `port` is where plain HTTP goes that names none.
-    pub(super) fn settings(&mut self, port: u16) -> Result<Settings, String> {
-        let mut settings = Settings::new(&self.url(port)?)?;
+    /// Takes the options that every endpoint over HTTP has, for one of these transports.
+    pub(super) fn settings(&mut self, transports: &[Transport]) -> Result<Settings, String> {
+        let mut settings = Settings::new(&self.url(transports)?)?;
         for header in self.options.each("header") {
             let (name, value) = header.split_once(':').ok_or("`header=Name:value` is needed")?;
             // It is read once, when the program starts.
@@ -28,20 +32,21 @@ impl Endpoint<'_> {
         Ok(settings)
     }
 
-    fn url(&self, port: u16) -> Result<String, String> {
-        let transport = self.scheme.split_once('+').map_or("http", |(_, transport)| transport);
-        if !matches!(transport, "http" | "https") {
-            return Err(format!("`{transport}` is no transport of it; `http` and `https` are"));
-        }
+    fn url(&self, transports: &[Transport]) -> Result<String, String> {
+        let named = self.scheme.split_once('+').map_or(transports[0].0, |(_, transport)| transport);
+        let Some((_, scheme, port)) = transports.iter().find(|(transport, ..)| *transport == named) else {
+            let known: Vec<_> = transports.iter().map(|(transport, ..)| *transport).collect();
+            return Err(format!("`{named}` is no transport of it; its transports are {}", known.join(", ")));
+        };
         let place = self.rest.strip_prefix("//").unwrap_or(self.rest);
         if place.is_empty() {
-            return Ok(format!("{transport}://localhost:{port}"));
+            return Ok(format!("{scheme}://localhost:{port}"));
         }
         if !self.rest.starts_with("//") {
             return Err("`//` and a host are needed behind the colon".to_owned());
         }
-        let port = if transport == "https" { 443 } else { port };
-        Ok(format!("{transport}://{}", with_port(place, port)))
+        let port = if *scheme == "https" { 443 } else { *port };
+        Ok(format!("{scheme}://{}", with_port(place, port)))
     }
 }
 

@@ -211,7 +211,7 @@ fn otlp_goes_over_http() {
     let url = |url: &str| {
         let mut endpoint = Endpoint::parse(url).unwrap();
         endpoint.options.terms().unwrap();
-        let settings = endpoint.settings(4318);
+        let settings = endpoint.settings(OTLP_TRANSPORTS);
         settings.and_then(|settings| endpoint.options.end("otlp").map(|()| settings.url()))
     };
     for (given, want) in [
@@ -224,15 +224,26 @@ fn otlp_goes_over_http() {
         ("OTLP+HTTPS://h/x?compression=GZIP", "https://h/x"),
         ("otlp+https://h:4318", "https://h:4318/"),
         ("otlp+https:", "https://localhost:4318/"),
+        ("otlp+grpc:", "http://localhost:4317/"),
+        ("otlp+grpc://h", "http://h:4317/"),
+        ("otlp+GRPCS://h", "https://h/"),
+        ("otlp+grpcs://h:4317/", "https://h:4317/"),
         ("otlp://h?header=a:b&header=c:d,e&token=t&min_level=warn", "http://h:4318/"),
     ] {
         assert_eq!(url(given).as_deref(), Ok(want), "{given}");
     }
     for (wrong, named) in [
         ("otlp:h:4318", "`//` and a host are needed"),
-        ("otlp+udp://h", "`udp` is no transport"),
+        ("otlp+udp://h", "`udp` is no transport of it; its transports are http, https, grpc, grpcs"),
+        #[cfg(feature = "otlp-grpc")]
+        ("otlp+grpc://h/v1/traces", "over gRPC its URL has no path"),
+        #[cfg(feature = "otlp-grpc")]
+        ("otlp+grpc://h?exact=true", "no option `exact`"),
+        #[cfg(not(feature = "otlp-grpc"))]
+        ("otlp+grpc://h", "it needs the feature `otlp-grpc`"),
         ("otlp://h:x", "its URL is wrong"),
         ("otlp://h?compression=br", "one of none, gzip"),
+        ("otlp://h?protocol=http", "`protocol=http`: one of http/protobuf, http/json"),
         ("otlp://h?header=a", "`header=Name:value` is needed"),
         ("otlp://h?header=a b:c", "`a b` is no header"),
         ("otlp://h?cert=/c", "`cert` and `key` belong together"),

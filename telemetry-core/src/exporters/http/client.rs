@@ -42,9 +42,9 @@ pub(crate) struct Answer {
 }
 
 /// So much of a refusal's body is looked at: the status alone says enough.
-const REFUSAL_BYTES: usize = 8 << 10;
+pub(super) const REFUSAL_BYTES: usize = 8 << 10;
 /// A body is waited for so long. Its status has said already whether the items were taken.
-const BODY_TIME: Duration = Duration::from_secs(1);
+pub(super) const BODY_TIME: Duration = Duration::from_secs(1);
 
 impl Client {
     /// Reads all files that the settings name. No connection is made yet.
@@ -86,7 +86,7 @@ impl Client {
             (Some(Auth::Bearer(_)), Some(token)) => request.bearer_auth(token),
             _ => request,
         };
-        let body = packer.pack(body).map_err(|e| format!("the body can't be compressed: {e}"))?;
+        let body = packer.pack(0, body).map_err(|e| format!("the body can't be compressed: {e}"))?.freeze();
         // Of a body that is empty `hyper` says nothing, and some receivers then wait for one or answer 411 (RFC 9110, 8.6).
         request = if body.is_empty() { request.header(CONTENT_LENGTH, 0) } else { request };
         Ok(request.body(body))

@@ -6,6 +6,8 @@
 mod client;
 mod connection;
 mod contents;
+#[cfg(feature = "otlp-grpc")]
+pub(crate) mod grpc;
 mod message;
 mod packer;
 mod place;

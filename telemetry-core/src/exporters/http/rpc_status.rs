@@ -15,23 +15,15 @@ pub(super) struct RpcStatus {
     pub(super) retry: Option<Duration>,
 }
 
-/// Field 2 of most messages here, and 1 of all: bytes.
-const FIRST: u8 = 0x0a;
-const SECOND: u8 = 0x12;
-/// The same of numbers.
-const FIRST_NUMBER: u8 = 0x08;
-const SECOND_NUMBER: u8 = 0x10;
-
 impl RpcStatus {
     /// None where that is another message, or none at all.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        const DETAILS: u8 = 0x1a;
         let mut status = Self::default();
         for field in Fields(bytes) {
-            match field? {
-                (FIRST_NUMBER, Content::Number(_)) => {}
-                (SECOND, Content::Bytes(text)) => str::from_utf8(text).ok()?.clone_into(&mut status.message),
-                (DETAILS, Content::Bytes(detail)) => status.retry = status.retry.or(retry(detail)),
+            match field.ok()? {
+                (1, Content::Varint(_)) => {}
+                (2, Content::Bytes(text)) => str::from_utf8(text).ok()?.clone_into(&mut status.message),
+                (3, Content::Bytes(detail)) => status.retry = status.retry.or(retry(detail)),
                 _ => return None,
             }
         }
@@ -43,19 +35,19 @@ impl RpcStatus {
 fn retry(detail: &[u8]) -> Option<Duration> {
     let (mut kind, mut info) = (&[][..], &[][..]);
     for field in Fields(detail) {
-        match field? {
-            (FIRST, Content::Bytes(url)) => kind = url,
-            (SECOND, Content::Bytes(value)) => info = value,
+        match field.ok()? {
+            (1, Content::Bytes(url)) => kind = url,
+            (2, Content::Bytes(value)) => info = value,
             _ => {}
         }
     }
     let (mut seconds, mut nanos) = (0, 0);
     for field in Fields(kind.ends_with(b"/google.rpc.RetryInfo").then_some(info)?) {
-        if let (FIRST, Content::Bytes(delay)) = field? {
+        if let (1, Content::Bytes(delay)) = field.ok()? {
             for field in Fields(delay) {
-                match field? {
-                    (FIRST_NUMBER, Content::Number(n)) => seconds = n.cast_signed(),
-                    (SECOND_NUMBER, Content::Number(n)) => nanos = n as i32,
+                match field.ok()? {
+                    (1, Content::Varint(n)) => seconds = n.cast_signed(),
+                    (2, Content::Varint(n)) => nanos = n as i32,
                     _ => {}
                 }
             }

@@ -4,8 +4,9 @@
 //!
 //! Source: opentelemetry-proto, `trace_service.proto` and its twins.
 
-use super::wire::{bytes, varint};
-use crate::exporters::protobuf::{Content, Fields};
+use serde_json::Value;
+
+use crate::exporters::protobuf::{Content, Fields, Malformed};
 
 /// A longer text is cut.
 const MAX_MESSAGE: usize = 1024;
@@ -20,17 +21,17 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads such a body, unless it is no protobuf. An empty one says that all was taken.
-    pub fn read(body: &[u8]) -> Option<Self> {
-        const PARTIAL_SUCCESS: u8 = bytes(1);
-        const REJECTED: u8 = varint(1);
-        const MESSAGE: u8 = bytes(2);
+    /// Reads such a body. An empty one says that all was taken.
+    pub fn read(body: &[u8]) -> Result<Self, Malformed> {
+        const PARTIAL_SUCCESS: u32 = 1;
+        const REJECTED: u32 = 1;
+        const MESSAGE: u32 = 2;
         let mut answer = Self::default();
         for field in Fields(body) {
             if let (PARTIAL_SUCCESS, Content::Bytes(partial)) = field? {
                 for field in Fields(partial) {
                     match field? {
-                        (REJECTED, Content::Number(n)) => {
+                        (REJECTED, Content::Varint(n)) => {
                             answer.rejected = n.cast_signed().max(0).cast_unsigned();
                         }
                         (MESSAGE, Content::Bytes(text)) => answer.message = message(text),
@@ -39,7 +40,21 @@ impl Answer {
                 }
             }
         }
-        Some(answer)
+        Ok(answer)
+    }
+
+    /// Reads one in JSON. As in protobuf's mapping, a number may be a text, and what is missing is nothing.
+    pub fn read_json(body: &[u8]) -> Result<Self, Malformed> {
+        const REJECTED: [&str; 3] = ["rejectedSpans", "rejectedLogRecords", "rejectedDataPoints"];
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        let body: Value = serde_json::from_slice(body).map_err(|_| Malformed)?;
+        let Some(partial) = body.get("partialSuccess") else { return Ok(Self::default()) };
+        let number = |n: &Value| n.as_u64().or_else(|| n.as_str()?.parse().ok());
+        let rejected = REJECTED.iter().find_map(|name| number(partial.get(name)?));
+        let text = partial.get("errorMessage").and_then(Value::as_str).unwrap_or_default();
+        Ok(Self { rejected: rejected.unwrap_or_default(), message: message(text.as_bytes()) })
     }
 }
 

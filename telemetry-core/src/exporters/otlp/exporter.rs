@@ -1,52 +1,113 @@
-//! The exporter `otlp`: OTLP over HTTP, with bodies in protobuf.
+//! The exporter `otlp`: OTLP over HTTP, with bodies in protobuf or in JSON, or over gRPC.
 //!
-//! Source: opentelemetry-proto 1.11, "OTLP/HTTP".
+//! Source: opentelemetry-proto 1.11, "OTLP/HTTP" and "OTLP/gRPC".
 
-use super::{Answer, Writer};
+use super::{Answer, Malformed, Writer, put_json};
+#[cfg(feature = "otlp-grpc")]
+use crate::exporters::http::grpc;
 use crate::exporters::http::{Client, Settings};
 use crate::exporters::protocol::{Limits, Protocol, Sending};
 use crate::exporters::{Batch, Delivery, ExportError, Signal};
 
-const PROTOBUF: &str = "application/x-protobuf";
-
-/// Sends to a receiver of OTLP, each signal to a path of its own.
-pub(crate) struct Otlp {
-    client: Client,
-    writer: Writer,
-    /// The paths below the client's URL; none of signals that are not sent.
-    paths: [Option<&'static str>; 3],
+/// How bodies are written over HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    #[default]
+    Protobuf,
+    Json,
 }
 
-/// The path of each signal.
+/// Sends to a receiver of OTLP.
+pub(crate) struct Otlp {
+    receiver: Receiver,
+    writer: Writer,
+    /// By signal, whether it is sent.
+    wanted: [bool; 3],
+}
+
+/// How it is spoken to.
+#[cfg_attr(feature = "otlp-grpc", expect(clippy::large_enum_variant, reason = "there is one of an exporter"))]
+enum Receiver {
+    /// Each signal has a path below the client's URL.
+    Http { client: Client, encoding: Encoding, paths: [&'static str; 3] },
+    #[cfg(feature = "otlp-grpc")]
+    Grpc(grpc::Client),
+}
+
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";
+
 const PATHS: [&str; 3] = ["v1/traces", "v1/logs", "v1/metrics"];
+#[cfg(feature = "otlp-grpc")]
+const METHODS: [&str; 3] = [
+    "opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+];
 
 impl Otlp {
     /// Requests go to paths below the URL of these settings, for the signals that are wanted; of one signal, they may go
     /// exactly there.
-    pub(crate) fn new(
+    pub(crate) fn over_http(
         settings: Settings,
+        encoding: Encoding,
         is_exact: bool,
-        wanted: impl Fn(Signal) -> bool,
+        wanted: [bool; 3],
     ) -> Result<Self, String> {
-        let path = |signal| if is_exact { "" } else { PATHS[signal as usize] };
-        let paths = Signal::EACH.map(|signal| wanted(signal).then(|| path(signal)));
-        if is_exact && paths.iter().flatten().count() != 1 {
+        if is_exact && wanted.iter().filter(|wanted| **wanted).count() != 1 {
             return Err("`exact` needs one signal, for instance `signals=spans`".to_owned());
         }
-        Ok(Self { client: Client::new(settings)?, writer: Writer::new(), paths })
+        let paths = if is_exact { [""; 3] } else { PATHS };
+        let receiver = Receiver::Http { client: Client::new(settings)?, encoding, paths };
+        Ok(Self { receiver, writer: Writer::new(), wanted })
     }
 
-    async fn post(&self, path: &str, body: &[u8]) -> Result<Delivery, ExportError> {
-        let answer = self.client.post(path, PROTOBUF, body).await?;
-        // Other receivers answer in words of their own, and have taken the request all the same.
-        let is_readable = answer.is_whole && answer.content_type.starts_with(PROTOBUF);
-        let said = if is_readable { Answer::read(&answer.body) } else { Some(Answer::default()) };
-        Ok(match said {
-            Some(Answer { rejected, message }) => {
-                Delivery::partial(usize::try_from(rejected).unwrap_or(usize::MAX), message)
+    #[cfg(feature = "otlp-grpc")]
+    pub(crate) fn over_grpc(settings: Settings, wanted: [bool; 3]) -> Result<Self, String> {
+        Ok(Self { receiver: Receiver::Grpc(grpc::Client::new(settings)?), writer: Writer::new(), wanted })
+    }
+
+    /// Bodies come in protobuf, whatever they are sent as.
+    async fn post(&self, signal: Signal, body: &[u8]) -> Result<Delivery, ExportError> {
+        let said = match &self.receiver {
+            Receiver::Http { client, encoding, paths } => {
+                let path = paths[signal as usize];
+                let answer = match encoding {
+                    Encoding::Protobuf => client.post(path, PROTOBUF, body).await?,
+                    Encoding::Json => client.post(path, JSON, &json(signal, body)?).await?,
+                };
+                // Other receivers answer in words of their own, and have taken the request all the same.
+                match &*answer.content_type {
+                    _ if !answer.is_whole => Ok(Answer::default()),
+                    protobuf if protobuf.starts_with(PROTOBUF) => Answer::read(&answer.body),
+                    json if json.starts_with(JSON) => Answer::read_json(&answer.body),
+                    _ => Ok(Answer::default()),
+                }
             }
-            None => Delivery::partial(0, "the answer is no protobuf message"),
-        })
+            #[cfg(feature = "otlp-grpc")]
+            Receiver::Grpc(client) => match client.call(METHODS[signal as usize], body).await? {
+                Some(answer) => Answer::read(&answer),
+                None => Err(Malformed),
+            },
+        };
+        Ok(delivery(said))
+    }
+}
+
+fn json(signal: Signal, body: &[u8]) -> Result<Vec<u8>, ExportError> {
+    let mut json = Vec::with_capacity(3 * body.len());
+    put_json(&mut json, signal, body)
+        .map_err(|e| ExportError::never("a request can't be written as JSON").caused_by(e))?;
+    Ok(json)
+}
+
+/// Whatever an answer of success says, the request was taken.
+fn delivery(said: Result<Answer, Malformed>) -> Delivery {
+    match said {
+        Ok(Answer { rejected, message }) => {
+            Delivery::partial(usize::try_from(rejected).unwrap_or(usize::MAX), message)
+        }
+        Err(malformed) => Delivery::partial(0, format!("the answer can't be read: {malformed}")),
     }
 }
 
@@ -57,11 +118,19 @@ impl Protocol for Otlp {
 
     fn limits(&self) -> Limits {
         // Far below the 64 MiB that receivers take: what is out weighs on memory, and two requests hide the wait for answers.
-        Limits { items: usize::MAX, bytes: 4 << 20, in_flight: 2 }
+        // Over gRPC, 4 MiB are the most that receivers take where nobody told them otherwise.
+        let bytes = match &self.receiver {
+            // These are counted in protobuf: as JSON they are several times as many.
+            Receiver::Http { encoding: Encoding::Json, .. } => 1 << 20,
+            Receiver::Http { encoding: Encoding::Protobuf, .. } => 4 << 20,
+            #[cfg(feature = "otlp-grpc")]
+            Receiver::Grpc(_) => 4 << 20,
+        };
+        Limits { items: usize::MAX, bytes, in_flight: 2 }
     }
 
     fn wants(&self, signal: Signal) -> bool {
-        self.paths[signal as usize].is_some()
+        self.wanted[signal as usize]
     }
 
     fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<usize, ExportError> {
@@ -69,14 +138,14 @@ impl Protocol for Otlp {
     }
 
     fn send<'a>(&'a self, signal: Signal, body: &'a [u8]) -> Sending<'a> {
-        Box::pin(self.post(self.paths[signal as usize].unwrap_or_default(), body))
+        Box::pin(self.post(signal, body))
     }
 
     /// A request without items, which receivers answer as any other.
     fn check(&self) -> Sending<'_, ()> {
         Box::pin(async {
-            match self.paths.iter().flatten().next() {
-                Some(path) => self.post(path, &[]).await.map(drop),
+            match Signal::EACH.into_iter().find(|signal| self.wants(*signal)) {
+                Some(signal) => self.post(signal, &[]).await.map(drop),
                 None => Ok(()),
             }
         })

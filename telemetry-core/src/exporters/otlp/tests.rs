@@ -2,6 +2,7 @@
 
 mod answers;
 mod events;
+mod json;
 mod metrics;
 mod sizes;
 mod spans;

@@ -10,7 +10,7 @@ use crate::model::{Event, SpanContext, SpanId, TraceId};
 /// An event, and what only a record holds of it.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
-    event: Event,
+    pub(super) event: Event,
     sampled: bool,
     site: Option<&'static Metadata<'static>>,
     own: Vec<(usize, Value)>,
@@ -102,7 +102,7 @@ fn request(made: &[Made]) -> ExportLogsServiceRequest {
     ExportLogsServiceRequest { resource_logs: vec![of_resource] }
 }
 
-fn some_event() -> impl Strategy<Value = Made> {
+pub(super) fn some_event() -> impl Strategy<Value = Made> {
     let level =
         (0..5_usize).prop_map(|at| [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE][at]);
     let ids = (prop::option::of(some_id()), prop::option::of(some_id()), proptest::bool::ANY);

@@ -124,7 +124,7 @@ fn exemplar(of: &Exemplar) -> OtlpExemplar {
     }
 }
 
-fn histogram(buckets: Buckets) -> HistogramValue {
+pub(super) fn histogram(buckets: Buckets) -> HistogramValue {
     let count = buckets.count();
     HistogramValue { count, sum: 1.5, min: Some(0.25), max: Some(9.0), buckets, exemplars: Vec::new() }
 }
@@ -173,7 +173,7 @@ fn some_histogram() -> impl Strategy<Value = HistogramValue> {
     )
 }
 
-fn some_metric() -> impl Strategy<Value = Metric> {
+pub(super) fn some_metric() -> impl Strategy<Value = Metric> {
     let kind = (0..4_usize).prop_map(|at| {
         [Measures::Counter, Measures::UpDownCounter, Measures::Gauge, Measures::Histogram][at]
     });
