@@ -88,7 +88,7 @@ fn each_seed(run: impl Fn(Form, u64) + Sync) {
     };
     for some in seeds.chunks(2) {
         each(some.iter().flat_map(|seed| Form::EACH.map(|form| (form, *seed))), |(form, seed)| {
-            run(form, seed)
+            run(form, seed);
         });
     }
 }
@@ -104,7 +104,7 @@ struct Chaos {
 impl Chaos {
     /// Every other seed has TLS.
     fn start(form: Form, seed: u64) -> Self {
-        let authority = (seed % 2 == 0).then(Authority::new);
+        let authority = seed.is_multiple_of(2).then(Authority::new);
         // Of several requests on one connection all would be cut, and the answers of some lost.
         let setup = Setup::new(form).cut(if form.is_grpc() { 0 } else { 2 });
         let setup = match &authority {

@@ -26,7 +26,7 @@ pub enum Act {
     Close(Vec<u8>),
     /// Sends these bytes of an answer, and nothing more, for ever.
     Hang(Vec<u8>),
-    /// Ends the request alone with that code of HTTP/2 (RST_STREAM); only gRPC has that.
+    /// Ends the request alone with that code of HTTP/2 (`RST_STREAM`); only gRPC has that.
     ResetStream(u32),
 }
 

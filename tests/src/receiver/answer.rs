@@ -53,9 +53,9 @@ impl Answer {
     /// As HTTP/1.1 says it.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let Self { status, headers, body, .. } = self;
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let length = body.len();
-        let head = format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n");
+        let mut head = format!("HTTP/1.1 {status} X\r\n");
+        headers.iter().for_each(|(name, value)| head.extend([name, ": ", value, "\r\n"]));
+        head.extend(["content-length: ", &body.len().to_string(), "\r\n\r\n"]);
         [head.as_bytes(), body].concat()
     }
 }

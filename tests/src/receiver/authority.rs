@@ -42,12 +42,12 @@ impl Authority {
         self.directory.path().join("ca.pem")
     }
 
-    /// For a server that has this name or address, and speaks HTTP/1.1.
+    /// For a server that has this name or address.
     ///
     /// # Panics
     ///
     /// If that is no name.
-    pub fn server(&self, name: &str) -> Arc<ServerConfig> {
+    pub fn server(&self, name: &str) -> ServerConfig {
         let key = KeyPair::generate().expect("a key");
         let params = CertificateParams::new([name.to_owned()]).expect("a name");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
@@ -55,6 +55,6 @@ impl Authority {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let config = builder.expect("versions").with_no_client_auth();
-        Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).expect("its key"))
+        config.with_single_cert(vec![certificate.der().clone()], key).expect("its key")
     }
 }

@@ -5,17 +5,17 @@ use std::time::{Duration, SystemTime};
 /// Why a receiver refuses a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The request is wrong: 400, INVALID_ARGUMENT.
+    /// The request is wrong: 400, `INVALID_ARGUMENT`.
     Malformed,
     /// Nobody knows who sends it: 401, UNAUTHENTICATED.
     Unauthenticated,
-    /// Who sends it may not: 403, PERMISSION_DENIED.
+    /// Who sends it may not: 403, `PERMISSION_DENIED`.
     Forbidden,
     /// There is no such service: 404, UNIMPLEMENTED.
     Unknown,
-    /// The request is too large: 413, RESOURCE_EXHAUSTED with a message that says so.
+    /// The request is too large: 413, `RESOURCE_EXHAUSTED` with a message that says so.
     TooLarge,
-    /// There are too many of them: 429, RESOURCE_EXHAUSTED.
+    /// There are too many of them: 429, `RESOURCE_EXHAUSTED`.
     Limited,
     /// The receiver failed by this request: 500, INTERNAL.
     Failed,
@@ -23,7 +23,7 @@ pub enum Fault {
     Gateway,
     /// It has too much to do: 503, UNAVAILABLE.
     Busy,
-    /// What stands behind it does not answer in time: 504, DEADLINE_EXCEEDED.
+    /// What stands behind it does not answer in time: 504, `DEADLINE_EXCEEDED`.
     Late,
 }
 

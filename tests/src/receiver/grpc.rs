@@ -87,11 +87,10 @@ async fn answer(
     ends: &UnboundedSender<End>,
 ) -> Result<(), h2::Error> {
     let (head, body) = request.into_parts();
-    let headers: String = head
-        .headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap_or("")))
-        .collect();
+    let mut headers = String::new();
+    for (name, value) in &head.headers {
+        headers.extend([name.as_str(), ": ", value.to_str().unwrap_or_default(), "\n"]);
+    }
     let Some(frame) = frame(shared, body).await? else {
         return end(ends, End::Reset).await;
     };

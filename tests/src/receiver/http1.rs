@@ -11,7 +11,7 @@ use super::server::Shared;
 use super::{Act, rpc};
 
 /// Serves a connection until it ends.
-pub(super) fn serve(shared: &Shared, tcp: &TcpStream, connection: u32) -> io::Result<()> {
+pub(super) fn serve(shared: &Arc<Shared>, tcp: &TcpStream, connection: u32) -> io::Result<()> {
     match &shared.setup.tls {
         None => speak(shared, tcp, tcp.try_clone()?, connection),
         Some(config) => {

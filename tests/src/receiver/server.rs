@@ -74,8 +74,7 @@ impl Setup {
     }
 
     /// It speaks TLS.
-    pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
-        let mut config = (*config).clone();
+    pub fn tls(mut self, mut config: ServerConfig) -> Self {
         if self.form.is_grpc() {
             config.alpn_protocols = vec![b"h2".to_vec()];
         }
@@ -217,10 +216,9 @@ impl Shared {
             let Ok(to_end) = stream.try_clone() else { return };
             self.open.lock().expect("nobody panics with it").insert(connection, to_end);
             std::thread::spawn(move || {
-                let _ = match own.setup.form.is_grpc() {
-                    false => http1::serve(&own, &stream, connection),
-                    true => grpc::serve(&own, &stream, connection),
-                };
+                let is_grpc = own.setup.form.is_grpc();
+                let serve = if is_grpc { grpc::serve } else { http1::serve };
+                let _ = serve(&own, &stream, connection);
                 // It is closed when the last clone is.
                 own.open.lock().expect("nobody panics with it").remove(&connection);
             });
