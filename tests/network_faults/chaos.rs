@@ -95,6 +95,7 @@ fn each_seed(run: impl Fn(Form, u64) + Sync) {
 
 struct Chaos {
     form: Form,
+    seed: u64,
     receiver: Receiver,
     authority: Option<Authority>,
     /// How often the receiver took an item and its answer was lost.
@@ -102,7 +103,7 @@ struct Chaos {
 }
 
 impl Chaos {
-    /// Every other seed has TLS.
+    /// Every other seed has TLS, and every other two of them have compression.
     fn start(form: Form, seed: u64) -> Self {
         let authority = seed.is_multiple_of(2).then(Authority::new);
         // Of several requests on one connection all would be cut, and the answers of some lost.
@@ -132,11 +133,13 @@ impl Chaos {
             }
             act
         });
-        Self { form, receiver, authority, lost }
+        Self { form, seed, receiver, authority, lost }
     }
 
     fn program(&self, options: &str, bytes: usize) -> Program {
-        let (address, options) = (self.receiver.address, format!("timeout_ms=3000&{options}&{BOTH}"));
+        let compression = ["none", "gzip"][self.seed as usize / 2 % 2];
+        let options = format!("timeout_ms=3000&compression={compression}&{options}&{BOTH}");
+        let address = self.receiver.address;
         let url = match &self.authority {
             Some(authority) => self.form.secure(address, &authority.ca(), &options),
             None => self.form.url(address, &options),

@@ -5,6 +5,7 @@ mod answers;
 mod chaos;
 mod connections;
 mod ending;
+mod grpc;
 mod mistaken;
 mod nginx;
 mod refusals;
