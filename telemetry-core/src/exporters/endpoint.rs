@@ -13,10 +13,14 @@ use std::{ffi::OsString, path::PathBuf};
 use self::list::SCHEMES;
 use self::options::Options;
 use super::error::EndpointError;
+#[cfg(feature = "file")]
+use super::file::Format;
+#[cfg(feature = "otlp")]
+use super::otlp::Encoding;
 use super::redaction::{HIDDEN, redacted};
 use super::route::{Route, Terms};
-#[cfg(feature = "otlp")]
-use super::{otlp::Encoding, words::one_of};
+#[cfg(any(feature = "file", feature = "otlp"))]
+use super::words::one_of;
 
 pub(crate) use self::escape::{escape, unescape};
 pub(crate) use self::list::split_urls;
@@ -68,7 +72,7 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | URL | exporter |
 /// | --- | --- |
 /// | `console:`, `console:stderr` | [`Console`](super::Console) |
-/// | `file:DIR?rotate_bytes=67108864&keep=4` | [`File`](super::File) |
+/// | `file:DIR?rotate_bytes=67108864&keep=4` | [`File`](super::File); with `format=otlp` (feature `otlp`) in OTLP's file format, in files beside those of `format=json` |
 /// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
 /// | `discard:` | [`Discard`](super::Discard) |
 ///
@@ -165,11 +169,15 @@ fn file(mut endpoint: Endpoint<'_>) -> Made {
     let directory = directory(endpoint.rest, std::env::var_os("HOME")).map_err(plain)?;
     let bytes = endpoint.options.number("rotate_bytes").map_err(plain)?;
     let keep = endpoint.options.number("keep").map_err(plain)?;
+    let is_otlp = endpoint.options.read("format", |text| one_of(text, &[("json", false), ("otlp", true)]));
+    let is_otlp = is_otlp.map_err(plain)?.unwrap_or(false);
     endpoint.end()?;
+    let otlp = || Format::otlp().ok_or_else(|| missing("otlp"));
+    let format = if is_otlp { otlp()? } else { Format::JSON };
     // The URL names it already, but where it has escapes.
     let named = Some(&*directory).filter(|path| !endpoint.rest.ends_with(&*path.to_string_lossy()));
-    let mut file =
-        super::File::open(&directory).map_err(|e| (super::File::refusal(named, &e), Some(e.into())))?;
+    let mut file = super::File::open(&directory, format)
+        .map_err(|e| (super::File::refusal(named, &e), Some(e.into())))?;
     if let Some(bytes) = bytes {
         file = file.rotate_bytes(bytes);
     }
@@ -207,7 +215,6 @@ fn otlp(_: Endpoint<'_>, _: &Terms) -> Made {
 }
 
 /// A feature is not there; the line that adds it.
-#[cfg(not(all(feature = "console", feature = "file", feature = "otlp")))]
 fn missing(feature: &str) -> (String, Cause) {
     plain(format!(
         "it needs the feature `{feature}`: in Cargo.toml, `telemetry-layer = {{ version = \"{}\", features = [\"{feature}\"] }}`",

@@ -25,6 +25,19 @@ fn schemes_pick_exporters() {
 }
 
 #[test]
+fn otlps_file_format_needs_its_feature() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = from_url(&format!("file:{}?format=OTLP", dir.path().display()));
+    if cfg!(feature = "otlp") {
+        made.map(drop).unwrap();
+        assert!(dir.path().join("traces.otlp.jsonl").exists());
+    } else {
+        let said = made.unwrap_err().to_string();
+        assert!(said.contains("`telemetry-layer = {") && said.contains("features = [\"otlp\"]"), "{said}");
+    }
+}
+
+#[test]
 fn lists_of_urls_have_options_that_are_lists() {
     let list = "console:?levels=info,warn&tags=env:prod,region:eu , file:x,, discard:?names=a, shop::b,";
     let want = ["console:?levels=info,warn&tags=env:prod,region:eu", "file:x", "discard:?names=a, shop::b"];
@@ -123,6 +136,7 @@ fn what_is_wrong_with_a_url_is_named_and_the_url_said_once() {
         ("file://host/dir", "stands a host"),
         ("file:/tmp?keep=none", "`keep=none`: a whole number above 0"),
         ("file:/tmp?keep", "`keep` in its query"),
+        ("file:/tmp?format=xml", "`format=xml`: one of json, otlp"),
         ("file:/dev/null/x", "the directory can't be written to"),
         ("file:/dev/null/%78", "the directory `/dev/null/x` can't be written to"),
         ("file:a%2", "two hexadecimal digits"),
@@ -160,7 +174,10 @@ fn an_unknown_option_is_told_what_there_is() {
     for (url, known) in [
         ("discard:?a=b", format!("`discard:` has no option `a`; its options are {COMMON}")),
         ("Console:?level=info", format!("`console:` has no option `level`; its options are {COMMON}")),
-        ("file:x?a=b", format!("`file:` has no option `a`; its options are {COMMON}, rotate_bytes, keep")),
+        (
+            "file:x?a=b",
+            format!("`file:` has no option `a`; its options are {COMMON}, rotate_bytes, keep, format"),
+        ),
     ] {
         let said = refusal(url);
         assert!(said.ends_with(&known), "{said}");
