@@ -227,7 +227,7 @@ impl Batch {
     }
 
     /// Its items, whatever they are.
-    #[cfg(feature = "file")]
+    #[cfg(any(feature = "file", feature = "http"))]
     pub(crate) fn items(&self) -> impl Iterator<Item = Item<'_>> {
         let spans_and_events = self.spans().map(Item::Span).chain(self.events().map(Item::Event));
         spans_and_events.chain(self.metrics().map(Item::Metric))

@@ -1,7 +1,7 @@
 //! `export_endpoints`: a URL goes in, an exporter with the terms of its route comes out.
 
 mod escape;
-#[cfg(feature = "otlp")]
+#[cfg(feature = "http")]
 mod http;
 mod list;
 mod options;
@@ -55,7 +55,7 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-const KNOWN: &str = "known are `console:`, `console:stderr`, `discard:`, `file:DIR`, `otlp://HOST`";
+const KNOWN: &str = "known are `console:`, `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, `https://HOST`, `otlp://HOST`";
 
 type Cause = Option<Box<dyn StdError + Send + Sync>>;
 
@@ -74,6 +74,7 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `console:`, `console:stderr` | [`Console`](super::Console) |
 /// | `file:DIR?rotate_bytes=67108864&keep=4` | [`File`](super::File); with `format=otlp` (feature `otlp`) in OTLP's file format, in files beside those of `format=json` |
 /// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
+/// | `http://HOST:80/PATH`, `https://HOST/PATH` | batches as JSON, posted to any endpoint (feature `http-exporter`) |
 /// | `discard:` | [`Discard`](super::Discard) |
 ///
 /// `otlp` takes these options:
@@ -82,6 +83,22 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | --- | --- |
 /// | `protocol=http/json` | bodies in `http/protobuf` (where nothing is said) or in `http/json` |
 /// | `exact=true` | requests go to the URL itself, not to `v1/traces` and the like below it; it needs one signal (`signals=spans`) |
+///
+/// What `http` and `https` post is one JSON object a request, of about 1 MiB at most:
+///
+/// ```json
+/// {"signal": "spans", "resource": {"service.name": "shop", "process.pid": 7}, "items": [{"name": "pay"}]}
+/// ```
+///
+/// | name | what |
+/// | --- | --- |
+/// | `signal` | `spans`, `events` or `metrics` |
+/// | `resource` | the attributes of the resource: the global tags, and what was found out about where the program runs |
+/// | `items` | one at least, as [`File`](super::File) documents them: what it writes into a line is an item here |
+///
+/// Any 2xx says that all items were taken. What is tried again (408, 429 and 5xx but 501 and 505, after `Retry-After`; 413 in
+/// smaller pieces) may arrive twice where an answer is lost. The check at the start is a `HEAD`: any answer is good. The URL can't
+/// have a query of its own.
 ///
 /// Endpoints over HTTP take these options:
 ///
@@ -143,6 +160,8 @@ fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
         }
         "console" => console(&endpoint),
         "file" => file(endpoint),
+        "http" => posts(endpoint, 80),
+        "https" => posts(endpoint, 443),
         other => Err(plain(format!("`{other}` is no known scheme; {KNOWN}"))),
     }
 }
@@ -212,6 +231,22 @@ const ENCODINGS: &[(&str, Encoding)] =
 #[cfg(not(feature = "otlp"))]
 fn otlp(_: Endpoint<'_>, _: &Terms) -> Made {
     Err(missing("otlp"))
+}
+
+#[cfg(feature = "http")]
+fn posts(mut endpoint: Endpoint<'_>, port: u16) -> Made {
+    if matches!(endpoint.rest, "" | "//") {
+        return Err(plain("`//` and a host are needed behind the colon"));
+    }
+    let settings = endpoint.settings(port).map_err(plain)?;
+    endpoint.end()?;
+    Ok(Route::over(super::json_batches::JsonBatches::new(settings).map_err(plain)?))
+}
+
+#[cfg(not(feature = "http"))]
+fn posts(_: Endpoint<'_>, _: u16) -> Made {
+    // There, `http` is the trace context in headers.
+    Err(missing("http-exporter"))
 }
 
 /// A feature is not there; the line that adds it.

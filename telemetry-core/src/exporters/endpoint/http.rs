@@ -28,7 +28,11 @@ impl Endpoint<'_> {
     }
 
     fn url(&self, port: u16) -> Result<String, String> {
-        let transport = self.scheme.split_once('+').map_or("http", |(_, transport)| transport);
+        let transport = match self.scheme.split_once('+') {
+            Some((_, transport)) => transport,
+            None if self.scheme == "https" => "https",
+            None => "http",
+        };
         if !matches!(transport, "http" | "https") {
             return Err(format!("`{transport}` is no transport of it; `http` and `https` are"));
         }

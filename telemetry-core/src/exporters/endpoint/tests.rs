@@ -203,7 +203,7 @@ fn a_refused_url_prints_no_secret() {
     assert_eq!(
         refusal("kafka://me:pw@host"),
         "the export endpoint `kafka://***@host` can't be used: `kafka` is no known scheme; known are `console:`, \
-         `console:stderr`, `discard:`, `file:DIR`, `otlp://HOST`"
+         `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, `https://HOST`, `otlp://HOST`"
     );
 }
 
@@ -220,6 +220,45 @@ proptest::proptest! {
         let _ = unescape(&text);
         let _ = Endpoint::parse(&text).and_then(|mut endpoint| endpoint.options.terms());
     }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn json_is_posted_to_the_url_itself() {
+    let url = |url: &str, port| {
+        let mut endpoint = Endpoint::parse(url).unwrap();
+        endpoint.settings(port).map(|settings| settings.url())
+    };
+    for (given, port, want) in [
+        ("http://h", 80, "http://h/"),
+        ("HTTP://h:8080/in/spans", 80, "http://h:8080/in/spans"),
+        ("http://me:pw@[::1]/x?compression=gzip&token=t", 80, "http://me:pw@[::1]/x"),
+        ("https://h/x", 443, "https://h/x"),
+        ("https://h:444", 443, "https://h:444/"),
+    ] {
+        assert_eq!(url(given, port).as_deref(), Ok(want), "{given}");
+        let Target::Network(protocol) = from_url(given).unwrap().target else { panic!("{given}") };
+        assert_eq!((protocol.name(), protocol.limits().in_flight), ("http", 2));
+    }
+    for (wrong, named) in [
+        ("http:", "`//` and a host are needed"),
+        ("https://", "`//` and a host are needed"),
+        ("http:h/x", "`//` and a host are needed"),
+        ("http:///x", "its URL is wrong"),
+        ("http+https://h", "`http+https` is no known scheme"),
+        ("https://h?exact=true", "`https:` has no option `exact`"),
+        ("http://h?api-version=1", "no option `api-version`"),
+    ] {
+        let said = refusal(wrong);
+        assert!(said.contains(named), "{said}");
+    }
+    assert_eq!(split_urls("http://a/x,https://b?header=a:b"), ["http://a/x", "https://b?header=a:b"]);
+}
+
+#[cfg(not(feature = "http"))]
+#[test]
+fn posting_json_needs_its_feature() {
+    assert!(refusal("https://h").contains("features = [\"http-exporter\"]"));
 }
 
 #[cfg(feature = "otlp")]

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER,
 };
-use reqwest::{RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response};
 
 use super::connection::{failure, was_closed};
 use super::contents::Contents;
@@ -85,6 +85,15 @@ impl Client {
         }
     }
 
+    /// Whether somebody answers at the URL. It is asked for nothing (`HEAD`, RFC 9110, 9.3.2), and may answer anything.
+    pub(crate) async fn reach(&self) -> Result<(), ExportError> {
+        let at = self.settings.at("");
+        let refreshed = self.refresh().await;
+        refreshed.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
+        let answered = self.send(self.begin(Method::HEAD, &at)).await;
+        answered.map(drop).map_err(|e| failure(&at, &e))
+    }
+
     /// Reads the files again, where there are any, and begins with new connections where those of TLS have changed.
     async fn refresh(&self) -> Result<(), String> {
         if !self.settings.has_files() {
@@ -104,20 +113,26 @@ impl Client {
     }
 
     fn request(&self, at: &Place, content_type: &str, body: &[u8]) -> Result<RequestBuilder, String> {
-        let (made, mut packer) = (self.made.borrow(), self.packer.borrow_mut());
-        let mut request = made.client.post(at.0.clone()).header(CONTENT_TYPE, content_type);
+        let mut packer = self.packer.borrow_mut();
+        let mut request = self.begin(Method::POST, at).header(CONTENT_TYPE, content_type);
         if let Some(encoding) = packer.encoding() {
             request = request.header(CONTENT_ENCODING, encoding);
         }
-        request = match (&self.settings.auth, &made.of.secret) {
-            (Some(Auth::Basic { user, .. }), secret) => request.basic_auth(user, secret.as_ref()),
-            (Some(Auth::Bearer(_)), Some(token)) => request.bearer_auth(token),
-            _ => request,
-        };
         let body = packer.pack(body).map_err(|e| format!("the body can't be compressed: {e}"))?;
         // Of a body that is empty `hyper` says nothing, and some receivers then wait for one or answer 411 (RFC 9110, 8.6).
         request = if body.is_empty() { request.header(CONTENT_LENGTH, 0) } else { request };
         Ok(request.body(body))
+    }
+
+    /// A request without a body, with what says who we are.
+    fn begin(&self, method: Method, at: &Place) -> RequestBuilder {
+        let made = self.made.borrow();
+        let request = made.client.request(method, at.0.clone());
+        match (&self.settings.auth, &made.of.secret) {
+            (Some(Auth::Basic { user, .. }), secret) => request.basic_auth(user, secret.as_ref()),
+            (Some(Auth::Bearer(_)), Some(token)) => request.bearer_auth(token),
+            _ => request,
+        }
     }
 
     /// A connection that was used before may have been closed while the request was on its way. Then it is sent once more; if
