@@ -55,7 +55,8 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-const KNOWN: &str = "known are `console:`, `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, `https://HOST`, `otlp://HOST`";
+const KNOWN: &str = "known are `console:`, `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, `https://HOST`, \
+                     `otlp://HOST`";
 
 type Cause = Option<Box<dyn StdError + Send + Sync>>;
 
