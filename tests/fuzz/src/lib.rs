@@ -8,6 +8,7 @@ mod pipeline;
 mod sites;
 mod spans;
 mod texts;
+mod urls;
 
 use arbitrary::Arbitrary;
 
@@ -17,6 +18,7 @@ pub use otlp::assert_is;
 pub use pipeline::{Pipeline, plain, tagged};
 pub use spans::MadeSpan;
 pub use texts::Words;
+pub use urls::{Parts, SECRET, needs_files};
 
 /// Items of one signal.
 #[derive(Arbitrary, Debug)]

@@ -219,7 +219,8 @@ impl MadeMetric {
                 let (positive, negative) = (positive.made(), negative.made());
                 let coarser = read.map_or(0, |read| i64::from(*scale) - i64::from(read.scale));
                 let side = |list: &[(i32, u64)], read: Option<&Places>| {
-                    let is_measured = list.is_sorted_by(|(a, _), (b, _)| a < b);
+                    // Below the last scale there is none to go down to.
+                    let is_measured = list.is_sorted_by(|(a, _), (b, _)| a < b) && *scale > i32::MIN + 32;
                     if is_measured { places(list, coarser) } else { read.cloned().inspect(assert_is_bounded) }
                 };
                 let point = ExponentialHistogramDataPoint {
