@@ -27,7 +27,7 @@ enum Place<'a> {
 }
 
 const SCHEMES: [&str; 9] =
-    ["otlp", "otlp+http", "OTLP+https", "otlp+udp", "discard", "console", "kafka", "https", "clickhouse+tls"];
+    ["otlp", "OTLP+http", "otlp+udp", "otlp+grpc", "discard", "console", "kafka", "https", "clickhouse+tls"];
 const KEYS: [&str; 7] =
     ["token", "header=x-tenant:", "password", "api_key", "Authorization", "secret.of", "cookie"];
 

@@ -89,7 +89,8 @@ fuzz_target!(|input: Input<'_>| {
     }
     let signal = |number: u8| SIGNALS[usize::from(number) % SIGNALS.len()];
     if let Some((of, user, behind)) = &input.endpoint {
-        let value = format!("https://{}:{SECRET}@{}", user.text(), behind.text());
+        let user: String = user.text().chars().filter(|c| !"/?#".contains(*c)).collect();
+        let value = format!("http://{user}:{SECRET}@{}", behind.text());
         vars.insert(format!("OTEL_EXPORTER_OTLP_{}ENDPOINT", signal(*of)), value);
     }
     if let Some((of, before, behind)) = &input.headers {

@@ -113,15 +113,16 @@ impl Parts<'_> {
     }
 }
 
-/// Whether an exporter of that URL would read or write a file.
+/// Whether an exporter of that URL would read or write a file; with TLS, these are the certificates of the system.
 pub fn needs_files(url: &str) -> bool {
     let url = url.trim();
-    let is_file = url.split(':').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("file"));
+    let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let is_of_files = scheme == "file" || scheme.starts_with("otlp+") && scheme.ends_with('s');
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let names_one = |option: &str| match option.split_once('=') {
         Some(("ca" | "cert" | "key", _)) => true,
         Some(("header" | "token", value)) => value.contains('@'),
         _ => false,
     };
-    is_file || query.split('&').any(names_one)
+    is_of_files || query.split('&').any(names_one)
 }
