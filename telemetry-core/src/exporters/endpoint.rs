@@ -186,7 +186,11 @@ fn console(endpoint: &Endpoint<'_>) -> Made {
     let stream = match endpoint.rest.to_ascii_lowercase().as_str() {
         "" | "//" | "stdout" => Stream::Stdout,
         "stderr" => Stream::Stderr,
-        _ => return Err(plain(format!("`{}` is neither `stdout` nor `stderr`", endpoint.rest))),
+        _ => {
+            let shown = redacted(&format!("console:{}", endpoint.rest));
+            let shown = shown.strip_prefix("console:").unwrap_or(&shown);
+            return Err(plain(format!("`{shown}` is neither `stdout` nor `stderr`")));
+        }
     };
     Ok(Console::new(stream).into())
 }

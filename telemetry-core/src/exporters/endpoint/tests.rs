@@ -192,6 +192,8 @@ fn a_refused_url_prints_no_secret() {
         "s3cret@host:80",
         "s3cret@host",
         "kafka://me:s3cret",
+        "console://me:s3cret",
+        "console:me:s3cret@host",
         "discard:?token=s3cret",
         "discard:?api_key=a&s3cret",
     ] {
