@@ -55,13 +55,20 @@ impl Outcome {
     pub fn lost(&self) -> u64 {
         self.created.saturating_sub(self.received)
     }
-    /// CPU time a span.
+    /// CPU time to record a span and do with it what the contender does.
     pub fn cpu(&self) -> f64 {
         self.cpu_ns as f64 / self.created as f64
     }
-    /// That of the threads that record.
-    pub fn recording(&self) -> f64 {
-        self.recording_ns as f64 / self.created as f64
+    /// CPU time for each span that came to the receiver, beyond what the floor takes for all that were recorded.
+    pub fn net_cpu(&self, floor: &Self) -> f64 {
+        self.net(self.cpu_ns, floor.cpu())
+    }
+    /// Of that what threads take that record.
+    pub fn net_recording(&self, floor: &Self) -> f64 {
+        self.net(self.recording_ns, floor.cpu())
+    }
+    fn net(&self, cpu_ns: u64, floor: f64) -> f64 {
+        (cpu_ns as f64 - floor * self.created as f64) / self.received as f64
     }
 }
 

@@ -91,7 +91,7 @@ impl Judged {
                 if !needed.iter().all(|outcomes| whole(outcomes)) {
                     return None;
                 }
-                let net = |of: &[Outcome]| of.iter().zip(floor).map(|(o, f)| o.cpu() - f.cpu()).collect::<Vec<_>>();
+                let net = |of: &[Outcome]| of.iter().zip(floor).map(|(o, f)| o.net_cpu(f)).collect::<Vec<_>>();
                 let (ours, otel) = (net(ours), net(otel));
                 let ratio = Spread::of(ours.iter().zip(&otel).map(|(ours, otel)| ours / otel).collect());
                 let verdict = Verdict::of(&ratio, at_most, disturbed);

@@ -63,16 +63,16 @@ fn line(judged: &Judged, rounds: &Rounds) {
     let mid = |of: &dyn Fn(&Outcome) -> f64| median(outcomes.iter().map(of).collect());
     let per = |all: u64, each: u64| all as f64 / each as f64;
     let floor = judged.all.iter().find(|rounds| rounds.load.who == Floor).map_or(&[][..], |floor| &floor.outcomes);
-    let net = |of: &[Outcome], cpu: fn(&Outcome) -> f64| {
-        let all: Vec<f64> = of.iter().zip(floor).map(|(o, f)| cpu(o) - cpu(f)).collect();
+    let net = |of: &[Outcome], cpu: fn(&Outcome, &Outcome) -> f64| {
+        let all: Vec<f64> = of.iter().zip(floor).map(|(o, f)| cpu(o, f)).collect();
         (!all.is_empty()).then(|| median(all))
     };
     let is_floor = rounds.load.who == Floor;
     let exports = |text: String| if is_floor { "–".into() } else { text };
     let some = |x: Option<f64>| x.map_or("–".into(), num);
     let otel = judged.all.iter().find(|rounds| rounds.load.who == Otel);
-    let otel = otel.and_then(|otel| net(&otel.outcomes, Outcome::cpu));
-    let cpu = net(outcomes, Outcome::cpu);
+    let otel = otel.and_then(|otel| net(&otel.outcomes, Outcome::net_cpu));
+    let cpu = net(outcomes, Outcome::net_cpu);
     println!(
         "| {} | {} | {:.0} | {} | {} | {} | {} | {} | {} | {} | {} | {:.1} |",
         rounds.load.at(),
@@ -81,7 +81,7 @@ fn line(judged: &Judged, rounds: &Rounds) {
         exports(format!("{:.0}", mid(&Outcome::received_rate))),
         exports(format!("{:.1}%", mid(&|o| 100.0 * per(o.lost(), o.created)))),
         if is_floor { format!("({})", num(mid(&Outcome::cpu))) } else { some(cpu) },
-        if is_floor { format!("({})", num(mid(&Outcome::recording))) } else { some(net(outcomes, Outcome::recording)) },
+        if is_floor { "–".into() } else { some(net(outcomes, Outcome::net_recording)) },
         exports(some(cpu.zip(otel).map(|(cpu, otel)| cpu / otel))),
         exports(num(mid(&|o| o.attributes as f64))),
         exports(num(mid(&|o| per(o.bytes, o.received)))),
