@@ -81,14 +81,20 @@ fn without_place(item: &mut Value) {
 
 /// All scenarios, exported to that place.
 fn conforms(decoder: &Decoder, place: &str, compression: &str, has_tls: bool) {
+    conforms_in("http/protobuf", decoder, place, compression, has_tls);
+}
+
+fn conforms_in(protocol: &str, decoder: &Decoder, place: &str, compression: &str, has_tls: bool) {
     let ca = decoder.certificates.ca.display();
-    let kept = export(&format!("{place}?compression={compression}&ca={ca}"), scenarios::record);
+    let url = format!("{place}?protocol={protocol}&compression={compression}&ca={ca}");
+    let kept = export(&url, scenarios::record);
     let decoded = decoder.decoded();
     scenarios::check(&decoded);
     compare(&kept, &decoded);
     let encoding = if compression == "none" { "" } else { compression };
+    let content_type = if protocol == "http/json" { "application/json" } else { "application/x-protobuf" };
     for request in &decoded.all {
-        assert_eq!(request["content_type"], "application/x-protobuf");
+        assert_eq!(request["content_type"], content_type);
         assert_eq!((&request["encoding"], &request["has_tls"]), (&json!(encoding), &json!(has_tls)));
     }
 }
@@ -118,6 +124,15 @@ fn gzip_arrives_as_it_was() {
 #[test]
 fn zstd_arrives_as_it_was() {
     conforms_with_and_without_tls("zstd");
+}
+
+#[test]
+fn json_arrives_as_it_was() {
+    for compression in ["none", "gzip", "zstd"] {
+        let Some(decoder) = Decoder::start() else { return };
+        let place = format!("otlp://127.0.0.1:{}", decoder.port);
+        conforms_in("http/json", &decoder, &place, compression, false);
+    }
 }
 
 #[test]

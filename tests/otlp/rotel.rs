@@ -89,6 +89,24 @@ fn rotel_reads_what_was_recorded() {
     }
 }
 
+/// Its reader of JSON refuses the texts that stand for NaN and infinities, and loses whole numbers of points.
+#[test]
+fn rotel_reads_json() {
+    for compression in ["none", "gzip"] {
+        let Some(rotel) = Rotel::start() else { return };
+        let url = format!("otlp://127.0.0.1:{}?protocol=http/json&compression={compression}", rotel.port);
+        let kept = export(&url, |collector| {
+            tracing::info_span!("order", text = scenarios::UNICODE, less = -5, x = 0.1 + 0.2).in_scope(
+                || {
+                    tracing::warn!(big = i64::MAX, beyond = u64::MAX, yes = true, "little\nis \"left\"");
+                },
+            );
+            collector.gauge("heat").set(0.5);
+        });
+        rotel.prints(&Expected::of(&kept));
+    }
+}
+
 #[test]
 fn rotel_behind_tls_and_http_2_reads_what_was_recorded() {
     let Some(rotel) = Rotel::start() else { return };

@@ -6,9 +6,13 @@ It listens on a free port, and on another one with TLS where it has a certificat
 output. `GET /received` gives, as JSON, all requests so far, each with every field of its body, those that were not set too.
 It ends when its input does. A body that is no request, or has fields that the schema doesn't know, gets 400.
 
+A body in JSON is read as protobuf's mapping has it, but that ids are in hexadecimal: so OTLP wants it. A name that the schema
+doesn't know gets 400 too.
+
 Bytes are in hexadecimal. Floats have 17 digits, which name each of them exactly. Of a `oneof` what is set is there.
 """
 
+import base64
 import gzip
 import http.server
 import json
@@ -18,6 +22,7 @@ import sys
 import threading
 
 import zstandard
+from google.protobuf import json_format
 from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics
@@ -35,8 +40,25 @@ UNPACK = {
     "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
 }
 
+IDS = ("traceId", "spanId", "parentSpanId")
+
 received = []
 lock = threading.Lock()
+
+
+def once(pairs):
+    """An object of JSON, with ids as protobuf's mapping has bytes."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ValueError(f"twice in {names}")
+    of = lambda name, value: base64.b64encode(bytes.fromhex(value)).decode() if name in IDS else value
+    return {name: of(name, value) for name, value in pairs}
+
+
+def parsed(content_type, request, body):
+    if content_type == "application/json":
+        return json_format.ParseDict(json.loads(body, object_pairs_hook=once), request())
+    return request.FromString(body)
 
 
 def number(x):
@@ -90,7 +112,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 "has_tls": isinstance(self.connection, ssl.SSLSocket),
                 "forwarded": self.headers.get("x-forwarded-by", ""),
                 "bytes": len(body),
-                "request": shown(request.FromString(body)),
+                "request": shown(parsed(self.headers["content-type"], request, body)),
             }
         except Exception as error:
             print(repr(error), file=sys.stderr, flush=True)

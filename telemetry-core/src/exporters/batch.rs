@@ -226,6 +226,13 @@ impl Batch {
         })
     }
 
+    /// Its items, whatever they are.
+    #[cfg(any(feature = "file", feature = "http"))]
+    pub(crate) fn items(&self) -> impl Iterator<Item = Item<'_>> {
+        let spans_and_events = self.spans().map(Item::Span).chain(self.events().map(Item::Event));
+        spans_and_events.chain(self.metrics().map(Item::Metric))
+    }
+
     /// Bytes that it keeps from other use, for queues that are bounded by them: what a view shares with others counts for
     /// each of them.
     pub(crate) fn bytes(&self) -> usize {

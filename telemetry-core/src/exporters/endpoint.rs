@@ -1,7 +1,7 @@
 //! `export_endpoints`: a URL goes in, an exporter with the terms of its route comes out.
 
 mod escape;
-#[cfg(feature = "otlp")]
+#[cfg(feature = "http")]
 mod http;
 mod list;
 mod options;
@@ -13,15 +13,28 @@ use std::{ffi::OsString, path::PathBuf};
 
 use self::list::SCHEMES;
 use self::options::Options;
+#[cfg(feature = "otlp")]
+use super::Signal;
 use super::error::EndpointError;
+#[cfg(feature = "file")]
+use super::file::Format;
+#[cfg(feature = "otlp")]
+use super::otlp::Encoding;
 use super::redaction::{HIDDEN, redacted};
 use super::route::{Route, Terms};
-#[cfg(feature = "otlp")]
-use super::{Signal, otlp::Encoding, words::one_of};
+#[cfg(any(feature = "file", feature = "otlp"))]
+use super::words::one_of;
 
 pub(crate) use self::escape::{escape, unescape};
 pub(crate) use self::list::split_urls;
 pub(crate) use self::place::with_port;
+
+/// What stands behind the `+` of a scheme, the scheme of HTTP that it is, and the port on this machine, which is that of every
+/// other one too where there is no TLS.
+type Transport = (&'static str, &'static str, u16);
+
+const HTTP: Transport = ("http", "http", 80);
+const HTTPS: Transport = ("https", "https", 443);
 
 /// The parts of an endpoint: `scheme:rest?options`.
 #[derive(Debug)]
@@ -53,7 +66,8 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-const KNOWN: &str = "known are `console:`, `console:stderr`, `discard:`, `file:DIR`, `otlp://HOST`";
+const KNOWN: &str = "known are `console:`, `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, `https://HOST`, \
+                     `otlp://HOST`";
 
 type Cause = Option<Box<dyn StdError + Send + Sync>>;
 
@@ -70,9 +84,10 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | URL | exporter |
 /// | --- | --- |
 /// | `console:`, `console:stderr` | [`Console`](super::Console) |
-/// | `file:DIR?rotate_bytes=67108864&keep=4` | [`File`](super::File) |
+/// | `file:DIR?rotate_bytes=67108864&keep=4` | [`File`](super::File); with `format=otlp` (feature `otlp`) in OTLP's file format, in files beside those of `format=json` |
 /// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
 /// | `otlp+grpc://HOST:4317`, `otlp+grpcs://HOST` | OTLP over gRPC (feature `otlp-grpc`); `otlp+grpc:` is `otlp+grpc://localhost:4317` |
+/// | `http://HOST:80/PATH`, `https://HOST/PATH` | batches as JSON, posted to any endpoint (feature `http-exporter`) |
 /// | `discard:` | [`Discard`](super::Discard) |
 ///
 /// `otlp` over HTTP takes these options:
@@ -81,6 +96,22 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | --- | --- |
 /// | `protocol=http/json` | bodies in `http/protobuf` (where nothing is said) or in `http/json` |
 /// | `exact=true` | requests go to the URL itself, not to `v1/traces` and the like below it; it needs one signal (`signals=spans`) |
+///
+/// What `http` and `https` post is one JSON object a request, of about 1 MiB at most:
+///
+/// ```json
+/// {"signal": "spans", "resource": {"service.name": "shop", "process.pid": 7}, "items": [{"name": "pay"}]}
+/// ```
+///
+/// | name | what |
+/// | --- | --- |
+/// | `signal` | `spans`, `events` or `metrics` |
+/// | `resource` | the attributes of the resource: the global tags, and what was found out about where the program runs |
+/// | `items` | one at least, as [`File`](super::File) documents them: what it writes into a line is an item here |
+///
+/// Any 2xx says that all items were taken. What is tried again (408, 429 and 5xx but 501 and 505, after `Retry-After`; 413 in
+/// smaller pieces) may arrive twice where an answer is lost. The check at the start is a `HEAD`: any answer is good. The URL can't
+/// have a query of its own.
 ///
 /// Endpoints over HTTP and gRPC take these options:
 ///
@@ -142,6 +173,8 @@ fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
         }
         "console" => console(&endpoint),
         "file" => file(endpoint),
+        "http" => posts(endpoint, HTTP),
+        "https" => posts(endpoint, HTTPS),
         other => Err(plain(format!("`{other}` is no known scheme; {KNOWN}"))),
     }
 }
@@ -153,7 +186,11 @@ fn console(endpoint: &Endpoint<'_>) -> Made {
     let stream = match endpoint.rest.to_ascii_lowercase().as_str() {
         "" | "//" | "stdout" => Stream::Stdout,
         "stderr" => Stream::Stderr,
-        _ => return Err(plain(format!("`{}` is neither `stdout` nor `stderr`", endpoint.rest))),
+        _ => {
+            let shown = redacted(&format!("console:{}", endpoint.rest));
+            let shown = shown.strip_prefix("console:").unwrap_or(&shown);
+            return Err(plain(format!("`{shown}` is neither `stdout` nor `stderr`")));
+        }
     };
     Ok(Console::new(stream).into())
 }
@@ -168,11 +205,15 @@ fn file(mut endpoint: Endpoint<'_>) -> Made {
     let directory = directory(endpoint.rest, std::env::var_os("HOME")).map_err(plain)?;
     let bytes = endpoint.options.number("rotate_bytes").map_err(plain)?;
     let keep = endpoint.options.number("keep").map_err(plain)?;
+    let is_otlp = endpoint.options.read("format", |text| one_of(text, &[("json", false), ("otlp", true)]));
+    let is_otlp = is_otlp.map_err(plain)?.unwrap_or(false);
     endpoint.end()?;
+    let otlp = || Format::otlp().ok_or_else(|| missing("otlp"));
+    let format = if is_otlp { otlp()? } else { Format::JSON };
     // The URL names it already, but where it has escapes.
     let named = Some(&*directory).filter(|path| !endpoint.rest.ends_with(&*path.to_string_lossy()));
-    let mut file =
-        super::File::open(&directory).map_err(|e| (super::File::refusal(named, &e), Some(e.into())))?;
+    let mut file = super::File::open(&directory, format)
+        .map_err(|e| (super::File::refusal(named, &e), Some(e.into())))?;
     if let Some(bytes) = bytes {
         file = file.rotate_bytes(bytes);
     }
@@ -211,7 +252,7 @@ fn otlp(mut endpoint: Endpoint<'_>, terms: &Terms) -> Made {
 }
 
 #[cfg(feature = "otlp")]
-const OTLP_TRANSPORTS: &[http::Transport] =
+const OTLP_TRANSPORTS: &[Transport] =
     &[("http", "http", 4318), ("https", "https", 4318), ("grpc", "http", 4317), ("grpcs", "https", 4317)];
 
 #[cfg(feature = "otlp")]
@@ -223,8 +264,23 @@ fn otlp(_: Endpoint<'_>, _: &Terms) -> Made {
     Err(missing("otlp"))
 }
 
+#[cfg(feature = "http")]
+fn posts(mut endpoint: Endpoint<'_>, transport: Transport) -> Made {
+    if matches!(endpoint.rest, "" | "//") {
+        return Err(plain("`//` and a host are needed behind the colon"));
+    }
+    let settings = endpoint.settings(&[transport]).map_err(plain)?;
+    endpoint.end()?;
+    Ok(Route::over(super::json_batches::JsonBatches::new(settings).map_err(plain)?))
+}
+
+#[cfg(not(feature = "http"))]
+fn posts(_: Endpoint<'_>, _: Transport) -> Made {
+    // There, `http` is the trace context in headers.
+    Err(missing("http-exporter"))
+}
+
 /// A feature is not there; the line that adds it.
-#[cfg(not(all(feature = "console", feature = "file", feature = "otlp-grpc")))]
 fn missing(feature: &str) -> (String, Cause) {
     plain(format!(
         "it needs the feature `{feature}`: in Cargo.toml, `telemetry-layer = {{ version = \"{}\", features = [\"{feature}\"] }}`",

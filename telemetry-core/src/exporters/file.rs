@@ -1,10 +1,12 @@
-//! `file:DIR`: JSON lines in `spans.jsonl`, `events.jsonl` and `metrics.jsonl`.
+//! `file:DIR`: JSON lines in `spans.jsonl`, `events.jsonl` and `metrics.jsonl`, or OTLP's in files of their own.
 
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::json::{Map, Tagged};
+#[cfg(feature = "otlp")]
+use super::otlp::{Writer, put_json};
 use super::{Batch, Delivery, EndpointError, ExportError, Exporter, Signal};
 use crate::model::Resource;
 
@@ -50,19 +52,35 @@ use crate::model::Resource;
 /// `resource.json` holds the attributes of the resource of the program that wrote last: the global tags, and what was found
 /// out about where it runs ([`Detect`](crate::Detect)).
 ///
+/// `File::create_otlp` (`?format=otlp`, feature `otlp`) writes OTLP's file format instead: each line of `traces.otlp.jsonl`,
+/// `logs.otlp.jsonl` and `metrics.otlp.jsonl` is one request in OTLP's JSON (`ExportTraceServiceRequest` and its twins), which in
+/// protobuf would have about 1 MiB at most. Files of both formats may stand in one directory.
+///
 /// A file that reaches its size (64 MiB, `rotate_bytes`) becomes `spans.1.jsonl`, the one before that
 /// `spans.2.jsonl`, and so on; the last 4 (`keep`) stay, older ones are deleted. The size is looked at before each
 /// batch, which is never split.
 #[derive(Debug)]
 pub struct File {
     directory: PathBuf,
+    format: Format,
     /// None after a failure.
     lines: [Option<Lines>; 3],
     rotate_bytes: u64,
     keep: usize,
     buffer: Vec<u8>,
-    /// What `resource.json` holds.
-    resource: Option<Resource>,
+}
+
+/// What a line is.
+#[derive(Debug)]
+pub(super) enum Format {
+    /// An item.
+    Json {
+        /// What `resource.json` holds.
+        resource: Option<Resource>,
+    },
+    /// A request of OTLP.
+    #[cfg(feature = "otlp")]
+    Otlp(Box<Writer>),
 }
 
 #[derive(Debug)]
@@ -74,9 +92,18 @@ struct Lines {
 impl File {
     /// Makes the directory where it is missing, and opens the three files in it.
     pub fn create(directory: impl Into<PathBuf>) -> Result<Self, EndpointError> {
-        let directory = directory.into();
+        Self::make(directory.into(), Format::JSON)
+    }
+
+    /// The same for lines in OTLP's file format.
+    #[cfg(feature = "otlp")]
+    pub fn create_otlp(directory: impl Into<PathBuf>) -> Result<Self, EndpointError> {
+        Self::make(directory.into(), Format::Otlp(Box::default()))
+    }
+
+    fn make(directory: PathBuf, format: Format) -> Result<Self, EndpointError> {
         let shown = directory.display().to_string();
-        Self::open(directory).map_err(|e| {
+        Self::open(directory, format).map_err(|e| {
             EndpointError::new(&format!("file:{shown}"), Self::refusal(None, &e), Some(e.into()))
         })
     }
@@ -87,17 +114,18 @@ impl File {
         format!("the directory{named} can't be written to ({error})")
     }
 
-    pub(super) fn open(directory: impl Into<PathBuf>) -> io::Result<Self> {
+    pub(super) fn open(directory: impl Into<PathBuf>, format: Format) -> io::Result<Self> {
         let directory = directory.into();
         fs::create_dir_all(&directory)?;
-        let [spans, events, metrics] = Signal::EACH.map(|signal| Lines::open(&path(&directory, signal, 0)));
+        let open = |signal| Lines::open(&path(&directory, format.stem(signal), 0));
+        let [spans, events, metrics] = Signal::EACH.map(open);
         Ok(Self {
             lines: [Some(spans?), Some(events?), Some(metrics?)],
             directory,
+            format,
             rotate_bytes: 64 << 20,
             keep: 4,
             buffer: Vec::new(),
-            resource: None,
         })
     }
 
@@ -113,20 +141,24 @@ impl File {
         self
     }
 
-    /// Says whose items these are, unless that is said already.
-    fn describe(&mut self, resource: &Resource) -> io::Result<()> {
-        if self.resource.as_ref() != Some(resource) {
+    /// Says whose items these are, where the lines don't and unless that is said already.
+    fn describe(&mut self, of: &Resource) -> io::Result<()> {
+        #[cfg_attr(not(feature = "otlp"), allow(irrefutable_let_patterns, reason = "it is the only format"))]
+        if let Format::Json { resource } = &mut self.format
+            && resource.as_ref() != Some(of)
+        {
             fs::create_dir_all(&self.directory)?;
-            let json = serde_json::to_vec(&Map(|| resource.attributes()))?;
+            let json = serde_json::to_vec(&Map(|| of.attributes()))?;
             fs::write(self.directory.join("resource.json"), json)?;
-            self.resource = Some(resource.clone());
+            *resource = Some(of.clone());
         }
         Ok(())
     }
 
     /// Writes what is in the buffer, whole lines, and puts the file aside if it is full.
     fn write(&mut self, signal: Signal) -> io::Result<()> {
-        let path = path(&self.directory, signal, 0);
+        let stem = self.format.stem(signal);
+        let path = path(&self.directory, stem, 0);
         let place = &mut self.lines[signal as usize];
         let mut lines = if let Some(lines) = place.take() {
             lines
@@ -137,7 +169,7 @@ impl File {
         if lines.bytes > 0 && lines.bytes + self.buffer.len() as u64 > self.rotate_bytes {
             // The file is closed first: from here on a failed step leaves what a later attempt takes up.
             drop(lines);
-            put_aside(&self.directory, signal, self.keep)?;
+            put_aside(&self.directory, stem, self.keep)?;
             lines = Lines::open(&path)?;
         }
         // A file that failed is opened anew, and a torn line ended, by the next attempt.
@@ -155,26 +187,70 @@ impl Exporter for File {
 
     fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
         self.buffer.clear();
-        let resource = batch.resource();
-        let mut put = |item: &dyn Fn(&mut Vec<u8>) -> serde_json::Result<()>| {
-            item(&mut self.buffer)
-                .map_err(|e| ExportError::never("an item can't be written as JSON").caused_by(e))?;
-            self.buffer.push(b'\n');
-            Ok::<(), ExportError>(())
-        };
-        for span in batch.spans() {
-            put(&|out| serde_json::to_writer(out, &Tagged(span, resource)))?;
-        }
-        for event in batch.events() {
-            put(&|out| serde_json::to_writer(out, &Tagged(event, resource)))?;
-        }
-        for metric in batch.metrics() {
-            put(&|out| serde_json::to_writer(out, &Tagged(metric, resource)))?;
-        }
-        self.describe(resource)?;
+        self.format.put(&mut self.buffer, batch)?;
+        self.describe(batch.resource())?;
         self.write(batch.signal())?;
         Ok(Delivery::all())
     }
+}
+
+impl Format {
+    pub(super) const JSON: Self = Self::Json { resource: None };
+
+    /// That of OTLP, where the feature is there.
+    #[cfg_attr(
+        feature = "otlp",
+        expect(clippy::unnecessary_wraps, reason = "without the feature there is none")
+    )]
+    pub(super) fn otlp() -> Option<Self> {
+        #[cfg(feature = "otlp")]
+        return Some(Self::Otlp(Box::default()));
+        #[cfg(not(feature = "otlp"))]
+        None
+    }
+
+    /// How the names of the files of a signal begin.
+    fn stem(&self, signal: Signal) -> &'static str {
+        match self {
+            Self::Json { .. } => signal.name(),
+            #[cfg(feature = "otlp")]
+            Self::Otlp(_) => ["traces.otlp", "logs.otlp", "metrics.otlp"][signal as usize],
+        }
+    }
+
+    /// Adds the lines of a batch.
+    fn put(&self, out: &mut Vec<u8>, batch: &Batch) -> Result<(), ExportError> {
+        match self {
+            Self::Json { .. } => put_items(out, batch),
+            #[cfg(feature = "otlp")]
+            Self::Otlp(writer) => put_requests(out, batch, writer),
+        }
+    }
+}
+
+fn put_items(out: &mut Vec<u8>, batch: &Batch) -> Result<(), ExportError> {
+    for item in batch.items() {
+        serde_json::to_writer(&mut *out, &Tagged(item, batch.resource()))
+            .map_err(|e| ExportError::never("an item can't be written as JSON").caused_by(e))?;
+        out.push(b'\n');
+    }
+    Ok(())
+}
+
+/// A reader holds a line in memory, so a large batch becomes several.
+#[cfg(feature = "otlp")]
+fn put_requests(out: &mut Vec<u8>, batch: &Batch, writer: &Writer) -> Result<(), ExportError> {
+    const MAX_BYTES: usize = 1 << 20;
+    let (mut rest, mut request) = (batch.clone(), Vec::new());
+    while !rest.is_empty() {
+        request.clear();
+        let items = writer.write(&rest, MAX_BYTES, &mut request);
+        rest.take_first(items);
+        put_json(out, batch.signal(), &request)
+            .map_err(|e| ExportError::never("a request can't be written as JSON").caused_by(e))?;
+        out.push(b'\n');
+    }
+    Ok(())
 }
 
 impl Lines {
@@ -199,20 +275,20 @@ fn last_byte(path: &Path) -> io::Result<u8> {
     Ok(byte[0])
 }
 
-fn path(directory: &Path, signal: Signal, age: usize) -> PathBuf {
+fn path(directory: &Path, stem: &str, age: usize) -> PathBuf {
     let age = if age == 0 { String::new() } else { format!(".{age}") };
-    directory.join(format!("{}{age}.jsonl", signal.name()))
+    directory.join(format!("{stem}{age}.jsonl"))
 }
 
 /// Moves every file one on, from the oldest, and the full one last: after a failure in between, the next attempt
 /// finds gaps, and moves nothing into the way of what was moved.
-fn put_aside(directory: &Path, signal: Signal, keep: usize) -> io::Result<()> {
-    let gap = (1..=keep).find(|age| !path(directory, signal, *age).exists()).unwrap_or(keep);
+fn put_aside(directory: &Path, stem: &str, keep: usize) -> io::Result<()> {
+    let gap = (1..=keep).find(|age| !path(directory, stem, *age).exists()).unwrap_or(keep);
     if gap == 0 {
-        return unless_gone(fs::remove_file(path(directory, signal, 0)));
+        return unless_gone(fs::remove_file(path(directory, stem, 0)));
     }
     for age in (0..gap).rev() {
-        unless_gone(fs::rename(path(directory, signal, age), path(directory, signal, age + 1)))?;
+        unless_gone(fs::rename(path(directory, stem, age), path(directory, stem, age + 1)))?;
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! Spans, events and data points as JSON objects: what `file:` writes, line by line.
+//! Spans, events and data points as JSON objects: what `file:` writes, line by line, and `http:` posts.
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
+use super::batch::Item;
 use super::{EventRef, SpanRef};
 use crate::metrics::MetricRef;
 use crate::model::{Kind, Resource, StatusRef, level_name};
@@ -20,6 +21,16 @@ where
 {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         s.collect_map(self.0())
+    }
+}
+
+impl Serialize for Tagged<'_, Item<'_>> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Item::Span(span) => Tagged(span, self.1).serialize(s),
+            Item::Event(event) => Tagged(event, self.1).serialize(s),
+            Item::Metric(metric) => Tagged(metric, self.1).serialize(s),
+        }
     }
 }
 

@@ -22,8 +22,10 @@ mod health;
 )]
 pub(crate) mod http;
 mod item;
-#[cfg(feature = "file")]
+#[cfg(any(feature = "file", feature = "http"))]
 mod json;
+#[cfg(feature = "http")]
+mod json_batches;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
 #[cfg(feature = "http")]

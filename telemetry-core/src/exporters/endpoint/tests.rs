@@ -25,6 +25,19 @@ fn schemes_pick_exporters() {
 }
 
 #[test]
+fn otlps_file_format_needs_its_feature() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = from_url(&format!("file:{}?format=OTLP", dir.path().display()));
+    if cfg!(feature = "otlp") {
+        made.map(drop).unwrap();
+        assert!(dir.path().join("traces.otlp.jsonl").exists());
+    } else {
+        let said = made.unwrap_err().to_string();
+        assert!(said.contains("`telemetry-layer = {") && said.contains("features = [\"otlp\"]"), "{said}");
+    }
+}
+
+#[test]
 fn lists_of_urls_have_options_that_are_lists() {
     let list = "console:?levels=info,warn&tags=env:prod,region:eu , file:x,, discard:?names=a, shop::b,";
     let want = ["console:?levels=info,warn&tags=env:prod,region:eu", "file:x", "discard:?names=a, shop::b"];
@@ -123,6 +136,7 @@ fn what_is_wrong_with_a_url_is_named_and_the_url_said_once() {
         ("file://host/dir", "stands a host"),
         ("file:/tmp?keep=none", "`keep=none`: a whole number above 0"),
         ("file:/tmp?keep", "`keep` in its query"),
+        ("file:/tmp?format=xml", "`format=xml`: one of json, otlp"),
         ("file:/dev/null/x", "the directory can't be written to"),
         ("file:/dev/null/%78", "the directory `/dev/null/x` can't be written to"),
         ("file:a%2", "two hexadecimal digits"),
@@ -160,7 +174,10 @@ fn an_unknown_option_is_told_what_there_is() {
     for (url, known) in [
         ("discard:?a=b", format!("`discard:` has no option `a`; its options are {COMMON}")),
         ("Console:?level=info", format!("`console:` has no option `level`; its options are {COMMON}")),
-        ("file:x?a=b", format!("`file:` has no option `a`; its options are {COMMON}, rotate_bytes, keep")),
+        (
+            "file:x?a=b",
+            format!("`file:` has no option `a`; its options are {COMMON}, rotate_bytes, keep, format"),
+        ),
     ] {
         let said = refusal(url);
         assert!(said.ends_with(&known), "{said}");
@@ -175,6 +192,8 @@ fn a_refused_url_prints_no_secret() {
         "s3cret@host:80",
         "s3cret@host",
         "kafka://me:s3cret",
+        "console://me:s3cret",
+        "console:me:s3cret@host",
         "discard:?token=s3cret",
         "discard:?api_key=a&s3cret",
     ] {
@@ -186,7 +205,7 @@ fn a_refused_url_prints_no_secret() {
     assert_eq!(
         refusal("kafka://me:pw@host"),
         "the export endpoint `kafka://***@host` can't be used: `kafka` is no known scheme; known are `console:`, \
-         `console:stderr`, `discard:`, `file:DIR`, `otlp://HOST`"
+         `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, `https://HOST`, `otlp://HOST`"
     );
 }
 
@@ -203,6 +222,43 @@ proptest::proptest! {
         let _ = unescape(&text);
         let _ = Endpoint::parse(&text).and_then(|mut endpoint| endpoint.options.terms());
     }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn json_is_posted_to_the_url_itself() {
+    for (given, want) in [
+        ("http://h", "http://h/"),
+        ("HTTP://h:8080/in/spans", "http://h:8080/in/spans"),
+        ("http://me:pw@[::1]/x?compression=gzip&token=t", "http://me:pw@[::1]/x"),
+        ("https://h/x", "https://h/x"),
+        ("https://h:444", "https://h:444/"),
+    ] {
+        let mut endpoint = Endpoint::parse(given).unwrap();
+        let transport = if endpoint.scheme == "http" { HTTP } else { HTTPS };
+        assert_eq!(endpoint.settings(&[transport]).map(|settings| settings.url()).as_deref(), Ok(want));
+        let Target::Network(protocol) = from_url(given).unwrap().target else { panic!("{given}") };
+        assert_eq!((protocol.name(), protocol.limits().in_flight), ("http", 2));
+    }
+    for (wrong, named) in [
+        ("http:", "`//` and a host are needed"),
+        ("https://", "`//` and a host are needed"),
+        ("http:h/x", "`//` and a host are needed"),
+        ("http:///x", "its URL is wrong"),
+        ("http+https://h", "`http+https` is no known scheme"),
+        ("https://h?exact=true", "`https:` has no option `exact`"),
+        ("http://h?api-version=1", "no option `api-version`"),
+    ] {
+        let said = refusal(wrong);
+        assert!(said.contains(named), "{said}");
+    }
+    assert_eq!(split_urls("http://a/x,https://b?header=a:b"), ["http://a/x", "https://b?header=a:b"]);
+}
+
+#[cfg(not(feature = "http"))]
+#[test]
+fn posting_json_needs_its_feature() {
+    assert!(refusal("https://h").contains("features = [\"http-exporter\"]"));
 }
 
 #[cfg(feature = "otlp")]

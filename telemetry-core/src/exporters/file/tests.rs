@@ -30,6 +30,7 @@ fn spans(names: &[&str]) -> Batch {
         let head = SpanHead {
             context: context(),
             parent: SpanId::new(12),
+            parent_is_remote: Some(false),
             start: Time::Unix(1_700_000_000_000_000_000),
             duration_nano: 5,
             kind: SpanKind::Client,
@@ -98,8 +99,15 @@ fn an_event_line_has_the_documented_fields() {
     let site = Site::Inline { name: "stock", target: "app", level: tracing_core::Level::INFO };
     for context in [Some(context()), None] {
         let (trace_id, span_id) = (context.map(|c| c.trace_id), context.map(|c| c.span_id));
-        let head =
-            EventHead { trace_id, span_id, sampled: context.is_some(), time: Time::Unix(7), site, cut: 0 };
+        let head = EventHead {
+            trace_id,
+            span_id,
+            sampled: context.is_some(),
+            random: false,
+            time: Time::Unix(7),
+            site,
+            cut: 0,
+        };
         chunk.push_event(&head, &fields);
     }
     let batch = Batch::of_events(chunk, resource(), Arc::new(Anchors::default()));
@@ -203,4 +211,67 @@ fn a_rotation_that_fails_takes_no_file_away() {
     let name = |file: &str| lines(&dir.path().join(file))[0]["name"].clone();
     let names = ["spans.jsonl", "spans.1.jsonl", "spans.2.jsonl", "spans.3.jsonl"].map(name);
     assert_eq!(names, ["four", "three", "two", "one"]);
+}
+
+/// OpenTelemetry's own types read each line.
+#[cfg(feature = "otlp")]
+#[test]
+fn in_otlps_format_each_line_is_a_request() {
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use prost::Message as _;
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = File::create_otlp(dir.path()).unwrap();
+    file.export(&spans(&["one", "two"])).unwrap();
+    let names: Vec<String> = (0..9000).map(|n| format!("span {n}")).collect();
+    file.export(&spans(&names.iter().map(|name| &**name).collect::<Vec<_>>())).unwrap();
+    let text = fs::read_to_string(dir.path().join("traces.otlp.jsonl")).unwrap();
+    assert!(text.ends_with('\n') && text.contains(r#"{"key":"nan","value":{"doubleValue":"NaN"}}"#));
+    // The types can't read that.
+    let text = text.replace("\"NaN\"", "0.5");
+    let requests = text.lines().map(|line| serde_json::from_str::<ExportTraceServiceRequest>(line).unwrap());
+    let all = requests.map(|request| {
+        let bytes = request.encoded_len();
+        let of = request.resource_spans.into_iter().flat_map(|of| of.scope_spans);
+        (bytes, of.flat_map(|of| of.spans).map(|span| span.name).collect::<Vec<_>>())
+    });
+    let all: Vec<_> = all.collect();
+    assert_eq!(all[0].1, ["one", "two"]);
+    assert!(all.iter().all(|(bytes, _)| *bytes <= 1 << 20) && all[1].0 > 1_000_000);
+    assert_eq!(
+        all[1..].iter().flat_map(|(_, names)| names).collect::<Vec<_>>(),
+        names.iter().collect::<Vec<_>>()
+    );
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn both_formats_stand_in_one_directory_and_are_put_aside_by_themselves() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut json = File::create(dir.path()).unwrap();
+    let mut otlp = File::create_otlp(dir.path()).unwrap().rotate_bytes(400).keep(1);
+    for name in ["one", "two", "three"] {
+        json.export(&spans(&[name])).unwrap();
+        otlp.export(&spans(&[name])).unwrap();
+    }
+    let mut names: Vec<String> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let want = [
+        "events.jsonl",
+        "logs.otlp.jsonl",
+        "metrics.jsonl",
+        "metrics.otlp.jsonl",
+        "resource.json",
+        "spans.jsonl",
+        "traces.otlp.1.jsonl",
+        "traces.otlp.jsonl",
+    ];
+    assert_eq!(names, want);
+    let name = |file: &str| {
+        lines(&dir.path().join(file))[0]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["name"].clone()
+    };
+    assert_eq!([name("traces.otlp.jsonl"), name("traces.otlp.1.jsonl")], ["three", "two"]);
+    assert_eq!(lines(&dir.path().join("spans.jsonl")).len(), 3);
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER,
 };
-use reqwest::{RequestBuilder, Response};
+use reqwest::{Method, RequestBuilder, Response};
 
 use super::connection::{failure, was_closed, what};
 use super::contents::Pem;
@@ -75,21 +75,35 @@ impl Client {
         }
     }
 
+    /// Whether somebody answers at the URL. It is asked for nothing (`HEAD`, RFC 9110, 9.3.2), and may answer anything.
+    pub(crate) async fn reach(&self) -> Result<(), ExportError> {
+        let at = self.made.settings.at("");
+        let refreshed = self.made.refresh().await;
+        refreshed.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
+        let answered = self.send(self.begin(Method::HEAD, &at)).await;
+        answered.map(drop).map_err(|e| failure(&at, what(&e), &e))
+    }
+
     fn request(&self, at: &Place, content_type: &str, body: &[u8]) -> Result<RequestBuilder, String> {
         let mut packer = self.packer.borrow_mut();
-        let mut request = self.made.client().post(at.0.clone()).header(CONTENT_TYPE, content_type);
+        let mut request = self.begin(Method::POST, at).header(CONTENT_TYPE, content_type);
         if let Some(encoding) = packer.encoding() {
             request = request.header(CONTENT_ENCODING, encoding);
         }
-        request = match (&self.made.settings.auth, self.made.secret()) {
-            (Some(Auth::Basic { user, .. }), secret) => request.basic_auth(user, secret),
-            (Some(Auth::Bearer(_)), Some(token)) => request.bearer_auth(token),
-            _ => request,
-        };
         let body = packer.pack(0, body).map_err(|e| format!("the body can't be compressed: {e}"))?.freeze();
         // Of a body that is empty `hyper` says nothing, and some receivers then wait for one or answer 411 (RFC 9110, 8.6).
         request = if body.is_empty() { request.header(CONTENT_LENGTH, 0) } else { request };
         Ok(request.body(body))
+    }
+
+    /// A request without a body, with what says who we are.
+    fn begin(&self, method: Method, at: &Place) -> RequestBuilder {
+        let request = self.made.client().request(method, at.0.clone());
+        match (&self.made.settings.auth, self.made.secret()) {
+            (Some(Auth::Basic { user, .. }), secret) => request.basic_auth(user, secret),
+            (Some(Auth::Bearer(_)), Some(token)) => request.bearer_auth(token),
+            _ => request,
+        }
     }
 
     /// A connection that was used before may have been closed while the request was on its way. Then it is sent once more; if

@@ -454,3 +454,18 @@ fn a_protocol_over_it_delivers_what_was_refused_at_first() {
         assert!(bodies.len() > 1 && bodies.iter().all(|body| body == b"1 items"), "{bodies:?}");
     });
 }
+
+#[test]
+fn whoever_answers_is_there_whatever_it_says() {
+    run(async {
+        let server = Server::start(|_| Does::Answer(answer("405 Method Not Allowed", "", ""))).await;
+        let url = format!("http://me:pass@{}/in", &server.url()["http://".len()..]);
+        client(&url, |_| ()).reach().await.unwrap();
+        let seen = server.seen();
+        assert!(seen[0].head.starts_with("HEAD /in HTTP/1.1\r\n"), "{}", seen[0].head);
+        assert!(seen[0].head.contains("authorization: Basic "), "{}", seen[0].head);
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let said = client(&format!("http://{free}"), |_| ()).reach().await.unwrap_err();
+        assert!(said.is_retryable() && said.to_string().contains("no connection"), "{said}");
+    });
+}

@@ -7,18 +7,24 @@
 
 use serde::Serialize;
 
-use super::schema::{LOGS, MAX_NUMBER, METRICS, Sort, TRACES, Table};
+use super::schema::{MAX_NUMBER, RESOURCE_LOGS, RESOURCE_METRICS, RESOURCE_SPANS, Sort, Table};
 use crate::exporters::Signal;
 use crate::exporters::protobuf::{Content, Fields, Malformed};
 
 /// Adds to `out` the JSON of a request, without line breaks.
 pub fn put_json(out: &mut Vec<u8>, signal: Signal, request: &[u8]) -> Result<(), Malformed> {
-    let table = match signal {
-        Signal::Spans => TRACES,
-        Signal::Events => LOGS,
-        Signal::Metrics => METRICS,
+    let (name, table) = match signal {
+        Signal::Spans => ("resourceSpans", RESOURCE_SPANS),
+        Signal::Events => ("resourceLogs", RESOURCE_LOGS),
+        Signal::Metrics => ("resourceMetrics", RESOURCE_METRICS),
     };
-    put_object(out, table, request)
+    // The only field of a request, which some receivers want to see where it is empty too.
+    const ONLY: u32 = 1;
+    out.push(b'{');
+    put_name(out, name);
+    put_messages(out, table, places(request)?[ONLY as usize].contents(ONLY))?;
+    out.push(b'}');
+    Ok(())
 }
 
 /// Where the fields of one number stand in a message.
@@ -44,9 +50,7 @@ fn put_object(out: &mut Vec<u8>, table: Table, message: &[u8]) -> Result<(), Mal
     for field in table {
         let Some(place) = places.get(field.number as usize).filter(|place| place.many > 0) else { continue };
         put_comma(out, &mut is_first);
-        out.push(b'"');
-        out.extend_from_slice(field.name.as_bytes());
-        out.extend_from_slice(b"\":");
+        put_name(out, field.name);
         put_field(out, &field.sort, place.contents(field.number))?;
     }
     out.push(b'}');
@@ -178,6 +182,12 @@ fn put_hex(out: &mut Vec<u8>, id: &[u8]) {
     out.push(b'"');
     out.extend(id.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| DIGITS[usize::from(digit)]));
     out.push(b'"');
+}
+
+fn put_name(out: &mut Vec<u8>, name: &str) {
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 fn put_comma(out: &mut Vec<u8>, is_first: &mut bool) {

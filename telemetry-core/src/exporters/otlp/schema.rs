@@ -49,24 +49,20 @@ const fn field(number: u32, name: &'static str, sort: Sort) -> Field {
     Field { number, name, sort }
 }
 
-/// `ExportTraceServiceRequest`.
-pub(super) const TRACES: Table = &[field(1, "resourceSpans", Messages(RESOURCE_SPANS))];
-/// `ExportLogsServiceRequest`.
-pub(super) const LOGS: Table = &[field(1, "resourceLogs", Messages(RESOURCE_LOGS))];
-/// `ExportMetricsServiceRequest`.
-pub(super) const METRICS: Table = &[field(1, "resourceMetrics", Messages(RESOURCE_METRICS))];
-
-const RESOURCE_SPANS: Table = &[
+/// Of a request for spans.
+pub(super) const RESOURCE_SPANS: Table = &[
     field(1, "resource", Message(RESOURCE)),
     field(2, "scopeSpans", Messages(SCOPE_SPANS)),
     field(3, "schemaUrl", Text),
 ];
-const RESOURCE_LOGS: Table = &[
+/// Of one for events.
+pub(super) const RESOURCE_LOGS: Table = &[
     field(1, "resource", Message(RESOURCE)),
     field(2, "scopeLogs", Messages(SCOPE_LOGS)),
     field(3, "schemaUrl", Text),
 ];
-const RESOURCE_METRICS: Table = &[
+/// Of one for metrics.
+pub(super) const RESOURCE_METRICS: Table = &[
     field(1, "resource", Message(RESOURCE)),
     field(2, "scopeMetrics", Messages(SCOPE_METRICS)),
     field(3, "schemaUrl", Text),

@@ -227,8 +227,7 @@ fn of_two_messages_of_an_event_the_last_one_counts() {
 }
 
 #[test]
-fn an_empty_request_is_an_empty_object() {
-    for signal in Signal::EACH {
-        assert_eq!(transcoded(signal, &[]), "{}");
-    }
+fn an_empty_request_has_an_empty_list() {
+    let want = [r#"{"resourceSpans":[]}"#, r#"{"resourceLogs":[]}"#, r#"{"resourceMetrics":[]}"#];
+    assert_eq!(Signal::EACH.map(|signal| transcoded(signal, &[])), want);
 }
