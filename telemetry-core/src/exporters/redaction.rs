@@ -115,6 +115,8 @@ mod tests {
             ("x://h:43l8?tags=mail:a@b&token=s3cret", "x://***@b&token=***"),
             ("x://h:43l8?token=s3c@s3cret&rate=1", "x://***&rate=1"),
             ("x://h:43l8?token=s3c@s3cret", "x://***"),
+            ("x://h:43l8?&auth=?@s3cret?&/", "x://***&/"),
+            ("x://h:43l8?tags=a:b@c&token=d?s3cret", "x://***@c&token=***"),
             (
                 "https://h?API_KEY=a=b&Password=c&headers=d:e",
                 "https://h?API_KEY=***&Password=***&headers=***",
