@@ -143,7 +143,7 @@ impl Chaos {
 
     fn program(&self, options: &str, bytes: usize) -> Program {
         let compression = ["none", "gzip"][self.seed as usize / 2 % 2];
-        let options = format!("timeout_ms=3000&compression={compression}&{options}&{BOTH}");
+        let options = format!("timeout_ms=10000&compression={compression}&{options}&{BOTH}");
         let address = self.receiver.address;
         let url = match &self.authority {
             Some(authority) => self.form.secure(address, &authority.ca(), &options),
@@ -179,7 +179,7 @@ fn number(seed: u64, request: &Request) -> u64 {
     hasher.finish()
 }
 
-/// Nothing that refuses for good, and no time-out but early ones. In gRPC no connection is broken: what else goes over it at that
+/// Nothing that refuses for good, and one time-out at most. In gRPC no connection is broken: what else goes over it at that
 /// time may have been taken, or not.
 fn choose(form: Form, n: u64, request: &Request) -> Act {
     const CANCEL: u32 = 8;
@@ -188,7 +188,7 @@ fn choose(form: Form, n: u64, request: &Request) -> Act {
         0 => no(Fault::Busy, None).into(),
         1 => no(Fault::Gateway, None).into(),
         2 => no(Fault::Limited, Some(Wait::Seconds(1))).into(),
-        3 if request.number < 4 => Act::Hang(Vec::new()),
+        3 if request.number == 2 => Act::Hang(Vec::new()),
         4 | 5 if form.is_grpc() => Act::ResetStream(CANCEL),
         4 => Act::Reset(Vec::new()),
         5 => Act::Close(b"HTTP/1.1 20".to_vec()),

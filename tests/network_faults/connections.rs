@@ -16,6 +16,7 @@ fn a_refused_connection_is_made_again_when_somebody_listens() {
         let address = refusing();
         let program = Program::start(&form.url(address, BOTH));
         program.record(1..=50).beside_has(50);
+        program.has_said_something();
         assert_eq!(program.alike(|account| account.buffered), 50);
         let receiver = Setup::new(form).start_at(address, move |_| form.ok().into());
         assert!(program.flush().is_complete());
@@ -71,7 +72,9 @@ fn an_idle_connection_that_the_receiver_closes_is_replaced_without_a_word() {
                 assert!(program.record([id]).flush().is_complete());
             }
             receiver.has_spans((1..=20).map(|id| (id, 1)));
-            assert_eq!(connections(&receiver).len(), 20);
+            // In gRPC a request may come before the other side knows of the end of its connection, and is served then.
+            let used = connections(&receiver).len();
+            assert!(if form.is_grpc() { used > 10 } else { used == 20 }, "{used}");
             assert_eq!(program.said(), Vec::<String>::new());
         }
     });

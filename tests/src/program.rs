@@ -25,7 +25,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Exports to that URL, the scheme of which begins with the exporter's name.
+    /// Exports to that URL, the scheme of which begins with the exporter's name, and may end with `s` for TLS.
     ///
     /// # Panics
     ///
@@ -53,7 +53,7 @@ impl Program {
                 seen.1.notify_all();
             });
         let collector = builder.start().expect("a collector");
-        let exporter = url.split([':', '+']).next().unwrap_or_default().to_owned();
+        let exporter = url.split([':', '+']).next().unwrap_or_default().trim_end_matches('s').to_owned();
         let of = url.split("signals=").nth(1).unwrap_or_default();
         let wanted = [(Signal::Spans, "spans"), (Signal::Events, "events")];
         let wanted = wanted.into_iter().filter(|(_, name)| of.is_empty() || of.contains(name));

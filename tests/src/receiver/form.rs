@@ -31,9 +31,9 @@ pub enum Form {
 
 impl Form {
     /// All of them.
-    pub const EACH: [Self; 3] = [Self::Otlp, Self::OtlpJson, Self::OtlpGrpc];
+    pub const EACH: [Self; 4] = [Self::Otlp, Self::OtlpJson, Self::OtlpGrpc, Self::Batches];
     /// Those over HTTP/1.1.
-    pub const OVER_HTTP1: [Self; 2] = [Self::Otlp, Self::OtlpJson];
+    pub const OVER_HTTP1: [Self; 3] = [Self::Otlp, Self::OtlpJson, Self::Batches];
 
     /// A URL with the options that follow.
     pub fn url(self, address: SocketAddr, options: &str) -> String {
