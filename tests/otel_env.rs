@@ -113,10 +113,20 @@ fn each_variable_does_what_the_table_says() {
             "endpoints",
             "otlp+http://localhost:9?protocol=http/json",
         ),
+        (vec![("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ENDPOINT], "endpoints", "otlp+grpc://localhost:9"),
         (
-            vec![("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ENDPOINT],
+            vec![
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+                ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:9"),
+            ],
+            "endpoints",
+            "otlp+grpc://localhost:9",
+        ),
+        (
+            vec![("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml"), ENDPOINT],
             "error",
-            "OTEL_EXPORTER_OTLP_PROTOCOL=grpc",
+            "OTEL_EXPORTER_OTLP_PROTOCOL=http/xml",
         ),
         (
             vec![("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta"), ENDPOINT],

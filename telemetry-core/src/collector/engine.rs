@@ -129,8 +129,10 @@ impl Engine {
 
     /// At the end of the global collector; others may be there only to be looked at.
     fn say_if_nobody_was_there(&self) {
-        let ledger = self.ledger();
-        let is_recorded = || Signal::EACH.iter().any(|signal| ledger.signal(*signal).recorded > 0);
+        let is_recorded = || {
+            let ledger = self.ledger();
+            Signal::EACH.iter().any(|signal| ledger.signal(*signal).recorded > 0)
+        };
         if self.is_global.load(Relaxed)
             && self.has_nobody()
             && (is_recorded() || !self.table.read().is_empty())

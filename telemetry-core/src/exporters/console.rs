@@ -70,7 +70,9 @@ impl Exporter for Console {
         };
         match written {
             Ok(()) => {
-                self.shown = Some(batch.resource().clone());
+                if self.shown.as_ref() != Some(batch.resource()) {
+                    self.shown = Some(batch.resource().clone());
+                }
                 Ok(Delivery::all())
             }
             // Whoever read it is gone, and does not come back.

@@ -5,6 +5,7 @@ mod escape;
 mod http;
 mod list;
 mod options;
+mod place;
 
 use std::error::Error as StdError;
 #[cfg(feature = "file")]
@@ -19,11 +20,14 @@ use super::file::Format;
 use super::otlp::Encoding;
 use super::redaction::{HIDDEN, redacted};
 use super::route::{Route, Terms};
+#[cfg(feature = "otlp")]
+use super::signal::Signal;
 #[cfg(any(feature = "file", feature = "otlp"))]
 use super::words::one_of;
 
 pub(crate) use self::escape::{escape, unescape};
 pub(crate) use self::list::split_urls;
+pub(crate) use self::place::with_port;
 
 /// The parts of an endpoint: `scheme:rest?options`.
 #[derive(Debug)]
@@ -75,10 +79,11 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `console:`, `console:stderr` | [`Console`](super::Console) |
 /// | `file:DIR?rotate_bytes=67108864&keep=4` | [`File`](super::File); with `format=otlp` (feature `otlp`) in OTLP's file format, in files beside those of `format=json` |
 /// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
+/// | `otlp+grpc://HOST:4317`, `otlp+grpcs://HOST` | OTLP over gRPC (feature `otlp-grpc`); `otlp+grpc:` is `otlp+grpc://localhost:4317` |
 /// | `http://HOST:80/PATH`, `https://HOST/PATH` | batches as JSON, posted to any endpoint (feature `http-exporter`) |
 /// | `discard:` | [`Discard`](super::Discard) |
 ///
-/// `otlp` takes these options:
+/// `otlp` over HTTP takes these options:
 ///
 /// | option | what |
 /// | --- | --- |
@@ -101,7 +106,7 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// smaller pieces) may arrive twice where an answer is lost. The check at the start is a `HEAD`: any answer is good. The URL can't
 /// have a query of its own.
 ///
-/// Endpoints over HTTP take these options:
+/// Endpoints over HTTP and gRPC take these options:
 ///
 /// | option | what |
 /// | --- | --- |
@@ -161,8 +166,7 @@ fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
         }
         "console" => console(&endpoint),
         "file" => file(endpoint),
-        "http" => posts(endpoint, 80),
-        "https" => posts(endpoint, 443),
+        "http" | "https" => posts(endpoint),
         other => Err(plain(format!("`{other}` is no known scheme; {KNOWN}"))),
     }
 }
@@ -214,16 +218,30 @@ fn file(_: Endpoint<'_>) -> Made {
 
 #[cfg(feature = "otlp")]
 fn otlp(mut endpoint: Endpoint<'_>, terms: &Terms) -> Made {
-    let settings = endpoint.settings(4318).map_err(plain)?;
+    use super::otlp::Otlp;
+    let wanted = Signal::EACH.map(|signal| terms.filter.takes_signal(signal));
+    let is_grpc = endpoint.scheme.contains("+grpc");
+    #[cfg(not(feature = "otlp-grpc"))]
+    if is_grpc {
+        return Err(missing("otlp-grpc"));
+    }
+    let settings = endpoint.settings(OTLP_TRANSPORTS).map_err(plain)?;
+    #[cfg(feature = "otlp-grpc")]
+    if is_grpc {
+        endpoint.end()?;
+        return Ok(Route::over(Otlp::over_grpc(settings, wanted).map_err(plain)?));
+    }
     let exact = endpoint.options.read("exact", |text| one_of(text, &[("true", true), ("false", false)]));
     let is_exact = exact.map_err(plain)?.unwrap_or(false);
     let encoding = endpoint.options.read("protocol", |text| one_of(text, ENCODINGS)).map_err(plain)?;
     endpoint.end()?;
-    let encoding = encoding.unwrap_or_default();
-    let otlp =
-        super::otlp::Otlp::new(settings, encoding, is_exact, |signal| terms.filter.takes_signal(signal));
+    let otlp = Otlp::over_http(settings, encoding.unwrap_or_default(), is_exact, wanted);
     Ok(Route::over(otlp.map_err(plain)?))
 }
+
+#[cfg(feature = "otlp")]
+const OTLP_TRANSPORTS: &[http::Transport] =
+    &[("http", "http", 4318), ("https", "https", 4318), ("grpc", "http", 4317), ("grpcs", "https", 4317)];
 
 #[cfg(feature = "otlp")]
 const ENCODINGS: &[(&str, Encoding)] =
@@ -235,17 +253,22 @@ fn otlp(_: Endpoint<'_>, _: &Terms) -> Made {
 }
 
 #[cfg(feature = "http")]
-fn posts(mut endpoint: Endpoint<'_>, port: u16) -> Made {
+fn posts(mut endpoint: Endpoint<'_>) -> Made {
     if matches!(endpoint.rest, "" | "//") {
         return Err(plain("`//` and a host are needed behind the colon"));
     }
-    let settings = endpoint.settings(port).map_err(plain)?;
+    let settings = endpoint.settings(&[post_transport(&endpoint.scheme)]).map_err(plain)?;
     endpoint.end()?;
     Ok(Route::over(super::json_batches::JsonBatches::new(settings).map_err(plain)?))
 }
 
+#[cfg(feature = "http")]
+fn post_transport(scheme: &str) -> http::Transport {
+    if scheme == "https" { ("https", "https", 443) } else { ("http", "http", 80) }
+}
+
 #[cfg(not(feature = "http"))]
-fn posts(_: Endpoint<'_>, _: u16) -> Made {
+fn posts(_: Endpoint<'_>) -> Made {
     // There, `http` is the trace context in headers.
     Err(missing("http-exporter"))
 }

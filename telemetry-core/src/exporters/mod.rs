@@ -28,6 +28,9 @@ mod json;
 mod json_batches;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
+#[cfg(feature = "http")]
+#[cfg_attr(not(feature = "otlp"), allow(dead_code, unreachable_pub, reason = "all of it is for OTLP"))]
+mod protobuf;
 pub(crate) mod protocol;
 mod recycler;
 pub(crate) mod redaction;
@@ -42,7 +45,7 @@ pub(crate) use batch::Batch;
 pub use console::{Console, Stream};
 pub use discard::Discard;
 pub use endpoint::from_url;
-pub(crate) use endpoint::{escape, split_urls, unescape};
+pub(crate) use endpoint::{escape, split_urls, unescape, with_port};
 pub use error::EndpointError;
 pub(crate) use error::{Again, Delivery, ExportError};
 pub(crate) use exporter::Exporter;

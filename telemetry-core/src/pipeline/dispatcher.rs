@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use super::books::{Books, Flush};
 use super::buffers::Buffers;
 use super::command::Command;
-use super::feedback::Complaints;
+use super::feedback::{Complaints, amount};
 use super::ledger::Reason;
 use super::observer::Observer;
 use super::output::{Output, Share, Sums};
@@ -214,7 +214,7 @@ impl Dispatcher {
             let room = self.room();
             let collected = self.buffers.collect(&mut self.books.lock(), room);
             let anchors = self.clock.anchors();
-            for (signal, chunks) in [Signal::Spans, Signal::Events].into_iter().zip(collected.chunks) {
+            for (signal, chunks) in Signal::RECORDS.into_iter().zip(collected.chunks) {
                 for chunk in chunks {
                     let (resource, anchors) = (Arc::clone(&self.resource), Arc::clone(&anchors));
                     let recycler = self.buffers.recycler();
@@ -318,11 +318,10 @@ impl Dispatcher {
         if new > 0 {
             self.state.said_lost = lost;
             let why = "all memory for what is on its way (`buffer_bytes`) was in use";
-            let items = if new == 1 { "item" } else { "items" };
             self.complaints.say(
                 "lost: all memory was in use",
                 new,
-                format_args!("lost {new} {items}: {why}"),
+                format_args!("lost {}: {why}", amount(new)),
             );
         }
     }

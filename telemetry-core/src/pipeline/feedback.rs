@@ -71,7 +71,7 @@ impl Complaints {
     }
 }
 
-fn amount(n: u64) -> String {
+pub(super) fn amount(n: u64) -> String {
     format!("{n} {}", if n == 1 { "item" } else { "items" })
 }
 

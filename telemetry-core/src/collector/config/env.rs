@@ -10,7 +10,6 @@ use crate::diagnostics::warn_once;
 use crate::exporters::split_urls;
 use crate::exporters::words::{level, one_of};
 use crate::model::Tags;
-use crate::sampling::HeadSampler;
 
 impl Config {
     /// The defaults, and over them what the environment says in `TELEMETRY_*`.
@@ -53,10 +52,7 @@ impl Config {
             self.export_endpoints = split_urls(&var.value);
         }
         if let Some(var) = var("sample_rate") {
-            self.sample_rate = var.read(|text| {
-                let rate = text.parse().map_err(|_| "a number from 0 to 1 is needed")?;
-                HeadSampler::ratio(rate).map(|_| rate).map_err(|e| e.to_string())
-            })?;
+            self.sample_rate = var.share()?;
         }
         if let Some(var) = var("tags") {
             let tags = var.read(|text| Tags::parse(text).map_err(|e| e.to_string()))?;

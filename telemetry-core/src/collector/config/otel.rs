@@ -11,9 +11,8 @@ use super::var::Var;
 use crate::Error;
 use crate::diagnostics::warn_once;
 use crate::exporters::words::one_of;
-use crate::exporters::{Signal, escape, unescape};
+use crate::exporters::{Signal, escape, unescape, with_port};
 use crate::model::{Temporality, Text, Value};
-use crate::sampling::HeadSampler;
 
 /// What the variables say.
 #[derive(Debug, Default)]
@@ -38,17 +37,24 @@ enum Which {
     None,
 }
 
+/// How OTLP travels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    Protobuf,
+    Json,
+    Grpc,
+}
+
 /// How the variables name a signal.
 const NAMES: [&str; 3] = ["TRACES", "LOGS", "METRICS"];
 
 /// Nothing here does what these say; the documentation says what is there instead.
-const WITHOUT_EFFECT: [&str; 23] = [
+const WITHOUT_EFFECT: [&str; 22] = [
     "OTEL_ENTITIES",
     "OTEL_PROPAGATORS",
     "OTEL_LOG_LEVEL",
     "OTEL_METRICS_EXEMPLAR_FILTER",
     "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-    "OTEL_EXPORTER_OTLP_INSECURE",
     "OTEL_EXPORTER_PROMETHEUS_HOST",
     "OTEL_EXPORTER_PROMETHEUS_PORT",
     "OTEL_BSP_MAX_QUEUE_SIZE",
@@ -93,8 +99,7 @@ impl Otel {
         let attributes = attributes.into_iter().map(text).collect();
         let mut otel = Self { service_name, attributes, ..Self::default() };
         if let Some(var) = vars.var("OTEL_SDK_DISABLED") {
-            // Whatever is not "true" is false, says the specification.
-            otel.disabled = var.value.trim().eq_ignore_ascii_case("true");
+            otel.disabled = var.is_true();
         }
         otel.sample_rate = vars.sample_rate()?;
         for name in ["OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY"] {
@@ -148,12 +153,8 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
             ("parentbased_always_off", Some(0.0)),
             ("parentbased_traceidratio", None),
         ])?;
-        let rate = |text: &str| {
-            let rate = text.parse().map_err(|_| "a number from 0 to 1 is needed")?;
-            HeadSampler::ratio(rate).map(|_| rate).map_err(|e| e.to_string())
-        };
         let arg = self.var("OTEL_TRACES_SAMPLER_ARG").filter(|_| fixed.is_none());
-        let arg = arg.map(|arg| arg.read(rate)).transpose()?;
+        let arg = arg.map(|arg| arg.share()).transpose()?;
         Ok(fixed.or(arg).or(Some(1.0)))
     }
 
@@ -193,14 +194,15 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
     /// With a `?` or a `&` at its end.
     fn otlp_url(&self, signal: Signal) -> Result<String, Error> {
         let own = |name| self.otlp(signal, name).map(|(var, _)| var);
-        const PROTOCOLS: &[(&str, bool)] = &[("http/protobuf", false), ("http/json", true)];
-        let protocol = own("PROTOCOL").map(|var| {
-            var.read(|text| one_of(text, PROTOCOLS).map_err(|e| format!("{e}; `grpc` is not there yet")))
-        });
-        let is_json = protocol.transpose()?.unwrap_or(false);
-        let (mut url, is_exact) = match self.otlp(signal, "ENDPOINT") {
-            Some((var, is_own)) => (var.read(place)?, is_own),
-            None => ("otlp+http://localhost:4318".to_owned(), false),
+        const PROTOCOLS: &[(&str, Wire)] =
+            &[("http/protobuf", Wire::Protobuf), ("http/json", Wire::Json), ("grpc", Wire::Grpc)];
+        let wire = own("PROTOCOL").map_or(Ok(Wire::Protobuf), |var| var.one_of(PROTOCOLS))?;
+        let is_secure = !own("INSECURE").is_some_and(|var| var.is_true());
+        let (mut url, is_exact) = match (self.otlp(signal, "ENDPOINT"), wire) {
+            (Some((var, _)), Wire::Grpc) => (var.read(|text| grpc_place(text, is_secure))?, false),
+            (Some((var, is_own)), _) => (var.read(place)?, is_own),
+            (None, Wire::Grpc) => ("otlp+grpc://localhost:4317".to_owned(), false),
+            (None, _) => ("otlp+http://localhost:4318".to_owned(), false),
         };
         url.push('?');
         let mut add = |key: &str, value: &str| {
@@ -209,7 +211,7 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
         if is_exact {
             add("exact", "true");
         }
-        if is_json {
+        if wire == Wire::Json {
             add("protocol", "http/json");
         }
         if let Some(var) = own("HEADERS") {
@@ -262,11 +264,15 @@ fn place(text: &str) -> Result<String, String> {
         .filter(|(scheme, _)| matches!(&**scheme, "http" | "https"))
         .ok_or_else(|| "`http://` or `https://` is needed".to_owned())?;
     // Without a port it is that of the scheme, which ours is not.
-    let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-    let port = if has_port || scheme == "https" { "" } else { ":80" };
-    Ok(format!("otlp+{scheme}://{authority}{port}{path}"))
+    let place = if scheme == "https" { place.to_owned() } else { with_port(place, 80) };
+    Ok(format!("otlp+{scheme}://{place}"))
+}
+
+/// The same for gRPC, where there may be no scheme.
+fn grpc_place(text: &str, is_secure: bool) -> Result<String, String> {
+    let scheme = if is_secure { "https" } else { "http" };
+    let url = if text.contains("://") { place(text) } else { place(&format!("{scheme}://{text}")) }?;
+    Ok(url.replacen("otlp+http", "otlp+grpc", 1))
 }
 
 #[cfg(test)]

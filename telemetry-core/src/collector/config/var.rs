@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::Error;
 use crate::exporters::redaction::{HIDDEN, is_secret};
 use crate::exporters::words::{ABOVE_0, above_0, one_of};
+use crate::sampling::HeadSampler;
 
 /// A variable that is set, and not empty.
 pub(super) struct Var {
@@ -33,6 +34,19 @@ impl Var {
 
     pub(super) fn yes_or_no(&self) -> Result<bool, Error> {
         self.one_of(&[("true", true), ("1", true), ("false", false), ("0", false)])
+    }
+
+    /// Whatever is not "true" is false, says OpenTelemetry's specification.
+    pub(super) fn is_true(&self) -> bool {
+        self.value.trim().eq_ignore_ascii_case("true")
+    }
+
+    /// Of what is sampled.
+    pub(super) fn share(&self) -> Result<f64, Error> {
+        self.read(|text| {
+            let share = text.parse().map_err(|_| "a number from 0 to 1 is needed")?;
+            HeadSampler::ratio(share).map(|_| share).map_err(|e| e.to_string())
+        })
     }
 
     pub(super) fn count(&self) -> Result<usize, Error> {

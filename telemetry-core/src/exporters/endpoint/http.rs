@@ -2,13 +2,18 @@
 
 use super::Endpoint;
 use super::escape::unescape;
+use super::place::with_port;
 use crate::exporters::http::{Auth, Compression, Identity, Secret, Settings};
 use crate::exporters::words::one_of;
 
+/// What stands behind the `+` of a scheme, the scheme of HTTP that it is, and the port on this machine, which is that of every
+/// other one too where there is no TLS. The first one is meant where none is named.
+pub(super) type Transport = (&'static str, &'static str, u16);
+
 impl Endpoint<'_> {
-    /// Takes the options that every endpoint over HTTP has. `port` is where plain HTTP goes that names none.
-    pub(super) fn settings(&mut self, port: u16) -> Result<Settings, String> {
-        let mut settings = Settings::new(&self.url(port)?)?;
+    /// Takes the options that every endpoint over HTTP has, for one of these transports.
+    pub(super) fn settings(&mut self, transports: &[Transport]) -> Result<Settings, String> {
+        let mut settings = Settings::new(&self.url(transports)?)?;
         for header in self.options.each("header") {
             let (name, value) = header.split_once(':').ok_or("`header=Name:value` is needed")?;
             // It is read once, when the program starts.
@@ -27,30 +32,21 @@ impl Endpoint<'_> {
         Ok(settings)
     }
 
-    fn url(&self, port: u16) -> Result<String, String> {
-        let transport = match self.scheme.split_once('+') {
-            Some((_, transport)) => transport,
-            None if self.scheme == "https" => "https",
-            None => "http",
+    fn url(&self, transports: &[Transport]) -> Result<String, String> {
+        let named = self.scheme.split_once('+').map_or(transports[0].0, |(_, transport)| transport);
+        let Some((_, scheme, port)) = transports.iter().find(|(transport, ..)| *transport == named) else {
+            let known: Vec<_> = transports.iter().map(|(transport, ..)| *transport).collect();
+            return Err(format!("`{named}` is no transport of it; its transports are {}", known.join(", ")));
         };
-        if !matches!(transport, "http" | "https") {
-            return Err(format!("`{transport}` is no transport of it; `http` and `https` are"));
-        }
         let place = self.rest.strip_prefix("//").unwrap_or(self.rest);
         if place.is_empty() {
-            return Ok(format!("{transport}://localhost:{port}"));
+            return Ok(format!("{scheme}://localhost:{port}"));
         }
         if !self.rest.starts_with("//") {
             return Err("`//` and a host are needed behind the colon".to_owned());
         }
-        // The authority is all up to the path, and its port stands behind the last colon that is in no brackets.
-        let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-        if has_port || transport == "https" {
-            return Ok(format!("{transport}://{place}"));
-        }
-        Ok(format!("{transport}://{authority}:{port}{path}"))
+        let port = if *scheme == "https" { 443 } else { *port };
+        Ok(format!("{scheme}://{}", with_port(place, port)))
     }
 }
 

@@ -225,18 +225,19 @@ proptest::proptest! {
 #[cfg(feature = "http")]
 #[test]
 fn json_is_posted_to_the_url_itself() {
-    let url = |url: &str, port| {
+    let url = |url: &str| {
         let mut endpoint = Endpoint::parse(url).unwrap();
-        endpoint.settings(port).map(|settings| settings.url())
+        let transport = post_transport(&endpoint.scheme);
+        endpoint.settings(&[transport]).map(|settings| settings.url())
     };
-    for (given, port, want) in [
-        ("http://h", 80, "http://h/"),
-        ("HTTP://h:8080/in/spans", 80, "http://h:8080/in/spans"),
-        ("http://me:pw@[::1]/x?compression=gzip&token=t", 80, "http://me:pw@[::1]/x"),
-        ("https://h/x", 443, "https://h/x"),
-        ("https://h:444", 443, "https://h:444/"),
+    for (given, want) in [
+        ("http://h", "http://h/"),
+        ("HTTP://h:8080/in/spans", "http://h:8080/in/spans"),
+        ("http://me:pw@[::1]/x?compression=gzip", "http://me:pw@[::1]/x"),
+        ("https://h/x?header=a:b&token=t", "https://h/x"),
+        ("https://h:444", "https://h:444/"),
     ] {
-        assert_eq!(url(given, port).as_deref(), Ok(want), "{given}");
+        assert_eq!(url(given).as_deref(), Ok(want), "{given}");
         let Target::Network(protocol) = from_url(given).unwrap().target else { panic!("{given}") };
         assert_eq!((protocol.name(), protocol.limits().in_flight), ("http", 2));
     }
@@ -267,7 +268,7 @@ fn otlp_goes_over_http() {
     let url = |url: &str| {
         let mut endpoint = Endpoint::parse(url).unwrap();
         endpoint.options.terms().unwrap();
-        let settings = endpoint.settings(4318);
+        let settings = endpoint.settings(OTLP_TRANSPORTS);
         settings.and_then(|settings| endpoint.options.end("otlp").map(|()| settings.url()))
     };
     for (given, want) in [
@@ -280,13 +281,23 @@ fn otlp_goes_over_http() {
         ("OTLP+HTTPS://h/x?compression=GZIP", "https://h/x"),
         ("otlp+https://h:4318", "https://h:4318/"),
         ("otlp+https:", "https://localhost:4318/"),
+        ("otlp+grpc:", "http://localhost:4317/"),
+        ("otlp+grpc://h", "http://h:4317/"),
+        ("otlp+GRPCS://h", "https://h/"),
+        ("otlp+grpcs://h:4317/", "https://h:4317/"),
         ("otlp://h?header=a:b&header=c:d,e&token=t&min_level=warn", "http://h:4318/"),
     ] {
         assert_eq!(url(given).as_deref(), Ok(want), "{given}");
     }
     for (wrong, named) in [
         ("otlp:h:4318", "`//` and a host are needed"),
-        ("otlp+udp://h", "`udp` is no transport"),
+        ("otlp+udp://h", "`udp` is no transport of it; its transports are http, https, grpc, grpcs"),
+        #[cfg(feature = "otlp-grpc")]
+        ("otlp+grpc://h/v1/traces", "over gRPC its URL has no path"),
+        #[cfg(feature = "otlp-grpc")]
+        ("otlp+grpc://h?exact=true", "no option `exact`"),
+        #[cfg(not(feature = "otlp-grpc"))]
+        ("otlp+grpc://h", "it needs the feature `otlp-grpc`"),
         ("otlp://h:x", "its URL is wrong"),
         ("otlp://h?compression=br", "one of none, gzip"),
         ("otlp://h?protocol=http", "`protocol=http`: one of http/protobuf, http/json"),

@@ -4,7 +4,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{
@@ -12,11 +11,12 @@ use reqwest::header::{
 };
 use reqwest::{Method, RequestBuilder, Response};
 
-use super::connection::{failure, was_closed};
-use super::contents::Contents;
+use super::connection::{failure, was_closed, what};
+use super::contents::Pem;
 use super::packer::Packer;
 use super::place::Place;
 use super::refusal::Refusal;
+use super::renewed::{Make, Renewed};
 use super::secret::Auth;
 use super::settings::Settings;
 use super::tls;
@@ -24,17 +24,10 @@ use crate::exporters::ExportError;
 
 /// Sends bodies to one receiver. Connections are kept and used again.
 pub(crate) struct Client {
-    settings: Arc<Settings>,
-    made: RefCell<Made>,
+    made: Renewed<reqwest::Client>,
     packer: RefCell<Packer>,
     /// The request before was answered, so its connection may be used again, and may have been closed since.
     was_answered: Cell<bool>,
-}
-
-/// What the settings and the files that they name make.
-struct Made {
-    of: Contents,
-    client: reqwest::Client,
 }
 
 /// The answer of a receiver that took a request (2xx).
@@ -49,21 +42,15 @@ pub(crate) struct Answer {
 }
 
 /// So much of a refusal's body is looked at: the status alone says enough.
-const REFUSAL_BYTES: usize = 8 << 10;
+pub(super) const REFUSAL_BYTES: usize = 8 << 10;
 /// A body is waited for so long. Its status has said already whether the items were taken.
-const BODY_TIME: Duration = Duration::from_secs(1);
+pub(super) const BODY_TIME: Duration = Duration::from_secs(1);
 
 impl Client {
     /// Reads all files that the settings name. No connection is made yet.
     pub(crate) fn new(settings: Settings) -> Result<Self, String> {
-        let packer = Packer::new(settings.compression);
-        let made = Made::new(&settings, Contents::read(&settings)?)?;
-        Ok(Self {
-            settings: Arc::new(settings),
-            made: RefCell::new(made),
-            packer: RefCell::new(packer),
-            was_answered: Cell::new(false),
-        })
+        let packer = RefCell::new(Packer::new(settings.compression));
+        Ok(Self { made: Renewed::new(settings)?, packer, was_answered: Cell::new(false) })
     }
 
     /// One attempt to post a body to the URL, or to a path below it.
@@ -73,11 +60,11 @@ impl Client {
         content_type: &str,
         body: &[u8],
     ) -> Result<Answer, ExportError> {
-        let at = self.settings.at(path);
-        let refreshed = self.refresh().await;
+        let at = self.made.settings.at(path);
+        let refreshed = self.made.refresh().await;
         let request = refreshed.and_then(|()| self.request(&at, content_type, body));
         let request = request.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
-        let response = self.send(request).await.map_err(|e| failure(&at, &e))?;
+        let response = self.send(&at, request).await?;
         if response.status().is_success() {
             Ok(self.answer(response).await)
         } else {
@@ -87,29 +74,10 @@ impl Client {
 
     /// Whether somebody answers at the URL. It is asked for nothing (`HEAD`, RFC 9110, 9.3.2), and may answer anything.
     pub(crate) async fn reach(&self) -> Result<(), ExportError> {
-        let at = self.settings.at("");
-        let refreshed = self.refresh().await;
+        let at = self.made.settings.at("");
+        let refreshed = self.made.refresh().await;
         refreshed.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
-        let answered = self.send(self.begin(Method::HEAD, &at)).await;
-        answered.map(drop).map_err(|e| failure(&at, &e))
-    }
-
-    /// Reads the files again, where there are any, and begins with new connections where those of TLS have changed.
-    async fn refresh(&self) -> Result<(), String> {
-        if !self.settings.has_files() {
-            return Ok(());
-        }
-        let settings = self.settings.clone();
-        // A file system may hang; the thread must not.
-        let read = tokio::task::spawn_blocking(move || Contents::read(&settings)).await;
-        let contents = read.map_err(|e| format!("its files can't be read: {e}"))??;
-        let mut made = self.made.borrow_mut();
-        if contents.pem == made.of.pem {
-            made.of = contents;
-        } else {
-            *made = Made::new(&self.settings, contents)?;
-        }
-        Ok(())
+        self.send(&at, self.begin(Method::HEAD, &at)).await.map(drop)
     }
 
     fn request(&self, at: &Place, content_type: &str, body: &[u8]) -> Result<RequestBuilder, String> {
@@ -118,7 +86,7 @@ impl Client {
         if let Some(encoding) = packer.encoding() {
             request = request.header(CONTENT_ENCODING, encoding);
         }
-        let body = packer.pack(body).map_err(|e| format!("the body can't be compressed: {e}"))?;
+        let body = packer.pack(0, body).map_err(|e| format!("the body can't be compressed: {e}"))?.freeze();
         // Of a body that is empty `hyper` says nothing, and some receivers then wait for one or answer 411 (RFC 9110, 8.6).
         request = if body.is_empty() { request.header(CONTENT_LENGTH, 0) } else { request };
         Ok(request.body(body))
@@ -126,10 +94,9 @@ impl Client {
 
     /// A request without a body, with what says who we are.
     fn begin(&self, method: Method, at: &Place) -> RequestBuilder {
-        let made = self.made.borrow();
-        let request = made.client.request(method, at.0.clone());
-        match (&self.settings.auth, &made.of.secret) {
-            (Some(Auth::Basic { user, .. }), secret) => request.basic_auth(user, secret.as_ref()),
+        let request = self.made.client().request(method, at.0.clone());
+        match (&self.made.settings.auth, self.made.secret()) {
+            (Some(Auth::Basic { user, .. }), secret) => request.basic_auth(user, secret),
             (Some(Auth::Bearer(_)), Some(token)) => request.bearer_auth(token),
             _ => request,
         }
@@ -137,21 +104,24 @@ impl Client {
 
     /// A connection that was used before may have been closed while the request was on its way. Then it is sent once more; if
     /// it was not yet written, `hyper` has done so itself.
-    async fn send(&self, request: RequestBuilder) -> reqwest::Result<Response> {
+    async fn send(&self, at: &Place, request: RequestBuilder) -> Result<Response, ExportError> {
         let spare = request.try_clone().filter(|_| self.was_answered.get());
         let sent = match (request.send().await, spare) {
             (Err(e), Some(spare)) if was_closed(&e) => spare.send().await,
             (sent, _) => sent,
         };
         self.was_answered.set(sent.is_ok());
-        sent
+        sent.map_err(|e| {
+            let what = if e.is_builder() { "the request can't be made" } else { what(&e) };
+            failure(at, what, &e)
+        })
     }
 
     async fn answer(&self, response: Response) -> Answer {
         let status = response.status().as_u16();
         let content_type = header(response.headers(), &CONTENT_TYPE).unwrap_or_default();
         let mut body = Vec::new();
-        let is_whole = read(response, self.settings.max_response_bytes, &mut body).await;
+        let is_whole = read(response, self.made.settings.max_response_bytes, &mut body).await;
         Answer { status, content_type, body, is_whole }
     }
 
@@ -162,26 +132,18 @@ impl Client {
         let location = location.and_then(|to| at.0.join(&to).ok()).map(Place);
         let mut body = Vec::new();
         read(response, REFUSAL_BYTES, &mut body).await;
-        let (retry_after, secrets) = (retry_after.as_deref(), self.secrets(at));
+        let (retry_after, secrets) = (retry_after.as_deref(), self.made.secrets(at));
         let refusal = Refusal { at, status, retry_after, location, body: &body, secrets: &secrets };
-        refusal.error(self.settings.retry_server_errors, SystemTime::now())
-    }
-
-    /// What a receiver may have been told in confidence. Shorter words are left out: a text may hold them by chance.
-    fn secrets(&self, at: &Place) -> Vec<String> {
-        const LEAST: usize = 6;
-        let made = self.made.borrow();
-        let headers = self.settings.headers.values().filter_map(|value| value.to_str().ok());
-        let all =
-            headers.flat_map(str::split_whitespace).chain(made.of.secret.as_deref()).chain(at.0.password());
-        all.filter(|word| word.len() >= LEAST).map(str::to_owned).collect()
+        refusal.error(self.made.settings.retry_server_errors, SystemTime::now())
     }
 }
 
-impl Made {
-    fn new(settings: &Settings, of: Contents) -> Result<Self, String> {
-        let tls = tls::config(&of.pem, settings.is_tls())?;
-        let mut builder = reqwest::Client::builder()
+impl Make for reqwest::Client {
+    /// HTTP/2 or HTTP/1.1 over TLS, by ALPN; HTTP/1.1 without it.
+    fn make(settings: &Settings, pem: &Pem) -> Result<Self, String> {
+        let mut tls = tls::config(pem, settings.is_tls())?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut builder = Self::builder()
             .user_agent(&settings.user_agent)
             .default_headers(settings.headers.clone())
             .connect_timeout(settings.connect_timeout)
@@ -190,14 +152,13 @@ impl Made {
         if settings.is_loopback() {
             builder = builder.no_proxy();
         }
-        let client = builder.build().map_err(|e| format!("the HTTP client can't be made: {e}"))?;
-        Ok(Self { of, client })
+        builder.build().map_err(|e| format!("the HTTP client can't be made: {e}"))
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Client").field("settings", &self.made.settings).finish_non_exhaustive()
     }
 }
 

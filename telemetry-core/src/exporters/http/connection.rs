@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 
+use hyper_util::client::legacy;
+
 use super::place::Place;
 use crate::diagnostics::printable;
 use crate::exporters::ExportError;
@@ -10,15 +12,15 @@ use crate::exporters::ExportError;
 /// So much of it is told.
 const MOST: usize = 300;
 
-/// Nobody answered: that may be better another time.
-pub(super) fn failure(at: &Place, error: &reqwest::Error) -> ExportError {
-    let (what, causes) = (what(error), causes(error));
+/// Nobody answered: that may be better another time. `what` says it in short.
+pub(super) fn failure(at: &Place, what: &str, error: &(dyn Error + 'static)) -> ExportError {
+    let causes = causes(error);
     let text = if causes.is_empty() { what.to_owned() } else { format!("{what}: {causes}") };
     ExportError::retry(printable(format_args!("{at}: {text}"), MOST))
 }
 
 /// Whether a connection that stood was closed before anything was answered on it.
-pub(super) fn was_closed(error: &reqwest::Error) -> bool {
+pub(super) fn was_closed(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     let closed = |cause: &(dyn Error + 'static)| {
         let http = cause.downcast_ref::<hyper::Error>();
@@ -26,23 +28,29 @@ pub(super) fn was_closed(error: &reqwest::Error) -> bool {
         http.is_some_and(|e| e.is_incomplete_message() || e.is_canceled() || e.is_closed())
             || matches!(io, Some(BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
     };
-    !error.is_connect() && chain(error).any(closed)
+    !is_connect(error) && chain(error).any(closed)
 }
 
-fn what(error: &reqwest::Error) -> &'static str {
-    if error.is_builder() {
-        "the request can't be made"
-    } else if error.is_dns() {
+/// What became of a connection.
+pub(super) fn what(error: &(dyn Error + 'static)) -> &'static str {
+    let says = |texts: [&str; 2]| chain(error).any(|cause| texts.contains(&&*cause.to_string()));
+    if says(["dns error", "error resolving DNS"]) {
         "the name of the host can't be looked up"
     } else if chain(error).any(is_tls) {
         "TLS failed"
-    } else if error.is_connect() && error.is_timeout() {
-        "no connection within the time-out"
-    } else if error.is_connect() {
-        "no connection"
-    } else {
+    } else if !is_connect(error) {
         "the connection broke"
+    } else if says(["operation timed out", "deadline has elapsed"]) {
+        "no connection within the time-out"
+    } else {
+        "no connection"
     }
+}
+
+/// Whether no connection was there yet.
+fn is_connect(error: &(dyn Error + 'static)) -> bool {
+    let all = std::iter::once(error).chain(chain(error));
+    all.filter_map(|cause| cause.downcast_ref::<legacy::Error>()).any(legacy::Error::is_connect)
 }
 
 /// An `io::Error` shows as its own cause that of the one that it holds.
@@ -51,15 +59,22 @@ fn is_tls(cause: &(dyn Error + 'static)) -> bool {
     cause.is::<rustls::Error>() || inner.is_some_and(|inner| is_tls(inner))
 }
 
-fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+/// The causes of an error, from above.
+pub(super) fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(error.source(), |&cause| cause.source())
 }
 
 /// The causes in one line. One that says what the one above it says already is left out, and so is what each failure has
 /// above its cause.
-fn causes(error: &reqwest::Error) -> String {
-    const NO_NEWS: [&str; 5] =
-        ["connection error", "dns error", "error resolving DNS", "operation timed out", "tcp connect error"];
+fn causes(error: &(dyn Error + 'static)) -> String {
+    const NO_NEWS: [&str; 6] = [
+        "connection error",
+        "dns error",
+        "error resolving DNS",
+        "operation timed out",
+        "deadline has elapsed",
+        "tcp connect error",
+    ];
     let mut parts: Vec<String> = Vec::new();
     for cause in chain(error) {
         let part = cause.to_string().replace(['\r', '\n'], " ");

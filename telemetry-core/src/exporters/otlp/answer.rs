@@ -1,12 +1,12 @@
-//! What receivers answer: how much of a request they rejected, or why they refused it.
+//! What receivers answer: how much of a request they rejected.
 //!
 //! An answer may hold anything. What is unknown is passed over, and a text is kept up to [`MAX_MESSAGE`].
 //!
-//! Source: opentelemetry-proto, `trace_service.proto` and its twins; google.rpc, `status.proto`.
+//! Source: opentelemetry-proto, `trace_service.proto` and its twins.
 
 use serde_json::Value;
 
-use super::reader::{Content, Fields, Malformed};
+use crate::exporters::protobuf::{Content, Fields, Malformed};
 
 /// A longer text is cut.
 const MAX_MESSAGE: usize = 1024;
@@ -17,15 +17,6 @@ pub struct Answer {
     /// How many items were rejected. They are lost: OTLP forbids to send them again.
     pub rejected: u64,
     /// Why; where nothing was rejected, a warning. Empty where there is nothing to say.
-    pub message: String,
-}
-
-/// The body of an answer that says no: `google.rpc.Status`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Refusal {
-    /// One of gRPC's codes.
-    pub code: i32,
-    /// Why.
     pub message: String,
 }
 
@@ -64,23 +55,6 @@ impl Answer {
         let rejected = REJECTED.iter().find_map(|name| number(partial.get(name)?));
         let text = partial.get("errorMessage").and_then(Value::as_str).unwrap_or_default();
         Ok(Self { rejected: rejected.unwrap_or_default(), message: message(text.as_bytes()) })
-    }
-}
-
-impl Refusal {
-    /// Reads such a body.
-    pub fn read(body: &[u8]) -> Result<Self, Malformed> {
-        const CODE: u32 = 1;
-        const MESSAGE: u32 = 2;
-        let mut refusal = Self::default();
-        for field in Fields(body) {
-            match field? {
-                (CODE, Content::Varint(n)) => refusal.code = n as i32,
-                (MESSAGE, Content::Bytes(text)) => refusal.message = message(text),
-                _ => {}
-            }
-        }
-        Ok(refusal)
     }
 }
 

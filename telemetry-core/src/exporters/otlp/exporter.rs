@@ -1,16 +1,15 @@
-//! The exporter `otlp`: OTLP over HTTP, with bodies in protobuf or in JSON.
+//! The exporter `otlp`: OTLP over HTTP, with bodies in protobuf or in JSON, or over gRPC.
 //!
-//! Source: opentelemetry-proto 1.11, "OTLP/HTTP".
+//! Source: opentelemetry-proto 1.11, "OTLP/HTTP" and "OTLP/gRPC".
 
-use super::{Answer, Writer, put_json};
+use super::{Answer, Malformed, Writer, put_json};
+#[cfg(feature = "otlp-grpc")]
+use crate::exporters::http::grpc;
 use crate::exporters::http::{Client, Settings};
 use crate::exporters::protocol::{Limits, Protocol, Sending};
 use crate::exporters::{Batch, Delivery, ExportError, Signal};
 
-const PROTOBUF: &str = "application/x-protobuf";
-const JSON: &str = "application/json";
-
-/// How bodies are written.
+/// How bodies are written over HTTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Encoding {
     #[default]
@@ -18,60 +17,97 @@ pub(crate) enum Encoding {
     Json,
 }
 
-/// Sends to a receiver of OTLP, each signal to a path of its own.
+/// Sends to a receiver of OTLP.
 pub(crate) struct Otlp {
-    client: Client,
-    encoding: Encoding,
+    receiver: Receiver,
     writer: Writer,
-    /// The paths below the client's URL; none of signals that are not sent.
-    paths: [Option<&'static str>; 3],
+    /// By signal, whether it is sent.
+    wanted: [bool; 3],
 }
 
-/// The path of each signal.
+/// How it is spoken to.
+#[cfg_attr(feature = "otlp-grpc", expect(clippy::large_enum_variant, reason = "there is one of an exporter"))]
+enum Receiver {
+    /// Each signal has a path below the client's URL.
+    Http { client: Client, encoding: Encoding, paths: [&'static str; 3] },
+    #[cfg(feature = "otlp-grpc")]
+    Grpc(grpc::Client),
+}
+
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";
+
 const PATHS: [&str; 3] = ["v1/traces", "v1/logs", "v1/metrics"];
+#[cfg(feature = "otlp-grpc")]
+const METHODS: [&str; 3] = [
+    "opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+];
 
 impl Otlp {
     /// Requests go to paths below the URL of these settings, for the signals that are wanted; of one signal, they may go
     /// exactly there.
-    pub(crate) fn new(
+    pub(crate) fn over_http(
         settings: Settings,
         encoding: Encoding,
         is_exact: bool,
-        wanted: impl Fn(Signal) -> bool,
+        wanted: [bool; 3],
     ) -> Result<Self, String> {
-        let path = |signal| if is_exact { "" } else { PATHS[signal as usize] };
-        let paths = Signal::EACH.map(|signal| wanted(signal).then(|| path(signal)));
-        if is_exact && paths.iter().flatten().count() != 1 {
+        if is_exact && wanted.iter().filter(|wanted| **wanted).count() != 1 {
             return Err("`exact` needs one signal, for instance `signals=spans`".to_owned());
         }
-        Ok(Self { client: Client::new(settings)?, encoding, writer: Writer::new(), paths })
+        let paths = if is_exact { [""; 3] } else { PATHS };
+        let receiver = Receiver::Http { client: Client::new(settings)?, encoding, paths };
+        Ok(Self { receiver, writer: Writer::new(), wanted })
+    }
+
+    #[cfg(feature = "otlp-grpc")]
+    pub(crate) fn over_grpc(settings: Settings, wanted: [bool; 3]) -> Result<Self, String> {
+        Ok(Self { receiver: Receiver::Grpc(grpc::Client::new(settings)?), writer: Writer::new(), wanted })
     }
 
     /// Bodies come in protobuf, whatever they are sent as.
     async fn post(&self, signal: Signal, body: &[u8]) -> Result<Delivery, ExportError> {
-        let path = self.paths[signal as usize].unwrap_or_default();
-        let answer = match self.encoding {
-            Encoding::Protobuf => self.client.post(path, PROTOBUF, body).await?,
-            Encoding::Json => {
-                let mut json = Vec::with_capacity(3 * body.len());
-                put_json(&mut json, signal, body)
-                    .map_err(|e| ExportError::never("a request can't be written as JSON").caused_by(e))?;
-                self.client.post(path, JSON, &json).await?
+        let said = match &self.receiver {
+            Receiver::Http { client, encoding, paths } => {
+                let path = paths[signal as usize];
+                let answer = match encoding {
+                    Encoding::Protobuf => client.post(path, PROTOBUF, body).await?,
+                    Encoding::Json => client.post(path, JSON, &json(signal, body)?).await?,
+                };
+                // Other receivers answer in words of their own, and have taken the request all the same.
+                match &*answer.content_type {
+                    _ if !answer.is_whole => Ok(Answer::default()),
+                    protobuf if protobuf.starts_with(PROTOBUF) => Answer::read(&answer.body),
+                    json if json.starts_with(JSON) => Answer::read_json(&answer.body),
+                    _ => Ok(Answer::default()),
+                }
             }
+            #[cfg(feature = "otlp-grpc")]
+            Receiver::Grpc(client) => match client.call(METHODS[signal as usize], body).await? {
+                Some(answer) => Answer::read(&answer),
+                None => Err(Malformed),
+            },
         };
-        // Other receivers answer in words of their own, and have taken the request all the same.
-        let said = match &*answer.content_type {
-            _ if !answer.is_whole => Ok(Answer::default()),
-            protobuf if protobuf.starts_with(PROTOBUF) => Answer::read(&answer.body),
-            json if json.starts_with(JSON) => Answer::read_json(&answer.body),
-            _ => Ok(Answer::default()),
-        };
-        Ok(match said {
-            Ok(Answer { rejected, message }) => {
-                Delivery::partial(usize::try_from(rejected).unwrap_or(usize::MAX), message)
-            }
-            Err(malformed) => Delivery::partial(0, format!("the answer can't be read: {malformed}")),
-        })
+        Ok(delivery(said))
+    }
+}
+
+fn json(signal: Signal, body: &[u8]) -> Result<Vec<u8>, ExportError> {
+    let mut json = Vec::with_capacity(3 * body.len());
+    put_json(&mut json, signal, body)
+        .map_err(|e| ExportError::never("a request can't be written as JSON").caused_by(e))?;
+    Ok(json)
+}
+
+/// Whatever an answer of success says, the request was taken.
+fn delivery(said: Result<Answer, Malformed>) -> Delivery {
+    match said {
+        Ok(Answer { rejected, message }) => {
+            Delivery::partial(usize::try_from(rejected).unwrap_or(usize::MAX), message)
+        }
+        Err(malformed) => Delivery::partial(0, format!("the answer can't be read: {malformed}")),
     }
 }
 
@@ -82,16 +118,19 @@ impl Protocol for Otlp {
 
     fn limits(&self) -> Limits {
         // Far below the 64 MiB that receivers take: what is out weighs on memory, and two requests hide the wait for answers.
-        let bytes = match self.encoding {
-            Encoding::Protobuf => 4 << 20,
+        // Over gRPC, 4 MiB are the most that receivers take where nobody told them otherwise.
+        let bytes = match &self.receiver {
             // These are counted in protobuf: as JSON they are several times as many.
-            Encoding::Json => 1 << 20,
+            Receiver::Http { encoding: Encoding::Json, .. } => 1 << 20,
+            Receiver::Http { encoding: Encoding::Protobuf, .. } => 4 << 20,
+            #[cfg(feature = "otlp-grpc")]
+            Receiver::Grpc(_) => 4 << 20,
         };
         Limits { items: usize::MAX, bytes, in_flight: 2 }
     }
 
     fn wants(&self, signal: Signal) -> bool {
-        self.paths[signal as usize].is_some()
+        self.wanted[signal as usize]
     }
 
     fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<usize, ExportError> {

@@ -7,9 +7,9 @@
 
 use serde::Serialize;
 
-use super::reader::{Content, Fields, Malformed};
 use super::schema::{MAX_NUMBER, RESOURCE_LOGS, RESOURCE_METRICS, RESOURCE_SPANS, Sort, Table};
 use crate::exporters::Signal;
+use crate::exporters::protobuf::{Content, Fields, Malformed};
 
 /// Adds to `out` the JSON of a request, without line breaks.
 pub fn put_json(out: &mut Vec<u8>, signal: Signal, request: &[u8]) -> Result<(), Malformed> {

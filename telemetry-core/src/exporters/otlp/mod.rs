@@ -15,18 +15,18 @@ mod exporter;
 mod json;
 mod metrics;
 mod points;
-mod reader;
 mod schema;
 mod scopes;
 mod spans;
 mod wire;
 mod writer;
 
-pub use answer::{Answer, Refusal};
+pub use answer::Answer;
 pub(crate) use exporter::{Encoding, Otlp};
 pub use json::put_json;
-pub use reader::Malformed;
 pub use writer::Writer;
+
+pub use super::protobuf::Malformed;
 
 #[cfg(test)]
 mod tests;

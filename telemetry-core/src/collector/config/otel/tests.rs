@@ -40,6 +40,35 @@ fn endpoints_and_what_belongs_to_one_signal() {
 }
 
 #[test]
+fn over_grpc_a_scheme_may_be_missing() {
+    const OTLP: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+    const INSECURE: &str = "OTEL_EXPORTER_OTLP_INSECURE";
+    for (endpoint, insecure, want) in [
+        ("http://h:4317", "", "otlp+grpc://h:4317"),
+        ("http://h", "", "otlp+grpc://h:80"),
+        ("https://h:4317", "true", "otlp+grpcs://h:4317"),
+        ("https://h", "", "otlp+grpcs://h"),
+        ("h:4317", "", "otlp+grpcs://h:4317"),
+        ("h:4317", "false", "otlp+grpcs://h:4317"),
+        ("h:4317", "TRUE", "otlp+grpc://h:4317"),
+    ] {
+        let vars = [(OTLP, "grpc"), ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), (INSECURE, insecure)];
+        assert_eq!(urls(&vars), [want], "{endpoint} {insecure}");
+    }
+    assert_eq!(
+        urls(&[(OTLP, "GRPC"), ("OTEL_LOGS_EXPORTER", "otlp")]),
+        ["otlp+grpc://localhost:4317?signals=events"]
+    );
+    let one = [
+        ENDPOINT,
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "t:1"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_TRACES_INSECURE", "true"),
+    ];
+    assert_eq!(urls(&one), ["otlp+grpc://t:1?signals=spans", "otlp+http://h:4318?signals=events,metrics"]);
+}
+
+#[test]
 fn each_variable_of_otlp_is_an_option() {
     for (var, value, option) in [
         ("OTEL_EXPORTER_OTLP_HEADERS", "a=b%20c, d=$e,", "header=a:b%20c&header=d:%24e"),
@@ -111,8 +140,7 @@ fn what_is_malformed_is_named() {
         ("OTEL_RESOURCE_ATTRIBUTES", "a", "`key=value,key=value`"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=%zz", "two hexadecimal digits"),
         ("OTEL_RESOURCE_ATTRIBUTES", "=b", "a key is empty"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml", "one of http/protobuf, http/json"),
-        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc", "not there yet"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/xml", "one of http/protobuf, http/json, grpc"),
         ("OTEL_EXPORTER_OTLP_LOGS_COMPRESSION", "br", "one of gzip, none"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "a whole number above 0"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a", "`key=value,key=value`"),

@@ -9,18 +9,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 
 use super::*;
-use crate::exporters::otlp::{Answer, Malformed, Refusal};
-
-/// `google.rpc.Status`.
-#[derive(Clone, PartialEq, Message)]
-struct Status {
-    #[prost(int32, tag = "1")]
-    code: i32,
-    #[prost(string, tag = "2")]
-    message: String,
-    #[prost(bytes = "vec", repeated, tag = "3")]
-    details: Vec<Vec<u8>>,
-}
+use crate::exporters::otlp::{Answer, Malformed};
 
 #[test]
 fn an_empty_answer_says_that_all_was_taken() {
@@ -50,23 +39,14 @@ proptest! {
         }
     }
 
-    #[test]
-    fn a_refusal_says_why(code: i32, message in ".{0,40}", details in prop::collection::vec(prop::collection::vec(proptest::num::u8::ANY, 0..9), 0..3)) {
-        let body = Status { code, message: message.clone(), details }.encode_to_vec();
-        prop_assert_eq!(Refusal::read(&body), Ok(Refusal { code, message }));
-    }
-
     /// Whatever comes; and what prost can read is read alike.
     #[test]
     fn no_answer_is_too_strange(body in prop::collection::vec(prop_oneof![0..20_u8, proptest::num::u8::ANY], 0..60)) {
-        let (answer, refusal) = (Answer::read(&body), Refusal::read(&body));
+        let answer = Answer::read(&body);
         if let Ok(want) = ExportTraceServiceResponse::decode(&*body) && let Ok(answer) = answer {
             let want = want.partial_success.unwrap_or_default();
             prop_assert_eq!(answer.rejected, want.rejected_spans.max(0) as u64);
             prop_assert_eq!(answer.message, want.error_message);
-        }
-        if let Ok(want) = Status::decode(&*body) && let Ok(refusal) = refusal {
-            prop_assert_eq!((refusal.code, refusal.message), (want.code, want.message));
         }
     }
 }
@@ -111,9 +91,11 @@ fn what_is_no_protobuf_is_said_to_be_none() {
 
 #[test]
 fn a_long_message_is_cut_at_a_character() {
-    let message = "é".repeat(5000);
-    let body = Status { code: 3, message, details: Vec::new() }.encode_to_vec();
-    assert_eq!(Refusal::read(&body).unwrap().message, "é".repeat(512));
-    let body = [&[0x12, 0x83, 0x10][..], &[b'x'; 1023], &"\u{1d11e}".repeat(257).into_bytes()].concat();
-    assert_eq!(Refusal::read(&body).unwrap().message, "x".repeat(1023));
+    let body = |error_message| {
+        let partial = ExportTracePartialSuccess { rejected_spans: 1, error_message };
+        ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec()
+    };
+    let message = |text: String| Answer::read(&body(text)).unwrap().message;
+    assert_eq!(message("é".repeat(5000)), "é".repeat(512));
+    assert_eq!(message("x".repeat(1023) + &"\u{1d11e}".repeat(257)), "x".repeat(1023));
 }

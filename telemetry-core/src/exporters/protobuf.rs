@@ -6,7 +6,7 @@
 
 /// A message that can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it is no message of OTLP")]
+#[error("it is no message of protobuf")]
 pub struct Malformed;
 
 /// Number and content of each field of a message.
