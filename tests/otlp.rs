@@ -86,7 +86,7 @@ fn spans_and_events_keep_their_names_fields_and_place() {
     assert_eq!((&*paid.event_name, &*paid.severity_text, paid.severity_number), ("paid", "INFO", 9));
     let body = paid.body.clone().unwrap().value;
     assert_eq!(body, Some(Value::StringValue("an order of 7".to_owned())));
-    assert_eq!((text_of(&paid.attributes, "currency").as_deref(), paid.flags), (Some("EUR"), 1));
+    assert_eq!((text_of(&paid.attributes, "currency").as_deref(), paid.flags), (Some("EUR"), 3));
     assert_eq!((&**stock, &*low.event_name, low.severity_number), ("stock", "", 13));
     for record in [paid, low] {
         assert_eq!((&record.trace_id, &record.span_id), (&span.trace_id, &span.span_id));

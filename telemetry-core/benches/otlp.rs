@@ -167,6 +167,7 @@ fn spans(sites: &[&'static Metadata<'static>]) -> Batch {
             let head = SpanHead {
                 context: context(n),
                 parent: SpanId::new(n % 3),
+                parent_is_remote: Some(false),
                 start: Time::Tick(sink.clock().now().raw()),
                 duration_nano: 1000 + n,
                 kind: SpanKind::Internal,
@@ -193,6 +194,7 @@ fn events(sites: &[&'static Metadata<'static>]) -> Batch {
                 trace_id: Some(context(n).trace_id),
                 span_id: Some(context(n).span_id),
                 sampled: true,
+                random: true,
                 time: Time::Tick(sink.clock().now().raw()),
                 site: Site::Static(sites[n as usize % sites.len()]),
                 cut: 0,

@@ -31,6 +31,7 @@ pub(crate) fn event_head<'a>(
         trace_id: span.map(|span| span.trace_id),
         span_id: span.map(|span| span.span_id),
         sampled: span.is_some_and(|span| span.sampled),
+        random: span.is_some_and(|span| span.random),
         time: Time::Tick(now.raw()),
         site: Site::Static(site),
         cut: fields.cut(),

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use telemetry_tests::process::{Process, missing};
 
-use crate::servers::{Certificates, Process, missing, python};
+use crate::servers::{Certificates, python};
 
 /// The target of what this test records.
 pub(crate) const OWN: &str = "otlp_conformance";

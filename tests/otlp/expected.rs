@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use telemetry_layer::Level;
 use telemetry_layer::model::{
     Buckets, Event, Exemplar, HistogramValue, Kind, Metric, Number, Span, SpanContext, Status, Tags,
-    Temporality, Value as Field,
+    Temporality, TraceId, Value as Field,
 };
 use telemetry_layer::testing::Kept;
 
@@ -35,16 +35,19 @@ pub(crate) fn float(x: f64) -> String {
 }
 
 fn span(of: &Span) -> Value {
-    // Who makes a trace id by hand, or gets it from elsewhere, does not vouch for it.
-    let is_random = ![1, 7, u128::MAX].contains(&of.trace_id.get());
-    let random = if is_random { 2 } else { 0 };
     let parent = of.parent_span_id;
+    let remote = match of.trace_id.get() {
+        7 => 0x300,
+        // Of a parent of a span made by hand nobody knows.
+        1 | u128::MAX if parent.is_some() => 0,
+        _ => 0x100,
+    };
     json!({
         "trace_id": of.trace_id.to_string(),
         "span_id": of.span_id.to_string(),
         "trace_state": of.trace_state,
         "parent_span_id": parent.map(|id| id.to_string()).unwrap_or_default(),
-        "flags": 1 | random | if parent.is_none() { 0x100 } else { 0 },
+        "flags": 1 | random(of.trace_id) | remote,
         "name": &*of.name,
         "kind": of.kind as u8 + 1,
         "start_time_unix_nano": of.start_unix_nano,
@@ -60,6 +63,11 @@ fn span(of: &Span) -> Value {
             _ => Value::Null,
         },
     })
+}
+
+/// Who makes a trace id by hand, or gets it from elsewhere, does not vouch for it.
+fn random(trace: TraceId) -> u16 {
+    if [1, 7, u128::MAX].contains(&trace.get()) { 0 } else { 2 }
 }
 
 fn link(of: &SpanContext) -> Value {
@@ -89,7 +97,7 @@ fn record(of: &Event) -> Value {
         "severity_text": of.level.as_str(),
         "body": if of.message.is_empty() { Value::Null } else { json!({"string_value": of.message}) },
         "attributes": fields(&of.fields),
-        "flags": u8::from(of.trace_id.is_some()),
+        "flags": of.trace_id.map_or(0, |trace| 1 | random(trace)),
         "trace_id": of.trace_id.map(|id| id.to_string()).unwrap_or_default(),
         "span_id": of.span_id.map(|id| id.to_string()).unwrap_or_default(),
         "event_name": &*of.name,

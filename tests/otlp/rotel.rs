@@ -6,10 +6,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use telemetry_tests::SOON;
+use telemetry_tests::process::{Process, missing, on_free_ports};
 
 use crate::expected::Expected;
 use crate::printed::{printed, shown};
-use crate::servers::{Certificates, Nginx, Process, missing, on_free_ports, output};
+use crate::servers::{Certificates, Nginx, output};
 use crate::{export, scenarios};
 
 struct Rotel {

@@ -1,7 +1,11 @@
 //! What the tests that cross crates share. The README's code blocks are doc tests of this crate.
 
 pub mod beside;
+pub mod process;
+pub mod program;
+pub mod receiver;
 
+use std::fmt::Debug;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -109,6 +113,20 @@ pub fn ready<F: Future>(future: F) -> F::Output {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("not ready at once"),
     }
+}
+
+/// Runs a test with each of these cases, all of them side by side.
+///
+/// # Panics
+///
+/// If it panics with one of them, and says with which.
+pub fn each<C: Debug + Copy + Send>(cases: impl IntoIterator<Item = C>, run: impl Fn(C) + Sync) {
+    let run = &run;
+    let failed: Vec<C> = std::thread::scope(|scope| {
+        let all: Vec<_> = cases.into_iter().map(|case| (case, scope.spawn(move || run(case)))).collect();
+        all.into_iter().filter_map(|(case, ran)| ran.join().is_err().then_some(case)).collect()
+    });
+    assert!(failed.is_empty(), "fails with {failed:?}");
 }
 
 /// Runs `f` on a thread of its own, which has the same subscriber, and waits for it.

@@ -165,6 +165,7 @@ impl Collector {
         let head = SpanHead {
             context: SpanContext::new(span.trace_id, span.span_id, true),
             parent: span.parent_span_id,
+            parent_is_remote: None,
             start: Time::Unix(span.start_unix_nano),
             duration_nano: span.duration_nano,
             kind: span.kind,
@@ -190,6 +191,7 @@ impl Collector {
             trace_id: event.trace_id,
             span_id: event.span_id,
             sampled: event.trace_id.is_some_and(|trace| self.engine.sampler.keeps_finished(trace)),
+            random: false,
             time: Time::Unix(event.time_unix_nano),
             site: Site::Inline { name: &event.name, target: &event.target, level: event.level },
             cut: 0,

@@ -13,6 +13,8 @@ use std::{ffi::OsString, path::PathBuf};
 
 use self::list::SCHEMES;
 use self::options::Options;
+#[cfg(feature = "otlp")]
+use super::Signal;
 use super::error::EndpointError;
 #[cfg(feature = "file")]
 use super::file::Format;
@@ -20,14 +22,19 @@ use super::file::Format;
 use super::otlp::Encoding;
 use super::redaction::{HIDDEN, redacted};
 use super::route::{Route, Terms};
-#[cfg(feature = "otlp")]
-use super::signal::Signal;
 #[cfg(any(feature = "file", feature = "otlp"))]
 use super::words::one_of;
 
 pub(crate) use self::escape::{escape, unescape};
 pub(crate) use self::list::split_urls;
 pub(crate) use self::place::with_port;
+
+/// What stands behind the `+` of a scheme, the scheme of HTTP that it is, and the port on this machine, which is that of every
+/// other one too where there is no TLS.
+type Transport = (&'static str, &'static str, u16);
+
+const HTTP: Transport = ("http", "http", 80);
+const HTTPS: Transport = ("https", "https", 443);
 
 /// The parts of an endpoint: `scheme:rest?options`.
 #[derive(Debug)]
@@ -166,7 +173,8 @@ fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
         }
         "console" => console(&endpoint),
         "file" => file(endpoint),
-        "http" | "https" => posts(endpoint),
+        "http" => posts(endpoint, HTTP),
+        "https" => posts(endpoint, HTTPS),
         other => Err(plain(format!("`{other}` is no known scheme; {KNOWN}"))),
     }
 }
@@ -178,7 +186,11 @@ fn console(endpoint: &Endpoint<'_>) -> Made {
     let stream = match endpoint.rest.to_ascii_lowercase().as_str() {
         "" | "//" | "stdout" => Stream::Stdout,
         "stderr" => Stream::Stderr,
-        _ => return Err(plain(format!("`{}` is neither `stdout` nor `stderr`", endpoint.rest))),
+        _ => {
+            let shown = redacted(&format!("console:{}", endpoint.rest));
+            let shown = shown.strip_prefix("console:").unwrap_or(&shown);
+            return Err(plain(format!("`{shown}` is neither `stdout` nor `stderr`")));
+        }
     };
     Ok(Console::new(stream).into())
 }
@@ -240,7 +252,7 @@ fn otlp(mut endpoint: Endpoint<'_>, terms: &Terms) -> Made {
 }
 
 #[cfg(feature = "otlp")]
-const OTLP_TRANSPORTS: &[http::Transport] =
+const OTLP_TRANSPORTS: &[Transport] =
     &[("http", "http", 4318), ("https", "https", 4318), ("grpc", "http", 4317), ("grpcs", "https", 4317)];
 
 #[cfg(feature = "otlp")]
@@ -253,22 +265,17 @@ fn otlp(_: Endpoint<'_>, _: &Terms) -> Made {
 }
 
 #[cfg(feature = "http")]
-fn posts(mut endpoint: Endpoint<'_>) -> Made {
+fn posts(mut endpoint: Endpoint<'_>, transport: Transport) -> Made {
     if matches!(endpoint.rest, "" | "//") {
         return Err(plain("`//` and a host are needed behind the colon"));
     }
-    let settings = endpoint.settings(&[post_transport(&endpoint.scheme)]).map_err(plain)?;
+    let settings = endpoint.settings(&[transport]).map_err(plain)?;
     endpoint.end()?;
     Ok(Route::over(super::json_batches::JsonBatches::new(settings).map_err(plain)?))
 }
 
-#[cfg(feature = "http")]
-fn post_transport(scheme: &str) -> http::Transport {
-    if scheme == "https" { ("https", "https", 443) } else { ("http", "http", 80) }
-}
-
 #[cfg(not(feature = "http"))]
-fn posts(_: Endpoint<'_>) -> Made {
+fn posts(_: Endpoint<'_>, _: Transport) -> Made {
     // There, `http` is the trace context in headers.
     Err(missing("http-exporter"))
 }

@@ -6,13 +6,21 @@ pub(crate) const HIDDEN: &str = "***";
 
 /// The URL with `***` in place of user and password, and of the values of options whose names say that they are secret.
 pub(crate) fn redacted(url: &str) -> String {
-    let hidden = userinfo(url);
+    let mut hidden = userinfo(url);
+    if let Some(hidden) = &mut hidden
+        && ends_in_secret(&url[hidden.clone()])
+    {
+        hidden.end += url[hidden.end..].find('&').unwrap_or(url.len() - hidden.end);
+    }
     let behind = hidden.as_ref().map_or(0, |hidden| hidden.end);
+    // Where a wrong port was taken for a password, this may have ended among the options.
+    let is_query = hidden.as_ref().is_some_and(|hidden| url[hidden.clone()].contains('?'));
+    let place = |place: &str| if is_query { options(place) } else { place.to_owned() };
     let mut shown = hidden.map_or_else(String::new, |hidden| format!("{}{HIDDEN}", &url[..hidden.start]));
     match url[behind..].split_once('?') {
-        None => shown.push_str(&url[behind..]),
-        Some((place, query)) => {
-            shown.push_str(place);
+        None => shown.push_str(&place(&url[behind..])),
+        Some((before, query)) => {
+            shown.push_str(&place(before));
             shown.push('?');
             shown.push_str(&options(query));
         }
@@ -52,6 +60,12 @@ fn userinfo(url: &str) -> Option<Range<usize>> {
         (None, Some(colon)) => Some(start + colon + 1..start + authority.len()),
         (None, None) => None,
     }
+}
+
+/// Whether it ends among options, in the value of one that is secret.
+fn ends_in_secret(hidden: &str) -> bool {
+    let last = hidden.split_once('?').and_then(|(_, query)| query.rsplit('&').next());
+    last.and_then(|option| option.split_once('=')).is_some_and(|(key, _)| is_secret(key))
 }
 
 fn options(query: &str) -> String {
@@ -97,6 +111,10 @@ mod tests {
     fn values_of_options_that_are_called_secret_are_hidden() {
         for (url, shown) in [
             ("x:?token=s3cret&rate=1", "x:?token=***&rate=1"),
+            ("x://h:43l8?tags=mail:a@b&token=s3cret?&rate=1", "x://***@b&token=***?&rate=1"),
+            ("x://h:43l8?tags=mail:a@b&token=s3cret", "x://***@b&token=***"),
+            ("x://h:43l8?token=s3c@s3cret&rate=1", "x://***&rate=1"),
+            ("x://h:43l8?token=s3c@s3cret", "x://***"),
             (
                 "https://h?API_KEY=a=b&Password=c&headers=d:e",
                 "https://h?API_KEY=***&Password=***&headers=***",

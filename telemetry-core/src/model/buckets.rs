@@ -43,9 +43,10 @@ impl Buckets {
     pub fn count(&self) -> u64 {
         match self {
             Self::Exponential { zero_count, positive, negative, .. } => {
-                zero_count + positive.iter().chain(negative).map(|(_, n)| n).sum::<u64>()
+                let counts = positive.iter().chain(negative).map(|(_, n)| *n);
+                counts.fold(*zero_count, u64::saturating_add)
             }
-            Self::Explicit { counts, .. } => counts.iter().sum(),
+            Self::Explicit { counts, .. } => counts.iter().copied().fold(0, u64::saturating_add),
         }
     }
 
@@ -75,7 +76,7 @@ impl Buckets {
             }
             Self::Explicit { bounds, counts } => (none, (&bounds[..], &counts[..])),
         };
-        let negative = negative.iter().rev().map(move |(i, n)| (-upper_bound(scale, i - 1), *n));
+        let negative = negative.iter().rev().map(move |(i, n)| (-lower_bound(scale, *i), *n));
         let zero = (zero > 0).then_some((0.0, zero));
         let positive = positive.iter().map(move |(i, n)| (upper_bound(scale, *i), *n));
         let chosen = bounds.iter().copied().chain([f64::INFINITY]).zip(counts.iter().copied());
@@ -121,27 +122,33 @@ impl Buckets {
             (Some((first, _)), Some((last, _))) => last.abs_diff(*first) as usize >= max_buckets.max(2),
             _ => false,
         };
-        while let Self::Exponential { scale, positive, negative, .. } = self
+        while let Self::Exponential { positive, negative, .. } = self
             && (too_wide(positive) || too_wide(negative))
         {
-            let coarser = *scale - 1;
-            self.coarsen(coarser);
+            self.step_down(1);
         }
     }
 
     /// Goes down to that scale.
     fn coarsen(&mut self, to: i32) {
+        if let Self::Exponential { scale, .. } = self {
+            let steps = scale.saturating_sub(to);
+            self.step_down(steps);
+        }
+    }
+
+    /// Goes down so many scales. Below the last there is none, but buckets become fewer there too.
+    fn step_down(&mut self, steps: i32) {
         let Self::Exponential { scale, positive, negative, .. } = self else { return };
-        let steps = (*scale - to).clamp(0, 31);
-        if steps == 0 {
+        if steps <= 0 {
             return;
         }
-        *scale -= steps;
+        *scale = scale.saturating_sub(steps);
         for buckets in [positive, negative] {
-            buckets.iter_mut().for_each(|(index, _)| *index >>= steps);
+            buckets.iter_mut().for_each(|(index, _)| *index >>= steps.min(31));
             buckets.dedup_by(|(index, n), (before, sum)| {
                 let same = index == before;
-                *sum += if same { *n } else { 0 };
+                *sum = sum.saturating_add(if same { *n } else { 0 });
                 same
             });
         }
@@ -187,7 +194,18 @@ impl Buckets {
 
 /// The upper bound of the exponential bucket with that index.
 pub(crate) fn upper_bound(scale: i32, index: i32) -> f64 {
-    (f64::from(index + 1) * (-f64::from(scale)).exp2()).exp2()
+    power(scale, f64::from(index) + 1.0)
+}
+
+fn lower_bound(scale: i32, index: i32) -> f64 {
+    power(scale, f64::from(index))
+}
+
+/// A power of the base of that scale.
+fn power(scale: i32, exponent: f64) -> f64 {
+    // Finite, so that 0 of it is 0 at any scale.
+    let width = (-f64::from(scale)).exp2().min(f64::MAX);
+    (exponent * width).exp2()
 }
 
 /// `f` bucket by bucket over two sorted lists; empty buckets are left out.

@@ -74,7 +74,7 @@ impl HistogramValue {
         let value = match &self.buckets {
             Buckets::Exponential { scale, .. } => {
                 // A negative bucket's upper bound is its end nearer to 0, and its middle lies farther away.
-                let half = (-f64::from(scale + 1)).exp2().exp2();
+                let half = (-f64::from(*scale) - 1.0).exp2().exp2();
                 if upper < 0.0 { upper * half } else { upper / half }
             }
             Buckets::Explicit { bounds, .. } => {
@@ -230,6 +230,23 @@ mod tests {
         let mut merged = fine.clone();
         merged.merge(&coarse);
         assert_eq!(scale_and_positive(&merged), (2, &[(-2, 6), (-1, 8), (0, 48), (4, 64)][..]));
+    }
+
+    /// Nobody records such buckets, but a program may make them.
+    #[test]
+    fn buckets_at_the_ends_of_all_numbers_do_no_harm() {
+        let far = vec![(i32::MIN, u64::MAX), (-1, 1), (i32::MAX, u64::MAX)];
+        for scale in [i32::MIN, -1, 20, i32::MAX] {
+            let (positive, negative) = (far.clone(), far.clone());
+            let buckets = Buckets::Exponential { scale, zero_count: 1, positive, negative };
+            assert_eq!(buckets.count(), u64::MAX);
+            let wide = HistogramValue { count: u64::MAX, buckets, ..HistogramValue::default() };
+            let thin = wide.clone().thinned(16);
+            for histogram in [wide, thin] {
+                assert!(histogram.by_upper_bound().is_sorted_by(|(a, _), (b, _)| a <= b), "{histogram:?}");
+                assert!([0.0, 0.5, 1.0].map(|share| histogram.quantile(share)).iter().all(Option::is_some));
+            }
+        }
     }
 
     #[test]

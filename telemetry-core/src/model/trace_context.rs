@@ -59,19 +59,18 @@ impl TraceContext {
     /// malformed: then a new trace begins. Of a malformed list of baggage the entries that can be read are kept.
     pub fn extract<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         let span = parse_parent(get(TRACEPARENT)?.trim())?;
-        let trace_state =
-            get(TRACESTATE).map(|text| shortened(text.trim(), Self::MAX_STATE)).unwrap_or_default();
-        let mut context = Self { trace_state, ..Self::new(span) };
+        let state = get(TRACESTATE).map(|text| shortened(text.trim(), Self::MAX_STATE)).unwrap_or_default();
+        let mut context = Self { trace_state: state.trim_end().to_owned(), ..Self::new(span) };
         get(BAGGAGE).into_iter().for_each(|list| context.parse_baggage(list));
         Some(context)
     }
 
-    /// Gives `set` each header that another program needs.
+    /// Gives `set` each header that another program needs. What no header may hold is left out.
     pub fn inject(&self, mut set: impl FnMut(&'static str, String)) {
         let SpanContext { trace_id, span_id, sampled, random, .. } = self.span;
         let flags = if sampled { SAMPLED } else { 0 } | if random { RANDOM } else { 0 };
         set(TRACEPARENT, format!("00-{trace_id}-{span_id}-{flags:02x}"));
-        if !self.trace_state.is_empty() {
+        if !self.trace_state.is_empty() && self.trace_state.bytes().all(is_in_header) {
             set(TRACESTATE, self.trace_state.clone());
         }
         let mut list = String::new();
@@ -135,9 +134,14 @@ impl TraceContext {
     }
 }
 
+/// What the value of a header is made of.
+fn is_in_header(byte: u8) -> bool {
+    byte.is_ascii_graphic() || byte == b' ' || byte == b'\t'
+}
+
 /// What a list of properties is made of.
 fn is_in_property(byte: u8) -> bool {
-    (byte.is_ascii_graphic() || byte == b' ' || byte == b'\t') && !b"\",\\".contains(&byte)
+    is_in_header(byte) && !b"\",\\".contains(&byte)
 }
 
 fn parse_parent(text: &str) -> Option<SpanContext> {
@@ -256,6 +260,24 @@ mod tests {
             (Some("1"), Some("x y"), Some("%zz%+1"))
         );
         assert_eq!(read.baggage.len(), 3);
+    }
+
+    #[test]
+    fn a_state_that_is_cut_has_no_space_at_its_end_and_one_that_is_no_header_is_not_sent() {
+        let read = |state: &str| {
+            TraceContext::extract(|name| match name {
+                TRACEPARENT => Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+                TRACESTATE => Some(state),
+                _ => None,
+            })
+            .unwrap()
+        };
+        assert_eq!(read(&format!("a=1 ,b={}", "x".repeat(600))).trace_state, "a=1");
+        let mut sent = Vec::new();
+        for state in ["a=1", "a=1\r\nx: y", "a=\u{e9}"] {
+            read(state).inject(|name, value| sent.extend((name == TRACESTATE).then_some(value)));
+        }
+        assert_eq!(sent, ["a=1"]);
     }
 
     #[test]

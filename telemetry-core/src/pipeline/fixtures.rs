@@ -46,6 +46,7 @@ fn with_span(n: u64, f: impl FnOnce(&SpanHead<'_>, &FieldBuf<'_>)) {
     let head = SpanHead {
         context,
         parent: None,
+        parent_is_remote: Some(false),
         start: Time::Unix(n),
         duration_nano: n,
         kind: SpanKind::Internal,

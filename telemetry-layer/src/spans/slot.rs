@@ -68,6 +68,8 @@ const MEASURED: u64 = 1 << 3;
 const DECIDED_HERE: u64 = 1 << 4;
 /// Somebody vouches for the randomness of its trace id.
 const RANDOM: u64 = 1 << 5;
+/// Another program told of its parent.
+const REMOTE_PARENT: u64 = 1 << 6;
 
 /// A span that begins.
 pub(crate) struct Opening {
@@ -101,6 +103,7 @@ impl Slot {
         let flag = |is: bool, flag| if is { flag } else { 0 };
         let flags = flag(span.context.sampled, SAMPLED) | flag(span.measured, MEASURED);
         let flags = flags | flag(span.context.random, RANDOM);
+        let flags = flags | flag(span.parent_span.is_some() && span.parent_id == 0, REMOTE_PARENT);
         self.flags.store(flags | flag(span.decided_here, DECIDED_HERE), Relaxed);
         self.id.store(id, Release);
     }
@@ -244,11 +247,12 @@ impl Slot {
         let trace = context.trace_id.get();
         self.trace[0].store((trace >> 64) as u64, Relaxed);
         self.trace[1].store(trace as u64, Relaxed);
+        let mut flags = self.flags.load(Relaxed) & !DECIDED_HERE;
         if let Some(parent_span) = parent_span {
             self.parent_span.store(parent_span.get(), Relaxed);
             self.parent_id.store(0, Relaxed);
+            flags = if context.is_remote { flags | REMOTE_PARENT } else { flags & !REMOTE_PARENT };
         }
-        let flags = self.flags.load(Relaxed) & !DECIDED_HERE;
         if context.sampled && flags & (SAMPLED | MEASURED) == 0 {
             self.start.store(now.raw(), Relaxed);
             self.busy.store(0, Relaxed);
@@ -378,6 +382,7 @@ impl Slot {
         Some(SpanHead {
             context: self.context(id)?,
             parent: self.parent_span(),
+            parent_is_remote: Some(self.flags.load(Relaxed) & REMOTE_PARENT != 0),
             start: Time::Tick(self.start().raw()),
             duration_nano: 0,
             kind: SpanKind::Internal,

@@ -65,7 +65,7 @@ pub(crate) fn check(decoded: &Decoded) {
             (&record["trace_id"], &record["span_id"]),
             (&around.it["trace_id"], &around.it["span_id"])
         );
-        assert_eq!((&record["event_name"], &record["flags"]), (&json!(""), &json!(1)));
+        assert_eq!((&record["event_name"], &record["flags"]), (&json!(""), &json!(3)));
     }
     let order = record("an order of 7");
     assert_eq!(order["event_name"], "named");

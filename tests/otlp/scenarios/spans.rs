@@ -223,7 +223,7 @@ fn check_links(decoded: &Decoded) {
     assert_eq!(links[0]["flags"], 0x103, "sampled, random, not remote");
     assert_eq!((&links[1]["span_id"], &links[1]["flags"]), (&json!("0000000000000fa5"), &json!(0x301)));
     let remote = span(decoded, "remote");
-    assert_eq!((&remote["trace_state"], &remote["flags"]), (&json!("vendor=a,other=b"), &json!(1)));
+    assert_eq!((&remote["trace_state"], &remote["flags"]), (&json!("vendor=a,other=b"), &json!(0x301)));
     assert_eq!(
         (&remote["trace_id"], &remote["parent_span_id"]),
         (&json!(format!("{:032x}", 7)), &json!("0000000000000008"))

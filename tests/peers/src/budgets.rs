@@ -3,6 +3,7 @@
 //! A verdict is that of paired ratios: in each round ours and the reference, each a process, take turns of a few
 //! milliseconds on the same core. While a verdict is open, there are more rounds.
 
+mod loads;
 mod paired;
 mod rows;
 mod verdict;
@@ -107,7 +108,20 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// Prints the table; fails where a row is not met.
+/// The whole loads of the group that has them: rounds of all, then of those that are open.
+fn measure_loads(group: &str, rounds: usize) -> Vec<loads::Judged> {
+    let wanted = if group == loads::GROUP { loads::SCENARIOS } else { &[] };
+    let mut all: Vec<_> = wanted.iter().map(loads::Judged::new).collect();
+    for round in 1..=rounds * PATIENCE {
+        for judged in all.iter_mut().filter(|judged| round <= rounds || judged.is_open()) {
+            eprintln!("round {round}, {}", judged.all[0].load.at());
+            judged.round();
+        }
+    }
+    all
+}
+
+/// Prints the tables; fails where a row is not met.
 pub fn run(group: &str, rounds: usize, all: &[Entry]) -> ExitCode {
     let machine = Machine::before();
     let rows: Vec<&Row> = ROWS.iter().filter(|row| row.ours_in(group).next().is_some()).collect();
@@ -118,6 +132,7 @@ pub fn run(group: &str, rounds: usize, all: &[Entry]) -> ExitCode {
             judged.push(Judged::measure(group, row, budget, rounds, all));
         }
     }
+    let loads = measure_loads(group, rounds);
     println!("ns/op; medians of at least {rounds} rounds; in brackets what the median is between\n");
     println!(
         "| operation | threads | by | limit | best peer | tracing-opentelemetry | ours | undrained | ours at most | \
@@ -128,6 +143,9 @@ pub fn run(group: &str, rounds: usize, all: &[Entry]) -> ExitCode {
     for one in &judged {
         verdicts.extend(one.row.ours_in(one.group).map(|(by, ours)| one.print(by, *ours)));
     }
+    if !loads.is_empty() {
+        verdicts.extend(loads::print(&loads));
+    }
     let count = |verdict| verdicts.iter().filter(|v| **v == Some(verdict)).count();
     let (at_the_limit, unclear) = (count(Verdict::AtTheLimit), count(Verdict::Unclear));
     let met = count(Verdict::Met) + at_the_limit;
@@ -136,9 +154,10 @@ pub fn run(group: &str, rounds: usize, all: &[Entry]) -> ExitCode {
     let disturbed: usize = judged.iter().map(|one| one.paired.disturbed).sum();
     if disturbed > 0 {
         let rounds: usize = judged.iter().map(|one| one.paired.rounds).sum();
-        println!("In {disturbed} of {rounds} rounds other work kept coming in between");
+        println!("In {disturbed} of {rounds} rounds of slices other work kept coming in between");
     }
-    let failed: Vec<&String> = judged.iter().flat_map(|one| &one.paired.failed).collect();
+    let failed = judged.iter().flat_map(|one| &one.paired.failed);
+    let failed: Vec<&String> = failed.chain(loads.iter().flat_map(|one| &one.failed)).collect();
     failed.iter().for_each(|failed| println!("FAILED: {failed}"));
     if met == verdicts.len() && failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

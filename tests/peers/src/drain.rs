@@ -1,6 +1,8 @@
 //! What the pipeline itself costs: from the buffers to exporters that throw everything away, in processor time of telemetry's
 //! own threads for each span; and the memory that it takes.
 
+use crate::memory::of_status;
+use crate::timing::{process_cpu, thread_cpu};
 use crate::{json, median};
 use std::time::Duration;
 use telemetry_layer::exporters::{Filter, Route};
@@ -11,20 +13,6 @@ const SPANS: u64 = 1_000_000;
 const LONG: Duration = Duration::from_secs(60);
 /// For exporters of which some never get rid of what they have.
 const SHORT: Duration = Duration::from_secs(1);
-
-fn cpu(clock: libc::clockid_t) -> f64 {
-    // SAFETY: all zeros is a valid `timespec`, and the call only writes to it.
-    unsafe {
-        let mut t: libc::timespec = std::mem::zeroed();
-        assert_eq!(libc::clock_gettime(clock, &mut t), 0);
-        t.tv_sec as f64 * 1e9 + t.tv_nsec as f64
-    }
-}
-
-fn kib(key: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    status.lines().find(|l| l.starts_with(key)).unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
-}
 
 /// What may wait for each exporter in [`run_kinds`].
 const LANES: usize = 8 << 20;
@@ -74,10 +62,10 @@ pub fn run_kinds(rounds: usize) -> serde_json::Value {
 fn measure(exporters: usize, builder: Builder, rounds: usize, events: bool) -> serde_json::Value {
     let collector = builder.start().unwrap();
     let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
-    let (begin, mut each) = (kib("VmRSS:"), vec![]);
+    let (begin, mut each) = (of_status("VmRSS:"), vec![]);
     tracing::subscriber::with_default(subscriber, || {
         for _ in 0..rounds {
-            let (own, all) = (cpu(libc::CLOCK_THREAD_CPUTIME_ID), cpu(libc::CLOCK_PROCESS_CPUTIME_ID));
+            let (own, all) = (thread_cpu(), process_cpu());
             for i in 0..SPANS {
                 drop(tracing::info_span!("work", user = i, size = 7i64, path = "/api/items", cached = true).entered());
                 if events {
@@ -85,8 +73,8 @@ fn measure(exporters: usize, builder: Builder, rounds: usize, events: bool) -> s
                 }
             }
             collector.flush(if events { SHORT } else { LONG });
-            let own = cpu(libc::CLOCK_THREAD_CPUTIME_ID) - own;
-            each.push((cpu(libc::CLOCK_PROCESS_CPUTIME_ID) - all - own) / SPANS as f64);
+            let own = thread_cpu() - own;
+            each.push((process_cpu() - all - own).as_nanos() as f64 / SPANS as f64);
         }
     });
     let report = collector.shutdown(if events { SHORT } else { LONG });
@@ -96,7 +84,7 @@ fn measure(exporters: usize, builder: Builder, rounds: usize, events: bool) -> s
         "ns": median(each.clone()),
         "least": each.iter().copied().fold(f64::MAX, f64::min),
         "lost": report.ledger().lost(),
-        "rss_start_kib": begin,
-        "rss_peak_kib": kib("VmHWM:"),
+        "rss_start_kib": begin >> 10,
+        "rss_peak_kib": of_status("VmHWM:") >> 10,
     })
 }

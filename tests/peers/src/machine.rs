@@ -65,6 +65,21 @@ impl Machine {
         Self { load: load(), busy: Busy::now() }
     }
 
+    /// Cores that others have used since, and that the host has kept back.
+    fn others(&self) -> (f64, f64) {
+        let (now, then) = (Busy::now(), &self.busy);
+        let during = (now.at - then.at).as_secs_f64();
+        let ours = (now.ours - then.ours).as_secs_f64();
+        let others = (now.all.saturating_sub(then.all).as_secs_f64() - ours).max(0.0) / during;
+        (others, now.stolen.saturating_sub(then.stolen).as_secs_f64() / during)
+    }
+
+    /// Whether other work took much of it since.
+    pub fn is_busy(&self) -> bool {
+        let (others, stolen) = self.others();
+        others > QUIET_CORES || stolen > QUIET_CORES
+    }
+
     /// Prints what it is and what else it did since.
     pub fn print(&self) {
         let cpu = read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -76,11 +91,7 @@ impl Machine {
         let clock = read_to_string("/sys/devices/system/clocksource/clocksource0/current_clocksource");
         let clock = clock.map_or("unknown".into(), |clock| clock.trim().to_string());
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let now = Busy::now();
-        let during = (now.at - self.busy.at).as_secs_f64();
-        let stolen = now.stolen.saturating_sub(self.busy.stolen).as_secs_f64() / during;
-        let ours = (now.ours - self.busy.ours).as_secs_f64();
-        let others = (now.all.saturating_sub(self.busy.all).as_secs_f64() - ours).max(0.0) / during;
+        let ((others, stolen), during) = (self.others(), self.busy.at.elapsed().as_secs_f64());
         println!(
             "Processor: {} (family {}, model {}), {cores} cores; clock source: {clock}; {during:.0} s",
             field("model name"),
@@ -93,7 +104,7 @@ impl Machine {
             self.load,
             load(),
         );
-        if first(&self.load) > QUIET_LOAD || others > QUIET_CORES || stolen > QUIET_CORES {
+        if first(&self.load) > QUIET_LOAD || self.is_busy() {
             println!("WARNING: the machine was busy with other work: the intervals are wider for it");
         }
     }

@@ -5,8 +5,8 @@ mod budgets;
 mod case;
 mod compile;
 mod drain;
-mod e2e;
 mod encode;
+mod export;
 mod instr;
 mod machine;
 mod memory;
@@ -18,8 +18,10 @@ mod spans;
 mod timing;
 
 use case::{Entries, Entry};
+use export::{Contender, Load};
 use serde_json::{Value, json};
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 fn entries() -> Entries {
     let mut e = Entries::default();
@@ -55,13 +57,18 @@ fn main() -> ExitCode {
     let chosen = |filter: Option<&&str>| -> Vec<&Entry> {
         all.iter().filter(|e| filter.is_none_or(|f| e.op.contains(f) || e.who.contains(f))).collect()
     };
+    let number = |text: &str| text.parse::<u64>().expect("a number");
     match a[..] {
         ["list"] => all.iter().for_each(|e| println!("{:18} {} {}", e.op, e.threads, e.who)),
         ["one", op, who, threads] => println!("{}", timing::one(find(op, who, threads))),
         ["slices", op, who, threads] => slices::serve(find(op, who, threads)),
         ["counted", op, who] => instr::counted(find(op, who, "1")),
-        ["sink"] => e2e::sink(),
-        ["e2e-one", i] => println!("{}", e2e::one(i.parse().unwrap())),
+        ["receiver", delay] => export::receiver::serve(Duration::from_millis(number(delay))),
+        ["load", who, rate, delay, ref options @ ..] => {
+            let who = Contender::ALL.into_iter().find(|c| c.name() == who).expect("no such contender");
+            let load = Load { who, rate: number(rate), delay_ms: number(delay) };
+            println!("{}", json!(export::one(load, &options.concat())));
+        }
         // Interleaved: round by round, every case once, each in a process of its own.
         ["bench", rounds, ref rest @ ..] => {
             for r in 0..rounds.parse::<u32>().unwrap() {
@@ -81,13 +88,6 @@ fn main() -> ExitCode {
             return instr::compare(Some(revision), rest.first().copied(), &all);
         }
         ["instr", ref rest @ ..] => return instr::compare(None, rest.first().copied(), &all),
-        ["e2e", rounds] => {
-            for _ in 0..rounds.parse::<u32>().unwrap() {
-                for i in 0..e2e::CASES.len() {
-                    println!("{}", child(&["e2e-one", &i.to_string()]));
-                }
-            }
-        }
         ["budgets", group] if budgets::has(group) => return budgets::run(group, budgets::ROUNDS, &all),
         ["budgets", group, rounds] if budgets::has(group) => {
             return budgets::run(group, rounds.parse().expect("a number of rounds"), &all);
@@ -101,8 +101,7 @@ fn main() -> ExitCode {
         ["allocations-one", op, who] => println!("{}", allocations::one(find(op, who, "1"))),
         ["drain", "kinds", rounds] => println!("{}", drain::run_kinds(rounds.parse().expect("a number"))),
         ["drain", exporters, rounds] => {
-            let number = |text: &str| text.parse().expect("a number");
-            println!("{}", drain::run(number(exporters), number(rounds)));
+            println!("{}", drain::run(number(exporters) as usize, number(rounds) as usize));
         }
         ["memory"] => memory::print(),
         ["memory-one", kind] => println!("{}", memory::one(kind)),
@@ -113,8 +112,9 @@ fn main() -> ExitCode {
                 "             | instr [--base REV] [FILTER] | instr --lines [FILTER] | compile [ROUNDS] | memory"
             );
             eprintln!(
-                "             | allocations [FILTER] | drain EXPORTERS|kinds ROUNDS | e2e ROUNDS | report FILE..."
+                "             | allocations [FILTER] | drain EXPORTERS|kinds ROUNDS | load WHO RATE DELAY_MS [OPTIONS]"
             );
+            eprintln!("             | report FILE...");
             eprintln!("groups of budgets: {}", budgets::groups().join(", "));
             return ExitCode::from(2);
         }

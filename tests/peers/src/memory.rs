@@ -1,4 +1,4 @@
-//! What a series of ours costs in memory.
+//! What a series of ours costs in memory; and how much a process has.
 
 use crate::child;
 use crate::meters::telemetry::install;
@@ -33,6 +33,13 @@ impl Bytes {
             "resident": each(self.resident, before.resident),
         })
     }
+}
+
+/// Of this process, in bytes: a line of its status that is given in KiB.
+pub fn of_status(key: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|l| l.starts_with(key)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
 }
 
 /// Makes the series and measures; in a fresh process.

@@ -1,4 +1,4 @@
-//! Joins result lines of `bench`, `instr` and `e2e` into Markdown tables.
+//! Joins result lines of `bench` and `instr` into Markdown tables.
 
 use crate::median;
 use serde_json::Value;
@@ -21,7 +21,7 @@ pub fn base(op: &str) -> &'static str {
         o if o.starts_with("counter") => "limit: one AtomicU64",
         o if o.starts_with("hist") => "limit: log2 buckets + sum",
         o if o.starts_with("timed") => "limit: 2 x std Instant",
-        _ => "protobuf encode only (prost)",
+        _ => crate::encode::PROST,
     }
 }
 
@@ -46,21 +46,12 @@ fn cell(r: &[Vec<f64>]) -> String {
 
 pub fn markdown(files: &[&str]) -> String {
     let mut rows: Vec<Row> = vec![];
-    let mut e2e: Vec<(String, Vec<Value>)> = vec![];
     let mut failed = vec![];
     for (f, file) in files.iter().enumerate() {
         for l in std::fs::read_to_string(file).unwrap().lines() {
             let v: Value = serde_json::from_str(l).unwrap();
             if !v["failed"].is_null() {
                 failed.push(v.to_string());
-                continue;
-            }
-            if !v["created"].is_null() {
-                let k = format!("{} @ {}", v["who"].as_str().unwrap(), v["rate"]);
-                match e2e.iter_mut().find(|(w, _)| *w == k) {
-                    Some((_, r)) => r.push(v),
-                    None => e2e.push((k, vec![v])),
-                }
                 continue;
             }
             let (op, who) = (v["op"].as_str().unwrap(), v["who"].as_str().unwrap());
@@ -107,39 +98,6 @@ pub fn markdown(files: &[&str]) -> String {
                 write!(o, " {} |", cell(&r.ns[1])).unwrap();
             }
             writeln!(o, " {} | {} |", r.instr.map_or("–".into(), num), r.seen).unwrap();
-        }
-    }
-    if !e2e.is_empty() {
-        writeln!(o, "\n### End to end: 2 threads, 4-field spans, 3 s, OTLP/HTTP protobuf to a sink process\n").unwrap();
-        writeln!(o, "| contender @ wanted spans/s (0: flat out) | created/s | received | dropped % | bytes/span | CPU µs per span created / received | RSS start, peak MiB | shutdown ms |").unwrap();
-        writeln!(o, "|---|---|---|---|---|---|---|---|").unwrap();
-        for (k, r) in e2e {
-            let m = |f: &dyn Fn(&Value) -> f64| median(r.iter().map(f).collect());
-            let g = |k: &'static str| move |v: &Value| v[k].as_f64().unwrap();
-            let per = |a: &'static str, b: &'static str| {
-                move |v: &Value| v[a].as_f64().unwrap() / v[b].as_f64().unwrap().max(1.0)
-            };
-            let range = |f: &dyn Fn(&Value) -> f64| {
-                let v: Vec<f64> = r.iter().map(f).collect();
-                let (lo, hi) = v.iter().fold((f64::MAX, 0f64), |(l, h), x| (l.min(*x), h.max(*x)));
-                format!("{:.1} ({lo:.1}–{hi:.1})", median(v))
-            };
-            let none = m(&g("received")) == 0.0;
-            let or_dash = |s: String| if none { "–".into() } else { s };
-            writeln!(
-                o,
-                "| {k} | {:.0} | {:.0} | {} | {} | {:.2} / {} | {:.1}, {:.1} | {:.0} |",
-                m(&per("created", "secs")),
-                m(&g("received")),
-                or_dash(range(&|v| 100.0 * (1.0 - v["received"].as_f64().unwrap() / v["created"].as_f64().unwrap()))),
-                or_dash(format!("{:.0}", m(&per("bytes", "received")))),
-                1000.0 * m(&per("cpu_ms", "created")),
-                or_dash(format!("{:.2}", 1000.0 * m(&per("cpu_ms", "received")))),
-                m(&g("rss_start_kib")) / 1024.0,
-                m(&g("rss_peak_kib")) / 1024.0,
-                m(&g("flush_ms")),
-            )
-            .unwrap();
         }
     }
     for f in failed {

@@ -36,19 +36,29 @@ impl Ns {
         self.disturbance() < 1.05
     }
 }
-impl Clock {
-    fn thread_cpu() -> Duration {
-        // SAFETY: all zeros is a valid `timespec`, and the call only writes to it.
-        unsafe {
-            let mut t: libc::timespec = std::mem::zeroed();
-            assert_eq!(libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut t), 0);
-            Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
-        }
+
+/// CPU time of the calling thread.
+pub fn thread_cpu() -> Duration {
+    cpu(libc::CLOCK_THREAD_CPUTIME_ID)
+}
+/// Of all threads of this process, also of those that are gone.
+pub fn process_cpu() -> Duration {
+    cpu(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+fn cpu(clock: libc::clockid_t) -> Duration {
+    // SAFETY: all zeros is a valid `timespec`, and the call only writes to it.
+    unsafe {
+        let mut t: libc::timespec = std::mem::zeroed();
+        assert_eq!(libc::clock_gettime(clock, &mut t), 0);
+        Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
     }
+}
+
+impl Clock {
     fn add(&mut self, f: impl FnOnce()) {
-        let (wall, cpu) = (Instant::now(), Clock::thread_cpu());
+        let (wall, cpu) = (Instant::now(), thread_cpu());
         f();
-        self.cpu += Clock::thread_cpu() - cpu;
+        self.cpu += thread_cpu() - cpu;
         self.wall += wall.elapsed();
     }
     fn per(&self, n: u64) -> Ns {

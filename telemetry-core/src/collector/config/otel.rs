@@ -126,6 +126,14 @@ impl Otel {
     }
 }
 
+impl Config {
+    /// These settings, and over them what `OTEL_*` say of them, with variables from elsewhere.
+    #[doc(hidden)]
+    pub fn with_otel_vars(self, get: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        Ok(Otel::read(get)?.apply(self))
+    }
+}
+
 impl<G: Fn(&str) -> Option<String>> Vars<G> {
     fn var(&self, name: &str) -> Option<Var> {
         Var::get(name.to_owned(), &self.0)

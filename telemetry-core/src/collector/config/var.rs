@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Error;
-use crate::exporters::redaction::{HIDDEN, is_secret};
+use crate::exporters::redaction::{HIDDEN, is_secret, redacted};
 use crate::exporters::words::{ABOVE_0, above_0, one_of};
 use crate::sampling::HeadSampler;
 
@@ -24,8 +24,16 @@ impl Var {
     }
 
     pub(super) fn read<T>(&self, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, Error> {
-        let shown = if is_secret(&self.name) { HIDDEN } else { &self.value };
-        read(self.value.trim()).map_err(|needed| Error::config(&self.name, shown, needed))
+        read(self.value.trim()).map_err(|needed| Error::config(&self.name, self.shown(), needed))
+    }
+
+    /// Its value without secrets.
+    fn shown(&self) -> String {
+        match &*self.name {
+            name if is_secret(name) => HIDDEN.to_owned(),
+            name if name.ends_with("ENDPOINT") => redacted(&self.value),
+            _ => self.value.clone(),
+        }
     }
 
     pub(super) fn one_of<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Error> {

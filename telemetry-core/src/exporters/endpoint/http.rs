@@ -1,17 +1,13 @@
 //! Endpoints over HTTP: what stands behind the colon and the options of the client become its settings.
 
-use super::Endpoint;
 use super::escape::unescape;
 use super::place::with_port;
+use super::{Endpoint, Transport};
 use crate::exporters::http::{Auth, Compression, Identity, Secret, Settings};
 use crate::exporters::words::one_of;
 
-/// What stands behind the `+` of a scheme, the scheme of HTTP that it is, and the port on this machine, which is that of every
-/// other one too where there is no TLS. The first one is meant where none is named.
-pub(super) type Transport = (&'static str, &'static str, u16);
-
 impl Endpoint<'_> {
-    /// Takes the options that every endpoint over HTTP has, for one of these transports.
+    /// Takes the options that every endpoint over HTTP has, for one of these transports: the first one, where none is named.
     pub(super) fn settings(&mut self, transports: &[Transport]) -> Result<Settings, String> {
         let mut settings = Settings::new(&self.url(transports)?)?;
         for header in self.options.each("header") {

@@ -30,6 +30,7 @@ fn spans(names: &[&str]) -> Batch {
         let head = SpanHead {
             context: context(),
             parent: SpanId::new(12),
+            parent_is_remote: Some(false),
             start: Time::Unix(1_700_000_000_000_000_000),
             duration_nano: 5,
             kind: SpanKind::Client,
@@ -98,8 +99,15 @@ fn an_event_line_has_the_documented_fields() {
     let site = Site::Inline { name: "stock", target: "app", level: tracing_core::Level::INFO };
     for context in [Some(context()), None] {
         let (trace_id, span_id) = (context.map(|c| c.trace_id), context.map(|c| c.span_id));
-        let head =
-            EventHead { trace_id, span_id, sampled: context.is_some(), time: Time::Unix(7), site, cut: 0 };
+        let head = EventHead {
+            trace_id,
+            span_id,
+            sampled: context.is_some(),
+            random: false,
+            time: Time::Unix(7),
+            site,
+            cut: 0,
+        };
         chunk.push_event(&head, &fields);
     }
     let batch = Batch::of_events(chunk, resource(), Arc::new(Anchors::default()));

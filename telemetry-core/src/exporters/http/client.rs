@@ -64,7 +64,10 @@ impl Client {
         let refreshed = self.made.refresh().await;
         let request = refreshed.and_then(|()| self.request(&at, content_type, body));
         let request = request.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
-        let response = self.send(&at, request).await?;
+        let response = self.send(request).await.map_err(|e| {
+            let what = if e.is_builder() { "the request can't be made" } else { what(&e) };
+            failure(&at, what, &e)
+        })?;
         if response.status().is_success() {
             Ok(self.answer(response).await)
         } else {
@@ -77,7 +80,8 @@ impl Client {
         let at = self.made.settings.at("");
         let refreshed = self.made.refresh().await;
         refreshed.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
-        self.send(&at, self.begin(Method::HEAD, &at)).await.map(drop)
+        let answered = self.send(self.begin(Method::HEAD, &at)).await;
+        answered.map(drop).map_err(|e| failure(&at, what(&e), &e))
     }
 
     fn request(&self, at: &Place, content_type: &str, body: &[u8]) -> Result<RequestBuilder, String> {
@@ -104,17 +108,14 @@ impl Client {
 
     /// A connection that was used before may have been closed while the request was on its way. Then it is sent once more; if
     /// it was not yet written, `hyper` has done so itself.
-    async fn send(&self, at: &Place, request: RequestBuilder) -> Result<Response, ExportError> {
+    async fn send(&self, request: RequestBuilder) -> reqwest::Result<Response> {
         let spare = request.try_clone().filter(|_| self.was_answered.get());
         let sent = match (request.send().await, spare) {
             (Err(e), Some(spare)) if was_closed(&e) => spare.send().await,
             (sent, _) => sent,
         };
         self.was_answered.set(sent.is_ok());
-        sent.map_err(|e| {
-            let what = if e.is_builder() { "the request can't be made" } else { what(&e) };
-            failure(at, what, &e)
-        })
+        sent
     }
 
     async fn answer(&self, response: Response) -> Answer {

@@ -31,6 +31,12 @@ pub(super) fn was_closed(error: &(dyn Error + 'static)) -> bool {
     !is_connect(error) && chain(error).any(closed)
 }
 
+/// Whether a connection was waited for that another request did not get. It has no type of its own.
+#[cfg(feature = "otlp-grpc")]
+pub(super) fn waited_for_another(error: &(dyn Error + 'static)) -> bool {
+    is_connect(error) && chain(error).any(|cause| cause.to_string() == "request was canceled")
+}
+
 /// What became of a connection.
 pub(super) fn what(error: &(dyn Error + 'static)) -> &'static str {
     let says = |texts: [&str; 2]| chain(error).any(|cause| texts.contains(&&*cause.to_string()));

@@ -30,6 +30,7 @@ fn batch(signal: Signal, lengths: &[usize]) -> Batch {
                 &SpanHead {
                     context,
                     parent: None,
+                    parent_is_remote: None,
                     start: time,
                     duration_nano: 7,
                     kind: SpanKind::Client,
@@ -44,8 +45,10 @@ fn batch(signal: Signal, lengths: &[usize]) -> Batch {
             ),
             Signal::Events => {
                 let (trace_id, span_id) = (Some(context.trace_id), Some(context.span_id));
-                chunk
-                    .push_event(&EventHead { trace_id, span_id, sampled: true, time, site, cut: 0 }, &fields);
+                chunk.push_event(
+                    &EventHead { trace_id, span_id, sampled: true, random: true, time, site, cut: 0 },
+                    &fields,
+                );
             }
             Signal::Metrics => metrics.push(Metric::new(Kind::Counter, text, *length as u64, 9)),
         }

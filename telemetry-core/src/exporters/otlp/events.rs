@@ -17,7 +17,7 @@ const SEVERITY_TEXT: u8 = bytes(3);
 const BODY: u8 = bytes(5);
 const ATTRIBUTE: u8 = bytes(6);
 const DROPPED_ATTRIBUTES: u8 = varint(7);
-/// 8, four bytes.
+/// 8, four bytes: the flags of W3C's `traceparent`.
 const FLAGS: u8 = 0x45;
 const TRACE_ID: u8 = bytes(9);
 const SPAN_ID: u8 = bytes(10);
@@ -70,7 +70,7 @@ fn put_event(out: &mut Vec<u8>, event: &EventRef<'_>, constant: &[u8], fields: &
         if let Some(trace_id) = head.trace_id {
             out.extend_from_slice(&[TRACE_ID, 16]);
             out.extend_from_slice(&trace_id.get().to_be_bytes());
-            out.extend_from_slice(&[FLAGS, u8::from(head.sampled), 0, 0, 0]);
+            out.extend_from_slice(&[FLAGS, u8::from(head.sampled) | u8::from(head.random) << 1, 0, 0, 0]);
         }
         if let Some(span_id) = head.span_id {
             out.extend_from_slice(&[SPAN_ID, 8]);

@@ -85,10 +85,13 @@ fn put_span(out: &mut Vec<u8>, span: &SpanRef<'_>, name: Option<&str>, constant:
 /// What every span has: `trace_id`, `span_id`, `kind`, `start`, `end`, `flags`.
 #[inline]
 fn start(span: &SpanRef<'_>) -> [u8; 54] {
-    let SpanHead { context, parent, kind, .. } = &span.record.head;
+    let SpanHead { context, parent, parent_is_remote, kind, .. } = &span.record.head;
     let start = span.start_unix_nano();
-    // Whether a parent is remote, no record says; that none is not, is known.
-    let flags = trace_flags(*context) | if parent.is_none() { HAS_IS_REMOTE } else { 0 };
+    let remote = match parent {
+        None => Some(false),
+        Some(_) => *parent_is_remote,
+    };
+    let flags = trace_flags(*context) | remote.map_or(0, remote_flags);
     let mut fields = [0; 54];
     fields[..2].copy_from_slice(&[TRACE_ID, 16]);
     fields[2..18].copy_from_slice(&context.trace_id.get().to_be_bytes());
@@ -109,6 +112,10 @@ fn trace_flags(context: SpanContext) -> u16 {
     flag(context.sampled, SAMPLED) | flag(context.random, RANDOM)
 }
 
+fn remote_flags(is_remote: bool) -> u16 {
+    HAS_IS_REMOTE | if is_remote { IS_REMOTE } else { 0 }
+}
+
 fn put_seldom(out: &mut Vec<u8>, head: &SpanHead<'_>) {
     put_text(out, TRACE_STATE, head.trace_state);
     put_count(out, DROPPED_ATTRIBUTES, head.cut.into());
@@ -126,7 +133,7 @@ fn put_seldom(out: &mut Vec<u8>, head: &SpanHead<'_>) {
 }
 
 fn put_link(out: &mut Vec<u8>, link: SpanContext) {
-    let flags = trace_flags(link) | HAS_IS_REMOTE | if link.is_remote { IS_REMOTE } else { 0 };
+    let flags = trace_flags(link) | remote_flags(link.is_remote);
     put_message::<1>(out, LINK, |out| {
         out.extend_from_slice(&[LINK_TRACE_ID, 16]);
         out.extend_from_slice(&link.trace_id.get().to_be_bytes());

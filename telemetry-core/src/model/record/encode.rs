@@ -22,6 +22,10 @@ const RANDOM: u8 = 1 << 6;
 
 const ERROR: u8 = 2;
 
+/// What is known of a parent: whether this program told of it, or another one.
+const LOCAL: u8 = 1;
+const REMOTE: u8 = 2;
+
 const SPAN_WORDS: usize = 8;
 /// Which of them is the duration.
 const DURATION: usize = 6;
@@ -55,9 +59,10 @@ impl<W: Words> Encoded<W, SPAN_WORDS> {
             | if head.trace_state.is_empty() { 0 } else { HAS_STATE }
             | if head.links.is_empty() { 0 } else { HAS_LINKS }
             | inline(&head.site);
+        let parent = head.parent_is_remote.map_or(0, |is_remote| LOCAL + u8::from(is_remote));
         let trace = head.context.trace_id.get();
         let words = [
-            first(SPAN_WORDS + rest.count(), [flags, head.kind as u8, status]),
+            first(SPAN_WORDS + rest.count(), [flags, head.kind as u8, status, parent]),
             (trace >> 64) as u64,
             trace as u64,
             head.context.span_id.get(),
@@ -83,10 +88,13 @@ impl<W: Words> Encoded<W, EVENT_WORDS> {
     #[inline]
     pub fn event(head: &EventHead<'_>, rest: W) -> Self {
         let (time_flag, time) = time(head.time);
-        let flags = time_flag | if head.sampled { SAMPLED } else { 0 } | inline(&head.site);
+        let flags = time_flag
+            | if head.sampled { SAMPLED } else { 0 }
+            | if head.random { RANDOM } else { 0 }
+            | inline(&head.site);
         let trace = head.trace_id.map_or(0, TraceId::get);
         let words = [
-            first(EVENT_WORDS + rest.count(), [flags, 0, 0]),
+            first(EVENT_WORDS + rest.count(), [flags, 0, 0, 0]),
             (trace >> 64) as u64,
             trace as u64,
             head.span_id.map_or(0, SpanId::get),
@@ -107,9 +115,9 @@ impl<W: Words, const HEAD: usize> Encoded<W, HEAD> {
 
 /// The word that every record begins with.
 #[inline]
-fn first(words: usize, [flags, kind, status]: [u8; 3]) -> u64 {
+fn first(words: usize, high: [u8; 4]) -> u64 {
     let bytes = words as u64 * 8;
-    bytes.min(u64::from(u32::MAX)) | u64::from(flags) << 32 | u64::from(kind) << 40 | u64::from(status) << 48
+    bytes.min(u64::from(u32::MAX)) | u64::from(u32::from_le_bytes(high)) << 32
 }
 
 impl SpanHead<'_> {
@@ -183,7 +191,7 @@ impl<'a> Cursor<'a> {
 
     pub(super) fn span(mut self, sites: &mut Sites<'_>) -> SpanRecord<'a> {
         let whole = self.0.len();
-        let [.., flags, kind, status, _] = self.take::<8>();
+        let [.., flags, kind, status, told] = self.take::<8>();
         let (trace_id, span_id) = (self.trace_id(), SpanId::new(self.u64()));
         let context = SpanContext {
             trace_id: trace_id.unwrap_or(TraceId::MIN),
@@ -193,6 +201,7 @@ impl<'a> Cursor<'a> {
             is_remote: false,
         };
         let parent = SpanId::new(self.u64());
+        let parent_is_remote = (told != 0).then_some(told == REMOTE);
         let (start, duration_nano, cut) = (self.time(flags), self.u64(), self.u64() as u32);
         let status = match status {
             0 => StatusRef::Unset,
@@ -207,6 +216,7 @@ impl<'a> Cursor<'a> {
         let head = SpanHead {
             context,
             parent,
+            parent_is_remote,
             start,
             duration_nano,
             kind,
@@ -226,7 +236,8 @@ impl<'a> Cursor<'a> {
         let (trace_id, span_id) = (self.trace_id(), SpanId::new(self.u64()));
         let (time, cut) = (self.time(flags), self.u64() as u32);
         let (site, meta) = self.site(flags, sites);
-        let head = EventHead { trace_id, span_id, sampled: flags & SAMPLED != 0, time, site, cut };
+        let (sampled, random) = (flags & SAMPLED != 0, flags & RANDOM != 0);
+        let head = EventHead { trace_id, span_id, sampled, random, time, site, cut };
         EventRecord { head, fields: Fields { bytes: self.aligned(whole), site: meta } }
     }
 

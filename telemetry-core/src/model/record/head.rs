@@ -48,6 +48,8 @@ pub struct SpanHead<'a> {
     pub context: SpanContext,
     /// The span it is a part of.
     pub parent: Option<SpanId>,
+    /// Whether another program told of that span, where that is known.
+    pub parent_is_remote: Option<bool>,
     /// When it began.
     pub start: Time,
     /// How long it was open, in nanoseconds.
@@ -77,6 +79,8 @@ pub struct EventHead<'a> {
     pub span_id: Option<SpanId>,
     /// Whether that trace was chosen by head sampling.
     pub sampled: bool,
+    /// Whether somebody vouches for the randomness of the trace id.
+    pub random: bool,
     /// When it happened.
     pub time: Time,
     /// Where it was made.

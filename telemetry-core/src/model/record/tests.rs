@@ -19,6 +19,11 @@ fn field() -> impl Strategy<Value = (String, Value)> {
     ("[a-z.]{1,12}", value)
 }
 
+/// What is known of a parent: each by chance.
+fn told(n: u64) -> Option<bool> {
+    [None, Some(false), Some(true)][n as usize % 3]
+}
+
 proptest! {
     #[test]
     fn every_span_comes_out_as_it_went_in(
@@ -38,6 +43,7 @@ proptest! {
             twice.push_span(&SpanHead {
                 context: context(*trace, *span, *sampled),
                 parent: SpanId::new(*parent),
+                parent_is_remote: told(*duration),
                 start: Time::Tick(*start),
                 duration_nano: *duration,
                 kind: SpanKind::from_index(*kind),
@@ -56,6 +62,7 @@ proptest! {
         {
             prop_assert_eq!(record.head.context, context(*trace, *span, *sampled));
             prop_assert_eq!(record.head.parent, SpanId::new(*parent));
+            prop_assert_eq!(record.head.parent_is_remote, told(*duration));
             prop_assert_eq!(record.head.start, Time::Tick(*start));
             prop_assert_eq!(record.head.duration_nano, *duration);
             prop_assert_eq!(record.head.kind, SpanKind::from_index(*kind));
@@ -95,12 +102,22 @@ fn events_keep_time_and_context() {
     let (trace_id, span_id) = (TraceId::new(5), SpanId::new(6));
     let time = Time::Unix(9);
     for (trace_id, span_id) in [(None, None), (trace_id, None), (trace_id, span_id)] {
-        let head = EventHead { trace_id, span_id, sampled: span_id.is_some(), time, site, cut: 0 };
+        let head = EventHead {
+            trace_id,
+            span_id,
+            sampled: span_id.is_some(),
+            random: span_id.is_none(),
+            time,
+            site,
+            cut: 0,
+        };
         chunk.push_event(&head, &fields);
     }
     let events: Vec<EventRecord<'_>> = chunk.events().collect();
-    let ids: Vec<_> = events.iter().map(|e| (e.head.trace_id, e.head.span_id, e.head.sampled)).collect();
-    assert_eq!(ids, [(None, None, false), (trace_id, None, false), (trace_id, span_id, true)]);
+    let ids: Vec<_> =
+        events.iter().map(|e| (e.head.trace_id, e.head.span_id, e.head.sampled, e.head.random)).collect();
+    let want = [(None, None, false, true), (trace_id, None, false, true), (trace_id, span_id, true, false)];
+    assert_eq!(ids, want);
     assert_eq!(events[1].head.time, Time::Unix(9));
     assert_eq!(events[1].fields.iter().collect::<Vec<_>>(), [("message", ValueRef::Str("1 and 2"))]);
 }
@@ -146,7 +163,7 @@ proptest! {
             } else {
                 Site::Static(metadata())
             };
-            let head = EventHead { trace_id: None, span_id: None, sampled: false, time: Time::Unix(n as u64), site, cut: 0 };
+            let head = EventHead { trace_id: None, span_id: None, sampled: false, random: false, time: Time::Unix(n as u64), site, cut: 0 };
             chunk.push_event(&head, &fields);
         }
         let from = from.min(many);

@@ -1,5 +1,7 @@
 //! The rows of the design: what is compared with what. To add a group, add rows.
 
+use super::loads::GROUP as EXPORT;
+use crate::encode;
 use crate::spans::FLOOR;
 
 /// A case of the bench.
@@ -249,7 +251,34 @@ pub const ROWS: &[Row] = &[
         undrained: None,
         ours: &[("attribute", called("timed fn", "telemetry, #[time_me]"))],
     },
+    Row {
+        group: EXPORT,
+        what: "finished span to OTLP bytes, 4 fields",
+        budgets: &[budget(1, 1.0, 0.25)],
+        ours: &[("exporter", inline(encode::SPAN, encode::OURS))],
+        ..encoded(encode::SPAN)
+    },
+    Row {
+        group: EXPORT,
+        what: "event to OTLP bytes, 4 fields and a message",
+        budgets: &[budget(1, 1.0, 0.35)],
+        ours: &[("exporter", inline(encode::EVENT, encode::OURS))],
+        ..encoded(encode::EVENT)
+    },
+    Row {
+        group: EXPORT,
+        what: "point to OTLP bytes, a counter with 2 tags",
+        budgets: &[budget(1, 1.0, 0.28)],
+        ours: &[("exporter", inline(encode::POINT, encode::OURS))],
+        ..encoded(encode::POINT)
+    },
 ];
+
+/// Beside prost and the SDK.
+const fn encoded(op: &'static str) -> Row {
+    let (limit, otel) = (Some(inline(op, encode::PROST)), Some(inline(op, encode::SDK)));
+    Row { group: EXPORT, what: "", budgets: &[], limit, peers: &[], others: &[], otel, undrained: None, ours: &[] }
+}
 
 const SPAN4_PEERS: &[Measure] = &[
     inline("span4 root", "fastrace"),

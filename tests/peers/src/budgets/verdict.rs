@@ -57,6 +57,8 @@ pub enum Verdict {
     /// The rounds differ too much, or what seems not to be met was disturbed.
     Unclear,
     NotMet,
+    /// What was to be measured at a rate was measured at another one.
+    RateNotReached,
 }
 
 impl Verdict {
@@ -85,6 +87,7 @@ impl fmt::Display for Verdict {
             Self::AtTheLimit => "at the limit",
             Self::Unclear => "unclear",
             Self::NotMet => "NOT MET",
+            Self::RateNotReached => "RATE NOT REACHED",
         })
     }
 }

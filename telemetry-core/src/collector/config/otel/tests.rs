@@ -154,3 +154,11 @@ fn what_is_malformed_is_named() {
     let arg = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "2")];
     assert!(read(&arg).unwrap_err().to_string().contains("OTEL_TRACES_SAMPLER_ARG=2"));
 }
+
+#[test]
+fn a_refused_endpoint_prints_no_password() {
+    for wrong in ["http://me:s3cret@h?x=y", "ftp://me:s3cret@h", "http://me:s3#cret@h"] {
+        let said = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", wrong)]).unwrap_err().to_string();
+        assert!(said.contains("://***@h") && !said.contains("cret"), "{said}");
+    }
+}

@@ -23,7 +23,7 @@ use super::frame;
 use super::status::Status;
 use crate::exporters::ExportError;
 use crate::exporters::http::client::{BODY_TIME, REFUSAL_BYTES};
-use crate::exporters::http::connection::{chain, failure, was_closed, what};
+use crate::exporters::http::connection::{chain, failure, waited_for_another, was_closed, what};
 use crate::exporters::http::packer::Packer;
 use crate::exporters::http::place::Place;
 use crate::exporters::http::refusal::Refusal;
@@ -41,6 +41,9 @@ pub(crate) struct Client {
 }
 
 const GRPC: &str = "application/grpc";
+/// Calls that are out at once share a connection. Those that waited for one that another call did not get are told nothing of
+/// why, so they try themselves, of which all but one may wait again.
+const WAITERS: usize = 8;
 
 impl Client {
     /// Reads all files that the settings name. No connection is made yet.
@@ -132,11 +135,16 @@ impl Client {
     async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, legacy::Error> {
         // Cloned, so that nothing is borrowed while it waits.
         let connections = self.made.client().clone();
-        let spare = self.was_answered.get().then(|| request.clone());
-        let sent = match (connections.request(request).await, spare) {
-            (Err(e), Some(spare)) if was_closed(&e) => connections.request(spare).await,
-            (sent, _) => sent,
-        };
+        let mut sent = connections.request(request.clone()).await;
+        for _ in 0..WAITERS {
+            match &sent {
+                Err(e) if waited_for_another(e) => sent = connections.request(request.clone()).await,
+                _ => break,
+            }
+        }
+        if self.was_answered.get() && sent.as_ref().is_err_and(|e| was_closed(e)) {
+            sent = connections.request(request).await;
+        }
         self.was_answered.set(sent.is_ok());
         self.was_ever_answered.set(self.was_ever_answered.get() || sent.is_ok());
         sent

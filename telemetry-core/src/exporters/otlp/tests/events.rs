@@ -29,6 +29,11 @@ pub(super) fn batch(made: &[Made]) -> Batch {
 }
 
 impl Made {
+    /// By chance.
+    fn random(&self) -> bool {
+        self.event.time_unix_nano.is_multiple_of(2)
+    }
+
     fn push(&self, chunk: &mut Chunk) {
         let Self { event, sampled, site, own, dropped } = self;
         let mut fields = FieldBuf::new();
@@ -42,6 +47,7 @@ impl Made {
             trace_id: event.trace_id,
             span_id: event.span_id,
             sampled: *sampled,
+            random: self.random(),
             time: Time::Unix(event.time_unix_nano),
             site: site.map_or(inline, Site::Static),
             cut: *dropped,
@@ -78,7 +84,11 @@ impl Made {
             body: body.filter(|body| *body != Value::Str(String::new())).map(|body| any(&body)),
             attributes: site.map(place).unwrap_or_default().into_iter().chain(attributes).collect(),
             dropped_attributes_count: *dropped,
-            flags: u32::from(*sampled && event.trace_id.is_some()),
+            flags: if event.trace_id.is_some() {
+                u32::from(*sampled) | u32::from(self.random()) << 1
+            } else {
+                0
+            },
             trace_id: event.trace_id.map_or(Vec::new(), |id| id.get().to_be_bytes().to_vec()),
             span_id: event.span_id.map_or(Vec::new(), |id| id.get().to_be_bytes().to_vec()),
             event_name: if name.starts_with("event ") { String::new() } else { name.to_owned() },

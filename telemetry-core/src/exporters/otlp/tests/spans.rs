@@ -42,6 +42,11 @@ pub(super) fn batch_of(made: &[Made], resource: &Arc<Resource>) -> Batch {
 }
 
 impl Made {
+    /// Each by chance.
+    fn parent_is_remote(&self) -> Option<bool> {
+        [None, Some(false), Some(true)][self.span.duration_nano as usize % 3]
+    }
+
     fn push(&self, chunk: &mut Chunk) {
         let Self { span, context, site, late_name, own, dropped } = self;
         let mut fields = FieldBuf::new();
@@ -51,6 +56,7 @@ impl Made {
         let head = SpanHead {
             context: *context,
             parent: span.parent_span_id,
+            parent_is_remote: self.parent_is_remote(),
             start: Time::Unix(span.start_unix_nano),
             duration_nano: span.duration_nano,
             kind: span.kind,
@@ -85,12 +91,13 @@ impl Made {
             flags: flags(link) | 0x100 | u32::from(link.is_remote) << 9,
             ..Link::default()
         };
+        let remote = if span.parent_span_id.is_none() { Some(false) } else { self.parent_is_remote() };
         let span = OtlpSpan {
             trace_id: context.trace_id.get().to_be_bytes().to_vec(),
             span_id: context.span_id.get().to_be_bytes().to_vec(),
             trace_state: span.trace_state.clone(),
             parent_span_id: span.parent_span_id.map_or(Vec::new(), |id| id.get().to_be_bytes().to_vec()),
-            flags: flags(context) | if span.parent_span_id.is_none() { 0x100 } else { 0 },
+            flags: flags(context) | remote.map_or(0, |is_remote| 0x100 | u32::from(is_remote) << 9),
             name: name.to_owned(),
             kind: span.kind as i32 + 1,
             start_time_unix_nano: span.start_unix_nano,

@@ -1,0 +1,209 @@
+//! All faults at once, in an order that a seed chooses.
+//!
+//! A run that fails prints its seed. `TELEMETRY_FAULT_SEED=7` runs that one again, and `TELEMETRY_FAULT_SEEDS=50` so many.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use telemetry_layer::Signal;
+use telemetry_layer::ledger::Reason;
+use telemetry_tests::program::Program;
+use telemetry_tests::receiver::{Act, Authority, Fault, Form, Receiver, Request, Setup, Wait};
+use telemetry_tests::{SOON, each};
+
+use super::BOTH;
+
+/// A span or an event, and its id.
+type Id = (Signal, u64);
+
+/// An item that fails five times alone, while others get through, is refused for it. What fails here fails by chance, so it
+/// gets through before that.
+const MOST_ALONE: u32 = 3;
+
+/// By the ids at the receiver: each item comes once, and once more for each answer that was lost.
+#[test]
+fn whatever_a_receiver_does_each_item_comes_once_and_for_each_lost_answer_once_more() {
+    each_seed(|form, seed| {
+        let chaos = Chaos::start(form, seed);
+        let program = chaos.program("max_items=40", 64 << 20);
+        for end in [100, 200, 300, 400] {
+            program.record(end - 99..=end).beside_has(end);
+        }
+        let begin = Instant::now();
+        while !program.flush().is_complete() {
+            let lost = program.alike(|account| account.dropped.total() + account.rejected);
+            assert!(lost == 0 && begin.elapsed() < SOON * 3, "{}", program.collector.ledger());
+        }
+        let counts = program.alike(|account| (account.delivered, account.rejected, account.buffered));
+        assert_eq!(counts, (400, 0, 0), "{:?}", program.said_so_far());
+        let times = |signal| (1..=400).map(|id| (id, 1 + chaos.lost(signal, id))).collect::<Vec<_>>();
+        chaos.receiver.has_spans(times(Signal::Spans));
+        chaos.receiver.has_logs(times(Signal::Events));
+    });
+}
+
+/// What there is no room for is counted, and the receiver has the rest.
+#[test]
+fn whatever_a_receiver_does_memory_has_its_bound_and_what_is_lost_is_counted() {
+    const BYTES: usize = 64 << 10;
+    const ITEMS: u64 = 10_000;
+    each_seed(|form, seed| {
+        let chaos = Chaos::start(form, seed);
+        let program = chaos.program("", BYTES);
+        for end in (0..ITEMS).step_by(500).map(|n| n + 500) {
+            program.record(end - 499..=end).beside_has(end);
+            // A record takes more than 32 bytes.
+            let held = [Signal::Spans, Signal::Events].map(|signal| program.account(signal).buffered);
+            assert!(held.iter().all(|held| *held < BYTES as u64 / 32), "{held:?}");
+        }
+        let begin = Instant::now();
+        while [Signal::Spans, Signal::Events].iter().any(|signal| program.account(*signal).buffered > 0) {
+            assert!(begin.elapsed() < SOON * 3, "{}", program.collector.ledger());
+            program.flush();
+        }
+        for signal in [Signal::Spans, Signal::Events] {
+            let account = program.account(signal);
+            let dropped = account.dropped.by(Reason::QueueFull);
+            assert_eq!((account.delivered + dropped, account.rejected), (ITEMS, 0), "{account:?}");
+            let came = chaos.came(signal);
+            for (id, times) in &came {
+                assert!(*times <= 1 + chaos.lost(signal, *id), "{signal:?} {id}: {times} times");
+            }
+            // Of what was dropped, some had come without its answer.
+            let known = came.keys().filter(|id| chaos.lost(signal, **id) == 0).count() as u64;
+            assert!(known <= account.delivered && account.delivered <= came.len() as u64, "{account:?}");
+        }
+    });
+}
+
+/// Of each form, a few at once.
+fn each_seed(run: impl Fn(Form, u64) + Sync) {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let random = RandomState::new();
+    let seeds: Vec<u64> = match number("TELEMETRY_FAULT_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("TELEMETRY_FAULT_SEEDS").unwrap_or(2)).map(|n| random.hash_one(n)).collect(),
+    };
+    for some in seeds.chunks(2) {
+        each(some.iter().flat_map(|seed| Form::EACH.map(|form| (form, *seed))), |(form, seed)| {
+            run(form, seed);
+        });
+    }
+}
+
+struct Chaos {
+    form: Form,
+    seed: u64,
+    receiver: Receiver,
+    authority: Option<Authority>,
+    /// How often the receiver took an item and its answer was lost.
+    lost: Arc<Mutex<HashMap<Id, u32>>>,
+}
+
+impl Chaos {
+    /// Every other seed has TLS, and every other two of them have compression.
+    fn start(form: Form, seed: u64) -> Self {
+        let authority = seed.is_multiple_of(2).then(Authority::new);
+        // Of several requests on one connection all would be cut, and the answers of some lost.
+        let setup = Setup::new(form).cut(if form.is_grpc() { 0 } else { 2 });
+        let setup = match &authority {
+            Some(authority) => setup.tls(authority.server("127.0.0.1")),
+            None => setup,
+        };
+        let lost = Arc::<Mutex<HashMap<Id, u32>>>::default();
+        let (loses, alone) = (Arc::clone(&lost), Mutex::<HashMap<Id, u32>>::default());
+        let receiver = setup.start(move |request| {
+            let act = choose(form, number(seed, request), request);
+            if is_yes(&act) {
+                return act;
+            }
+            if let [only] = ids(request)[..] {
+                let mut alone = alone.lock().unwrap();
+                let times = alone.entry(only).or_default();
+                *times += 1;
+                if *times > MOST_ALONE {
+                    return form.ok().into();
+                }
+            }
+            if let Act::Reset(_) | Act::Close(_) | Act::ResetStream(_) = act {
+                let mut lost = loses.lock().unwrap();
+                ids(request).into_iter().for_each(|id| *lost.entry(id).or_default() += 1);
+            }
+            act
+        });
+        Self { form, seed, receiver, authority, lost }
+    }
+
+    fn program(&self, options: &str, bytes: usize) -> Program {
+        let compression = ["none", "gzip"][self.seed as usize / 2 % 2];
+        let options = format!("timeout_ms=3000&compression={compression}&{options}&{BOTH}");
+        let address = self.receiver.address;
+        let url = match &self.authority {
+            Some(authority) => self.form.secure(address, &authority.ca(), &options),
+            None => self.form.url(address, &options),
+        };
+        Program::with(&url, |builder| builder.exporter_bytes(bytes))
+    }
+
+    fn lost(&self, signal: Signal, id: u64) -> u32 {
+        self.lost.lock().unwrap().get(&(signal, id)).copied().unwrap_or(0)
+    }
+
+    /// How often each item was taken.
+    fn came(&self, signal: Signal) -> HashMap<u64, u32> {
+        let mut came = HashMap::new();
+        for items in self.receiver.taken() {
+            let ids = if signal == Signal::Spans { items.spans } else { items.logs };
+            ids.into_iter().for_each(|id| *came.entry(id).or_default() += 1);
+        }
+        came
+    }
+}
+
+fn ids(request: &Request) -> Vec<Id> {
+    let spans = request.items.spans.iter().map(|id| (Signal::Spans, *id));
+    spans.chain(request.items.logs.iter().map(|id| (Signal::Events, *id))).collect()
+}
+
+/// The same for the same seed.
+fn number(seed: u64, request: &Request) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (seed, request.signal as u8, request.number).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Nothing that refuses for good, and no time-out but early ones. In gRPC no connection is broken: what else goes over it at that
+/// time may have been taken, or not.
+fn choose(form: Form, n: u64, request: &Request) -> Act {
+    const CANCEL: u32 = 8;
+    let no = |fault, wait| form.refusal(fault, "by chance", wait);
+    match n % 16 {
+        0 => no(Fault::Busy, None).into(),
+        1 => no(Fault::Gateway, None).into(),
+        2 => no(Fault::Limited, Some(Wait::Seconds(1))).into(),
+        3 if request.number < 4 => Act::Hang(Vec::new()),
+        4 | 5 if form.is_grpc() => Act::ResetStream(CANCEL),
+        4 => Act::Reset(Vec::new()),
+        5 => Act::Close(b"HTTP/1.1 20".to_vec()),
+        6 if form.is_grpc() => Act::AnswerAndEnd(form.ok()),
+        6 => Act::AnswerAndClose(form.ok()),
+        7 => Act::AnswerInBits(form.ok()),
+        8 if request.items.len() > 20 => no(Fault::TooLarge, None).into(),
+        9 if form.is_grpc() => Act::AnswerAndEnd(no(Fault::Busy, None)),
+        9 => Act::AnswerAndClose(no(Fault::Busy, None)),
+        10 => form.yes(vec![0xff; 9]).into(),
+        _ => form.ok().into(),
+    }
+}
+
+fn is_yes(act: &Act) -> bool {
+    match act {
+        Act::Answer(answer)
+        | Act::AnswerAndClose(answer)
+        | Act::AnswerAndEnd(answer)
+        | Act::AnswerInBits(answer) => answer.is_yes(),
+        _ => false,
+    }
+}

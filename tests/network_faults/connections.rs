@@ -1,0 +1,132 @@
+//! Connections that are refused, reset, closed while nobody uses them, and made again.
+
+use std::collections::HashSet;
+
+use telemetry_layer::Signal;
+use telemetry_layer::ledger::Reason;
+use telemetry_tests::each;
+use telemetry_tests::program::Program;
+use telemetry_tests::receiver::{Act, Answer, Form, Receiver, Setup, refusing};
+
+use super::BOTH;
+
+#[test]
+fn a_refused_connection_is_made_again_when_somebody_listens() {
+    each(Form::EACH, |form| {
+        let address = refusing();
+        let program = Program::start(&form.url(address, BOTH));
+        program.record(1..=50).beside_has(50);
+        assert_eq!(program.alike(|account| account.buffered), 50);
+        let receiver = Setup::new(form).start_at(address, move |_| form.ok().into());
+        assert!(program.flush().is_complete());
+        receiver.has_each_once(1..=50);
+        let said = program.said();
+        assert!(said[0].contains("no connection: Connection refused"), "{said:?}");
+    });
+}
+
+#[test]
+fn a_request_that_is_reset_in_the_middle_is_sent_again() {
+    each(Form::EACH, |form| {
+        let receiver = Setup::new(form).cut(2).start(move |_| form.ok().into());
+        let program = Program::start(&form.url(receiver.address, BOTH));
+        // More than the buffers of a socket hold.
+        assert!(program.record_with(1..=100, &"x".repeat(30_000)).flush().is_complete());
+        receiver.has_each_once(1..=100);
+        assert_eq!(program.alike(|account| account.delivered), 100);
+    });
+}
+
+/// These are the only ones that come twice: nobody knows whether they were taken.
+#[test]
+fn what_was_taken_without_an_answer_comes_twice_and_nothing_else() {
+    each(Form::EACH, |form| {
+        for begin in ["", "HTTP/1.1 200 OK\r\ncontent-le"] {
+            for end in [Act::Reset, Act::Close] {
+                let receiver =
+                    form.receiver(
+                        move |request| {
+                            if request.number == 1 { end(begin.into()) } else { form.ok().into() }
+                        },
+                    );
+                // One signal: what goes over the same connection at that time would be lost with it.
+                let program = Program::start(&form.url(receiver.address, "signals=spans"));
+                assert!(program.record(1..=5).flush().is_complete());
+                assert!(program.record(6..=9).flush().is_complete());
+                receiver.has_spans((1..=9).map(|id| (id, if id <= 5 { 2 } else { 1 })));
+                assert_eq!(program.alike(|account| account.delivered), 9);
+            }
+        }
+    });
+}
+
+#[test]
+fn an_idle_connection_that_the_receiver_closes_is_replaced_without_a_word() {
+    each(Form::EACH, |form| {
+        let ends: [fn(Answer) -> Act; 2] = [Act::AnswerAndClose, Act::AnswerAndEnd];
+        for end in ends {
+            let receiver = form.receiver(move |_| end(form.ok()));
+            let program = Program::start(&form.url(receiver.address, "signals=spans"));
+            for id in 1..=20 {
+                assert!(program.record([id]).flush().is_complete());
+            }
+            receiver.has_spans((1..=20).map(|id| (id, 1)));
+            assert_eq!(connections(&receiver).len(), 20);
+            assert_eq!(program.said(), Vec::<String>::new());
+        }
+    });
+}
+
+#[test]
+fn connections_are_used_again() {
+    each(Form::EACH, |form| {
+        let receiver = form.receiver(move |_| form.ok().into());
+        let program = Program::start(&form.url(receiver.address, BOTH));
+        for id in 1..=20 {
+            assert!(program.record([id]).flush().is_complete());
+        }
+        let used = connections(&receiver);
+        // One for each request that is out at once, the check's, and those that were begun before another one was free.
+        assert!(used.iter().all(|connection| *connection <= 10), "{used:?}");
+    });
+}
+
+#[test]
+fn a_receiver_that_restarts_at_its_place_gets_what_came_meanwhile() {
+    each(Form::EACH, |form| {
+        let first = form.receiver(move |_| form.ok().into());
+        let address = first.address;
+        let program = Program::start(&form.url(address, BOTH));
+        assert!(program.record(1..=10).flush().is_complete());
+        first.has_each_once(1..=10);
+        drop(first);
+        program.record(11..=20).beside_has(20);
+        let second = Setup::new(form).start_at(address, move |_| form.ok().into());
+        assert!(program.flush().is_complete());
+        second.has_each_once(11..=20);
+        assert_eq!(program.alike(|account| (account.delivered, account.dropped.total())), (20, 0));
+    });
+}
+
+/// A part of its name is longer than any may be, so no server has to be asked, which might take its time.
+#[test]
+fn a_host_that_has_no_address_is_named() {
+    each(Form::EACH, |form| {
+        let host = format!("{}.invalid", "nobody".repeat(11));
+        let options = format!("give_up_after_ms=1&{BOTH}");
+        let program = Program::start(&form.named(&format!("me:hush-hush@{host}"), &options));
+        program.record(1..=5).beside_has(5);
+        assert!(!program.flush().is_complete());
+        let lost = program.alike(|account| account.dropped);
+        assert_eq!((lost.by(Reason::Expired), lost.total()), (5, 5));
+        let said = program.said();
+        assert!(said[0].contains(&host), "{said:?}");
+        assert!(said[0].contains("the name of the host can't be looked up"), "{said:?}");
+        assert!(said.iter().all(|text| !text.contains("hush")), "{said:?}");
+    });
+}
+
+fn connections(receiver: &Receiver) -> HashSet<u32> {
+    let seen = [Signal::Spans, Signal::Events].map(|signal| receiver.seen(signal));
+    seen.iter().flatten().map(|(request, _)| request.connection).collect()
+}

@@ -1,0 +1,91 @@
+//! nginx between program and receiver: what a proxy makes of a receiver that is away, and refuses by itself.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Instant;
+
+use telemetry_tests::process::{Process, missing, on_free_ports, succeeds};
+use telemetry_tests::program::Program;
+use telemetry_tests::receiver::{Form, Setup, refusing};
+use telemetry_tests::{SOON, each};
+
+use super::BOTH;
+
+#[test]
+fn what_comes_while_the_receiver_behind_it_is_away_arrives_later() {
+    each(Form::EACH, |form| {
+        let behind = refusing();
+        let Some(nginx) = Nginx::before(form, behind) else { return };
+        let program = Program::start(&form.url(nginx.address(), BOTH));
+        for ids in [1..=20, 21..=40] {
+            program.record(ids.clone()).beside_has(*ids.end());
+            nginx.has_answered(&program, 502);
+            let receiver = Setup::new(form).start_at(behind, move |_| form.ok().into());
+            assert!(program.flush().is_complete());
+            receiver.has_each_once(ids);
+        }
+        let said = program.said();
+        assert!(said[0].contains("502"), "{said:?}");
+        assert_eq!(program.alike(|account| (account.delivered, account.dropped.total())), (40, 0));
+    });
+}
+
+struct Nginx {
+    port: u16,
+    directory: tempfile::TempDir,
+    _process: Process,
+}
+
+impl Nginx {
+    /// None where it is not installed.
+    fn before(form: Form, behind: SocketAddr) -> Option<Self> {
+        if !succeeds(Command::new("nginx").arg("-v")) {
+            return missing("nginx");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let (process, [port]) = on_free_ports(|[port]| {
+            fs::write(directory.path().join("nginx.conf"), config(form, port, behind)).unwrap();
+            let mut command = Command::new("nginx");
+            command.arg("-p").arg(directory.path()).args(["-c", "nginx.conf", "-e", "errors"]);
+            command
+        });
+        Some(Self { port, directory, _process: process })
+    }
+
+    fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    /// Waits until it has answered with that status.
+    fn has_answered(&self, program: &Program, status: u16) {
+        let begin = Instant::now();
+        let log = || fs::read_to_string(self.directory.path().join("access")).unwrap();
+        while !log().lines().any(|line| line == status.to_string()) {
+            assert!(begin.elapsed() < SOON, "{status} is not among {}", log());
+            program.hand_over();
+        }
+    }
+}
+
+fn config(form: Form, port: u16, behind: SocketAddr) -> String {
+    let (speaks, pass) = if form.is_grpc() {
+        ("http2", format!("grpc_pass grpc://{behind}"))
+    } else {
+        ("", format!("proxy_pass http://{behind}"))
+    };
+    format!(
+        r#"daemon off; master_process off; pid pid;
+        events {{}}
+        http {{
+            log_format status "$status";
+            access_log access status;
+            client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+            uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+            server {{
+                listen 127.0.0.1:{port} {speaks};
+                location / {{ {pass}; }}
+            }}
+        }}"#
+    )
+}

@@ -1,0 +1,179 @@
+//! Answers that say no: to a request, to a part of it, to one item.
+
+use std::time::{Duration, Instant};
+
+use telemetry_layer::Signal;
+use telemetry_layer::ledger::Reason;
+use telemetry_tests::program::Program;
+use telemetry_tests::receiver::{Act, Answer, Fault, Form, Then, Wait};
+use telemetry_tests::{SOON, each};
+
+use super::BOTH;
+
+#[test]
+fn each_fault_means_what_the_specification_says() {
+    let of = |form| {
+        Fault::EACH
+            .into_iter()
+            .flat_map(move |fault| [None, Some(Wait::Seconds(1))].map(|wait| (form, fault, wait)))
+    };
+    each(Form::EACH.into_iter().flat_map(of), |(form, fault, wait)| {
+        let then = form.then(fault, wait);
+        let receiver = form.receiver(move |request| {
+            let refusal = form.refusal(fault, "who is hush-hush?", wait);
+            if request.number == 1 { refusal.into() } else { form.ok().into() }
+        });
+        let program = Program::start(&form.url(receiver.address, &format!("token=hush-hush&{BOTH}")));
+        assert_eq!(program.record(1..=3).flush().is_complete(), then != Then::Never);
+        program.beside_has(3);
+        let delivered = if then == Then::Never { 0 } else { 3 };
+        let counts = program.alike(|account| (account.delivered, account.rejected, account.dropped.total()));
+        assert_eq!(counts, (delivered, 3 - delivered, 0));
+        receiver.has_each_once(1..=delivered);
+        if then == Then::Smaller {
+            assert!(receiver.seen(Signal::Spans)[1..].iter().all(|(request, _)| request.items.len() < 3));
+        }
+        let all = program.said();
+        assert!(all[0].contains("who is ***?") && all[0].contains(&receiver.address.to_string()), "{all:?}");
+        assert!(all.iter().all(|text| !text.contains("hush")), "{all:?}");
+    });
+}
+
+/// A status, what comes with it, whether its items are sent again, and what is said.
+type Case = (u16, (&'static str, &'static str), &'static str, bool, &'static str);
+
+const STATUSES: [Case; 13] = [
+    (400, ("x-a", "b"), "bad", false, "400 Bad Request: bad"),
+    (401, ("x-a", "b"), "who is hush-hush?", true, "401 Unauthorized: who is ***?"),
+    (403, ("x-a", "b"), "", true, "403 Forbidden"),
+    (404, ("x-a", "b"), "", false, "404 Not Found"),
+    (405, ("allow", "GET"), "", false, "405 Method Not Allowed"),
+    (408, ("x-a", "b"), "", true, "408 Request Timeout"),
+    (415, ("x-a", "b"), "", false, "415 Unsupported Media Type"),
+    (429, ("retry-after", "Fri, 27 Nov 2020 12:00:00 GMT"), "", true, "429 Too Many Requests"),
+    (429, ("retry-after", "soon"), "", true, "429 Too Many Requests"),
+    (502, ("content-type", "text/html"), "<html>no</html>", true, "502 Bad Gateway"),
+    (503, ("retry-after", "600"), "", true, "503 Service Unavailable"),
+    (504, ("x-a", "b"), "", true, "504 Gateway Timeout"),
+    (302, ("location", "http://elsewhere/"), "", false, "redirects"),
+];
+
+#[test]
+fn each_status_of_http_is_named() {
+    each(Form::OVER_HTTP1.into_iter().flat_map(|form| STATUSES.map(|case| (form, case))), |(form, case)| {
+        let (status, header, body, again, said) = case;
+        let receiver = form.receiver(move |request| {
+            let refusal = Answer::of(status).header(header.0, header.1).body(body);
+            if request.number == 1 { refusal.into() } else { form.ok().into() }
+        });
+        let program = Program::start(&form.url(receiver.address, &format!("token=hush-hush&{BOTH}")));
+        assert_eq!(program.record(1..=3).flush().is_complete(), again);
+        let delivered = if again { 3 } else { 0 };
+        assert_eq!(
+            program.alike(|account| (account.delivered, account.rejected)),
+            (delivered, 3 - delivered)
+        );
+        receiver.has_each_once(1..=delivered);
+        let all = program.said();
+        assert!(all[0].contains(said) && all[0].contains(&receiver.address.to_string()), "{all:?}");
+    });
+}
+
+#[test]
+fn one_signal_that_is_refused_leaves_the_others_alone() {
+    each(Form::EACH, |form| {
+        let receiver = form.receiver(move |request| {
+            let no = form.refusal(Fault::Unknown, "no spans here", None);
+            if request.signal == Signal::Spans { no.into() } else { form.ok().into() }
+        });
+        let program = Program::start(&form.url(receiver.address, ""));
+        program.collector.counter("orders").add(3_u64);
+        assert!(!program.record(1..=5).flush().is_complete());
+        program.beside_has(5);
+        assert_eq!(program.account(Signal::Spans).rejected, 5);
+        assert_eq!(program.account(Signal::Events).delivered, 5);
+        let metrics: Vec<_> = receiver.taken().into_iter().flat_map(|items| items.metrics).collect();
+        assert!(metrics.contains(&"orders".to_owned()), "{metrics:?}");
+    });
+}
+
+#[test]
+fn requests_that_are_too_large_are_halved_and_one_item_alone_is_refused() {
+    each(Form::EACH, |form| {
+        let receiver = form.receiver(move |request| {
+            let is_too_large = request.items.len() > 10 || request.items.has(7);
+            let no = form.refusal(Fault::TooLarge, "too much", None);
+            if is_too_large { no.into() } else { form.ok().into() }
+        });
+        let program = Program::start(&form.url(receiver.address, BOTH));
+        assert!(!program.record(1..=100).flush().is_complete());
+        program.beside_has(100);
+        assert_eq!(program.alike(|account| (account.delivered, account.rejected)), (99, 1));
+        receiver.has_each_once((1..=100).filter(|id| *id != 7));
+        let said = program.said();
+        assert!(said.iter().all(|text| text.contains("too much")), "{said:?}");
+    });
+}
+
+#[test]
+fn one_poisoned_item_is_found_and_all_others_arrive() {
+    each(Form::EACH, |form| {
+        let receiver = form.receiver(move |request| poisoned(form, request.items.has(7)));
+        let program = Program::start(&form.url(receiver.address, BOTH));
+        program.record(1..=20);
+        // Others come meanwhile, by which one sees that the receiver is there.
+        let mut next = 100;
+        let begin = Instant::now();
+        let rejected = |signal| program.account(signal).rejected;
+        while [Signal::Spans, Signal::Events].map(rejected) != [1; 2] && begin.elapsed() < SOON * 3 {
+            program.record([next]).collector.flush(Duration::from_millis(100));
+            next += 1;
+        }
+        program.flush();
+        program.beside_has(20 + next - 100);
+        let counts = program.alike(|account| (account.rejected, account.dropped.total(), account.buffered));
+        assert_eq!(counts, (1, 0, 0));
+        receiver.has_each_once((1..=20).filter(|id| *id != 7).chain(100..next));
+    });
+}
+
+#[test]
+fn what_a_poisoned_item_goes_with_expires_where_nothing_shows_that_the_receiver_is_there() {
+    each(Form::EACH, |form| {
+        let receiver = form.receiver(move |request| poisoned(form, request.items.has(7)));
+        let program = Program::start(&form.url(receiver.address, &format!("give_up_after_ms=300&{BOTH}")));
+        assert!(program.record(1..=5).flush().is_complete());
+        assert!(!program.record(6..=9).flush().is_complete());
+        program.beside_has(9);
+        let (delivered, lost) = program.alike(|account| (account.delivered, account.dropped));
+        assert_eq!((delivered, lost.by(Reason::Expired), lost.total()), (5, 4, 4));
+        receiver.has_each_once(1..=5);
+    });
+}
+
+fn poisoned(form: Form, is_in_it: bool) -> Act {
+    if is_in_it { form.refusal(Fault::Busy, "it hurts", None).into() } else { form.ok().into() }
+}
+
+#[test]
+fn what_a_receiver_rejects_of_a_request_is_counted_and_not_sent_again() {
+    each(Form::EACH, |form| {
+        if form.partly(Signal::Spans, 0, "").is_none() {
+            return;
+        }
+        for (rejected, delivered) in [(2, 3), (5, 0), (1 << 40, 0), (0, 5), (-1, 5)] {
+            let receiver = form.receiver(move |request| {
+                let partly = form.partly(request.signal, rejected, "some have no name");
+                partly.expect("it can be said").into()
+            });
+            let program = Program::start(&form.url(receiver.address, BOTH));
+            assert_eq!(program.record(1..=5).flush().is_complete(), delivered == 5, "{rejected}");
+            program.beside_has(5);
+            let counts = program.alike(|account| (account.delivered, account.rejected));
+            assert_eq!(counts, (delivered, 5 - delivered));
+            receiver.has_each_once(1..=5);
+            let said = program.said();
+            assert!(said.iter().all(|text| text == "some have no name") && said.len() == 2, "{said:?}");
+        }
+    });
+}

@@ -1,0 +1,169 @@
+//! A program that exports to a receiver under test, with another exporter beside it that gets all.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use telemetry_layer::exporters::{Discard, ExportReport};
+use telemetry_layer::ledger::ExporterAccount;
+use telemetry_layer::model::{Event, Span, SpanContext, SpanId, TraceId};
+use telemetry_layer::prelude::*;
+use telemetry_layer::{Builder, Report};
+use tracing::Level;
+
+use crate::SOON;
+
+/// A collector with an exporter of the endpoint under test and a [`Discard`] beside it. It flushes only when asked.
+pub struct Program {
+    /// The collector.
+    pub collector: Collector,
+    exporter: String,
+    signals: Vec<Signal>,
+    beside: Discard,
+    reports: Arc<(Mutex<Vec<ExportReport>>, Condvar)>,
+}
+
+impl Program {
+    /// Exports to that URL, the scheme of which begins with the exporter's name.
+    ///
+    /// # Panics
+    ///
+    /// If it is wrong.
+    pub fn start(url: &str) -> Self {
+        Self::with(url, |builder| builder)
+    }
+
+    /// The same with a builder as it is made.
+    ///
+    /// # Panics
+    ///
+    /// If it is wrong.
+    pub fn with(url: &str, change: impl FnOnce(Builder) -> Builder) -> Self {
+        let (beside, reports) = (Discard::new(), Arc::<(Mutex<Vec<ExportReport>>, Condvar)>::default());
+        let seen = Arc::clone(&reports);
+        let builder = Collector::builder()
+            .ignore_env()
+            .flush_interval(Duration::from_hours(1))
+            .endpoint(url)
+            .exporter(beside.clone())
+            .on_export(move |report| {
+                seen.0.lock().expect("nobody panics with it").push(report.clone());
+                seen.1.notify_all();
+            });
+        let collector = change(builder).start().expect("a collector");
+        let exporter = url.split([':', '+']).next().unwrap_or_default().to_owned();
+        let of = url.split("signals=").nth(1).unwrap_or_default();
+        let wanted = [(Signal::Spans, "spans"), (Signal::Events, "events")];
+        let wanted = wanted.into_iter().filter(|(_, name)| of.is_empty() || of.contains(name));
+        let signals = wanted.map(|(signal, _)| signal).collect();
+        Self { collector, exporter, signals, beside, reports }
+    }
+
+    /// Records a span and an event of each of these ids.
+    ///
+    /// # Panics
+    ///
+    /// If an id is 0.
+    pub fn record(&self, ids: impl IntoIterator<Item = u64>) -> &Self {
+        self.record_with(ids, "")
+    }
+
+    /// The same with that text in each of them.
+    ///
+    /// # Panics
+    ///
+    /// If an id is 0.
+    pub fn record_with(&self, ids: impl IntoIterator<Item = u64>, text: &str) -> &Self {
+        let trace_id = TraceId::new(1).expect("an id");
+        for id in ids {
+            let context = SpanContext::new(trace_id, SpanId::new(id).expect("an id"), true);
+            self.collector.collect_span(&Span::new(context, "s", 1_000, 5).field("text", text));
+            self.collector.collect_event(&Event::new(Level::INFO, text, 1_000).field("id", id));
+        }
+        self
+    }
+
+    /// Flushes, and waits as long as anything may take.
+    pub fn flush(&self) -> Report {
+        self.collector.flush(SOON)
+    }
+
+    /// Hands over what was recorded, and does not wait for receivers.
+    pub fn hand_over(&self) -> &Self {
+        self.collector.flush(Duration::from_millis(10));
+        self
+    }
+
+    /// Waits until so many spans and events are with the exporter beside, whatever the one under test does.
+    ///
+    /// # Panics
+    ///
+    /// If they do not come.
+    pub fn beside_has(&self, items: u64) -> &Self {
+        let all = || [Signal::Spans, Signal::Events].map(|signal| self.beside.discarded(signal));
+        let begin = Instant::now();
+        while all() != [items; 2] {
+            assert!(begin.elapsed() < SOON, "{:?} of {items} are beside", all());
+            self.hand_over();
+        }
+        self
+    }
+
+    /// What the exporter under test did with the items of one signal.
+    ///
+    /// # Panics
+    ///
+    /// If the ledger does not balance.
+    pub fn account(&self, signal: Signal) -> ExporterAccount {
+        let ledger = self.collector.ledger();
+        assert!(ledger.balances(), "{ledger}");
+        *ledger.exporter(&self.exporter, signal).expect("the exporter")
+    }
+
+    /// What the accounts of its signals say alike.
+    ///
+    /// # Panics
+    ///
+    /// If they do not say the same, or the ledger does not balance.
+    pub fn alike<T: Debug + PartialEq>(&self, of: impl Fn(&ExporterAccount) -> T) -> T {
+        let mut all: Vec<T> = self.signals.iter().map(|signal| of(&self.account(*signal))).collect();
+        assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
+        all.remove(0)
+    }
+
+    /// Shuts down; what was said of attempts of the exporter under test that went wrong.
+    ///
+    /// # Panics
+    ///
+    /// If a text has more than one line.
+    pub fn said(&self) -> Vec<String> {
+        self.collector.shutdown(SOON);
+        self.said_so_far()
+    }
+
+    /// Waits until something is said of an attempt of the exporter under test that went wrong.
+    ///
+    /// # Panics
+    ///
+    /// If nothing is.
+    pub fn has_said_something(&self) {
+        let (reports, said) = &*self.reports;
+        let of_it = |report: &ExportReport| report.exporter == self.exporter && report.error.is_some();
+        let reports = reports.lock().expect("nobody panics with it");
+        let waited = said.wait_timeout_while(reports, SOON, |reports| !reports.iter().any(of_it));
+        assert!(!waited.expect("nobody panics with it").1.timed_out(), "nothing is said");
+    }
+
+    /// What was said so far.
+    ///
+    /// # Panics
+    ///
+    /// If a text has more than one line.
+    pub fn said_so_far(&self) -> Vec<String> {
+        let reports = self.reports.0.lock().expect("nobody panics with it");
+        let of = reports.iter().filter(|report| report.exporter == self.exporter);
+        let said: Vec<_> = of.filter_map(|report| report.error.clone()).collect();
+        assert!(said.iter().all(|text| text.lines().count() == 1), "{said:?}");
+        said
+    }
+}

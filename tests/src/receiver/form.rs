@@ -1,0 +1,173 @@
+//! What exporters speak: where they are told to send to, how a receiver says yes and no, and where the ids of items stand.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
+use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
+use prost::Message as _;
+use serde_json::json;
+use telemetry_layer::Signal;
+
+use super::rpc;
+use super::{Act, Answer, Fault, Items, Receiver, Request, Setup, Then, Wait, items};
+
+/// What an exporter over a network speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// OTLP over HTTP, in protobuf.
+    Otlp,
+    /// OTLP over HTTP, in JSON.
+    OtlpJson,
+    /// OTLP over gRPC.
+    OtlpGrpc,
+    /// Batches in JSON, to any place.
+    Batches,
+}
+
+impl Form {
+    /// All of them.
+    pub const EACH: [Self; 3] = [Self::Otlp, Self::OtlpJson, Self::OtlpGrpc];
+    /// Those over HTTP/1.1.
+    pub const OVER_HTTP1: [Self; 2] = [Self::Otlp, Self::OtlpJson];
+
+    /// A URL with the options that follow.
+    pub fn url(self, address: SocketAddr, options: &str) -> String {
+        self.with_scheme(["otlp", "otlp+grpc", "http"], &address.to_string(), options)
+    }
+
+    /// The same for a receiver that speaks TLS, and whose authority stands in that file. User and password come along.
+    pub fn secure(self, address: SocketAddr, ca: &Path, options: &str) -> String {
+        let options = format!("{options}&ca={}", ca.display());
+        let schemes = ["otlp+https", "otlp+grpcs", "https"];
+        self.with_scheme(schemes, &format!("me:hush-hush@{address}"), &options)
+    }
+
+    /// The same with a host that is named.
+    pub fn named(self, host: &str, options: &str) -> String {
+        self.with_scheme(["otlp", "otlp+grpc", "http"], host, options)
+    }
+
+    fn with_scheme(self, [otlp, grpc, http]: [&str; 3], place: &str, options: &str) -> String {
+        let (scheme, path, own) = match self {
+            Self::Otlp => (otlp, "", ""),
+            Self::OtlpJson => (otlp, "", "protocol=http/json&"),
+            Self::OtlpGrpc => (grpc, "", ""),
+            Self::Batches => (http, "/ingest", ""),
+        };
+        format!("{scheme}://{place}{path}?{own}{options}")
+    }
+
+    /// Starts a receiver.
+    pub fn receiver(self, script: impl Fn(&Request) -> Act + Send + Sync + 'static) -> Receiver {
+        Setup::new(self).start(script)
+    }
+
+    /// Whether a request is a call of gRPC, over HTTP/2.
+    pub fn is_grpc(self) -> bool {
+        self == Self::OtlpGrpc
+    }
+
+    /// The items of a body; none where it is no such body.
+    pub(super) fn items(self, path: &str, body: &[u8]) -> Option<Items> {
+        match self {
+            Self::Otlp | Self::OtlpGrpc => items::protobuf(path, body),
+            Self::OtlpJson => items::json(path, body),
+            Self::Batches => items::batch(body),
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Otlp => "application/x-protobuf",
+            Self::OtlpJson => "application/json",
+            Self::OtlpGrpc => "application/grpc",
+            Self::Batches => "text/plain",
+        }
+    }
+
+    /// All is taken.
+    pub fn ok(self) -> Answer {
+        self.yes(match self {
+            Self::Otlp | Self::OtlpGrpc => Vec::new(),
+            Self::OtlpJson => b"{}".to_vec(),
+            Self::Batches => b"thank you".to_vec(),
+        })
+    }
+
+    /// Of one request so many items are not taken. None where that can't be said.
+    pub fn partly(self, signal: Signal, rejected: i64, why: &str) -> Option<Answer> {
+        Some(self.yes(match self {
+            Self::Otlp | Self::OtlpGrpc => partly(signal, rejected, why),
+            Self::OtlpJson => {
+                let name = if signal == Signal::Spans { "rejectedSpans" } else { "rejectedLogRecords" };
+                let partial = json!({ name: rejected.to_string(), "errorMessage": why });
+                json!({ "partialSuccess": partial }).to_string().into_bytes()
+            }
+            Self::Batches => return None,
+        }))
+    }
+
+    /// With that message.
+    pub fn yes(self, message: Vec<u8>) -> Answer {
+        if self.is_grpc() {
+            return Answer::grpc(0, "").body(rpc::framed(&message));
+        }
+        Answer::of(200).header("content-type", self.content_type()).body(message)
+    }
+
+    /// Nothing is taken.
+    pub fn refusal(self, fault: Fault, why: &str, wait: Option<Wait>) -> Answer {
+        if self.is_grpc() {
+            return Self::grpc_refusal(fault, why, wait);
+        }
+        let body = match self {
+            Self::OtlpJson => json!({ "code": fault.grpc(), "message": why }).to_string().into_bytes(),
+            Self::Batches => why.as_bytes().to_vec(),
+            _ => rpc::status(fault.grpc(), why, None),
+        };
+        let answer = Answer::of(fault.http()).header("content-type", self.content_type()).body(body);
+        match wait {
+            Some(wait) => answer.header("retry-after", &wait.text()),
+            None => answer,
+        }
+    }
+
+    fn grpc_refusal(fault: Fault, why: &str, wait: Option<Wait>) -> Answer {
+        let is_large = fault == Fault::TooLarge;
+        let size = "Received message larger than max (5000 vs. 4000)";
+        let message = if is_large { format!("{size} {why}") } else { why.to_owned() };
+        let answer = Answer::grpc(fault.grpc(), &message);
+        let Some(wait) = wait else { return answer };
+        let status = rpc::status(fault.grpc(), &message, Some(wait.time()));
+        answer.trailer("grpc-status-details-bin", &BASE64_STANDARD_NO_PAD.encode(status))
+    }
+
+    /// What an exporter does then.
+    pub fn then(self, fault: Fault, wait: Option<Wait>) -> Then {
+        match fault {
+            Fault::TooLarge => Then::Smaller,
+            // Any receiver may fail for a moment; of one of OTLP the specification knows better.
+            Fault::Failed if self == Self::Batches => Then::Again,
+            Fault::Malformed | Fault::Unknown | Fault::Failed => Then::Never,
+            // OTLP over gRPC: without a time to wait for it is final.
+            Fault::Limited if self.is_grpc() && wait.is_none() => Then::Never,
+            _ => Then::Again,
+        }
+    }
+}
+
+fn partly(signal: Signal, rejected: i64, why: &str) -> Vec<u8> {
+    let error_message = why.to_owned();
+    if signal == Signal::Spans {
+        let partial = ExportTracePartialSuccess { rejected_spans: rejected, error_message };
+        ExportTraceServiceResponse { partial_success: Some(partial) }.encode_to_vec()
+    } else {
+        let partial = ExportLogsPartialSuccess { rejected_log_records: rejected, error_message };
+        ExportLogsServiceResponse { partial_success: Some(partial) }.encode_to_vec()
+    }
+}
