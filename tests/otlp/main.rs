@@ -4,6 +4,7 @@
 mod decoder;
 mod expected;
 mod forms;
+mod mock;
 mod printed;
 mod rotel;
 mod scenarios;
