@@ -173,6 +173,7 @@
 //! | `env-filter` | yes | [`init`] and [`init_with`], which read `RUST_LOG` |
 //! | `serde` | with `file` | `Serialize` and `Deserialize` for [`Config`] and the model |
 //! | `otlp` | | the exporter `otlp://HOST`, OTLP over HTTP, and OpenTelemetry's variables for it |
+//! | `otlp-grpc` | | the same over gRPC: `otlp+grpc://HOST` |
 //! | `http-exporter` | | the exporters `http://HOST/PATH` and `https://..`, batches as JSON posted to any endpoint; with `otlp` too |
 //! | `zstd` | | bodies of requests compressed with zstd |
 //! | `http` | | [`inject_headers`] and [`extract_headers`]: trace context in `http::HeaderMap` |

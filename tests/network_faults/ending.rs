@@ -17,7 +17,7 @@ fn a_receiver_that_hangs_takes_no_more_memory_than_it_may() {
     each(Form::EACH, |form| {
         let receiver = form.receiver(|_| Act::Hang(Vec::new()));
         let url = form.url(receiver.address, "timeout_ms=3600000&signals=spans");
-        let program = Program::with(&url, |builder| builder.exporter_bytes(BYTES));
+        let program = Program::with_bytes(&url, BYTES);
         for end in (0..50_000).step_by(1_000).map(|n| n + 1_000) {
             program.record(end - 999..=end).beside_has(end);
             // A span takes more than 32 bytes.

@@ -16,7 +16,7 @@ use super::BOTH;
 fn what_comes_while_the_receiver_behind_it_is_away_arrives_later() {
     each(Form::EACH, |form| {
         let behind = refusing();
-        let Some(nginx) = Nginx::before(form, behind) else { return };
+        let Some(nginx) = Nginx::before(form, behind, "") else { return };
         let program = Program::start(&form.url(nginx.address(), BOTH));
         for ids in [1..=20, 21..=40] {
             program.record(ids.clone()).beside_has(*ids.end());
@@ -31,6 +31,23 @@ fn what_comes_while_the_receiver_behind_it_is_away_arrives_later() {
     });
 }
 
+#[test]
+fn what_it_refuses_as_too_much_is_sent_again_later() {
+    each(
+        Form::EACH.into_iter().flat_map(|form| [429, 503].map(|status| (form, status))),
+        |(form, status)| {
+            let receiver = form.receiver(move |_| form.ok().into());
+            let limit = format!("limit_req zone=all; limit_req_status {status};");
+            let Some(nginx) = Nginx::before(form, receiver.address, &limit) else { return };
+            let program = Program::start(&form.url(nginx.address(), &format!("max_items=10&{BOTH}")));
+            program.record(1..=50).beside_has(50);
+            assert!(program.flush().is_complete());
+            nginx.has_answered(&program, status);
+            receiver.has_each_once(1..=50);
+        },
+    );
+}
+
 struct Nginx {
     port: u16,
     directory: tempfile::TempDir,
@@ -38,14 +55,14 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// None where it is not installed.
-    fn before(form: Form, behind: SocketAddr) -> Option<Self> {
+    /// With these directives for all requests. None where it is not installed.
+    fn before(form: Form, behind: SocketAddr, directives: &str) -> Option<Self> {
         if !succeeds(Command::new("nginx").arg("-v")) {
             return missing("nginx");
         }
         let directory = tempfile::tempdir().unwrap();
         let (process, [port]) = on_free_ports(|[port]| {
-            fs::write(directory.path().join("nginx.conf"), config(form, port, behind)).unwrap();
+            fs::write(directory.path().join("nginx.conf"), config(form, port, behind, directives)).unwrap();
             let mut command = Command::new("nginx");
             command.arg("-p").arg(directory.path()).args(["-c", "nginx.conf", "-e", "errors"]);
             command
@@ -68,7 +85,7 @@ impl Nginx {
     }
 }
 
-fn config(form: Form, port: u16, behind: SocketAddr) -> String {
+fn config(form: Form, port: u16, behind: SocketAddr, directives: &str) -> String {
     let (speaks, pass) = if form.is_grpc() {
         ("http2", format!("grpc_pass grpc://{behind}"))
     } else {
@@ -82,8 +99,10 @@ fn config(form: Form, port: u16, behind: SocketAddr) -> String {
             access_log access status;
             client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
             uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+            limit_req_zone $binary_remote_addr zone=all:1m rate=20r/s;
             server {{
                 listen 127.0.0.1:{port} {speaks};
+                {directives}
                 location / {{ {pass}; }}
             }}
         }}"#

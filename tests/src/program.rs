@@ -4,11 +4,11 @@ use std::fmt::Debug;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use telemetry_layer::Report;
 use telemetry_layer::exporters::{Discard, ExportReport};
 use telemetry_layer::ledger::ExporterAccount;
 use telemetry_layer::model::{Event, Span, SpanContext, SpanId, TraceId};
 use telemetry_layer::prelude::*;
-use telemetry_layer::{Builder, Report};
 use tracing::Level;
 
 use crate::SOON;
@@ -19,6 +19,7 @@ pub struct Program {
     pub collector: Collector,
     exporter: String,
     signals: Vec<Signal>,
+    has_little_memory: bool,
     beside: Discard,
     reports: Arc<(Mutex<Vec<ExportReport>>, Condvar)>,
 }
@@ -30,33 +31,35 @@ impl Program {
     ///
     /// If it is wrong.
     pub fn start(url: &str) -> Self {
-        Self::with(url, |builder| builder)
+        Self::with_bytes(url, 64 << 20)
     }
 
-    /// The same with a builder as it is made.
+    /// The same with so many bytes for what waits for each exporter.
     ///
     /// # Panics
     ///
-    /// If it is wrong.
-    pub fn with(url: &str, change: impl FnOnce(Builder) -> Builder) -> Self {
+    /// If the URL is wrong.
+    pub fn with_bytes(url: &str, bytes: usize) -> Self {
         let (beside, reports) = (Discard::new(), Arc::<(Mutex<Vec<ExportReport>>, Condvar)>::default());
         let seen = Arc::clone(&reports);
         let builder = Collector::builder()
             .ignore_env()
             .flush_interval(Duration::from_hours(1))
+            .exporter_bytes(bytes)
             .endpoint(url)
             .exporter(beside.clone())
             .on_export(move |report| {
                 seen.0.lock().expect("nobody panics with it").push(report.clone());
                 seen.1.notify_all();
             });
-        let collector = change(builder).start().expect("a collector");
+        let collector = builder.start().expect("a collector");
         let exporter = url.split([':', '+']).next().unwrap_or_default().to_owned();
         let of = url.split("signals=").nth(1).unwrap_or_default();
         let wanted = [(Signal::Spans, "spans"), (Signal::Events, "events")];
         let wanted = wanted.into_iter().filter(|(_, name)| of.is_empty() || of.contains(name));
         let signals = wanted.map(|(signal, _)| signal).collect();
-        Self { collector, exporter, signals, beside, reports }
+        let has_little_memory = bytes < 1 << 20;
+        Self { collector, exporter, signals, has_little_memory, beside, reports }
     }
 
     /// Records a span and an event of each of these ids.
@@ -94,16 +97,22 @@ impl Program {
         self
     }
 
-    /// Waits until so many spans and events are with the exporter beside, whatever the one under test does.
+    /// Waits until so many spans and events are with the exporter beside, whatever the one under test does. Where it has little
+    /// memory, it may have lost some of them.
     ///
     /// # Panics
     ///
     /// If they do not come.
     pub fn beside_has(&self, items: u64) -> &Self {
-        let all = || [Signal::Spans, Signal::Events].map(|signal| self.beside.discarded(signal));
+        let came = |signal| {
+            let lost = self.collector.ledger().exporter("discard", signal).map_or(0, |it| it.dropped.total());
+            self.beside.discarded(signal) + if self.has_little_memory { lost } else { 0 }
+        };
+        let all = || [Signal::Spans, Signal::Events].map(came);
         let begin = Instant::now();
         while all() != [items; 2] {
-            assert!(begin.elapsed() < SOON, "{:?} of {items} are beside", all());
+            let stuck = || format!("{:?} of {items} are beside: {}", all(), self.collector.ledger());
+            assert!(begin.elapsed() < SOON, "{}", stuck());
             self.hand_over();
         }
         self

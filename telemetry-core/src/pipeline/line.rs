@@ -27,9 +27,10 @@ pub(super) struct Line {
     pub(super) hurried: Option<Tick>,
 }
 
-/// A parcel that failed so often lets others go first: perhaps it is the only one that fails.
+/// A parcel that failed so often lets others go first: perhaps it is the only one that fails. Once says nothing: a receiver that
+/// takes so many requests a second refuses whatever comes right behind one that it took. The second attempt comes after a wait.
 const SUSPECT: u32 = 2;
-/// A single item that failed so often, each time while others got through, is refused.
+/// A single item that was a suspect so often is refused.
 const MOST_ALONE: u32 = 5;
 /// After so many deliveries larger requests are tried again.
 pub(super) const STEADY: u32 = 64;
@@ -116,15 +117,17 @@ impl Line {
                 self.again.push_back(parcel);
                 continue;
             }
-            if parcel.tries.alone >= MOST_ALONE {
-                refused.push(parcel);
-                continue;
-            }
-            parcel.tries.failures = SUSPECT - 1;
+            parcel.tries.failures = 0;
             if parcel.batch.len() > 1 {
                 self.again.push_back(parcel.take_first(parcel.batch.len() / 2));
+            } else {
+                parcel.tries.alone += 1;
             }
-            self.again.push_back(parcel);
+            if parcel.tries.alone >= MOST_ALONE {
+                refused.push(parcel);
+            } else {
+                self.again.push_back(parcel);
+            }
         }
         refused
     }

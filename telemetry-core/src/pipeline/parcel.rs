@@ -30,10 +30,8 @@ pub(crate) struct Tries {
     pub(crate) attempts: u32,
     /// Those that failed since others got through.
     pub(crate) failures: u32,
-    /// Those of a single item that failed though others got through when they began.
+    /// How often a single item failed several times in a row, and others got through right after.
     pub(crate) alone: u32,
-    /// Others got through when the last one began.
-    pub(crate) is_fair: bool,
     /// Those that ended in a panic of the exporter.
     pub(crate) panics: u32,
     /// What the last one failed with.

@@ -184,7 +184,6 @@ impl Schedule {
         parcel.tries.attempts += 1;
         self.rate.iter_mut().for_each(|rate| rate.took(parcel.batch.len()));
         let line = &mut self.lines[signal as usize];
-        parcel.tries.is_fair = !line.is_down;
         line.flying.push(parcel.since);
         self.finish();
         Ok(Some(parcel))
@@ -305,7 +304,6 @@ impl Schedule {
         let wait = line.failed((self.random)(), asked, now);
         self.lanes.set_down(signal, true);
         parcel.tries.failures += 1;
-        parcel.tries.alone += u32::from(parcel.tries.is_fair && parcel.batch.len() == 1);
         let time = self.pace.give_up_after;
         let is_overdue =
             |tries: &Tries| tries.first.is_some_and(|first| Duration::from_nanos(now.since(first)) >= time);

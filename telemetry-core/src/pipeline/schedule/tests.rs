@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 
 use proptest::prelude::*;
@@ -242,6 +243,37 @@ fn one_poisoned_item_is_found_and_refused_and_all_others_arrive() {
     assert_eq!((others.len(), others.contains(&23)), (63, false));
     assert_eq!(delivered.len(), delivered.iter().collect::<HashSet<_>>().len(), "once each");
     assert_eq!((stage.account(Signal::Spans).rejected, stage.account(Signal::Spans).dropped.total()), (1, 0));
+}
+
+/// Whatever it refuses, it refuses for its rate.
+#[test]
+fn a_receiver_that_limits_its_rate_refuses_no_item_for_ever() {
+    thread_local!(static RANDOM: Cell<u64> = const { Cell::new(1) });
+    for every in [50, 200, 400].map(Duration::from_millis) {
+        let mut stage = Stage::new(Pace { limits: Limits { items: 10, ..LIMITS }, ..PACE });
+        stage.schedule.random = || {
+            RANDOM.set(RANDOM.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695));
+            RANDOM.get()
+        };
+        stage.put(spans(1..=1000));
+        stage.pass(SECOND);
+        let (mut next, mut requests) = (stage.now, 0);
+        while stage.account(Signal::Spans).buffered > 0 {
+            match stage.schedule.next(stage.now) {
+                Step::Attempt(parcel) if stage.now < next => drop(stage.failed(parcel)),
+                Step::Attempt(parcel) => {
+                    next = stage.now.plus(every);
+                    stage.delivered(parcel);
+                }
+                Step::Wait(until, _) => stage.now = until.unwrap(),
+                Step::Done => unreachable!("nobody stops it"),
+            }
+            requests += 1;
+        }
+        let account = stage.account(Signal::Spans);
+        assert_eq!((account.delivered, account.rejected), (1000, 0), "{every:?}");
+        assert!(requests < 1000, "{every:?}: {requests}");
+    }
 }
 
 #[test]
