@@ -55,7 +55,9 @@ pub mod __private {
     pub use crate::clock::{Held, Tick, held};
     pub use crate::collector::Sink;
     pub use crate::diagnostics::{warn, warn_once};
-    pub use crate::exporters::protocol::{Limits, Protocol, Sending};
+    pub use crate::exporters::limits::Limits;
+    #[cfg(feature = "net")]
+    pub use crate::exporters::protocol::{Protocol, Sending};
     pub use crate::instrument::private::*;
     #[cfg(all(feature = "catalogue", not(target_os = "linux")))]
     pub use crate::metrics::catalogue::{Listed, ListedFunction, inventory};

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use telemetry_core::__private::{Limits, Protocol, Sending};
 use telemetry_layer::ledger::{ExporterAccount, Ledger};
 use telemetry_layer::model::{Event, Span, SpanContext, SpanId, TraceId};
@@ -171,7 +172,7 @@ impl Protocol for Wire {
         Ok(fit)
     }
 
-    fn send<'a>(&'a self, _: Signal, body: &'a [u8]) -> Sending<'a> {
+    fn send(&self, _: Signal, body: Bytes) -> Sending<'_> {
         let ends = self.script.next();
         Box::pin(async move {
             if matches!(ends, Ends::Hang) {

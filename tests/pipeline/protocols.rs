@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use telemetry_core::__private::{Limits, Protocol, Sending};
 use telemetry_layer::clock::{Clock, ManualClock};
@@ -111,7 +112,7 @@ impl Protocol for Together {
         Ok(batch.len())
     }
 
-    fn send<'a>(&'a self, _: Signal, _: &'a [u8]) -> Sending<'a> {
+    fn send(&self, _: Signal, _: Bytes) -> Sending<'_> {
         self.most.fetch_max(self.out.fetch_add(1, SeqCst) + 1, SeqCst);
         Box::pin(async {
             let mut turns = 0;
@@ -208,7 +209,7 @@ impl Protocol for Unchecked {
         self.0.encode(batch, max_bytes, body)
     }
 
-    fn send<'a>(&'a self, signal: Signal, body: &'a [u8]) -> Sending<'a> {
+    fn send(&self, signal: Signal, body: Bytes) -> Sending<'_> {
         self.0.send(signal, body)
     }
 

@@ -3,11 +3,14 @@
 //! Each request is one object, which [`from_url`](super::from_url) documents. What it answers is not looked at, but for its
 //! status: any 2xx says that all was taken.
 
+use bytes::Bytes;
+
 use super::batch::Batch;
 use super::error::{Delivery, ExportError};
 use super::http::{Client, Settings};
 use super::json::{Map, Tagged};
-use super::protocol::{Limits, Protocol, Sending};
+use super::limits::Limits;
+use super::protocol::{Protocol, Sending};
 use super::signal::Signal;
 
 /// Posts to one URL.
@@ -39,7 +42,7 @@ impl Protocol for JsonBatches {
             .map_err(|e| ExportError::never("an item can't be written as JSON").caused_by(e))
     }
 
-    fn send<'a>(&'a self, _: Signal, body: &'a [u8]) -> Sending<'a> {
+    fn send(&self, _: Signal, body: Bytes) -> Sending<'_> {
         Box::pin(async move {
             self.client.post("", "application/json", body).await?;
             Ok(Delivery::all())

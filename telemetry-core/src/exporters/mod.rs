@@ -26,11 +26,13 @@ mod item;
 mod json;
 #[cfg(feature = "http")]
 mod json_batches;
+pub(crate) mod limits;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
 #[cfg(feature = "http")]
 #[cfg_attr(not(feature = "otlp"), allow(dead_code, unreachable_pub, reason = "all of it is for OTLP"))]
 mod protobuf;
+#[cfg(any(feature = "net", test))]
 pub(crate) mod protocol;
 mod recycler;
 pub(crate) mod redaction;
@@ -55,7 +57,7 @@ pub use filter::Filter;
 pub(crate) use filter::Sieve;
 pub use health::{Activity, ExporterHealth};
 pub use item::{EventRef, SpanRef};
-pub(crate) use protocol::Limits;
+pub(crate) use limits::Limits;
 #[cfg(any(feature = "net", test))]
 pub(crate) use protocol::{Protocol, Sending};
 pub(crate) use recycler::Recycler;

@@ -6,21 +6,13 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use bytes::Bytes;
+
 use super::batch::Batch;
 use super::error::{Delivery, ExportError};
+use super::limits::Limits;
 use super::signal::Signal;
 use crate::model::{Kind, Temporality};
-
-/// What one request may hold, and how many of them may be out at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Items.
-    pub items: usize,
-    /// Bytes of its body.
-    pub bytes: usize,
-    /// Requests.
-    pub in_flight: usize,
-}
 
 /// One attempt.
 pub type Sending<'a, T = Delivery> = Pin<Box<dyn Future<Output = Result<T, ExportError>> + 'a>>;
@@ -50,7 +42,7 @@ pub trait Protocol: Send + 'static {
     fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<usize, ExportError>;
 
     /// One attempt.
-    fn send<'a>(&'a self, signal: Signal, body: &'a [u8]) -> Sending<'a>;
+    fn send(&self, signal: Signal, body: Bytes) -> Sending<'_>;
 
     /// Looks once, when the collector starts, whether the receiver can be reached.
     fn check(&self) -> Sending<'_, ()> {

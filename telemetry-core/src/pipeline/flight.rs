@@ -6,6 +6,7 @@ use std::future::{Future, poll_fn};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::ledger::Reason;
@@ -133,7 +134,8 @@ fn take_off<'a>(
     }
     let signal = parcel.batch.signal();
     let until = began.plus(worker.job.timeout);
-    let attempt = Box::pin(async move { protocol.send(signal, &body).await });
+    let body = Bytes::from(body);
+    let attempt = Box::pin(async move { protocol.send(signal, body).await });
     flights.push(Flight { attempt, parcel, began, until });
 }
 

@@ -37,6 +37,8 @@ struct State {
     handed_back: Vec<Parcel>,
     room_wanted: bool,
     has_room: bool,
+    /// The worker, which waits for more than there is, is told when so many bytes wait.
+    enough: [usize; 3],
     told: Told,
     health: Health,
     is_changed: bool,
@@ -131,8 +133,10 @@ impl Lanes {
                     gone.push(oldest);
                 }
             }
+            let was_empty = state.waiting[signal].is_empty();
             state.bytes[signal] += size;
             state.waiting[signal].push_back(parcel);
+            was_empty || state.bytes[signal] >= state.enough[signal]
         });
         gone
     }
@@ -143,6 +147,7 @@ impl Lanes {
             let signal = parcel.batch.signal() as usize;
             state.bytes[signal] += parcel.batch.bytes();
             state.waiting[signal].push_back(parcel);
+            true
         });
     }
 
@@ -199,6 +204,7 @@ impl Lanes {
         }
         state.bytes[signal] = state.waiting[signal].iter().map(|parcel| parcel.batch.bytes()).sum();
         state.out[signal] += all.batch.bytes();
+        state.enough[signal] = 0;
         let tell = state.room_wanted && self.is_half_empty(&state);
         if tell {
             (state.room_wanted, state.has_room) = (false, true);
@@ -208,6 +214,11 @@ impl Lanes {
             (self.wake)();
         }
         Some(all)
+    }
+
+    /// The worker has seen what waits, and takes none of it before its time or so many bytes have come.
+    pub(crate) fn wait_for(&self, signal: Signal, bytes: usize) {
+        lock(&self.state).enough[signal as usize] = bytes;
     }
 
     /// What waits of that signal.
@@ -267,23 +278,23 @@ impl Lanes {
 
     /// Somebody waits for what there is now, until then.
     pub(crate) fn hurry(&self, until: Tick) {
-        self.change(|state| state.told.hurry = state.told.hurry.max(Some(until)));
+        self.tell(|told| told.hurry = told.hurry.max(Some(until)));
     }
 
     /// Nothing more comes, nor anything with what was handed back.
     pub(crate) fn stop(&self, until: Tick) -> Vec<Parcel> {
-        self.change(|state| state.told = Told { hurry: Some(until), stop: Some(until), ..state.told });
+        self.tell(|told| (told.hurry, told.stop) = (Some(until), Some(until)));
         self.take_handed_back()
     }
 
     /// Nobody waits any more.
     pub(crate) fn abandon(&self) {
-        self.change(|state| state.told.abandoned = true);
+        self.tell(|told| told.abandoned = true);
     }
 
     /// From now on nothing is attempted, or again.
     pub(crate) fn pause(&self, paused: bool) {
-        self.change(|state| state.told.paused = paused);
+        self.tell(|told| told.paused = paused);
     }
 
     /// What the worker is told; a hurry once.
@@ -317,7 +328,7 @@ impl Lanes {
 
     /// Something that concerns the worker has changed: time, for instance.
     pub(crate) fn wake(&self) {
-        self.change(|_| ());
+        self.tell(|_| ());
     }
 
     /// Waits until something changes that concerns the worker, or that time is over.
@@ -347,9 +358,19 @@ impl Lanes {
         Poll::Pending
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn tell(&self, tell: impl FnOnce(&mut Told)) {
+        self.change(|state| {
+            tell(&mut state.told);
+            true
+        });
+    }
+
+    /// Wakes the worker, if the change concerns it.
+    fn change(&self, change: impl FnOnce(&mut State) -> bool) {
         let mut state = lock(&self.state);
-        change(&mut state);
+        if !change(&mut state) {
+            return;
+        }
         state.is_changed = true;
         let waker = state.waker.take();
         drop(state);

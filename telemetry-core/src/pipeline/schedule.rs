@@ -173,8 +173,9 @@ impl Schedule {
         } else {
             let Some(waiting) = waiting else { return Ok(None) };
             let until = waiting.since.plus(self.pace.linger);
-            let is_much = waiting.bytes >= self.pace.limits.bytes.min(self.lanes.max(signal)) / 4;
-            if !is_much && !line.is_hurried(now) && self.stop.is_none() && now < until {
+            let much = self.pace.limits.bytes.min(self.lanes.max(signal)) / 4;
+            if waiting.bytes < much && !line.is_hurried(now) && self.stop.is_none() && now < until {
+                self.lanes.wait_for(signal, much);
                 return Err((until, Activity::Linger));
             }
             let Some(parcel) = fresh() else { return Ok(None) };

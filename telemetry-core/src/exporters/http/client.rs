@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use reqwest::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER,
 };
@@ -58,7 +59,7 @@ impl Client {
         &self,
         path: &str,
         content_type: &str,
-        body: &[u8],
+        body: Bytes,
     ) -> Result<Answer, ExportError> {
         let at = self.made.settings.at(path);
         let refreshed = self.made.refresh().await;
@@ -84,13 +85,13 @@ impl Client {
         answered.map(drop).map_err(|e| failure(&at, what(&e), &e))
     }
 
-    fn request(&self, at: &Place, content_type: &str, body: &[u8]) -> Result<RequestBuilder, String> {
+    fn request(&self, at: &Place, content_type: &str, body: Bytes) -> Result<RequestBuilder, String> {
         let mut packer = self.packer.borrow_mut();
         let mut request = self.begin(Method::POST, at).header(CONTENT_TYPE, content_type);
         if let Some(encoding) = packer.encoding() {
             request = request.header(CONTENT_ENCODING, encoding);
         }
-        let body = packer.pack(0, body).map_err(|e| format!("the body can't be compressed: {e}"))?.freeze();
+        let body = packer.pack(body).map_err(|e| format!("the body can't be compressed: {e}"))?;
         // Of a body that is empty `hyper` says nothing, and some receivers then wait for one or answer 411 (RFC 9110, 8.6).
         request = if body.is_empty() { request.header(CONTENT_LENGTH, 0) } else { request };
         Ok(request.body(body))

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Read as _;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use server::{Does, Server, answer};
 
 use super::{Answer, Auth, Client, Compression, Secret, Settings};
@@ -27,7 +28,7 @@ fn client(url: &str, change: impl FnOnce(&mut Settings)) -> Client {
 }
 
 async fn said(client: &Client) -> ExportError {
-    client.post("", "text/plain", b"1").await.expect_err("it is refused")
+    client.post("", "text/plain", "1".into()).await.expect_err("it is refused")
 }
 
 fn fine() -> Does {
@@ -44,10 +45,10 @@ fn a_request_has_what_the_settings_say_and_an_answer_what_the_receiver_says() {
             settings.header("x-scope", "shop 2").unwrap();
             settings.user_agent = "shop/3 telemetry/1".to_owned();
         });
-        let answer = client.post("v1/traces", "text/x", b"hello").await.unwrap();
+        let answer = client.post("v1/traces", "text/x", "hello".into()).await.unwrap();
         let (content_type, body) = ("a/b".to_owned(), b"yes".to_vec());
         assert_eq!(answer, Answer { status: 202, content_type, body, is_whole: true });
-        client.post("", "text/x", b"").await.unwrap();
+        client.post("", "text/x", "".into()).await.unwrap();
         let seen = server.seen();
         let head = &seen[0].head;
         assert!(head.starts_with("POST /base/v1/traces?precision=ns HTTP/1.1\r\n"), "{head}");
@@ -150,11 +151,11 @@ fn answers_are_bounded_and_may_break_off() {
         ];
         let server = Server::start(move |n| script[n].clone()).await;
         let client = client(&server.url(), |settings| settings.max_response_bytes = 1 << 20);
-        let cut = client.post("", "text/plain", b"").await.unwrap();
+        let cut = client.post("", "text/plain", "".into()).await.unwrap();
         assert_eq!((cut.body.len(), cut.is_whole), (1 << 20, false));
         let error = said(&client).await.to_string();
         assert!(error.len() < 400 && error.contains("400 Bad Request: xxx"), "{error}");
-        let half = client.post("", "text/plain", b"").await.unwrap();
+        let half = client.post("", "text/plain", "".into()).await.unwrap();
         assert_eq!((half.status, &*half.body, half.is_whole), (200, &b"half"[..], false));
         assert!(said(&client).await.to_string().ends_with("400 Bad Request: half"));
         let slow = said(&client).await;
@@ -162,7 +163,7 @@ fn answers_are_bounded_and_may_break_off() {
             slow.is_retryable() && slow.to_string().ends_with("429 Too Many Requests: never more"),
             "{slow}"
         );
-        let slow = client.post("", "text/plain", b"").await.unwrap();
+        let slow = client.post("", "text/plain", "".into()).await.unwrap();
         assert_eq!((slow.status, &*slow.body, slow.is_whole), (200, &b"never more"[..], false));
     });
 }
@@ -184,7 +185,7 @@ fn an_idle_connection_that_was_closed_is_replaced() {
         let server = Server::start(move |n| script[n].clone()).await;
         let client = client(&server.url(), |_| ());
         for body in [b"1", b"2", b"3"] {
-            client.post("", "text/plain", body).await.unwrap();
+            client.post("", "text/plain", body.as_slice().into()).await.unwrap();
         }
         let seen: Vec<_> = server.seen().into_iter().map(|seen| (seen.connection, seen.body)).collect();
         let on = |connection, body: &[u8]| (connection, body.to_vec());
@@ -213,13 +214,13 @@ fn a_request_that_is_let_go_of_does_not_hold_up_the_next() {
     run(async {
         let server = Server::start(|n| if n == 0 { Does::Hang } else { fine() }).await;
         let client = client(&server.url(), |_| ());
-        let mut hangs = Box::pin(client.post("", "text/plain", b"1"));
+        let mut hangs = Box::pin(client.post("", "text/plain", "1".into()));
         while server.seen().is_empty() {
             let _ = tokio::time::timeout(Duration::from_millis(1), &mut hangs).await;
         }
-        client.post("", "text/plain", b"2").await.unwrap();
+        client.post("", "text/plain", "2".into()).await.unwrap();
         drop(hangs);
-        client.post("", "text/plain", b"3").await.unwrap();
+        client.post("", "text/plain", "3".into()).await.unwrap();
         let connections: Vec<_> = server.seen().iter().map(|seen| seen.connection).collect();
         assert_eq!(connections, [1, 2, 2]);
     });
@@ -254,7 +255,7 @@ fn what_keeps_from_connecting_is_said_in_plain_words() {
 fn posts_to_a_receiver() {
     run(async {
         let url = std::env::var("RECEIVER").unwrap();
-        match client(&url, |_| ()).post("", "text/plain", b"1").await {
+        match client(&url, |_| ()).post("", "text/plain", "1".into()).await {
             Ok(answer) => println!("<{}>", answer.status),
             Err(error) => println!("<{error}>"),
         }
@@ -298,7 +299,7 @@ fn bodies_are_compressed() {
         let body = b"telemetry ".repeat(10_000);
         let gzip = client(&server.url(), |settings| settings.compression = Compression::Gzip);
         for _ in 0..3 {
-            gzip.post("", "text/plain", &body).await.unwrap();
+            gzip.post("", "text/plain", body.clone().into()).await.unwrap();
         }
         for seen in server.seen() {
             assert!(seen.head.contains("content-encoding: gzip\r\n") && seen.body.len() < 5_000);
@@ -309,7 +310,7 @@ fn bodies_are_compressed() {
         #[cfg(feature = "zstd")]
         {
             let zstd = client(&server.url(), |settings| settings.compression = Compression::Zstd);
-            zstd.post("", "text/plain", &body).await.unwrap();
+            zstd.post("", "text/plain", body.clone().into()).await.unwrap();
             let seen = server.seen().pop().unwrap();
             assert!(seen.head.contains("content-encoding: zstd\r\n"), "{}", seen.head);
             assert!(zstd::decode_all(&seen.body[..]).unwrap() == body);
@@ -329,7 +330,7 @@ fn a_secret_in_a_file_is_read_again() {
         });
         for token in ["first", "other", "a longer one"] {
             fs::write(&path, format!("{token}\n")).unwrap();
-            client.post("", "text/plain", b"").await.unwrap();
+            client.post("", "text/plain", "".into()).await.unwrap();
             assert!(
                 authorization().contains(&format!("authorization: Bearer {token}\r\n")),
                 "{}",
@@ -346,7 +347,7 @@ fn a_secret_in_a_file_is_read_again() {
             "{error}"
         );
         fs::write(&path, "back").unwrap();
-        client.post("", "text/plain", b"").await.unwrap();
+        client.post("", "text/plain", "".into()).await.unwrap();
         assert!(authorization().contains("authorization: Bearer back\r\n"));
     });
 }
@@ -356,9 +357,9 @@ fn a_user_and_a_password_stand_in_the_settings_or_in_the_url() {
     run(async {
         let server = Server::start(|_| fine()).await;
         let url = format!("http://me:hunter%2022@127.0.0.1:{}", server.port);
-        client(&url, |_| ()).post("", "text/plain", b"").await.unwrap();
+        client(&url, |_| ()).post("", "text/plain", "".into()).await.unwrap();
         let auth = Auth::Basic { user: "you".to_owned(), password: Secret::Text("hunter3".to_owned()) };
-        client(&url, |settings| settings.auth = Some(auth)).post("", "text/plain", b"").await.unwrap();
+        client(&url, |settings| settings.auth = Some(auth)).post("", "text/plain", "".into()).await.unwrap();
         // `printf 'me:hunter 22' | base64`, and `you:hunter3`.
         for (seen, value) in server.seen().iter().zip(["bWU6aHVudGVyIDIy", "eW91Omh1bnRlcjM="]) {
             let line = format!("authorization: Basic {value}\r\n");
@@ -430,7 +431,7 @@ impl Protocol for Lines {
         Ok(batch.len())
     }
 
-    fn send<'a>(&'a self, _: Signal, body: &'a [u8]) -> crate::exporters::protocol::Sending<'a> {
+    fn send(&self, _: Signal, body: Bytes) -> crate::exporters::protocol::Sending<'_> {
         assert!(crate::thread::is_suppressed(), "telemetry looks away from its own thread");
         Box::pin(async move { self.0.post("lines", "text/plain", body).await.map(|_| Delivery::all()) })
     }

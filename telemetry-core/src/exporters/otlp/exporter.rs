@@ -2,12 +2,14 @@
 //!
 //! Source: opentelemetry-proto 1.11, "OTLP/HTTP" and "OTLP/gRPC".
 
+use bytes::Bytes;
+
 use super::{Answer, Malformed, Writer, put_json};
 #[cfg(feature = "otlp-grpc")]
 use crate::exporters::http::grpc;
 use crate::exporters::http::{Client, Settings};
-use crate::exporters::protocol::{Limits, Protocol, Sending};
-use crate::exporters::{Batch, Delivery, ExportError, Signal};
+use crate::exporters::protocol::{Protocol, Sending};
+use crate::exporters::{Batch, Delivery, ExportError, Limits, Signal};
 
 /// How bodies are written over HTTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,13 +70,13 @@ impl Otlp {
     }
 
     /// Bodies come in protobuf, whatever they are sent as.
-    async fn post(&self, signal: Signal, body: &[u8]) -> Result<Delivery, ExportError> {
+    async fn post(&self, signal: Signal, body: Bytes) -> Result<Delivery, ExportError> {
         let said = match &self.receiver {
             Receiver::Http { client, encoding, paths } => {
                 let path = paths[signal as usize];
                 let answer = match encoding {
                     Encoding::Protobuf => client.post(path, PROTOBUF, body).await?,
-                    Encoding::Json => client.post(path, JSON, &json(signal, body)?).await?,
+                    Encoding::Json => client.post(path, JSON, json(signal, &body)?.into()).await?,
                 };
                 // Other receivers answer in words of their own, and have taken the request all the same.
                 match &*answer.content_type {
@@ -137,7 +139,7 @@ impl Protocol for Otlp {
         Ok(self.writer.write(batch, max_bytes, body))
     }
 
-    fn send<'a>(&'a self, signal: Signal, body: &'a [u8]) -> Sending<'a> {
+    fn send(&self, signal: Signal, body: Bytes) -> Sending<'_> {
         Box::pin(self.post(signal, body))
     }
 
@@ -145,7 +147,7 @@ impl Protocol for Otlp {
     fn check(&self) -> Sending<'_, ()> {
         Box::pin(async {
             match Signal::EACH.into_iter().find(|signal| self.wants(*signal)) {
-                Some(signal) => self.post(signal, &[]).await.map(drop),
+                Some(signal) => self.post(signal, Bytes::new()).await.map(drop),
                 None => Ok(()),
             }
         })

@@ -9,7 +9,8 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http_body_util::{BodyExt as _, Full};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::header::{
     AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, TE, USER_AGENT,
@@ -18,8 +19,8 @@ use hyper::{Request, Response, http::response};
 use hyper_util::client::legacy;
 use percent_encoding::percent_decode_str;
 
-use super::connector::{Body, Connections};
-use super::frame;
+use super::connector::Connections;
+use super::frame::{self, Framed};
 use super::status::Status;
 use crate::exporters::ExportError;
 use crate::exporters::http::client::{BODY_TIME, REFUSAL_BYTES};
@@ -58,7 +59,7 @@ impl Client {
 
     /// One attempt to call a method (`package.Service/Method`) with a message. Of the answer comes the message, if it can be
     /// read.
-    pub(crate) async fn call(&self, method: &str, message: &[u8]) -> Result<Option<Vec<u8>>, ExportError> {
+    pub(crate) async fn call(&self, method: &str, message: Bytes) -> Result<Option<Vec<u8>>, ExportError> {
         let at = self.made.settings.at(method);
         let refreshed = self.made.refresh().await;
         let request = refreshed.and_then(|()| self.request(&at, message));
@@ -88,7 +89,7 @@ impl Client {
         }
     }
 
-    fn request(&self, at: &Place, message: &[u8]) -> Result<Request<Body>, String> {
+    fn request(&self, at: &Place, message: Bytes) -> Result<Request<Framed>, String> {
         let (settings, mut packer) = (&self.made.settings, self.packer.borrow_mut());
         // As it is shown, it has no user.
         let mut request = Request::post(at.to_string())
@@ -105,10 +106,9 @@ impl Client {
             headers.extend(settings.headers.clone());
         }
         let is_packed = packer.encoding().is_some();
-        let packed = packer.pack(frame::HEAD, message);
-        let framed =
-            frame::framed(packed.map_err(|e| format!("the message can't be compressed: {e}"))?, is_packed);
-        request.body(Full::new(framed?)).map_err(|e| format!("the request can't be made: {e}"))
+        let packed = packer.pack(message).map_err(|e| format!("the message can't be compressed: {e}"))?;
+        let framed = Framed::new(packed, is_packed)?;
+        request.body(framed).map_err(|e| format!("the request can't be made: {e}"))
     }
 
     /// What the settings say, or a user and a password in the URL.
@@ -132,7 +132,7 @@ impl Client {
 
     /// A connection that was used before may have been closed while the call was on its way. Then it is made once more; if it
     /// was not yet written, `hyper` has done so itself.
-    async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, legacy::Error> {
+    async fn send(&self, request: Request<Framed>) -> Result<Response<Incoming>, legacy::Error> {
         // Cloned, so that nothing is borrowed while it waits.
         let connections = self.made.client().clone();
         let mut sent = connections.request(request.clone()).await;

@@ -4,8 +4,6 @@ use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -16,14 +14,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::frame::Framed;
 use crate::exporters::http::contents::Pem;
 use crate::exporters::http::renewed::Make;
 use crate::exporters::http::settings::Settings;
 use crate::exporters::http::tls;
 
-pub(super) type Body = Full<Bytes>;
 /// HTTP/2 only. Connections are kept and used again.
-pub(super) type Connections = Client<HttpsConnector<Way>, Body>;
+pub(super) type Connections = Client<HttpsConnector<Way>, Framed>;
 
 impl Make for Connections {
     fn make(settings: &Settings, pem: &Pem) -> Result<Self, String> {

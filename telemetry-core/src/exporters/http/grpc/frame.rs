@@ -1,19 +1,49 @@
 //! A message in the frame that gRPC puts around it: a flag, which says whether it is compressed, and its length.
 
-use bytes::{Bytes, BytesMut};
+use std::array::IntoIter;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, SizeHint};
 
 /// Flag and length.
-pub(super) const HEAD: usize = 5;
+const HEAD: usize = 5;
 
-/// A message behind room for flag and length.
-pub(super) fn framed(mut body: BytesMut, is_compressed: bool) -> Result<Bytes, String> {
-    let length = body.len().saturating_sub(HEAD);
-    let length = u32::try_from(length).map_err(|_| format!("{length} bytes are too many for one message"))?;
-    if let Some((head, _)) = body.split_first_chunk_mut::<HEAD>() {
-        head[0] = u8::from(is_compressed);
-        head[1..].copy_from_slice(&length.to_be_bytes());
+/// A request's body: what stands before a message, and the message, which is not copied.
+#[derive(Clone, Debug)]
+pub(super) struct Framed(IntoIter<Bytes, 2>);
+
+impl Framed {
+    pub(super) fn new(message: Bytes, is_compressed: bool) -> Result<Self, String> {
+        let length = message.len();
+        let short =
+            u32::try_from(length).map_err(|_| format!("{length} bytes are too many for one message"))?;
+        let [a, b, c, d] = short.to_be_bytes();
+        let head: [u8; HEAD] = [u8::from(is_compressed), a, b, c, d];
+        Ok(Self([head.to_vec().into(), message].into_iter()))
     }
-    Ok(body.freeze())
+}
+
+impl Body for Framed {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.next().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_slice().is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_slice().iter().map(|bytes| bytes.len() as u64).sum())
+    }
 }
 
 /// The message of a body that holds one, not compressed.
@@ -29,9 +59,14 @@ mod tests {
 
     #[test]
     fn a_frame_says_how_long_its_message_is() {
-        let framed = |body: &[u8], is_compressed| framed(body.into(), is_compressed).unwrap();
-        assert_eq!(framed(b"?????", false), &[0; 5][..]);
-        assert_eq!(framed(&[b'x'; 5 + 0x0102], true)[..6], [1, 0, 0, 1, 2, b'x']);
+        let framed = |message: Vec<u8>, is_compressed| {
+            let framed = Framed::new(message.into(), is_compressed).unwrap();
+            let all = framed.0.as_slice().concat();
+            assert_eq!((framed.size_hint().exact(), framed.is_end_stream()), (Some(all.len() as u64), false));
+            all
+        };
+        assert_eq!(framed(vec![], false), [0; 5]);
+        assert_eq!(framed(vec![b'x'; 0x0102], true)[..6], [1, 0, 0, 1, 2, b'x']);
         assert_eq!(message(b"\0\0\0\0\x02ab"), Some(&b"ab"[..]));
         assert_eq!(message(b"\0\0\0\0\0"), Some(&b""[..]));
         for wrong in [&b""[..], b"\0\0\0\0", b"\x01\0\0\0\0", b"\0\0\0\0\x02a", b"\0\0\0\0\x01ab"] {

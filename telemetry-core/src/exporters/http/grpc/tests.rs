@@ -112,13 +112,13 @@ fn a_call_has_what_the_settings_say_and_its_answer_is_the_message() {
             settings.auth = Some(Auth::Bearer(Secret::Text("t0ken".to_owned())));
         });
         for _ in 0..2 {
-            assert_eq!(plain.call(METHOD, b"hello").await.unwrap().as_deref(), Some(&b"yes"[..]));
+            assert_eq!(plain.call(METHOD, "hello".into()).await.unwrap().as_deref(), Some(&b"yes"[..]));
         }
         let user = receiver.client(|settings| {
             let Settings { .. } = settings;
             *settings = Settings::new(&format!("http://me:s%20t@127.0.0.1:{}", receiver.port)).unwrap();
         });
-        user.call(METHOD, b"").await.unwrap();
+        user.call(METHOD, "".into()).await.unwrap();
         let seen = receiver.seen();
         assert_eq!((&*seen[0].path, &seen[0].body[..]), ("/shop.v1.Till/Sell", &b"\0\0\0\0\x05hello"[..]));
         for (name, value) in [
@@ -144,13 +144,13 @@ fn messages_are_compressed() {
         let body = b"hello ".repeat(1000);
         receiver
             .client(|settings| settings.compression = Compression::Gzip)
-            .call(METHOD, &body)
+            .call(METHOD, body.clone().into())
             .await
             .unwrap();
         #[cfg(feature = "zstd")]
         receiver
             .client(|settings| settings.compression = Compression::Zstd)
-            .call(METHOD, &body)
+            .call(METHOD, body.clone().into())
             .await
             .unwrap();
         let seen = receiver.seen();
@@ -209,7 +209,7 @@ fn a_status_comes_in_trailers_or_in_headers() {
             (Box::new(move || head(404, &busy, "")), Again::Later, "UNAVAILABLE: too busy"),
         ] {
             let receiver = Receiver::start(answer).await;
-            let error = receiver.client(|_| {}).call(METHOD, b"1").await.unwrap_err();
+            let error = receiver.client(|_| {}).call(METHOD, "1".into()).await.unwrap_err();
             let text = error.to_string();
             assert!(text.contains(says) && text.contains(METHOD), "{text}");
             assert_eq!(error.again(), again, "{text}");
@@ -222,7 +222,7 @@ fn what_is_no_message_is_none() {
     run(async {
         for body in [&b""[..], b"\0\0\0", b"\x01\0\0\0\0", b"\0\0\0\0\x02a"] {
             let receiver = Receiver::start(move || answer(body, &OK)).await;
-            assert_eq!(receiver.client(|_| {}).call(METHOD, b"1").await.unwrap(), None, "{body:?}");
+            assert_eq!(receiver.client(|_| {}).call(METHOD, "1".into()).await.unwrap(), None, "{body:?}");
         }
     });
 }
@@ -232,7 +232,7 @@ fn an_answer_that_is_too_long_is_not_read_to_its_end() {
     run(async {
         let receiver = Receiver::start(|| answer(&[0; 1000], &OK)).await;
         let client = receiver.client(|settings| settings.max_response_bytes = 999);
-        let error = client.call(METHOD, b"1").await.unwrap_err();
+        let error = client.call(METHOD, "1".into()).await.unwrap_err();
         assert!(!error.is_retryable() && error.to_string().contains("longer than 999 bytes"), "{error}");
     });
 }
@@ -250,7 +250,7 @@ fn a_port_that_speaks_http_1_is_said_to() {
             }
         });
         for _ in 0..20 {
-            let error = client(port, |_| {}).call(METHOD, b"1").await.unwrap_err();
+            let error = client(port, |_| {}).call(METHOD, "1".into()).await.unwrap_err();
             let text = error.to_string();
             assert!(
                 error.is_retryable() && text.contains("seems not to speak HTTP/2, which gRPC needs"),
@@ -264,13 +264,13 @@ fn a_port_that_speaks_http_1_is_said_to() {
 fn who_is_not_there_or_never_answers_is_said() {
     run(async {
         let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let error = client(nobody, |_| {}).call(METHOD, b"1").await.unwrap_err();
+        let error = client(nobody, |_| {}).call(METHOD, "1".into()).await.unwrap_err();
         assert!(
             error.is_retryable() && error.to_string().contains("no connection: Connection refused"),
             "{error}"
         );
         let settings = Settings::new("http://no.such.host.invalid:4317").unwrap();
-        let error = Client::new(settings).unwrap().call(METHOD, b"1").await.unwrap_err();
+        let error = Client::new(settings).unwrap().call(METHOD, "1".into()).await.unwrap_err();
         assert!(error.is_retryable() && error.to_string().contains("can't be looked up"), "{error}");
         let settings = Settings::new("http://h:4317/v1/traces").unwrap();
         assert_eq!(Client::new(settings).unwrap_err(), "over gRPC its URL has no path");

@@ -91,7 +91,7 @@ fn http_2_is_spoken_where_the_receiver_offers_it() {
             let server = authority.server("127.0.0.1", alpn, None).await;
             let client = client(&server.url(), |settings| settings.ca = Some(authority.ca()));
             for _ in 0..2 {
-                let answer = client.post("v1/traces", "text/plain", b"1").await.unwrap();
+                let answer = client.post("v1/traces", "text/plain", "1".into()).await.unwrap();
                 assert_eq!(answer.status, 200);
             }
             let seen = server.seen();
@@ -110,7 +110,7 @@ fn an_idle_connection_that_was_closed_is_replaced() {
             let server = Server::listen(Some(authority.acceptor("127.0.0.1", &[alpn], None)), script).await;
             let client = client(&server.url(), |settings| settings.ca = Some(authority.ca()));
             for _ in 0..2 {
-                client.post("", "text/plain", b"1").await.unwrap();
+                client.post("", "text/plain", "1".into()).await.unwrap();
             }
             let connections: Vec<_> = server.seen().iter().map(|seen| seen.connection).collect();
             assert_eq!(connections, [1, 1, 2], "{alpn}");
@@ -154,7 +154,7 @@ fn a_client_shows_its_certificate() {
             let known = client(&server.url(), |settings| {
                 (settings.ca, settings.identity) = (Some(ca.clone()), Some(identity));
             });
-            known.post("", "text/plain", b"1").await.unwrap();
+            known.post("", "text/plain", "1".into()).await.unwrap();
             let unknown = said(&client(&server.url(), |settings| settings.ca = Some(ca))).await;
             assert!(unknown.is_retryable());
             assert!(unknown.to_string().contains("CertificateRequired"), "{unknown}");
@@ -182,8 +182,8 @@ fn certificates_are_read_again_when_they_change() {
         let error = said(&client).await;
         assert!(error.is_retryable() && error.to_string().contains("holds no private key"), "{error}");
         fs::write(&renewed.key, key).unwrap();
-        client.post("", "text/plain", b"1").await.unwrap();
-        client.post("", "text/plain", b"2").await.unwrap();
+        client.post("", "text/plain", "1".into()).await.unwrap();
+        client.post("", "text/plain", "2".into()).await.unwrap();
         assert!(server.seen().iter().all(|seen| seen.connection == server.seen()[0].connection));
     });
 }
