@@ -126,35 +126,6 @@ fn nobody_at_the_other_end_costs_no_more_than_the_deadline() {
     assert_eq!((report.is_complete(), lost), (false, 1));
 }
 
-/// At TRACE, with the whole HTTP stack below.
-#[test]
-fn nothing_of_our_own_is_exported() {
-    let (address, received) = receiver(all_taken);
-    let url = format!("otlp://{address}?signals=spans,events");
-    let collector = Collector::builder().ignore_env().endpoint(url).start().unwrap();
-    let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
-    // For all threads: those of the exporter too.
-    tracing::subscriber::set_global_default(subscriber).unwrap();
-    for _ in 0..3 {
-        tracing::trace_span!("own").in_scope(|| tracing::trace!("mine"));
-        assert!(collector.flush(SOON).is_complete());
-    }
-    for body in received.bodies("/v1/traces") {
-        for of in ExportTraceServiceRequest::decode(body).unwrap().resource_spans {
-            let names: Vec<_> =
-                of.scope_spans.iter().flat_map(|of| &of.spans).map(|span| &*span.name).collect();
-            assert!(names.iter().all(|name| *name == "own"), "{names:?}");
-        }
-    }
-    for body in received.bodies("/v1/logs") {
-        for of in ExportLogsServiceRequest::decode(body).unwrap().resource_logs {
-            let scopes: Vec<_> =
-                of.scope_logs.into_iter().filter_map(|of| of.scope).map(|of| of.name).collect();
-            assert_eq!(scopes, [module_path!()]);
-        }
-    }
-}
-
 fn span(n: u64) -> telemetry_layer::model::Span {
     use telemetry_layer::model::{Span, SpanContext, SpanId, TraceId};
     let context = SpanContext::new(TraceId::new(1).unwrap(), SpanId::new(n).unwrap(), true);

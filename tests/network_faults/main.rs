@@ -8,6 +8,7 @@ mod ending;
 mod grpc;
 mod mistaken;
 mod nginx;
+mod own;
 mod refusals;
 mod tls;
 mod waits;

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use telemetry_tests::process::{Process, missing};
 
+use crate::forms::{Form, Transport};
 use crate::servers::{Certificates, python};
 
 /// The target of what this test records.
@@ -15,14 +16,15 @@ pub(crate) const OWN: &str = "otlp_conformance";
 
 /// The server.
 pub(crate) struct Decoder {
-    pub(crate) port: u16,
-    pub(crate) tls_port: u16,
+    /// For HTTP and for gRPC.
+    pub(crate) ports: [u16; 2],
+    pub(crate) tls_ports: [u16; 2],
     pub(crate) certificates: Certificates,
     _process: Process,
 }
 
 /// An item and the scope that it came in.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Item {
     pub(crate) scope: String,
     pub(crate) it: Value,
@@ -41,8 +43,8 @@ pub(crate) struct Decoded {
 impl Decoder {
     /// None where it is not installed.
     pub(crate) fn start() -> Option<Self> {
-        let Some(python) = python("opentelemetry.proto, zstandard") else {
-            return missing("Python's `opentelemetry-proto` and `zstandard`");
+        let Some(python) = python("grpc, opentelemetry.proto, zstandard") else {
+            return missing("Python's `grpcio`, `opentelemetry-proto` and `zstandard`");
         };
         let certificates = Certificates::new();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/otlp_decoder.py");
@@ -52,19 +54,39 @@ impl Decoder {
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ports: Vec<u16> = line.split_whitespace().map(|port| port.parse().unwrap()).collect();
-        let [port, tls_port] = ports[..] else { panic!("{line:?}") };
-        Some(Self { port, tls_port, certificates, _process: process })
+        let [http, https, grpc, grpcs] = ports[..] else { panic!("{line:?}") };
+        Some(Self { ports: [http, grpc], tls_ports: [https, grpcs], certificates, _process: process })
     }
 
-    /// What came so far.
-    pub(crate) fn decoded(&self) -> Decoded {
-        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        connection.write_all(b"GET /received HTTP/1.1\r\nconnection: close\r\n\r\n").unwrap();
+    /// How bodies of this form may be compressed, as far as it knows.
+    pub(crate) fn compressions(form: &Form) -> &'static [&'static str] {
+        match form.transport {
+            Transport::Http => &["none", "gzip", "zstd"],
+            Transport::Grpc => &["none", "gzip"],
+        }
+    }
+
+    /// Hands it the body of a request in JSON that came in another way.
+    pub(crate) fn read(&self, path: &str, body: &str) {
+        let head = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+        self.ask(&format!("POST {path} HTTP/1.1\r\n{head}connection: close\r\n\r\n{body}"));
+    }
+
+    fn ask(&self, request: &str) -> String {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.ports[0])).unwrap();
+        connection.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        let mut decoded = Decoded { all: serde_json::from_str(body).unwrap(), ..Decoded::default() };
-        for request in decoded.all.clone() {
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
+        body.to_owned()
+    }
+
+    /// What came since this was asked before.
+    pub(crate) fn decoded(&self) -> Decoded {
+        let body = self.ask("GET /received HTTP/1.1\r\nconnection: close\r\n\r\n");
+        let mut decoded = Decoded { all: serde_json::from_str(&body).unwrap(), ..Decoded::default() };
+        for request in &decoded.all {
             let request = &request["request"];
             decoded.spans.extend(items(request, "resource_spans", "scope_spans", "spans"));
             decoded.records.extend(items(request, "resource_logs", "scope_logs", "log_records"));
@@ -76,8 +98,13 @@ impl Decoder {
 }
 
 impl Decoded {
+    /// Those with items, which is not that of the check at the start.
     pub(crate) fn requests(&self, path: &str) -> impl Iterator<Item = &Value> {
-        self.all.iter().filter(move |request| request["path"] == path && request["bytes"] != 0)
+        let has_items = |request: &Value| {
+            let mut lists = request.as_object().unwrap().values();
+            lists.any(|list| list.as_array().is_some_and(|list| !list.is_empty()))
+        };
+        self.all.iter().filter(move |it| it["path"] == path && has_items(&it["request"]))
     }
 }
 

@@ -1,14 +1,19 @@
 //! Conformance: what is recorded arrives over OTLP as it was, whatever it is and however it travels, as receivers see it
-//! that are not ours. A receiver that is not installed is left out, unless `TELEMETRY_REQUIRE_SERVERS` is 1.
+//! that are not ours. What is recorded stands in `scenarios`, the ways in which it travels in `forms`. A receiver that is not installed is left out, unless `TELEMETRY_REQUIRE_SERVERS` is 1.
 
 mod decoder;
 mod expected;
+mod forms;
+mod mock;
 mod printed;
 mod rotel;
 mod scenarios;
 mod servers;
 
-use serde_json::{Value, json};
+use std::cmp::Ordering;
+use std::fs;
+
+use serde_json::Value;
 use telemetry_layer::exporters::Route;
 use telemetry_layer::model::Temporality;
 use telemetry_layer::testing::{Kept, Memory};
@@ -17,6 +22,7 @@ use telemetry_tests::recorded_by;
 
 use decoder::{Decoded, Decoder, Item, OWN};
 use expected::Expected;
+use forms::{Form, in_each_form};
 use servers::Nginx;
 
 /// Large enough for all that a test records before anything is sent.
@@ -43,25 +49,40 @@ fn compare(kept: &Kept, decoded: &Decoded) {
         assert!(made_here().all(|item| item.it["attributes"][0]["key"] == "code.file.path"), "{name}s");
         let [before, after] = [sorted(before), sorted(after)];
         assert!(!before.is_empty(), "no {name}");
-        let [lost, new] = [lacking(&before, &after), lacking(&after, &before)];
-        assert!(before == after, "{name}s lost: {lost:#?}\nand new: {new:#?}");
+        if before != after {
+            let [lost, new] = [lacking(&before, &after), lacking(&after, &before)];
+            panic!("{name}s lost: {lost:#?}\nand new: {new:#?}");
+        }
     }
 }
 
 /// Those that the others are without.
-fn lacking<'a>(of: &'a [String], others: &[String]) -> Vec<&'a String> {
-    of.iter().filter(|item| others.binary_search(item).is_err()).collect()
+fn lacking<'a>(of: &'a [Item], others: &[Item]) -> Vec<&'a Item> {
+    of.iter().filter(|item| !others.contains(item)).collect()
 }
 
-fn sorted(items: &[Item]) -> Vec<String> {
-    let text = |item: &Item| {
-        let mut it = item.it.clone();
-        without_place(&mut it);
-        format!("{}: {it}", item.scope)
-    };
-    let mut all: Vec<String> = items.iter().map(text).collect();
-    all.sort();
+/// In any order that two lists of the same items have in common.
+fn sorted(items: &[Item]) -> Vec<Item> {
+    let mut all = items.to_vec();
+    all.iter_mut().for_each(|item| without_place(&mut item.it));
+    all.sort_by(|a, b| a.scope.cmp(&b.scope).then_with(|| order(&a.it, &b.it)));
     all
+}
+
+/// Without texts for all of it: there are megabytes.
+fn order(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => a.cmp(b),
+        (Value::Array(a), Value::Array(b)) => in_turn(a.iter().zip(b)).then(a.len().cmp(&b.len())),
+        (Value::Object(a), Value::Object(b)) => {
+            a.keys().cmp(b.keys()).then_with(|| in_turn(a.values().zip(b.values())))
+        }
+        _ => a.to_string().cmp(&b.to_string()),
+    }
+}
+
+fn in_turn<'a>(mut pairs: impl Iterator<Item = (&'a Value, &'a Value)>) -> Ordering {
+    pairs.find_map(|(a, b)| Some(order(a, b)).filter(|order| order.is_ne())).unwrap_or(Ordering::Equal)
 }
 
 /// Takes out what the kept one does not have: the place in the source, which comes first, and how much was cut.
@@ -79,85 +100,86 @@ fn without_place(item: &mut Value) {
     }
 }
 
-/// All scenarios, exported to that place.
-fn conforms(decoder: &Decoder, place: &str, compression: &str, has_tls: bool) {
-    conforms_in("http/protobuf", decoder, place, compression, has_tls);
-}
-
-fn conforms_in(protocol: &str, decoder: &Decoder, place: &str, compression: &str, has_tls: bool) {
-    let ca = decoder.certificates.ca.display();
-    let url = format!("{place}?protocol={protocol}&compression={compression}&ca={ca}");
-    let kept = export(&url, scenarios::record);
+/// All scenarios, exported there.
+#[track_caller]
+fn conforms(decoder: &Decoder, url: &str) -> Decoded {
+    let kept = export(url, scenarios::record);
     let decoded = decoder.decoded();
     scenarios::check(&decoded);
     compare(&kept, &decoded);
-    let encoding = if compression == "none" { "" } else { compression };
-    let content_type = if protocol == "http/json" { "application/json" } else { "application/x-protobuf" };
+    decoded
+}
+
+/// All scenarios in a form, seen as they have to be seen.
+#[track_caller]
+fn conforms_to(form: &Form, decoder: &Decoder, url: &str, compression: &str) -> Decoded {
+    let decoded = conforms(decoder, url);
     for request in &decoded.all {
-        assert_eq!(request["content_type"], content_type);
-        assert_eq!((&request["encoding"], &request["has_tls"]), (&json!(encoding), &json!(has_tls)));
+        assert_eq!(request["content_type"], form.content_type);
+        if let Some(seen) = request["encoding"].as_str() {
+            assert_eq!(seen, if compression == "none" { "" } else { compression });
+        }
     }
+    decoded
 }
 
-fn conforms_with_and_without_tls(compression: &str) {
-    for has_tls in [false, true] {
+#[test]
+fn what_is_recorded_arrives_as_it_was() {
+    in_each_form(|form| {
         let Some(decoder) = Decoder::start() else { return };
-        let place = if has_tls {
-            format!("otlp+https://127.0.0.1:{}", decoder.tls_port)
-        } else {
-            format!("otlp://127.0.0.1:{}", decoder.port)
-        };
-        conforms(&decoder, &place, compression, has_tls);
-    }
-}
-
-#[test]
-fn plain_bodies_arrive_as_they_were() {
-    conforms_with_and_without_tls("none");
-}
-
-#[test]
-fn gzip_arrives_as_it_was() {
-    conforms_with_and_without_tls("gzip");
-}
-
-#[test]
-fn zstd_arrives_as_it_was() {
-    conforms_with_and_without_tls("zstd");
-}
-
-#[test]
-fn json_arrives_as_it_was() {
-    for compression in ["none", "gzip", "zstd"] {
-        let Some(decoder) = Decoder::start() else { return };
-        let place = format!("otlp://127.0.0.1:{}", decoder.port);
-        conforms_in("http/json", &decoder, &place, compression, false);
-    }
+        for compression in Decoder::compressions(form) {
+            for (ports, tls) in [(decoder.ports, None), (decoder.tls_ports, Some(&decoder.certificates))] {
+                let url = form.url(ports, tls, compression);
+                let decoded = conforms_to(form, &decoder, &url, compression);
+                assert!(decoded.all.iter().all(|request| request["has_tls"] == tls.is_some()), "{url}");
+            }
+        }
+    });
 }
 
 #[test]
 fn tls_and_http_2_through_nginx() {
-    for compression in ["none", "gzip", "zstd"] {
+    in_each_form(|form| {
         let Some(decoder) = Decoder::start() else { return };
-        let Some(nginx) = Nginx::before(decoder.port, &decoder.certificates) else { return };
-        conforms(&decoder, &format!("otlp+https://127.0.0.1:{}", nginx.port), compression, false);
-        assert!(decoder.decoded().all.iter().all(|request| request["forwarded"] == "nginx"));
-        let log = nginx.log();
-        for path in ["/v1/traces", "/v1/logs", "/v1/metrics"] {
-            assert!(log.contains(&format!("HTTP/2.0 TLSv1.3 200 {path}")), "{log}");
+        for compression in Decoder::compressions(form) {
+            let Some(nginx) = Nginx::before(decoder.ports, &decoder.certificates) else { return };
+            let url = form.url([nginx.port; 2], Some(&decoder.certificates), compression);
+            let decoded = conforms_to(form, &decoder, &url, compression);
+            assert!(decoded.all.iter().all(|request| request["forwarded"] == "nginx"));
+            nginx.saw(form, compression);
         }
-        assert!(log.lines().all(|line| line.starts_with("HTTP/2.0 TLSv1.3 200 ")), "{log}");
-    }
+    });
 }
 
 #[test]
 fn what_is_too_much_for_one_request_arrives_in_several() {
-    for compression in ["none", "gzip", "zstd"] {
+    in_each_form(|form| {
         let Some(decoder) = Decoder::start() else { return };
-        let url = format!("otlp://127.0.0.1:{}?compression={compression}", decoder.port);
-        let kept = export(&url, scenarios::many::record);
+        for compression in ["none", "gzip"] {
+            let kept = export(&form.url(decoder.ports, None, compression), scenarios::many::record);
+            let decoded = decoder.decoded();
+            scenarios::many::check(&decoded);
+            compare(&kept, &decoded);
+        }
+    });
+}
+
+/// What a collector's file receiver reads is what an endpoint is sent in JSON.
+#[test]
+fn files_in_otlp_hold_what_was_recorded() {
+    let Some(decoder) = Decoder::start() else { return };
+    for (record, check) in [
+        (scenarios::record as fn(&Collector), scenarios::check as fn(&Decoded)),
+        (scenarios::many::record, scenarios::many::check),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = export(&format!("file:{}?format=otlp", directory.path().display()), record);
+        for signal in ["traces", "logs", "metrics"] {
+            let lines = fs::read_to_string(directory.path().join(format!("{signal}.otlp.jsonl"))).unwrap();
+            lines.lines().for_each(|line| decoder.read(&format!("/v1/{signal}"), line));
+        }
         let decoded = decoder.decoded();
-        scenarios::many::check(&decoded);
+        check(&decoded);
         compare(&kept, &decoded);
     }
 }
@@ -165,7 +187,7 @@ fn what_is_too_much_for_one_request_arrives_in_several() {
 #[test]
 fn deltas_arrive_as_deltas() {
     let Some(decoder) = Decoder::start() else { return };
-    let url = format!("otlp://127.0.0.1:{}?temporality=delta&signals=metrics", decoder.port);
+    let url = format!("otlp://127.0.0.1:{}?temporality=delta&signals=metrics", decoder.ports[0]);
     let memory = Memory::new();
     let route = Route::from(memory.clone()).temporality(Temporality::Delta);
     recorded_by(

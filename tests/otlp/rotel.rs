@@ -1,4 +1,5 @@
-//! rotel, a receiver that prints what it gets: all of an item but the flags of spans and links and how much was cut.
+//! rotel, a receiver that prints what it gets: all of an item but the flags of spans and links and how much was cut. Its reader
+//! of JSON refuses NaN and infinities, and loses points with whole numbers, which all histograms have.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -9,12 +10,15 @@ use telemetry_tests::SOON;
 use telemetry_tests::process::{Process, missing, on_free_ports};
 
 use crate::expected::Expected;
+use crate::export;
+use crate::forms::in_each_form;
 use crate::printed::{printed, shown};
+use crate::scenarios::finite;
 use crate::servers::{Certificates, Nginx, output};
-use crate::{export, scenarios};
 
 struct Rotel {
-    port: u16,
+    /// For HTTP and for gRPC.
+    ports: [u16; 2],
     lines: Receiver<String>,
     _process: Process,
     _directory: tempfile::TempDir,
@@ -31,7 +35,7 @@ impl Rotel {
             return missing("Python's `rotel`");
         };
         let directory = tempfile::tempdir().unwrap();
-        let (mut process, [port, _]) = on_free_ports(|[http, grpc]| {
+        let (mut process, ports) = on_free_ports(|[http, grpc]| {
             let mut command = Command::new(format!("{}/rotel-agent", package.trim()));
             command.args(["start", "--exporter", "blackhole", "--debug-log-verbosity", "detailed"]);
             for signal in ["traces", "metrics", "logs"] {
@@ -56,7 +60,7 @@ impl Rotel {
                 line.clear();
             }
         });
-        Some(Self { port, lines, _process: process, _directory: directory })
+        Some(Self { ports, lines, _process: process, _directory: directory })
     }
 
     /// Waits until it has printed what was expected: it prints after it answered.
@@ -82,38 +86,23 @@ impl Rotel {
 
 #[test]
 fn rotel_reads_what_was_recorded() {
-    for compression in ["none", "gzip"] {
-        let Some(rotel) = Rotel::start() else { return };
-        let url = format!("otlp://127.0.0.1:{}?compression={compression}", rotel.port);
-        rotel.prints(&Expected::of(&export(&url, scenarios::record)));
-    }
-}
-
-/// Its reader of JSON refuses the texts that stand for NaN and infinities, and loses whole numbers of points.
-#[test]
-fn rotel_reads_json() {
-    for compression in ["none", "gzip"] {
-        let Some(rotel) = Rotel::start() else { return };
-        let url = format!("otlp://127.0.0.1:{}?protocol=http/json&compression={compression}", rotel.port);
-        let kept = export(&url, |collector| {
-            tracing::info_span!("order", text = scenarios::UNICODE, less = -5, x = 0.1 + 0.2).in_scope(
-                || {
-                    tracing::warn!(big = i64::MAX, beyond = u64::MAX, yes = true, "little\nis \"left\"");
-                },
-            );
-            collector.gauge("heat").set(0.5);
-        });
-        rotel.prints(&Expected::of(&kept));
-    }
+    in_each_form(|form| {
+        for compression in ["none", "gzip"] {
+            let Some(rotel) = Rotel::start() else { return };
+            let url = form.url(rotel.ports, None, compression);
+            rotel.prints(&Expected::of(&export(&url, finite::of(form))));
+        }
+    });
 }
 
 #[test]
 fn rotel_behind_tls_and_http_2_reads_what_was_recorded() {
-    let Some(rotel) = Rotel::start() else { return };
-    let certificates = Certificates::new();
-    let Some(nginx) = Nginx::before(rotel.port, &certificates) else { return };
-    let ca = certificates.ca.display();
-    let url = format!("otlp+https://127.0.0.1:{}?compression=gzip&ca={ca}", nginx.port);
-    rotel.prints(&Expected::of(&export(&url, scenarios::record)));
-    assert!(nginx.log().lines().all(|line| line.starts_with("HTTP/2.0 TLSv1.3 200 ")), "{}", nginx.log());
+    in_each_form(|form| {
+        let Some(rotel) = Rotel::start() else { return };
+        let certificates = Certificates::new();
+        let Some(nginx) = Nginx::before(rotel.ports, &certificates) else { return };
+        let url = form.url([nginx.port; 2], Some(&certificates), "gzip");
+        rotel.prints(&Expected::of(&export(&url, finite::of(form))));
+        nginx.saw(form, "gzip");
+    });
 }

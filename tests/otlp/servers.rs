@@ -7,6 +7,8 @@ use std::process::Command;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use telemetry_tests::process::{Process, missing, on_free_ports, succeeds};
 
+use crate::forms::Form;
+
 /// What a program prints that ends well.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
@@ -50,7 +52,7 @@ impl Certificates {
     }
 }
 
-/// nginx with TLS and HTTP/2 in front of another server.
+/// nginx with TLS and HTTP/2 in front of another server, over HTTP and gRPC.
 pub(crate) struct Nginx {
     pub(crate) port: u16,
     directory: tempfile::TempDir,
@@ -58,14 +60,14 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// None where it is not installed.
-    pub(crate) fn before(port: u16, certificates: &Certificates) -> Option<Self> {
+    /// None where it is not installed. The other server's ports are those for HTTP and for gRPC.
+    pub(crate) fn before(ports: [u16; 2], certificates: &Certificates) -> Option<Self> {
         if !succeeds(Command::new("nginx").arg("-v")) {
             return missing("nginx");
         }
         let directory = tempfile::tempdir().unwrap();
         let (process, [own]) = on_free_ports(|[own]| {
-            fs::write(directory.path().join("nginx.conf"), config(own, port, certificates)).unwrap();
+            fs::write(directory.path().join("nginx.conf"), config(own, ports, certificates)).unwrap();
             let mut command = Command::new("nginx");
             command.arg("-p").arg(directory.path()).args(["-c", "nginx.conf", "-e", "errors"]);
             command
@@ -73,19 +75,26 @@ impl Nginx {
         Some(Self { port: own, directory, _process: process })
     }
 
-    /// A line for each request that was answered: protocol, TLS, status.
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("access")).unwrap()
+    /// That way, a request of each signal at least was answered, and every request was.
+    #[track_caller]
+    pub(crate) fn saw(&self, form: &Form, compression: &str) {
+        let log = fs::read_to_string(self.directory.path().join("access")).unwrap();
+        let encoding = if compression == "none" { "-" } else { compression };
+        let head = format!("HTTP/2.0 TLSv1.3 200 {} {encoding} ", form.content_type);
+        assert!(log.lines().all(|line| line.starts_with(&head)), "{head}: {log}");
+        let named = |signal: &str| log.to_ascii_lowercase().contains(signal);
+        assert!(["trace", "log", "metric"].into_iter().all(named), "{log}");
     }
 }
 
-fn config(own: u16, behind: u16, Certificates { certificate, key, .. }: &Certificates) -> String {
+fn config(own: u16, [http, grpc]: [u16; 2], Certificates { certificate, key, .. }: &Certificates) -> String {
     let [certificate, key] = [certificate, key].map(|file| Path::display(file));
     format!(
         r#"daemon off; master_process off; pid pid;
         events {{}}
         http {{
-            log_format short "$server_protocol $ssl_protocol $status $request_uri";
+            log_format short "$server_protocol $ssl_protocol $status $content_type $encoding $request_uri";
+            map "$http_content_encoding$http_grpc_encoding" $encoding {{ default $http_content_encoding$http_grpc_encoding; "" "-"; }}
             access_log access short;
             client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
             uwsgi_temp_path uwsgi; scgi_temp_path scgi;
@@ -95,9 +104,13 @@ fn config(own: u16, behind: u16, Certificates { certificate, key, .. }: &Certifi
                 ssl_protocols TLSv1.2 TLSv1.3;
                 ssl_certificate {certificate}; ssl_certificate_key {key};
                 location / {{
-                    proxy_pass http://127.0.0.1:{behind};
+                    proxy_pass http://127.0.0.1:{http};
                     proxy_http_version 1.1;
                     proxy_set_header x-forwarded-by nginx;
+                }}
+                location /opentelemetry. {{
+                    grpc_pass grpc://127.0.0.1:{grpc};
+                    grpc_set_header x-forwarded-by nginx;
                 }}
             }}
         }}"#

@@ -40,7 +40,7 @@ impl Drop for Process {
     }
 }
 
-/// Starts what is told its ports, and waits until it takes connections at the first of them.
+/// Starts what is told its ports, and waits until it takes connections at all of them.
 ///
 /// Ports that are free now may be taken a moment later: then others are tried.
 ///
@@ -53,7 +53,7 @@ pub fn on_free_ports<const N: usize>(command: impl Fn([u16; N]) -> Command) -> (
         let ports = free.each_ref().map(|free| free.local_addr().expect("its address").port());
         drop(free);
         let mut process = Process::start(&mut command(ports));
-        if process.listens(ports[0]) {
+        if ports.iter().all(|port| process.listens(*port)) {
             return (process, ports);
         }
     }

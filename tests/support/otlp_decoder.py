@@ -1,13 +1,10 @@
-"""Receives OTLP over HTTP and decodes it with the classes of the package `opentelemetry-proto`.
+"""Receives OTLP over HTTP and gRPC and decodes it with the classes of the package `opentelemetry-proto`.
 
-    otlp_decoder.py [CERTIFICATE KEY]
+    otlp_decoder.py CERTIFICATE KEY
 
-It listens on a free port, and on another one with TLS where it has a certificate; both ports are on the first line of the
-output. `GET /received` gives, as JSON, all requests so far, each with every field of its body, those that were not set too.
-It ends when its input does. A body that is no request, or has fields that the schema doesn't know, gets 400.
-
-A body in JSON is read as protobuf's mapping has it, but that ids are in hexadecimal: so OTLP wants it. A name that the schema
-doesn't know gets 400 too.
+It listens on four free ports, which are on the first line of the output: HTTP, HTTP with TLS, gRPC, gRPC with TLS.
+`GET /received` gives, as JSON, all requests since the last one, each with every field of its body, those that were not set
+too. It ends when its input does. A body that is no request, or has fields that the schema doesn't know, is refused.
 
 Bytes are in hexadecimal. Floats have 17 digits, which name each of them exactly. Of a `oneof` what is set is there.
 """
@@ -20,7 +17,9 @@ import os
 import ssl
 import sys
 import threading
+from concurrent import futures
 
+import grpc
 import zstandard
 from google.protobuf import json_format
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -33,32 +32,22 @@ KINDS = {
     "/v1/logs": (logs.ExportLogsServiceRequest, logs.ExportLogsServiceResponse),
     "/v1/metrics": (metrics.ExportMetricsServiceRequest, metrics.ExportMetricsServiceResponse),
 }
+SERVICES = {
+    "/v1/traces": traces.DESCRIPTOR.services_by_name["TraceService"],
+    "/v1/logs": logs.DESCRIPTOR.services_by_name["LogsService"],
+    "/v1/metrics": metrics.DESCRIPTOR.services_by_name["MetricsService"],
+}
 UNPACK = {
     None: bytes,
     "gzip": gzip.decompress,
     # The size may be unknown before the end.
     "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
 }
-
-IDS = ("traceId", "spanId", "parentSpanId")
+JSON, PROTOBUF = "application/json", "application/x-protobuf"
+IDS = {"trace_id", "span_id", "parent_span_id"}
 
 received = []
 lock = threading.Lock()
-
-
-def once(pairs):
-    """An object of JSON, with ids as protobuf's mapping has bytes."""
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise ValueError(f"twice in {names}")
-    of = lambda name, value: base64.b64encode(bytes.fromhex(value)).decode() if name in IDS else value
-    return {name: of(name, value) for name, value in pairs}
-
-
-def parsed(content_type, request, body):
-    if content_type == "application/json":
-        return json_format.ParseDict(json.loads(body, object_pairs_hook=once), request())
-    return request.FromString(body)
 
 
 def number(x):
@@ -94,6 +83,57 @@ def shown(message):
     return fields
 
 
+def once(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError(f"a name is there twice: {pairs}")
+    return fields
+
+
+def no_json(word):
+    raise ValueError(f"{word} is no JSON")
+
+
+def as_protobuf_has_it(fields, descriptor):
+    """Of an object of OTLP, the one that protobuf would have in its place, which differs in ids.
+
+    What the class would read although OTLP does not write it is refused: names as in the schema, 64 bits as a number,
+    enumerations by their names.
+    """
+    known = {field.json_name: field for field in descriptor.fields}
+
+    def translated(value, field):
+        if field.message_type:
+            return as_protobuf_has_it(value, field.message_type)
+        if field.name in IDS:
+            return base64.b64encode(bytes.fromhex(value)).decode()
+        is_text = field.cpp_type in (field.CPPTYPE_INT64, field.CPPTYPE_UINT64, field.CPPTYPE_STRING)
+        # Of a float, NaN and the infinities are text.
+        if field.cpp_type != field.CPPTYPE_DOUBLE and is_text != isinstance(value, str):
+            raise ValueError(f"{value!r} in {field.full_name}")
+        return value
+
+    def each(name, value):
+        field = known[name]
+        return [translated(one, field) for one in value] if field.is_repeated else translated(value, field)
+
+    return {name: each(name, value) for name, value in fields.items()}
+
+
+def from_json(request, body):
+    fields = json.loads(body.decode(), object_pairs_hook=once, parse_constant=no_json)
+    return json_format.ParseDict(as_protobuf_has_it(fields, request.DESCRIPTOR), request())
+
+
+def keep(path, body, content_type, **seen):
+    request, _ = KINDS[path]
+    is_json = content_type == JSON
+    message = from_json(request, body) if is_json else request.FromString(body)
+    seen |= {"path": path, "content_type": content_type, "bytes": len(body), "request": shown(message)}
+    with lock:
+        received.append(seen)
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -101,29 +141,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         packed = self.rfile.read(int(self.headers["content-length"]))
         try:
-            encoding = self.headers["content-encoding"]
-            body = UNPACK[encoding](packed)
-            request, response = KINDS[self.path]
-            seen = {
-                "path": self.path,
-                "encoding": encoding or "",
-                "content_type": self.headers["content-type"],
-                "user_agent": self.headers["user-agent"],
-                "has_tls": isinstance(self.connection, ssl.SSLSocket),
-                "forwarded": self.headers.get("x-forwarded-by", ""),
-                "bytes": len(body),
-                "request": shown(parsed(self.headers["content-type"], request, body)),
-            }
+            encoding, content_type = self.headers["content-encoding"], self.headers["content-type"]
+            keep(
+                self.path,
+                UNPACK[encoding](packed),
+                content_type,
+                encoding=encoding or "",
+                user_agent=self.headers["user-agent"],
+                has_tls=isinstance(self.connection, ssl.SSLSocket),
+                forwarded=self.headers.get("x-forwarded-by", ""),
+            )
         except Exception as error:
             print(repr(error), file=sys.stderr, flush=True)
             return self.answer(400, "text/plain", repr(error).encode())
-        with lock:
-            received.append(seen)
-        self.answer(200, "application/x-protobuf", response().SerializeToString())
+        response = KINDS[self.path][1]()
+        if content_type == JSON:
+            return self.answer(200, JSON, json_format.MessageToJson(response).encode())
+        self.answer(200, PROTOBUF, response.SerializeToString())
 
     def do_GET(self):
         with lock:
-            self.answer(200, "application/json", json.dumps(received).encode())
+            self.answer(200, JSON, json.dumps(received).encode())
+            received.clear()
 
     def answer(self, status, kind, body):
         self.send_response(status)
@@ -136,7 +175,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def serve(context):
+def serve_http(context):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -144,12 +183,52 @@ def serve(context):
     return server.server_address[1]
 
 
+def method(path):
+    _, response = KINDS[path]
+
+    def export(message, context):
+        headers = dict(context.invocation_metadata())
+        try:
+            keep(
+                path,
+                message,
+                "application/grpc",
+                # It is not told.
+                encoding=None,
+                user_agent=headers["user-agent"],
+                has_tls=context.auth_context()["transport_security_type"] == [b"ssl"],
+                forwarded=headers.get("x-forwarded-by", ""),
+            )
+        except Exception as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, repr(error))
+        return response()
+
+    handler = grpc.unary_unary_rpc_method_handler(export, None, response.SerializeToString)
+    return grpc.method_handlers_generic_handler(SERVICES[path].full_name, {"Export": handler})
+
+
+def serve_grpc(credentials):
+    server = grpc.server(futures.ThreadPoolExecutor(4), options=[("grpc.so_reuseport", 0)])
+    server.add_generic_rpc_handlers([method(path) for path in KINDS])
+    if credentials:
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
+
+
 def main():
-    contexts = [None]
-    if len(sys.argv) > 1:
-        contexts.append(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-        contexts[1].load_cert_chain(*sys.argv[1:])
-    print(*[serve(context) for context in contexts], flush=True)
+    certificate, key = sys.argv[1:]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with open(certificate, "rb") as certificate, open(key, "rb") as key:
+        credentials = grpc.ssl_server_credentials([(key.read(), certificate.read())])
+    # They end with what refers to them.
+    plain, grpc_port = serve_grpc(None)
+    with_tls, grpcs_port = serve_grpc(credentials)
+    print(serve_http(None), serve_http(context), grpc_port, grpcs_port, flush=True)
     sys.stdin.read()
     os._exit(0)
 

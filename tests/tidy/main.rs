@@ -66,8 +66,15 @@ const CRATES: [&str; 3] =
     ["telemetry-core/src/lib.rs", "telemetry-layer/src/lib.rs", "telemetry-macros/src/lib.rs"];
 
 /// Folders of sources; what is in `tests` is looked at less closely.
-const CRATES_AND_PROGRAMS: [&str; 5] =
-    ["telemetry-core/src", "telemetry-layer/src", "telemetry-macros/src", "examples/src", "tests/peers/src"];
+const CRATES_AND_PROGRAMS: [&str; 7] = [
+    "telemetry-core/src",
+    "telemetry-layer/src",
+    "telemetry-macros/src",
+    "examples/src",
+    "tests/peers/src",
+    "tests/fuzz/src",
+    "tests/fuzz/fuzz_targets",
+];
 
 /// A crate, with the paths of its files from the top.
 fn read(root: &str) -> Crate {

@@ -15,12 +15,12 @@ pub(crate) fn redacted(url: &str) -> String {
     let behind = hidden.as_ref().map_or(0, |hidden| hidden.end);
     // Where a wrong port was taken for a password, this may have ended among the options.
     let is_query = hidden.as_ref().is_some_and(|hidden| url[hidden.clone()].contains('?'));
-    let place = |place: &str| if is_query { options(place) } else { place.to_owned() };
     let mut shown = hidden.map_or_else(String::new, |hidden| format!("{}{HIDDEN}", &url[..hidden.start]));
     match url[behind..].split_once('?') {
-        None => shown.push_str(&place(&url[behind..])),
-        Some((before, query)) => {
-            shown.push_str(&place(before));
+        _ if is_query => shown.push_str(&options(&url[behind..])),
+        None => shown.push_str(&url[behind..]),
+        Some((place, query)) => {
+            shown.push_str(place);
             shown.push('?');
             shown.push_str(&options(query));
         }
@@ -111,10 +111,12 @@ mod tests {
     fn values_of_options_that_are_called_secret_are_hidden() {
         for (url, shown) in [
             ("x:?token=s3cret&rate=1", "x:?token=***&rate=1"),
-            ("x://h:43l8?tags=mail:a@b&token=s3cret?&rate=1", "x://***@b&token=***?&rate=1"),
+            ("x://h:43l8?tags=mail:a@b&token=s3cret?&rate=1", "x://***@b&token=***&rate=1"),
             ("x://h:43l8?tags=mail:a@b&token=s3cret", "x://***@b&token=***"),
             ("x://h:43l8?token=s3c@s3cret&rate=1", "x://***&rate=1"),
             ("x://h:43l8?token=s3c@s3cret", "x://***"),
+            ("x://h:43l8?&auth=?@s3cret?&/", "x://***&/"),
+            ("x://h:43l8?tags=a:b@c&token=d?s3cret", "x://***@c&token=***"),
             (
                 "https://h?API_KEY=a=b&Password=c&headers=d:e",
                 "https://h?API_KEY=***&Password=***&headers=***",

@@ -7,20 +7,20 @@ use super::context;
 use super::metrics::full_of_tags;
 use crate::decoder::Decoded;
 
-const ITEMS: u64 = 3_000;
-const POINTS: u64 = 2_500;
+const ITEMS: u64 = 750;
+const POINTS: u64 = 370;
 
 pub(crate) fn record(collector: &Collector) {
-    let text = "some text ".repeat(200);
+    let text = "some text ".repeat(600);
     for n in 1..=ITEMS {
         let context = context(1, n);
         collector.collect_span(&Span::new(context, "one of many", n, n).field("text", &*text));
         let event = Event::new(Level::INFO, &*text, n).target(format!("target {}", n % 7));
         collector.collect_event(&event.within(context));
     }
-    let tags = full_of_tags("a value of some length, so that all of them are much");
+    let tags = full_of_tags(&"so long a value that all of them are much ".repeat(12));
     for n in 0..POINTS {
-        let name = format!("metric {}", n / 1_000);
+        let name = format!("metric {}", n / 150);
         collector.collect_metric(Metric::new(Kind::Gauge, name, n, n).tags(tags.clone()));
     }
 }

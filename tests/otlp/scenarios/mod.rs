@@ -2,6 +2,7 @@
 //! the code. Each scenario is in one file: `record` and `check`.
 
 pub(crate) mod events;
+pub(crate) mod finite;
 pub(crate) mod many;
 pub(crate) mod metrics;
 pub(crate) mod spans;
@@ -15,7 +16,7 @@ use crate::decoder::Decoded;
 /// Texts that break writers which count characters, or take a text for ASCII.
 pub(crate) const UNICODE: &str = "Größe 价格 🦀 e\u{301} \u{202e}rtl\u{202c} \0\t\u{10ffff}";
 
-/// All but [`many`].
+/// All but [`finite`] and [`many`].
 pub(crate) fn record(collector: &Collector) {
     spans::record(collector);
     events::record(collector);
