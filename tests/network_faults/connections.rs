@@ -111,6 +111,23 @@ fn a_receiver_that_restarts_at_its_place_gets_what_came_meanwhile() {
     });
 }
 
+/// It took nothing of what it was asked when it ended.
+#[test]
+fn a_receiver_that_ends_with_requests_in_its_hands_gets_them_again_when_it_is_back() {
+    each(Form::EACH, |form| {
+        let first = form.receiver(|_| Act::Hang(Vec::new()));
+        let address = first.address;
+        let program = Program::start(&form.url(address, BOTH));
+        program.record(1..=10).beside_has(10);
+        [Signal::Spans, Signal::Events].iter().for_each(|signal| drop(first.wait_for(*signal, 1)));
+        drop(first);
+        let second = Setup::new(form).start_at(address, move |_| form.ok().into());
+        assert!(program.flush().is_complete());
+        second.has_each_once(1..=10);
+        assert_eq!(program.alike(|account| (account.delivered, account.dropped.total())), (10, 0));
+    });
+}
+
 /// A part of its name is longer than any may be, so no server has to be asked, which might take its time.
 #[test]
 fn a_host_that_has_no_address_is_named() {
