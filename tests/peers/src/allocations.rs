@@ -40,7 +40,9 @@ unsafe impl GlobalAlloc for Counting {
 
 /// Of one case, after enough bursts that what is kept for later is there.
 pub fn one(e: &Entry) -> Value {
-    assert!(cfg!(feature = "allocations"), "this needs `--features allocations`");
+    if !cfg!(feature = "allocations") {
+        panic!("this needs `--features allocations`");
+    }
     const WARM: u64 = 20;
     const BURSTS: u64 = 20;
     let mut case = (e.make)();

@@ -14,6 +14,9 @@ const LONG: Duration = Duration::from_secs(60);
 /// For exporters of which some never get rid of what they have.
 const SHORT: Duration = Duration::from_secs(1);
 
+/// How each call of an exporter ends, by its number.
+type End = Box<dyn FnMut(u64, &Batch) -> Result<Delivery, ExportError> + Send>;
+
 /// What may wait for each exporter in [`run_kinds`].
 const LANES: usize = 8 << 20;
 
@@ -28,7 +31,7 @@ pub fn run(exporters: usize, rounds: usize) -> serde_json::Value {
 
 /// The same with an event beside each span and exporters of eight kinds, most of which fail.
 pub fn run_kinds(rounds: usize) -> serde_json::Value {
-    let in_turn = |mut end: Box<dyn FnMut(u64, &Batch) -> Result<Delivery, ExportError> + Send>| {
+    let in_turn = |mut end: End| {
         let mut calls = 0;
         Route::new(move |batch: &Batch| {
             calls += 1;

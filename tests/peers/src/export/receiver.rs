@@ -159,3 +159,23 @@ fn line(from: &mut impl BufRead) -> String {
     from.read_line(&mut line).expect("a line of the receiver");
     line.trim_end().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::spans;
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use prost::Message;
+
+    #[test]
+    fn spans_of_all_scopes_and_resources_are_counted() {
+        let span = |name: &str| Span { name: name.into(), ..Span::default() };
+        let scope = |spans| ScopeSpans { scope: Some(Default::default()), spans, schema_url: "url".into() };
+        let long = "x".repeat(20_000);
+        let scopes = vec![scope(vec![span("a"), span(&long)]), scope(vec![]), scope(vec![span("")])];
+        let resource = ResourceSpans { resource: Some(Default::default()), scope_spans: scopes, ..Default::default() };
+        let request = ExportTraceServiceRequest { resource_spans: vec![resource.clone(), resource] };
+        assert_eq!(spans(&request.encode_to_vec()), 6);
+        assert_eq!(spans(&[]), 0);
+    }
+}
