@@ -197,8 +197,16 @@ fn files_in_otlp_hold_what_was_recorded() {
 
 #[test]
 fn deltas_arrive_as_deltas() {
-    let Some(decoder) = Decoder::start() else { return };
-    let url = format!("otlp://127.0.0.1:{}?temporality=delta&signals=metrics", decoder.ports[0]);
+    in_each_form(|form| {
+        let Some(decoder) = Decoder::start() else { return };
+        deltas(
+            &decoder,
+            format!("{}&temporality=delta&signals=metrics", form.url(decoder.ports, None, "none")),
+        );
+    });
+}
+
+fn deltas(decoder: &Decoder, url: String) {
     let memory = Memory::new();
     let route = Route::from(memory.clone()).temporality(Temporality::Delta);
     recorded_by(
