@@ -45,7 +45,8 @@ impl Rotel {
             command.arg("--otlp-grpc-endpoint").arg(format!("127.0.0.1:{grpc}"));
             command.arg("--pid-file").arg(directory.path().join("pid"));
             command.arg("--log-file").arg(directory.path().join("log"));
-            command.current_dir(directory.path()).stdout(Stdio::piped());
+            // What it says of itself would stand between the items.
+            command.env("RUST_LOG", "off").current_dir(directory.path()).stdout(Stdio::piped());
             command
         });
         let (send, lines) = channel();

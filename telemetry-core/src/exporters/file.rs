@@ -13,7 +13,8 @@ use crate::model::Resource;
 /// Writes JSON lines into a directory.
 ///
 /// Each line is one JSON object; lines are appended. `tags` are the global tags, on metrics together with
-/// their own. Times are nanoseconds since the Unix epoch, ids are hexadecimal.
+/// their own. Times are nanoseconds since the Unix epoch, ids are hexadecimal. Numbers stand as they are, also those that need all
+/// of 64 bits; what JSON has no number for is the text `"NaN"`, `"Infinity"` or `"-Infinity"`.
 ///
 /// | `spans.jsonl` | |
 /// | --- | --- |
@@ -48,6 +49,7 @@ use crate::model::Resource;
 /// | `value` | for all but histograms |
 /// | `count`, `sum`, `min`, `max`, `p50`, `p90`, `p99`, `p999` | for histograms; quantiles to 4.5% |
 /// | `zero_count`, `buckets` | values of 0; pairs of upper bound (`null` above all bounds) and count, ascending |
+/// | `exemplars` | measurements with their spans: `value`, `time_unix_nano`, `trace_id`, `span_id`; only where there are some |
 ///
 /// `resource.json` holds the attributes of the resource of the program that wrote last: the global tags, and what was found
 /// out about where it runs ([`Detect`](crate::Detect)).

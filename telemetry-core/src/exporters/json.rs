@@ -5,7 +5,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use super::batch::Item;
 use super::{EventRef, SpanRef};
 use crate::metrics::MetricRef;
-use crate::model::{Kind, Resource, StatusRef, level_name};
+use crate::model::{Kind, Number, Resource, StatusRef, ValueRef, level_name};
 
 /// An item together with the global tags that its line shows.
 pub(crate) struct Tagged<'a, T>(pub(crate) T, pub(crate) &'a Resource);
@@ -137,7 +137,11 @@ impl Serialize for Tagged<'_, MetricRef<'_>> {
                 map.serialize_entry("exemplars", &h.exemplars)?;
             }
         } else {
-            map.serialize_entry("value", &metric.number())?;
+            let value = match metric.number() {
+                Number::Int(n) => ValueRef::I64(n),
+                Number::Float(x) => ValueRef::F64(x),
+            };
+            map.serialize_entry("value", &value)?;
         }
         map.serialize_entry("tags", &Map(|| metric.tags()))?;
         map.end()

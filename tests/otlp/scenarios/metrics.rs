@@ -49,6 +49,7 @@ fn histograms(collector: &Collector) {
         size.record(x);
     }
     collector.histogram("positive").record(5);
+    (0..2).for_each(|_| collector.histogram("beyond").buckets(&[1.0]).record(f64::MAX));
     let bounds = collector.histogram("bounds").buckets(&[-1.0, 0.0, 10.0, 1e12]);
     [-7.0, -1.0, 0.5, 10.0, 11.0, 1e15].iter().for_each(|x| bounds.record(*x));
     let timer = collector.timer("work").description("How long");
@@ -145,6 +146,12 @@ fn check_histograms(decoded: &Decoded) {
         (&json!(3), &json!({"offset": 18, "bucket_counts": [1]}))
     );
     assert_eq!((&positive["negative"], &positive["sum"]), (&Value::Null, &json!(float(5.0))));
+    let beyond = &point(decoded, "beyond", &[])["point"];
+    assert_eq!(
+        (&beyond["sum"], &beyond["count"]),
+        (&json!(float(f64::MAX)), &json!(2)),
+        "it is not infinite"
+    );
     let bounds = point(decoded, "bounds", &[]);
     assert_eq!(bounds["sort"], "histogram");
     assert_eq!(bounds["point"]["bucket_counts"], json!([2, 0, 2, 1, 1]));

@@ -159,6 +159,18 @@ fn a_metric_line_has_the_documented_fields() {
 }
 
 #[test]
+fn a_value_that_json_has_no_number_for_is_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |x: f64| Metric::new(Kind::Gauge, "heat", x, 9);
+    let metrics = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.5].map(of);
+    let batch = Batch::of_metrics(Snapshot::new(metrics, resource()), resource());
+    File::create(dir.path()).unwrap().export(&batch).unwrap();
+    let lines = lines(&dir.path().join("metrics.jsonl"));
+    let values: Vec<&Json> = lines.iter().map(|line| &line["value"]).collect();
+    assert_eq!(values, [&Json::from("NaN"), &"Infinity".into(), &"-Infinity".into(), &(-0.5).into()]);
+}
+
+#[test]
 fn full_files_are_put_aside_and_the_oldest_go() {
     let dir = tempfile::tempdir().unwrap();
     let mut file = File::create(dir.path()).unwrap().rotate_bytes(400).keep(2);
