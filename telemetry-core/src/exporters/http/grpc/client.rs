@@ -73,14 +73,20 @@ impl Client {
             head.headers.get(CONTENT_TYPE).is_some_and(|is| is.as_bytes().starts_with(GRPC.as_bytes()));
         let most = self.made.settings.max_response_bytes;
         let mut received = Vec::new();
-        let trailers = match receive(body, most, &mut received).await {
-            Ok(Some(trailers)) => trailers,
-            Ok(None) => {
-                return Err(ExportError::never(format!("{at}: its answer is longer than {most} bytes")));
+        let status = if early.is_some() {
+            // Whether the items were taken is said, whatever becomes of the rest.
+            let _ = tokio::time::timeout(BODY_TIME, receive(body, most, &mut received)).await;
+            early
+        } else {
+            match receive(body, most, &mut received).await {
+                Ok(Some(trailers)) => Status::read(&trailers),
+                Ok(None) => {
+                    return Err(ExportError::never(format!("{at}: its answer is longer than {most} bytes")));
+                }
+                Err(e) => return Err(self.failure(&at, &e)),
             }
-            Err(e) => return Err(self.failure(&at, &e)),
         };
-        match early.or_else(|| Status::read(&trailers)) {
+        match status {
             Some(status) if status.is_ok() => Ok(frame::message(&received).map(<[u8]>::to_vec)),
             Some(status) => Err(status.error(&at, &self.made.secrets(&at))),
             None if is_grpc => Err(ExportError::retry(format!("{at}: the answer ended without a status"))),
@@ -90,25 +96,25 @@ impl Client {
 
     fn request(&self, at: &Place, message: &[u8]) -> Result<Request<Body>, String> {
         let (settings, mut packer) = (&self.made.settings, self.packer.borrow_mut());
+        let encoding = packer.encoding();
+        let packed = packer.pack(frame::HEAD, message);
+        let packed = packed.map_err(|e| format!("the message can't be compressed: {e}"))?;
+        let body = Full::new(frame::framed(packed, encoding.is_some())?);
         // As it is shown, it has no user.
-        let mut request = Request::post(at.to_string())
-            .header(TE, "trailers")
-            .header(CONTENT_TYPE, GRPC)
-            .header(USER_AGENT, &settings.user_agent);
-        if let Some(encoding) = packer.encoding() {
-            request = request.header("grpc-encoding", encoding);
+        let request = Request::post(at.to_string()).header(USER_AGENT, &settings.user_agent).body(body);
+        let mut request = request.map_err(|e| format!("the request can't be made: {e}"))?;
+        let headers = request.headers_mut();
+        headers.extend(settings.headers.clone());
+        // A header of the settings, perhaps one that was meant for HTTP, takes nothing away that makes this a call.
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
+        if let Some(encoding) = encoding {
+            headers.insert("grpc-encoding", HeaderValue::from_static(encoding));
         }
         if let Some(authorization) = self.authorization(at)? {
-            request = request.header(AUTHORIZATION, authorization);
+            headers.insert(AUTHORIZATION, authorization);
         }
-        if let Some(headers) = request.headers_mut() {
-            headers.extend(settings.headers.clone());
-        }
-        let is_packed = packer.encoding().is_some();
-        let packed = packer.pack(frame::HEAD, message);
-        let framed =
-            frame::framed(packed.map_err(|e| format!("the message can't be compressed: {e}"))?, is_packed);
-        request.body(Full::new(framed?)).map_err(|e| format!("the request can't be made: {e}"))
+        Ok(request)
     }
 
     /// What the settings say, or a user and a password in the URL.

@@ -1,13 +1,15 @@
 //! Calls to a receiver that answers what a test tells it.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming};
 use hyper::header::HeaderMap;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -134,6 +136,77 @@ fn a_call_has_what_the_settings_say_and_its_answer_is_the_message() {
         // "me:s t"
         assert_eq!(seen[2].headers["authorization"], "Basic bWU6cyB0");
         assert_eq!(seen[2].body, b"\0\0\0\0\0"[..]);
+    });
+}
+
+#[test]
+fn headers_of_the_settings_take_nothing_away_that_makes_it_a_call() {
+    run(async {
+        let receiver = Receiver::start(|| answer(b"\0\0\0\0\0", &OK)).await;
+        let client = receiver.client(|settings| {
+            for (name, value) in [
+                ("Content-Type", "application/x-protobuf"),
+                ("TE", "gzip"),
+                ("grpc-encoding", "identity"),
+                ("Authorization", "mine"),
+                ("User-Agent", "mine"),
+            ] {
+                settings.header(name, value).unwrap();
+            }
+            settings.compression = Compression::Gzip;
+            settings.auth = Some(Auth::Bearer(Secret::Text("t0ken".to_owned())));
+        });
+        client.call(METHOD, b"1").await.unwrap();
+        for (name, value) in [
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+            ("grpc-encoding", "gzip"),
+            ("authorization", "Bearer t0ken"),
+            ("user-agent", "mine"),
+        ] {
+            assert_eq!(receiver.seen()[0].headers[name], value);
+        }
+    });
+}
+
+/// A body that never ends.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_status_in_the_headers_counts_whatever_comes_behind_it() {
+    run(async {
+        for (code, is_taken) in [("0", true), ("14", false)] {
+            let receiver = Receiver::start(move || {
+                Response::builder().header("grpc-status", code).body(Endless.boxed()).unwrap()
+            })
+            .await;
+            let called = receiver.client(|_| {}).call(METHOD, b"1").await;
+            assert_eq!(called.is_ok(), is_taken, "{called:?}");
+        }
+    });
+}
+
+#[test]
+fn a_connection_stands_within_its_time_with_tls() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let mut settings = Settings::new(&url).unwrap();
+        settings.connect_timeout = Duration::from_millis(50);
+        let error = Client::new(settings).unwrap().call(METHOD, b"1").await.unwrap_err();
+        assert!(error.to_string().contains("no connection within the time-out"), "{error}");
     });
 }
 
