@@ -84,6 +84,11 @@ impl Client {
         answered.map(drop).map_err(|e| failure(&at, what(&e), &e))
     }
 
+    /// What an answer says to people, as it may be shown.
+    pub(crate) fn said(&self, text: &str) -> String {
+        self.made.said(text.as_bytes())
+    }
+
     fn request(&self, at: &Place, content_type: &str, body: &[u8]) -> Result<RequestBuilder, String> {
         let mut packer = self.packer.borrow_mut();
         let mut request = self.begin(Method::POST, at).header(CONTENT_TYPE, content_type);

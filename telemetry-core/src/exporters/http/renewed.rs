@@ -4,6 +4,7 @@ use std::cell::{Ref, RefCell};
 use std::sync::Arc;
 
 use super::contents::{Contents, Pem};
+use super::message::said;
 use super::place::Place;
 use super::settings::Settings;
 
@@ -50,6 +51,11 @@ impl<C: Make> Renewed<C> {
     /// A password or a token.
     pub(super) fn secret(&self) -> Option<String> {
         self.made.borrow().0.secret.clone()
+    }
+
+    /// A text of the receiver as it may be shown: one line, without secrets.
+    pub(super) fn said(&self, text: &[u8]) -> String {
+        said(text, &self.secrets(&self.settings.at("")))
     }
 
     /// What a receiver may have been told in confidence. Shorter words are left out: a text may hold them by chance.

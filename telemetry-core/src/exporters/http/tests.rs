@@ -261,6 +261,22 @@ fn posts_to_a_receiver() {
     });
 }
 
+#[cfg(feature = "otlp")]
+#[test]
+fn what_a_partial_success_says_is_one_line_without_secrets() {
+    use crate::exporters::otlp::{Encoding, Otlp};
+    run(async {
+        let body = r#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"no t0ken-hush\nmore"}}"#;
+        let bytes = answer("200 OK", "content-type: application/json\r\n", body);
+        let server = Server::start(move |_| Does::Answer(bytes.clone())).await;
+        let mut settings = Settings::new(&server.url()).unwrap();
+        settings.auth = Some(Auth::Bearer(Secret::Text("t0ken-hush".to_owned())));
+        let otlp = Otlp::over_http(settings, Encoding::Json, false, [true; 3]).unwrap();
+        let delivery = otlp.send(Signal::Spans, b"").await.unwrap();
+        assert_eq!((delivery.rejected(), delivery.reason()), (1, "no ***"));
+    });
+}
+
 #[test]
 fn proxies_are_those_of_the_environment() {
     run(async {

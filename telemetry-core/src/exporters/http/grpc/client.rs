@@ -94,6 +94,11 @@ impl Client {
         }
     }
 
+    /// What an answer says to people, as it may be shown.
+    pub(crate) fn said(&self, text: &str) -> String {
+        self.made.said(text.as_bytes())
+    }
+
     fn request(&self, at: &Place, message: &[u8]) -> Result<Request<Body>, String> {
         let (settings, mut packer) = (&self.made.settings, self.packer.borrow_mut());
         let encoding = packer.encoding();

@@ -18,9 +18,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::Client;
-use crate::exporters::Again;
 use crate::exporters::http::tests::run;
 use crate::exporters::http::{Auth, Compression, Secret, Settings};
+use crate::exporters::otlp::Otlp;
+use crate::exporters::protocol::Protocol as _;
+use crate::exporters::{Again, Signal};
 
 const METHOD: &str = "shop.v1.Till/Sell";
 
@@ -207,6 +209,21 @@ fn a_connection_stands_within_its_time_with_tls() {
         settings.connect_timeout = Duration::from_millis(50);
         let error = Client::new(settings).unwrap().call(METHOD, b"1").await.unwrap_err();
         assert!(error.to_string().contains("no connection within the time-out"), "{error}");
+    });
+}
+
+#[test]
+fn what_a_partial_success_says_is_one_line_without_secrets() {
+    run(async {
+        // The text is 20 bytes long.
+        let receiver =
+            Receiver::start(|| answer(b"\0\0\0\0\x1a\x0a\x18\x08\x01\x12\x14no t0ken-hush\nmore..", &OK))
+                .await;
+        let mut settings = Settings::new(&format!("http://127.0.0.1:{}", receiver.port)).unwrap();
+        settings.auth = Some(Auth::Bearer(Secret::Text("t0ken-hush".to_owned())));
+        let otlp = Otlp::over_grpc(settings, [true; 3]).unwrap();
+        let delivery = otlp.send(Signal::Spans, b"").await.unwrap();
+        assert_eq!((delivery.rejected(), delivery.reason()), (1, "no ***"));
     });
 }
 
