@@ -64,10 +64,7 @@ impl Client {
         let refreshed = self.made.refresh().await;
         let request = refreshed.and_then(|()| self.request(&at, content_type, body));
         let request = request.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
-        let response = self.send(request).await.map_err(|e| {
-            let what = if e.is_builder() { "the request can't be made" } else { what(&e) };
-            failure(&at, what, &e)
-        })?;
+        let response = self.send(request).await.map_err(|e| failed(&at, &e))?;
         if response.status().is_success() {
             Ok(self.answer(response).await)
         } else {
@@ -81,7 +78,7 @@ impl Client {
         let refreshed = self.made.refresh().await;
         refreshed.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
         let answered = self.send(self.begin(Method::HEAD, &at)).await;
-        answered.map(drop).map_err(|e| failure(&at, what(&e), &e))
+        answered.map(drop).map_err(|e| failed(&at, &e))
     }
 
     /// What an answer says to people, as it may be shown.
@@ -166,6 +163,11 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("settings", &self.made.settings).finish_non_exhaustive()
     }
+}
+
+fn failed(at: &Place, e: &reqwest::Error) -> ExportError {
+    let what = if e.is_builder() { "the request can't be made" } else { what(e) };
+    failure(at, what, e)
 }
 
 fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

@@ -7,6 +7,7 @@ use super::contents::{Contents, Pem};
 use super::message::said;
 use super::place::Place;
 use super::settings::Settings;
+use crate::exporters::unescape;
 
 /// A client of some kind, and what it was made of.
 pub(super) struct Renewed<C> {
@@ -64,7 +65,8 @@ impl<C: Make> Renewed<C> {
         let made = self.made.borrow();
         let headers = self.settings.headers.values().filter_map(|value| value.to_str().ok());
         let words = headers.flat_map(str::split_whitespace);
-        let all = words.chain(made.0.secret.as_deref()).chain(at.0.password());
-        all.filter(|word| word.len() >= LEAST).map(str::to_owned).collect()
+        let plain = |text: &str| unescape(text).unwrap_or_else(|_| text.to_owned());
+        let all = words.chain(made.0.secret.as_deref()).map(str::to_owned).chain(at.0.password().map(plain));
+        all.filter(|word| word.len() >= LEAST).collect()
     }
 }
