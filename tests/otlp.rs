@@ -10,7 +10,9 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use prost::Message as _;
 use telemetry_core::__private::otlp::Writer;
-use telemetry_layer::{Batch, Delivery, ExportError, Signal};
+use telemetry_layer::{
+    Batch, Delivery, ExportError, Signal, SpanExt as _, current_trace_context, with_remote_parent,
+};
 use telemetry_tests::recorded_by;
 use tracing::{info, info_span, warn};
 
@@ -92,6 +94,33 @@ fn spans_and_events_keep_their_names_fields_and_place() {
         assert_eq!((&record.trace_id, &record.span_id), (&span.trace_id, &span.span_id));
         assert!((span.start_time_unix_nano..=span.end_time_unix_nano).contains(&record.time_unix_nano));
     }
+}
+
+#[test]
+fn a_parent_is_remote_if_another_program_told_of_it() {
+    let (spans, _) = exported(|| {
+        let told = |context, name| {
+            std::thread::scope(|scope| {
+                let dispatch = tracing::dispatcher::get_default(Clone::clone);
+                let other = move || {
+                    tracing::dispatcher::with_default(&dispatch, || {
+                        with_remote_parent(Some(context), || info_span!("told", by = name)).in_scope(|| ());
+                    });
+                };
+                scope.spawn(other).join().unwrap();
+            });
+        };
+        told(telemetry_tests::remote(true), "another program");
+        info_span!("here").in_scope(|| told(current_trace_context().unwrap(), "another thread"));
+        info_span!("late").set_parent(&telemetry_tests::remote(true)).unwrap();
+    });
+    let flags = |name: &str, by: Option<&str>| {
+        let of = |span: &Span| span.name == name && text_of(&span.attributes, "by").as_deref() == by;
+        spans.iter().find(|(_, span)| of(span)).map(|(_, span)| span.flags & 0x300)
+    };
+    assert_eq!(flags("told", Some("another program")), Some(0x300));
+    assert_eq!(flags("told", Some("another thread")), Some(0x100));
+    assert_eq!((flags("here", None), flags("late", None)), (Some(0x100), Some(0x300)));
 }
 
 #[test]

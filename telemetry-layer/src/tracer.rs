@@ -170,10 +170,10 @@ impl Tracer {
         let (new_trace, span_id) = new_ids();
         let site = attributes.metadata();
         let measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
-        let (context, parent_span, decided_here) = match known {
+        let (context, parent, decided_here) = match known {
             Some((parent, _, slot)) => {
                 slot.child_begins();
-                (parent.with_span(span_id), Some(parent.span_id), slot.is_decided_here())
+                (parent.with_span(span_id), Some(parent), slot.is_decided_here())
             }
             None if is_remote => self.below_remote(new_trace, span_id, site),
             None => {
@@ -182,7 +182,10 @@ impl Tracer {
             }
         };
         let parent_id = known.map_or(0, |(_, id, _)| id);
-        let opening = Opening { context, parent_span, parent_id, site, decided_here, measured };
+        let parent_span = parent.map(|parent| parent.span_id);
+        let parent_is_remote = parent.is_some_and(|parent| parent.is_remote);
+        let opening =
+            Opening { context, parent_span, parent_is_remote, parent_id, site, decided_here, measured };
         let slot = self.store.open(id, &opening)?;
         if is_remote || known.is_some_and(|(.., slot)| slot.propagates()) {
             let propagated = match known {
@@ -204,7 +207,7 @@ impl Tracer {
         new_trace: TraceId,
         span_id: SpanId,
         site: &'static Metadata<'static>,
-    ) -> (SpanContext, Option<SpanId>, bool) {
+    ) -> (SpanContext, Option<SpanContext>, bool) {
         let (sampler, now) = (self.sink.sampler(), || self.sink.clock().now());
         let Some(parent) = remote::remote_parent().map(|remote| remote.span) else {
             // The thread is ending, and what was told it is gone.
@@ -212,7 +215,7 @@ impl Tracer {
             return (SpanContext::new(new_trace, span_id, sampled).with_random(true), None, true);
         };
         let sampled = sampler.keeps_remote(parent, site, now);
-        (parent.with_span(span_id).with_sampled(sampled), Some(parent.span_id), false)
+        (parent.with_span(span_id).with_sampled(sampled), Some(parent), false)
     }
 
     /// A span ends: it is written, if it is kept, and forgotten.

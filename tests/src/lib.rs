@@ -76,7 +76,9 @@ pub fn recorded_by(
 /// Never: these are ids.
 pub fn remote(sampled: bool) -> TraceContext {
     let (trace_id, span_id) = (TraceId::new(7).expect("an id"), SpanId::new(8).expect("an id"));
-    TraceContext::new(SpanContext::new(trace_id, span_id, sampled))
+    let mut span = SpanContext::new(trace_id, span_id, sampled);
+    span.is_remote = true;
+    TraceContext::new(span)
 }
 
 /// Shuts the collector down; what was exported.

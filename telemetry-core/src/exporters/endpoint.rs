@@ -123,8 +123,9 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `ca=FILE` | certificates that are trusted beside those of the system (PEM) |
 /// | `cert=FILE&key=FILE` | the client's own certificate and its key (PEM) |
 ///
-/// In place of a token or a header's value, `$NAME` is the variable of that name and `@FILE` what stands in that file; a
-/// file with a token is read again for each request. None of these is ever printed.
+/// In place of a password, a token or a header's value, `$NAME` is the variable of that name and `@FILE` what stands in that file; a
+/// file with a password or a token is read again for each request; before a host its `@` is written `%40`. None of these is ever
+/// printed; a path is.
 ///
 /// Every endpoint takes these options too:
 ///

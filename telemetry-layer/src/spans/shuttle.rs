@@ -35,6 +35,7 @@ fn opening(n: u64) -> Opening {
     Opening {
         context: context(n),
         parent_span: None,
+        parent_is_remote: false,
         parent_id: 0,
         site: SITE.metadata(),
         decided_here: true,

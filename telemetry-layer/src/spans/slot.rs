@@ -75,6 +75,8 @@ const REMOTE_PARENT: u64 = 1 << 6;
 pub(crate) struct Opening {
     pub(crate) context: SpanContext,
     pub(crate) parent_span: Option<SpanId>,
+    /// Another program told of it.
+    pub(crate) parent_is_remote: bool,
     /// The Registry's id of the parent, if that is here; otherwise 0.
     pub(crate) parent_id: u64,
     pub(crate) site: &'static Metadata<'static>,
@@ -103,7 +105,7 @@ impl Slot {
         let flag = |is: bool, flag| if is { flag } else { 0 };
         let flags = flag(span.context.sampled, SAMPLED) | flag(span.measured, MEASURED);
         let flags = flags | flag(span.context.random, RANDOM);
-        let flags = flags | flag(span.parent_span.is_some() && span.parent_id == 0, REMOTE_PARENT);
+        let flags = flags | flag(span.parent_is_remote, REMOTE_PARENT);
         self.flags.store(flags | flag(span.decided_here, DECIDED_HERE), Relaxed);
         self.id.store(id, Release);
     }

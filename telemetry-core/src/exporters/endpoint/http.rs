@@ -1,7 +1,7 @@
 //! Endpoints over HTTP: what stands behind the colon and the options of the client become its settings.
 
 use super::escape::unescape;
-use super::place::with_port;
+use super::place::{with_port, without_user};
 use super::{Endpoint, Transport};
 use crate::exporters::http::{Auth, Compression, Identity, Secret, Settings};
 use crate::exporters::words::one_of;
@@ -10,12 +10,15 @@ impl Endpoint<'_> {
     /// Takes the options that every endpoint over HTTP has, for one of these transports: the first one, where none is named.
     pub(super) fn settings(&mut self, transports: &[Transport]) -> Result<Settings, String> {
         let mut settings = Settings::new(&self.url(transports)?)?;
+        settings.auth = self.user()?;
         for header in self.options.each("header") {
             let (name, value) = header.split_once(':').ok_or("`header=Name:value` is needed")?;
             // It is read once, when the program starts.
             settings.header(&unescape(name.trim())?, &secret(value.trim())?.read()?)?;
         }
-        settings.auth = self.options.read("token", secret)?.map(Auth::Bearer);
+        if let Some(token) = self.options.read("token", secret)? {
+            settings.auth = Some(Auth::Bearer(token));
+        }
         let path = |text: &str| unescape(text).map(Into::into);
         settings.ca = self.options.read("ca", path)?;
         settings.identity = match (self.options.read("cert", path)?, self.options.read("key", path)?) {
@@ -26,6 +29,16 @@ impl Endpoint<'_> {
         let compression = self.options.read("compression", |text| one_of(text, COMPRESSIONS))?;
         settings.compression = compression.unwrap_or_default();
         Ok(settings)
+    }
+
+    /// Who stands before the host, with a password (RFC 3986, 3.2.1).
+    fn user(&self) -> Result<Option<Auth>, String> {
+        let (Some(user), _) = without_user(self.rest.trim_start_matches('/')) else { return Ok(None) };
+        let (user, password) = user.split_once(':').unwrap_or((user, ""));
+        // There, an `@` has to be escaped.
+        let file = password.strip_prefix("%40").map(|file| format!("@{file}"));
+        let password = secret(file.as_deref().unwrap_or(password))?;
+        Ok(Some(Auth::Basic { user: unescape(user)?, password }))
     }
 
     fn url(&self, transports: &[Transport]) -> Result<String, String> {
@@ -42,6 +55,7 @@ impl Endpoint<'_> {
             return Err("`//` and a host are needed behind the colon".to_owned());
         }
         let port = if *scheme == "https" { 443 } else { *port };
+        let (_, place) = without_user(place);
         Ok(format!("{scheme}://{}", with_port(place, port)))
     }
 }

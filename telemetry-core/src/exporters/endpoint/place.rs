@@ -1,9 +1,23 @@
-//! Where an endpoint is: `[user@]host[:port][/path]` goes in, the same with a port comes out.
+//! Where an endpoint is: `[user@]host[:port][/path]`, and what there is to know of it.
+
+/// Who stands before the host, and the rest.
+#[cfg(feature = "http")]
+pub(super) fn without_user(place: &str) -> (Option<&str>, &str) {
+    match place[..authority(place)].rfind('@') {
+        Some(at) => (Some(&place[..at]), &place[at + 1..]),
+        None => (None, place),
+    }
+}
+
+/// How much of it stands before the path.
+fn authority(place: &str) -> usize {
+    place.find('/').unwrap_or(place.len())
+}
 
 /// With this port, where it has none.
 pub(crate) fn with_port(place: &str, port: u16) -> String {
-    // The authority is all up to the path, and its port stands behind the last colon that is in no brackets.
-    let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+    let (authority, path) = place.split_at(authority(place));
+    // The port stands behind the last colon that is in no brackets.
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
     if has_port { place.to_owned() } else { format!("{authority}:{port}{path}") }

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use super::*;
+#[cfg(feature = "http")]
+use crate::exporters::http::Auth;
 use crate::exporters::{HostTag, Signal, Target};
 use crate::model::Temporality;
 
@@ -230,7 +232,7 @@ fn json_is_posted_to_the_url_itself() {
     for (given, want) in [
         ("http://h", "http://h/"),
         ("HTTP://h:8080/in/spans", "http://h:8080/in/spans"),
-        ("http://me:pw@[::1]/x?compression=gzip&token=t", "http://me:pw@[::1]/x"),
+        ("http://me:pw@[::1]/x?compression=gzip&token=t", "http://[::1]/x"),
         ("https://h/x", "https://h/x"),
         ("https://h:444", "https://h:444/"),
     ] {
@@ -310,5 +312,36 @@ fn otlp_goes_over_http() {
     ] {
         let said = refusal(wrong);
         assert!(said.contains(named), "{said}");
+    }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_user_may_stand_before_the_host() {
+    let auth = |url: &str| {
+        let settings = Endpoint::parse(url).unwrap().settings(&[HTTP]).unwrap();
+        let secret = match &settings.auth {
+            None => "none".to_owned(),
+            Some(Auth::Bearer(token)) => format!("token {}", token.read().unwrap()),
+            Some(Auth::Basic { user, password }) => format!("{user} {}", password.read().unwrap()),
+        };
+        (settings.url(), secret)
+    };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "from a file\n").unwrap();
+    let path = file.path().display();
+    for (url, who) in [
+        ("http://h/x", "none".to_owned()),
+        ("http://me@h/x", "me ".to_owned()),
+        ("http://me:s%20t:%40@h/x", "me s t:@".to_owned()),
+        ("http://m%3Ae:%24HOME@h/x", "m:e $HOME".to_owned()),
+        ("http://me:$HOME@h/x", format!("me {}", std::env::var("HOME").unwrap())),
+        (
+            &format!("http://me:%40{}@h/x", escape(&path.to_string()).replace('/', "%2F")),
+            "me from a file".to_owned(),
+        ),
+        ("http://me:pw@h/x?token=t", "token t".to_owned()),
+    ] {
+        assert_eq!(auth(url), ("http://h/x".to_owned(), who), "{url}");
     }
 }

@@ -65,10 +65,7 @@ impl Client {
         let refreshed = self.made.refresh().await;
         let request = refreshed.and_then(|()| self.request(&at, content_type, body));
         let request = request.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
-        let response = self.send(request).await.map_err(|e| {
-            let what = if e.is_builder() { "the request can't be made" } else { what(&e) };
-            failure(&at, what, &e)
-        })?;
+        let response = self.send(request).await.map_err(|e| failed(&at, &e))?;
         if response.status().is_success() {
             Ok(self.answer(response).await)
         } else {
@@ -82,7 +79,12 @@ impl Client {
         let refreshed = self.made.refresh().await;
         refreshed.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
         let answered = self.send(self.begin(Method::HEAD, &at)).await;
-        answered.map(drop).map_err(|e| failure(&at, what(&e), &e))
+        answered.map(drop).map_err(|e| failed(&at, &e))
+    }
+
+    /// What an answer says to people, as it may be shown.
+    pub(crate) fn said(&self, text: &str) -> String {
+        self.made.said(text.as_bytes())
     }
 
     fn request(&self, at: &Place, content_type: &str, body: Bytes) -> Result<RequestBuilder, String> {
@@ -134,7 +136,7 @@ impl Client {
         let location = location.and_then(|to| at.0.join(&to).ok()).map(Place);
         let mut body = Vec::new();
         read(response, REFUSAL_BYTES, &mut body).await;
-        let (retry_after, secrets) = (retry_after.as_deref(), self.made.secrets(at));
+        let (retry_after, secrets) = (retry_after.as_deref(), self.made.secrets());
         let refusal = Refusal { at, status, retry_after, location, body: &body, secrets: &secrets };
         refusal.error(self.made.settings.retry_server_errors, SystemTime::now())
     }
@@ -162,6 +164,11 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("settings", &self.made.settings).finish_non_exhaustive()
     }
+}
+
+fn failed(at: &Place, e: &reqwest::Error) -> ExportError {
+    let what = if e.is_builder() { "the request can't be made" } else { what(e) };
+    failure(at, what, e)
 }
 
 fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {

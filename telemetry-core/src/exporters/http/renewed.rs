@@ -4,7 +4,7 @@ use std::cell::{Ref, RefCell};
 use std::sync::Arc;
 
 use super::contents::{Contents, Pem};
-use super::place::Place;
+use super::message::said;
 use super::settings::Settings;
 
 /// A client of some kind, and what it was made of.
@@ -52,13 +52,18 @@ impl<C: Make> Renewed<C> {
         self.made.borrow().0.secret.clone()
     }
 
+    /// A text of the receiver as it may be shown: one line, without secrets.
+    pub(super) fn said(&self, text: &[u8]) -> String {
+        said(text, &self.secrets())
+    }
+
     /// What a receiver may have been told in confidence. Shorter words are left out: a text may hold them by chance.
-    pub(super) fn secrets(&self, at: &Place) -> Vec<String> {
+    pub(super) fn secrets(&self) -> Vec<String> {
         const LEAST: usize = 6;
         let made = self.made.borrow();
         let headers = self.settings.headers.values().filter_map(|value| value.to_str().ok());
         let words = headers.flat_map(str::split_whitespace);
-        let all = words.chain(made.0.secret.as_deref()).chain(at.0.password());
+        let all = words.chain(made.0.secret.as_deref());
         all.filter(|word| word.len() >= LEAST).map(str::to_owned).collect()
     }
 }

@@ -14,7 +14,7 @@ use super::secret::{Auth, Secret};
 pub(crate) struct Settings {
     url: Place,
     pub(super) headers: HeaderMap,
-    /// Instead of a user and a password in the URL.
+    /// Who we say to be.
     pub(crate) auth: Option<Auth>,
     /// A file of certificates (PEM) that are trusted beside those of the platform.
     pub(crate) ca: Option<PathBuf>,
@@ -99,10 +99,6 @@ impl Settings {
             && let Ok(mut segments) = url.path_segments_mut()
         {
             segments.pop_if_empty().extend(path.split('/'));
-        }
-        if self.auth.is_some() {
-            // A URL of these schemes has a host, so it can be without a user.
-            let _ = (url.set_username(""), url.set_password(None));
         }
         Place(url)
     }

@@ -92,7 +92,7 @@ impl Otlp {
                 None => Err(Malformed),
             },
         };
-        Ok(delivery(said))
+        Ok(self.receiver.delivery(said))
     }
 }
 
@@ -103,13 +103,20 @@ fn json(signal: Signal, body: &[u8]) -> Result<Vec<u8>, ExportError> {
     Ok(json)
 }
 
-/// Whatever an answer of success says, the request was taken.
-fn delivery(said: Result<Answer, Malformed>) -> Delivery {
-    match said {
-        Ok(Answer { rejected, message }) => {
-            Delivery::partial(usize::try_from(rejected).unwrap_or(usize::MAX), message)
+impl Receiver {
+    /// Whatever an answer of success says, the request was taken.
+    fn delivery(&self, said: Result<Answer, Malformed>) -> Delivery {
+        match said {
+            Ok(Answer { rejected, message }) => {
+                let message = match self {
+                    Self::Http { client, .. } => client.said(&message),
+                    #[cfg(feature = "otlp-grpc")]
+                    Self::Grpc(client) => client.said(&message),
+                };
+                Delivery::partial(usize::try_from(rejected).unwrap_or(usize::MAX), message)
+            }
+            Err(malformed) => Delivery::partial(0, format!("the answer can't be read: {malformed}")),
         }
-        Err(malformed) => Delivery::partial(0, format!("the answer can't be read: {malformed}")),
     }
 }
 

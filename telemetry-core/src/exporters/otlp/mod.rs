@@ -2,8 +2,9 @@
 //! read. All but the [exporter] itself is without a network.
 //!
 //! A [`Writer`] writes straight from the views of a batch: no objects are built on the way. What is constant of a call site
-//! is encoded once. For receivers and files that want JSON, [`put_json`] makes it of what was written. Spans and events are grouped by scope, which is their target. Nothing here does input or output, reads
-//! a clock or panics, whatever an answer holds.
+//! is encoded once. Spans and events are grouped by scope, which is their target. For receivers and files that want JSON,
+//! [`put_json`] makes it of what was written. Nothing here does input or output, reads a clock or panics, whatever an answer
+//! holds.
 //!
 //! Source: opentelemetry-proto 1.11 and OpenTelemetry's specification 1.60.
 

@@ -17,7 +17,6 @@ use hyper::header::{
 };
 use hyper::{Request, Response, http::response};
 use hyper_util::client::legacy;
-use percent_encoding::percent_decode_str;
 
 use super::connector::Connections;
 use super::frame::{self, Framed};
@@ -74,64 +73,71 @@ impl Client {
             head.headers.get(CONTENT_TYPE).is_some_and(|is| is.as_bytes().starts_with(GRPC.as_bytes()));
         let most = self.made.settings.max_response_bytes;
         let mut received = Vec::new();
-        let trailers = match receive(body, most, &mut received).await {
-            Ok(Some(trailers)) => trailers,
-            Ok(None) => {
-                return Err(ExportError::never(format!("{at}: its answer is longer than {most} bytes")));
+        let status = if early.is_some() {
+            // Whether the items were taken is said, whatever becomes of the rest.
+            let _ = tokio::time::timeout(BODY_TIME, receive(body, most, &mut received)).await;
+            early
+        } else {
+            match receive(body, most, &mut received).await {
+                Ok(Some(trailers)) => Status::read(&trailers),
+                Ok(None) => {
+                    return Err(ExportError::never(format!("{at}: its answer is longer than {most} bytes")));
+                }
+                Err(e) => return Err(self.failure(&at, &e)),
             }
-            Err(e) => return Err(self.failure(&at, &e)),
         };
-        match early.or_else(|| Status::read(&trailers)) {
+        match status {
             Some(status) if status.is_ok() => Ok(frame::message(&received).map(<[u8]>::to_vec)),
-            Some(status) => Err(status.error(&at, &self.made.secrets(&at))),
+            Some(status) => Err(status.error(&at, &self.made.secrets())),
             None if is_grpc => Err(ExportError::retry(format!("{at}: the answer ended without a status"))),
             None => Err(ExportError::never(format!("{at}: the answer is not one of gRPC"))),
         }
     }
 
+    /// What an answer says to people, as it may be shown.
+    pub(crate) fn said(&self, text: &str) -> String {
+        self.made.said(text.as_bytes())
+    }
+
     fn request(&self, at: &Place, message: Bytes) -> Result<Request<Framed>, String> {
         let (settings, mut packer) = (&self.made.settings, self.packer.borrow_mut());
-        // As it is shown, it has no user.
-        let mut request = Request::post(at.to_string())
-            .header(TE, "trailers")
-            .header(CONTENT_TYPE, GRPC)
-            .header(USER_AGENT, &settings.user_agent);
-        if let Some(encoding) = packer.encoding() {
-            request = request.header("grpc-encoding", encoding);
-        }
-        if let Some(authorization) = self.authorization(at)? {
-            request = request.header(AUTHORIZATION, authorization);
-        }
-        if let Some(headers) = request.headers_mut() {
-            headers.extend(settings.headers.clone());
-        }
-        let is_packed = packer.encoding().is_some();
+        let encoding = packer.encoding();
         let packed = packer.pack(message).map_err(|e| format!("the message can't be compressed: {e}"))?;
-        let framed = Framed::new(packed, is_packed)?;
-        request.body(framed).map_err(|e| format!("the request can't be made: {e}"))
+        let body = Framed::new(packed, encoding.is_some())?;
+        let request = Request::post(at.to_string()).header(USER_AGENT, &settings.user_agent).body(body);
+        let mut request = request.map_err(|e| format!("the request can't be made: {e}"))?;
+        let headers = request.headers_mut();
+        headers.extend(settings.headers.clone());
+        // A header of the settings, perhaps one that was meant for HTTP, takes nothing away that makes this a call.
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
+        if let Some(encoding) = encoding {
+            headers.insert("grpc-encoding", HeaderValue::from_static(encoding));
+        }
+        if let Some(authorization) = self.authorization()? {
+            headers.insert(AUTHORIZATION, authorization);
+        }
+        Ok(request)
     }
 
-    /// What the settings say, or a user and a password in the URL.
-    fn authorization(&self, at: &Place) -> Result<Option<HeaderValue>, String> {
-        let secret = self.made.secret();
-        let (user, password) = match (&self.made.settings.auth, &secret) {
-            (Some(Auth::Bearer(_)), token) => {
-                return sensitive(&format!("Bearer {}", token.as_deref().unwrap_or_default()));
-            }
-            (Some(Auth::Basic { user, .. }), password) => {
-                (user.clone(), password.clone().unwrap_or_default())
-            }
-            (None, _) if at.0.username().is_empty() && at.0.password().is_none() => return Ok(None),
-            (None, _) => {
-                let plain = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
-                (plain(at.0.username()), plain(at.0.password().unwrap_or_default()))
+    fn authorization(&self) -> Result<Option<HeaderValue>, String> {
+        let secret = self.made.secret().unwrap_or_default();
+        let text = match &self.made.settings.auth {
+            None => return Ok(None),
+            Some(Auth::Bearer(_)) => format!("Bearer {secret}"),
+            Some(Auth::Basic { user, .. }) => {
+                format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{secret}")))
             }
         };
-        sensitive(&format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
+        let value = HeaderValue::from_str(&text);
+        let mut value =
+            value.map_err(|_| "the request can't be made: its token or password can't stand in a header")?;
+        value.set_sensitive(true);
+        Ok(Some(value))
     }
 
-    /// A connection that was used before may have been closed while the call was on its way. Then it is made once more; if it
-    /// was not yet written, `hyper` has done so itself.
+    /// A connection that was used before may have been closed since. Then the call is made once more, at once; where it was not
+    /// yet written, `hyper` has done so itself. Where it was, the receiver may have taken it, and only its answer is lost.
     async fn send(&self, request: Request<Framed>) -> Result<Response<Incoming>, legacy::Error> {
         // Cloned, so that nothing is borrowed while it waits.
         let connections = self.made.client().clone();
@@ -168,7 +174,7 @@ impl Client {
         let location = header(&LOCATION).and_then(|to| at.0.join(to).ok()).map(Place);
         let mut text = Vec::new();
         let _ = tokio::time::timeout(BODY_TIME, receive(body, REFUSAL_BYTES, &mut text)).await;
-        let (retry_after, secrets) = (header(&RETRY_AFTER), self.made.secrets(at));
+        let (retry_after, secrets) = (header(&RETRY_AFTER), self.made.secrets());
         let refusal =
             Refusal { at, status: head.status, retry_after, location, body: &text, secrets: &secrets };
         refusal.error(self.made.settings.retry_server_errors, SystemTime::now())
@@ -179,14 +185,6 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("settings", &self.made.settings).finish_non_exhaustive()
     }
-}
-
-fn sensitive(text: &str) -> Result<Option<HeaderValue>, String> {
-    let value = HeaderValue::from_str(text)
-        .map_err(|_| "the request can't be made: its token or password can't stand in a header");
-    let mut value = value?;
-    value.set_sensitive(true);
-    Ok(Some(value))
 }
 
 /// Reads at most so many bytes, and the trailers behind them; none where there is more.

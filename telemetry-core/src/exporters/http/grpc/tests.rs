@@ -1,13 +1,15 @@
 //! Calls to a receiver that answers what a test tells it.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming};
 use hyper::header::HeaderMap;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -16,9 +18,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::Client;
-use crate::exporters::Again;
 use crate::exporters::http::tests::run;
 use crate::exporters::http::{Auth, Compression, Secret, Settings};
+use crate::exporters::otlp::Otlp;
+use crate::exporters::protocol::Protocol as _;
+use crate::exporters::{Again, Signal};
 
 const METHOD: &str = "shop.v1.Till/Sell";
 
@@ -115,8 +119,8 @@ fn a_call_has_what_the_settings_say_and_its_answer_is_the_message() {
             assert_eq!(plain.call(METHOD, "hello".into()).await.unwrap().as_deref(), Some(&b"yes"[..]));
         }
         let user = receiver.client(|settings| {
-            let Settings { .. } = settings;
-            *settings = Settings::new(&format!("http://me:s%20t@127.0.0.1:{}", receiver.port)).unwrap();
+            let password = Secret::Text("s t".to_owned());
+            settings.auth = Some(Auth::Basic { user: "me".to_owned(), password });
         });
         user.call(METHOD, "".into()).await.unwrap();
         let seen = receiver.seen();
@@ -134,6 +138,92 @@ fn a_call_has_what_the_settings_say_and_its_answer_is_the_message() {
         // "me:s t"
         assert_eq!(seen[2].headers["authorization"], "Basic bWU6cyB0");
         assert_eq!(seen[2].body, b"\0\0\0\0\0"[..]);
+    });
+}
+
+#[test]
+fn headers_of_the_settings_take_nothing_away_that_makes_it_a_call() {
+    run(async {
+        let receiver = Receiver::start(|| answer(b"\0\0\0\0\0", &OK)).await;
+        let client = receiver.client(|settings| {
+            for (name, value) in [
+                ("Content-Type", "application/x-protobuf"),
+                ("TE", "gzip"),
+                ("grpc-encoding", "identity"),
+                ("Authorization", "mine"),
+                ("User-Agent", "mine"),
+            ] {
+                settings.header(name, value).unwrap();
+            }
+            settings.compression = Compression::Gzip;
+            settings.auth = Some(Auth::Bearer(Secret::Text("t0ken".to_owned())));
+        });
+        client.call(METHOD, "1".into()).await.unwrap();
+        for (name, value) in [
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+            ("grpc-encoding", "gzip"),
+            ("authorization", "Bearer t0ken"),
+            ("user-agent", "mine"),
+        ] {
+            assert_eq!(receiver.seen()[0].headers[name], value);
+        }
+    });
+}
+
+/// A body that never ends.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_status_in_the_headers_counts_whatever_comes_behind_it() {
+    run(async {
+        for (code, is_taken) in [("0", true), ("14", false)] {
+            let receiver = Receiver::start(move || {
+                Response::builder().header("grpc-status", code).body(Endless.boxed()).unwrap()
+            })
+            .await;
+            let called = receiver.client(|_| {}).call(METHOD, "1".into()).await;
+            assert_eq!(called.is_ok(), is_taken, "{called:?}");
+        }
+    });
+}
+
+#[test]
+fn a_connection_stands_within_its_time_with_tls() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let mut settings = Settings::new(&url).unwrap();
+        settings.connect_timeout = Duration::from_millis(50);
+        let error = Client::new(settings).unwrap().call(METHOD, "1".into()).await.unwrap_err();
+        assert!(error.to_string().contains("no connection within the time-out"), "{error}");
+    });
+}
+
+#[test]
+fn what_a_partial_success_says_is_one_line_without_secrets() {
+    run(async {
+        // The text is 20 bytes long.
+        let receiver =
+            Receiver::start(|| answer(b"\0\0\0\0\x1a\x0a\x18\x08\x01\x12\x14no t0ken-hush\nmore..", &OK))
+                .await;
+        let mut settings = Settings::new(&format!("http://127.0.0.1:{}", receiver.port)).unwrap();
+        settings.auth = Some(Auth::Bearer(Secret::Text("t0ken-hush".to_owned())));
+        let otlp = Otlp::over_grpc(settings, [true; 3]).unwrap();
+        let delivery = otlp.send(Signal::Spans, Bytes::new()).await.unwrap();
+        assert_eq!((delivery.rejected(), delivery.reason()), (1, "no ***"));
     });
 }
 
