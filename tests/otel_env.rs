@@ -11,7 +11,7 @@ use telemetry_tests::SOON;
 
 #[path = "otlp_receiver.rs"]
 mod receiver;
-use receiver::{all_taken, receiver};
+use receiver::receiver;
 
 /// What a program with those variables, and no others of ours, prints.
 fn program(test: &str, vars: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -214,7 +214,7 @@ fn records_a_span() {
 
 #[test]
 fn a_program_that_runs_with_opentelemetrys_variables_runs_with_us() {
-    let (address, received) = receiver(all_taken);
+    let (address, received) = receiver();
     program(
         "records_a_span",
         &[

@@ -16,10 +16,6 @@ mod file;
 mod filter;
 mod health;
 #[cfg(feature = "http")]
-#[cfg_attr(
-    not(all(test, feature = "otlp")),
-    allow(dead_code, unused_imports, reason = "some of it is for other protocols")
-)]
 pub(crate) mod http;
 mod item;
 #[cfg(any(feature = "file", feature = "http"))]

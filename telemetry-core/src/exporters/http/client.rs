@@ -83,6 +83,7 @@ impl Client {
     }
 
     /// What an answer says to people, as it may be shown.
+    #[cfg(feature = "otlp")]
     pub(crate) fn said(&self, text: &str) -> String {
         self.made.said(text.as_bytes())
     }

@@ -20,6 +20,6 @@ mod settings;
 mod tests;
 mod tls;
 
-pub(crate) use client::{Answer, Client};
+pub(crate) use client::Client;
 pub(crate) use secret::{Auth, Secret};
 pub(crate) use settings::{Compression, Identity, Settings};

@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use server::{Does, Server, answer};
 
-use super::{Answer, Auth, Client, Compression, Secret, Settings};
+use super::client::Answer;
+use super::{Auth, Client, Compression, Secret, Settings};
 use crate::exporters::{Again, ExportError, Limits, Protocol, Route, Signal};
 use crate::{Batch, Collector, Delivery};
 
