@@ -191,10 +191,67 @@ fn an_endpoint_that_is_wrong_is_named_with_where_it_stands() {
 }
 
 #[test]
+fn what_is_malformed_fails_the_start_by_name() {
+    for (name, value) in [
+        ("OTEL_CONFIG_FILE", "otel.yaml"),
+        ("OTEL_EXPERIMENTAL_CONFIG_FILE", "otel.yaml"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "a"),
+        ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_LOGS_EXPORTER", "logging"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "5s"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "-1"),
+        ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "many"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "localhost:4318"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/xml"),
+        ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "secret"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "br"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "both"),
+    ] {
+        shows(&[ENDPOINT, (name, value)], "error", name);
+    }
+    let arg = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "2")];
+    shows(&arg, "error", "OTEL_TRACES_SAMPLER_ARG=2");
+    // Files and what stands in them are for the client to read.
+    for (name, said) in [
+        ("CERTIFICATE", "/no/file"),
+        ("CLIENT_CERTIFICATE", "`cert` and `key` belong together"),
+        ("CLIENT_KEY", "`cert` and `key` belong together"),
+    ] {
+        shows(&[ENDPOINT, (&format!("OTEL_EXPORTER_OTLP_{name}"), "/no/file")], "error", said);
+    }
+}
+
+#[test]
 fn variables_without_effect_are_named() {
-    for name in
-        ["OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_EXPORTER_PROMETHEUS_PORT"]
-    {
+    for name in [
+        "OTEL_ENTITIES",
+        "OTEL_PROPAGATORS",
+        "OTEL_LOG_LEVEL",
+        "OTEL_METRICS_EXEMPLAR_FILTER",
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+        "OTEL_EXPORTER_PROMETHEUS_HOST",
+        "OTEL_EXPORTER_PROMETHEUS_PORT",
+        "OTEL_BSP_MAX_QUEUE_SIZE",
+        "OTEL_BLRP_MAX_QUEUE_SIZE",
+        "OTEL_BSP_EXPORT_TIMEOUT",
+        "OTEL_BLRP_EXPORT_TIMEOUT",
+        "OTEL_METRIC_EXPORT_TIMEOUT",
+        "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        "OTEL_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_SPAN_EVENT_COUNT_LIMIT",
+        "OTEL_SPAN_LINK_COUNT_LIMIT",
+        "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+        "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+        "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+    ] {
         let said = program("shows_its_settings", &[(name, "7")]);
         assert!(said["stderr"].contains(&format!("`{name}=7` has no effect here")), "{said:?}");
     }
