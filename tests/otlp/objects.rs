@@ -17,7 +17,7 @@ use crate::{export, same, scenarios};
 
 #[path = "../otlp_receiver.rs"]
 mod receiver;
-use receiver::{all_taken, receiver};
+use receiver::receiver;
 
 const SCENARIOS: [fn(&Collector); 2] = [scenarios::record, scenarios::many::record];
 
@@ -25,7 +25,7 @@ const SCENARIOS: [fn(&Collector); 2] = [scenarios::record, scenarios::many::reco
 fn batches_of_json_hold_what_was_recorded() {
     for record in SCENARIOS {
         for compression in ["none", "gzip"] {
-            let (address, received) = receiver(all_taken);
+            let (address, received) = receiver();
             let kept = export(&format!("http://{address}/in?compression={compression}"), record);
             let mut items = Vec::new();
             for body in received.bodies("/in") {
