@@ -21,6 +21,7 @@ pub struct MadeSpan {
     site: u8,
     context: Context,
     parent: Option<NonZeroU64>,
+    parent_is_remote: Option<bool>,
     start: u64,
     duration: u64,
     kind: u8,
@@ -103,6 +104,7 @@ impl MadeSpan {
         let head = SpanHead {
             context: self.context.made(),
             parent: self.parent.map(span_id),
+            parent_is_remote: self.parent_is_remote,
             start: Time::Unix(self.start),
             duration_nano: self.duration,
             kind: self.kind(),
@@ -129,12 +131,13 @@ impl MadeSpan {
         let own_name = site.filter(|_| !self.is_renamed).map(|site| site.name().to_owned());
         let fields = self.fields.all(site).into_iter().map(|(name, value)| attribute(&name, &value));
         let status = |code: StatusCode, message| Some(OtlpStatus { message, code: code.into() });
+        let remote = if self.parent.is_none() { Some(false) } else { self.parent_is_remote };
         let span = OtlpSpan {
             trace_id: self.context.trace.get().to_be_bytes().to_vec(),
             span_id: self.context.span.get().to_be_bytes().to_vec(),
             trace_state: self.trace_state.text(),
             parent_span_id: self.parent.map_or(Vec::new(), |id| id.get().to_be_bytes().to_vec()),
-            flags: self.context.flags() | if self.parent.is_none() { 0x100 } else { 0 },
+            flags: self.context.flags() | remote.map_or(0, |is_remote| 0x100 | u32::from(is_remote) << 9),
             name: own_name.unwrap_or_else(|| self.name.text()),
             kind: i32::from(self.kind % 5) + 1,
             start_time_unix_nano: self.start,
