@@ -1,7 +1,8 @@
 //! Any bytes as the answer of a receiver of OTLP.
 //!
 //! Invariant: reading ends, in a time that is linear in the length, without a panic. What is read is what `prost` reads, but
-//! for the end of a long message; and a body that repeats itself says what its last repetition says.
+//! for the end of a long message; and a body that repeats itself says what its last repetition says. Whatever of it can be
+//! written as JSON becomes JSON.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -14,24 +15,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
 use prost::Message;
-use telemetry_core::__private::otlp::{Answer, Refusal};
-
-/// `google.rpc.Status`.
-#[derive(Clone, PartialEq, Message)]
-struct Status {
-    #[prost(int32, tag = "1")]
-    code: i32,
-    #[prost(string, tag = "2")]
-    message: String,
-    #[prost(bytes = "vec", repeated, tag = "3")]
-    details: Vec<Vec<u8>>,
-}
+use telemetry_core::__private::otlp::{Answer, put_json};
+use telemetry_core::Signal;
 
 #[derive(Arbitrary, Debug)]
 enum Input<'a> {
     Bytes(&'a [u8]),
     Answer { rejected: i64, message: &'a str },
-    Refusal { code: i32, message: &'a str, details: Vec<&'a [u8]> },
 }
 
 /// More than any answer that is read has.
@@ -44,27 +34,26 @@ fn kept(message: &str) -> &str {
 fuzz_target!(|input: Input<'_>| match input {
     Input::Bytes(body) => any(body),
     Input::Answer { rejected, message } => answer(rejected, message),
-    Input::Refusal { code, message, details } => {
-        let details = details.into_iter().map(<[u8]>::to_vec).collect();
-        let body = Status { code, message: message.to_owned(), details }.encode_to_vec();
-        assert_eq!(Refusal::read(&body), Ok(Refusal { code, message: kept(message).to_owned() }));
-    }
 });
 
 fn any(body: &[u8]) {
-    let (answer, refusal) = (Answer::read(body), Refusal::read(body));
+    let answer = Answer::read(body);
     if let (Ok(is), Ok(want)) = (&answer, ExportTraceServiceResponse::decode(body)) {
         let want = want.partial_success.unwrap_or_default();
         assert_eq!(is.rejected, want.rejected_spans.max(0).unsigned_abs());
         assert_eq!(is.message, kept(&want.error_message));
     }
-    if let (Ok(is), Ok(want)) = (&refusal, Status::decode(body)) {
-        assert_eq!((is.code, &*is.message), (want.code, kept(&want.message)));
-    }
     let long = body.repeat(LONG.checked_div(body.len()).unwrap_or_default());
-    let (long_answer, long_refusal) = (Answer::read(&long), Refusal::read(&long));
+    let long_answer = Answer::read(&long);
     if !body.is_empty() && answer.is_ok() {
-        assert_eq!((long_answer, long_refusal), (answer, refusal));
+        assert_eq!(long_answer, answer);
+    }
+    let _ = Answer::read_json(body);
+    for signal in [Signal::Spans, Signal::Events, Signal::Metrics] {
+        let mut json = Vec::new();
+        if put_json(&mut json, signal, body).is_ok() {
+            assert!(serde_json::from_slice::<serde_json::Value>(&json).is_ok(), "{}", json.escape_ascii());
+        }
     }
 }
 
