@@ -27,7 +27,7 @@ use super::words::one_of;
 
 pub(crate) use self::escape::{escape, unescape};
 pub(crate) use self::list::split_urls;
-pub(crate) use self::place::with_port;
+pub(crate) use self::place::{with_port, without_user};
 
 /// What stands behind the `+` of a scheme, the scheme of HTTP that it is, and the port on this machine, which is that of every
 /// other one too where there is no TLS.
@@ -124,7 +124,7 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `cert=FILE&key=FILE` | the client's own certificate and its key (PEM) |
 ///
 /// In place of a password, a token or a header's value, `$NAME` is the variable of that name and `@FILE` what stands in that file; a
-/// file with a password or a token is read again for each request; before a host its `@` is written `%40`. None of these is ever
+/// file with a password or a token is read again for each request; before a host a slash in its path is written `%2F`. None of these is ever
 /// printed; a path is.
 ///
 /// Every endpoint takes these options too:

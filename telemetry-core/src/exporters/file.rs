@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::json::{Map, Tagged};
 #[cfg(feature = "otlp")]
-use super::otlp::{Writer, put_json};
+use super::otlp::{Writer, add_json};
 use super::{Batch, Delivery, EndpointError, ExportError, Exporter, Signal};
 use crate::model::Resource;
 
@@ -248,8 +248,7 @@ fn put_requests(out: &mut Vec<u8>, batch: &Batch, writer: &Writer) -> Result<(),
         request.clear();
         let items = writer.write(&rest, MAX_BYTES, &mut request);
         rest.take_first(items);
-        put_json(out, batch.signal(), &request)
-            .map_err(|e| ExportError::never("a request can't be written as JSON").caused_by(e))?;
+        add_json(out, batch.signal(), &request)?;
         out.push(b'\n');
     }
     Ok(())

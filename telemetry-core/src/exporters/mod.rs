@@ -43,7 +43,7 @@ pub(crate) use batch::Batch;
 pub use console::{Console, Stream};
 pub use discard::Discard;
 pub use endpoint::from_url;
-pub(crate) use endpoint::{escape, split_urls, unescape, with_port};
+pub(crate) use endpoint::{escape, split_urls, unescape, with_port, without_user};
 pub use error::EndpointError;
 pub(crate) use error::{Again, Delivery, ExportError};
 pub(crate) use exporter::Exporter;

@@ -68,6 +68,13 @@ impl<'a> Fields<'a> {
     }
 }
 
+impl<'a> Content<'a> {
+    /// Where it holds bytes.
+    pub(super) fn bytes(self) -> Result<&'a [u8], Malformed> {
+        if let Self::Bytes(bytes) = self { Ok(bytes) } else { Err(Malformed) }
+    }
+}
+
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<(u32, Content<'a>), Malformed>;
 

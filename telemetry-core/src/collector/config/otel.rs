@@ -11,7 +11,7 @@ use super::var::Var;
 use crate::Error;
 use crate::diagnostics::warn_once;
 use crate::exporters::words::one_of;
-use crate::exporters::{Signal, escape, unescape, with_port};
+use crate::exporters::{Signal, escape, unescape, with_port, without_user};
 use crate::model::{Temporality, Text, Value};
 
 /// What the variables say.
@@ -273,6 +273,11 @@ fn place(text: &str) -> Result<String, String> {
         .ok_or_else(|| "`http://` or `https://` is needed".to_owned())?;
     // Without a port it is that of the scheme, which ours is not.
     let place = if scheme == "https" { place.to_owned() } else { with_port(place, 80) };
+    // What means a variable or a file in ours is itself there.
+    let place = match without_user(&place) {
+        (Some(user), host) => format!("{}@{host}", user.replace('$', "%24").replace('@', "%40")),
+        (None, _) => place,
+    };
     Ok(format!("otlp+{scheme}://{place}"))
 }
 

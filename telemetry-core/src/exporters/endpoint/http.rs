@@ -9,8 +9,9 @@ use crate::exporters::words::one_of;
 impl Endpoint<'_> {
     /// Takes the options that every endpoint over HTTP has, for one of these transports: the first one, where none is named.
     pub(super) fn settings(&mut self, transports: &[Transport]) -> Result<Settings, String> {
-        let mut settings = Settings::new(&self.url(transports)?)?;
-        settings.auth = self.user()?;
+        let (url, user) = self.url(transports)?;
+        let mut settings = Settings::new(&url)?;
+        settings.auth = user.map(basic).transpose()?;
         for header in self.options.each("header") {
             let (name, value) = header.split_once(':').ok_or("`header=Name:value` is needed")?;
             // It is read once, when the program starts.
@@ -31,17 +32,8 @@ impl Endpoint<'_> {
         Ok(settings)
     }
 
-    /// Who stands before the host, with a password (RFC 3986, 3.2.1).
-    fn user(&self) -> Result<Option<Auth>, String> {
-        let (Some(user), _) = without_user(self.rest.trim_start_matches('/')) else { return Ok(None) };
-        let (user, password) = user.split_once(':').unwrap_or((user, ""));
-        // There, an `@` has to be escaped.
-        let file = password.strip_prefix("%40").map(|file| format!("@{file}"));
-        let password = secret(file.as_deref().unwrap_or(password))?;
-        Ok(Some(Auth::Basic { user: unescape(user)?, password }))
-    }
-
-    fn url(&self, transports: &[Transport]) -> Result<String, String> {
+    /// The URL, and who stands before its host.
+    fn url(&self, transports: &[Transport]) -> Result<(String, Option<&str>), String> {
         let named = self.scheme.split_once('+').map_or(transports[0].0, |(_, transport)| transport);
         let Some((_, scheme, port)) = transports.iter().find(|(transport, ..)| *transport == named) else {
             let known: Vec<_> = transports.iter().map(|(transport, ..)| *transport).collect();
@@ -49,14 +41,14 @@ impl Endpoint<'_> {
         };
         let place = self.rest.strip_prefix("//").unwrap_or(self.rest);
         if place.is_empty() {
-            return Ok(format!("{scheme}://localhost:{port}"));
+            return Ok((format!("{scheme}://localhost:{port}"), None));
         }
         if !self.rest.starts_with("//") {
             return Err("`//` and a host are needed behind the colon".to_owned());
         }
         let port = if *scheme == "https" { 443 } else { *port };
-        let (_, place) = without_user(place);
-        Ok(format!("{scheme}://{}", with_port(place, port)))
+        let (user, place) = without_user(place);
+        Ok((format!("{scheme}://{}", with_port(place, port)), user))
     }
 }
 
@@ -66,6 +58,12 @@ const COMPRESSIONS: &[(&str, Compression)] = &[
     #[cfg(feature = "zstd")]
     ("zstd", Compression::Zstd),
 ];
+
+/// A user with a password (RFC 3986, 3.2.1).
+fn basic(user: &str) -> Result<Auth, String> {
+    let (user, password) = user.split_once(':').unwrap_or((user, ""));
+    Ok(Auth::Basic { user: unescape(user)?, password: secret(password)? })
+}
 
 /// `$NAME` stands in the environment and `@FILE` in a file; all else is itself.
 fn secret(text: &str) -> Result<Secret, String> {

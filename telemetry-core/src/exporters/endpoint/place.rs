@@ -1,8 +1,7 @@
 //! Where an endpoint is: `[user@]host[:port][/path]`, and what there is to know of it.
 
 /// Who stands before the host, and the rest.
-#[cfg(feature = "http")]
-pub(super) fn without_user(place: &str) -> (Option<&str>, &str) {
+pub(crate) fn without_user(place: &str) -> (Option<&str>, &str) {
     match place[..authority(place)].rfind('@') {
         Some(at) => (Some(&place[..at]), &place[at + 1..]),
         None => (None, place),
@@ -17,8 +16,8 @@ fn authority(place: &str) -> usize {
 /// With this port, where it has none.
 pub(crate) fn with_port(place: &str, port: u16) -> String {
     let (authority, path) = place.split_at(authority(place));
+    let (_, host) = without_user(authority);
     // The port stands behind the last colon that is in no brackets.
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
     if has_port { place.to_owned() } else { format!("{authority}:{port}{path}") }
 }

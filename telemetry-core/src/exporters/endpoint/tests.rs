@@ -334,10 +334,11 @@ fn a_user_may_stand_before_the_host() {
         ("http://h/x", "none".to_owned()),
         ("http://me@h/x", "me ".to_owned()),
         ("http://me:s%20t:%40@h/x", "me s t:@".to_owned()),
+        ("http://me:%40home@h/x", "me @home".to_owned()),
         ("http://m%3Ae:%24HOME@h/x", "m:e $HOME".to_owned()),
         ("http://me:$HOME@h/x", format!("me {}", std::env::var("HOME").unwrap())),
         (
-            &format!("http://me:%40{}@h/x", escape(&path.to_string()).replace('/', "%2F")),
+            &format!("http://me:@{}@h/x", escape(&path.to_string()).replace('/', "%2F")),
             "me from a file".to_owned(),
         ),
         ("http://me:pw@h/x?token=t", "token t".to_owned()),

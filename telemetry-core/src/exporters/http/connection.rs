@@ -12,6 +12,10 @@ use crate::exporters::ExportError;
 /// So much of it is told.
 const MOST: usize = 300;
 
+/// What `reqwest` and `hyper` say of a name that can't be looked up, and of a connection that took too long.
+const NO_NAME: [&str; 2] = ["dns error", "error resolving DNS"];
+const NO_TIME: [&str; 2] = ["operation timed out", "deadline has elapsed"];
+
 /// Nobody answered: that may be better another time. `what` says it in short.
 pub(super) fn failure(at: &Place, what: &str, error: &(dyn Error + 'static)) -> ExportError {
     let causes = causes(error);
@@ -39,14 +43,14 @@ pub(super) fn waited_for_another(error: &(dyn Error + 'static)) -> bool {
 
 /// What became of a connection.
 pub(super) fn what(error: &(dyn Error + 'static)) -> &'static str {
-    let says = |texts: [&str; 2]| chain(error).any(|cause| texts.contains(&&*cause.to_string()));
-    if says(["dns error", "error resolving DNS"]) {
+    let says = |texts: &[&str]| chain(error).any(|cause| texts.contains(&&*cause.to_string()));
+    if says(&NO_NAME) {
         "the name of the host can't be looked up"
     } else if chain(error).any(is_tls) {
         "TLS failed"
     } else if !is_connect(error) {
         "the connection broke"
-    } else if says(["operation timed out", "deadline has elapsed"]) {
+    } else if says(&NO_TIME) {
         "no connection within the time-out"
     } else {
         "no connection"
@@ -73,18 +77,12 @@ pub(super) fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item 
 /// The causes in one line. One that says what the one above it says already is left out, and so is what each failure has
 /// above its cause.
 fn causes(error: &(dyn Error + 'static)) -> String {
-    const NO_NEWS: [&str; 6] = [
-        "connection error",
-        "dns error",
-        "error resolving DNS",
-        "operation timed out",
-        "deadline has elapsed",
-        "tcp connect error",
-    ];
+    const NO_NEWS: [&str; 2] = ["connection error", "tcp connect error"];
     let mut parts: Vec<String> = Vec::new();
     for cause in chain(error) {
         let part = cause.to_string().replace(['\r', '\n'], " ");
-        let is_news = !NO_NEWS.contains(&&*part) && !part.starts_with("client error (");
+        let is_known = [NO_NAME, NO_TIME, NO_NEWS].iter().flatten().any(|known| *known == part);
+        let is_news = !is_known && !part.starts_with("client error (");
         if is_news && !parts.last().is_some_and(|above| above.contains(&part)) {
             parts.push(part);
         }

@@ -49,6 +49,8 @@ mod tests {
             (b"{\"message\":\"cut of", "{\"message\":\"cut of"),
             (b"\x08\x0e\x12\x04busy", "busy"),
             (b"\x12\x04busy", "busy"),
+            (b"\x12\x05ab\xc3", "ab"),
+            (b"\x08\x0e\x12\x04busy\x1a\x7fthe details are cut", "busy"),
             (b"\x12", "\\u{12}"),
             (b"\x08\xff", "\\u{8}\u{fffd}"),
             (b"\x12\xff\xff\xff\xff\xff", "\\u{12}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}"),

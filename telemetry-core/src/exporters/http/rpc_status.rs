@@ -16,11 +16,18 @@ pub(super) struct RpcStatus {
 }
 
 impl RpcStatus {
-    /// None where that is another message, or none at all.
+    /// None where that is another message, or none at all. Of one that was cut comes what is left of its message.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let mut status = Self::default();
-        for field in Fields(bytes) {
-            match field.ok()? {
+        let (mut status, mut fields, mut rest) = (Self::default(), Fields(bytes), bytes);
+        while let Some(field) = fields.next() {
+            let Ok(field) = field else {
+                if status.message.is_empty() {
+                    cut_message(rest)?.clone_into(&mut status.message);
+                }
+                return Some(status);
+            };
+            rest = fields.0;
+            match field {
                 (1, Content::Varint(_)) => {}
                 (2, Content::Bytes(text)) => str::from_utf8(text).ok()?.clone_into(&mut status.message),
                 (3, Content::Bytes(detail)) => status.retry = status.retry.or(retry(detail)),
@@ -29,6 +36,14 @@ impl RpcStatus {
         }
         Some(status)
     }
+}
+
+/// The message of which the end is missing, perhaps within a character.
+fn cut_message(field: &[u8]) -> Option<&str> {
+    const MESSAGE: u8 = 0x12;
+    let mut text = Fields(field.strip_prefix(&[MESSAGE])?);
+    text.varint()?;
+    Some(text.0.utf8_chunks().next()?.valid())
 }
 
 /// The time of a `RetryInfo`, where the detail is one. Without a time it means at once.

@@ -98,9 +98,14 @@ impl Otlp {
 
 fn json(signal: Signal, body: &[u8]) -> Result<Vec<u8>, ExportError> {
     let mut json = Vec::with_capacity(3 * body.len());
-    put_json(&mut json, signal, body)
-        .map_err(|e| ExportError::never("a request can't be written as JSON").caused_by(e))?;
+    add_json(&mut json, signal, body)?;
     Ok(json)
+}
+
+/// The same added to what is there.
+pub(crate) fn add_json(out: &mut Vec<u8>, signal: Signal, body: &[u8]) -> Result<(), ExportError> {
+    put_json(out, signal, body)
+        .map_err(|e| ExportError::never("a request can't be written as JSON").caused_by(e))
 }
 
 impl Receiver {

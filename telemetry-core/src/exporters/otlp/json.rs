@@ -195,9 +195,3 @@ fn put_comma(out: &mut Vec<u8>, is_first: &mut bool) {
         out.push(b',');
     }
 }
-
-impl<'a> Content<'a> {
-    fn bytes(self) -> Result<&'a [u8], Malformed> {
-        if let Self::Bytes(bytes) = self { Ok(bytes) } else { Err(Malformed) }
-    }
-}

@@ -23,6 +23,8 @@ mod wire;
 mod writer;
 
 pub use answer::Answer;
+#[cfg(feature = "file")]
+pub(crate) use exporter::add_json;
 pub(crate) use exporter::{Encoding, Otlp};
 pub use json::put_json;
 pub use writer::Writer;

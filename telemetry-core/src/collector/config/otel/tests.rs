@@ -27,6 +27,8 @@ fn endpoints_and_what_belongs_to_one_signal() {
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://h", "otlp+https://h"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "HTTP://h/base", "otlp+http://h:80/base"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1]", "otlp+http://[::1]:80"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:$pw@h/$a", "otlp+http://me:%24pw@h:80/$a"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://me:@pw@h", "otlp+https://me:%40pw@h"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://t:1/x", "otlp+http://t:1/x?exact=true&signals=spans"),
         ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://t:1", "otlp+http://t:1?exact=true&signals=events"),
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://t:1", "otlp+http://t:1?exact=true&signals=metrics"),
