@@ -182,7 +182,8 @@ fn spans_that_have_to_wait_do_not_delay_metrics() {
         }
         _ => Err(ExportError::retry_after(Duration::from_secs(3), "not now")),
     };
-    let collector = builder().exporter(exporter).flush_interval(Duration::from_millis(5)).start().unwrap();
+    let route = Route::new(exporter).linger(Duration::ZERO).flush_interval(Duration::from_millis(5));
+    let collector = builder().exporter(route).start().unwrap();
     collector.collect_span(&span(1));
     let counter = collector.counter("c");
     let begin = Instant::now();

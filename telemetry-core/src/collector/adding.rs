@@ -138,6 +138,7 @@ impl Engine {
         let back_pressure = terms.back_pressure.or(self.config.back_pressure);
         back_pressure.into_iter().for_each(|time| self.buffers.be_patient(time));
         let interval = terms.flush_interval.unwrap_or(self.config.flush_interval);
+        let now = self.clock.now();
         let sieve = Sieve::new(terms.filter);
         let baseline = (!deltas.is_empty()).then(|| {
             let levels = self.table.read_levels(self.table.ask_callbacks(), false);
@@ -153,7 +154,8 @@ impl Engine {
             owed: None,
             last_read,
             interval,
-            next_due: self.clock.now().plus(interval),
+            next_due: now.plus(interval),
+            joined: now,
             patience: back_pressure.map_or(Patience::GRACE, |time| Patience { time, is_wanted: true }),
             complaints,
             keeping_up: KeepingUp::Yes,

@@ -92,7 +92,7 @@ impl Default for Terms {
             max_items: None,
             timeout: Duration::from_secs(10),
             give_up_after: Duration::from_mins(5),
-            linger: Duration::from_millis(50),
+            linger: Duration::from_millis(200),
             flush_interval: None,
             temporality: None,
             back_pressure: None,
@@ -173,7 +173,8 @@ impl Route {
         self
     }
 
-    /// Few items wait so long for more, to make fewer requests: 50 ms where nothing is said.
+    /// Few items wait so long for more, to make fewer requests: 200 ms where nothing is said. What is half a request does
+    /// not wait.
     pub fn linger(mut self, time: Duration) -> Self {
         self.terms.linger = time;
         self

@@ -6,9 +6,9 @@ use std::future::{Future, poll_fn};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 
+use super::bodies::Bodies;
 use super::ledger::Reason;
 use super::parcel::Parcel;
 use super::schedule::Step;
@@ -81,11 +81,12 @@ async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
     let mut check: Option<Sending<'_, ()>> =
         worker.job.check.is_some().then(|| Box::pin(check(protocol, timeout)) as _);
     let mut flights: Vec<Flight<'_>> = Vec::new();
+    let bodies = Bodies::default();
     loop {
         let now = worker.job.clock.now();
         let until = match worker.schedule.next(now) {
             Step::Attempt(parcel) => {
-                take_off(protocol, parcel, &mut worker, &mut flights);
+                take_off(protocol, parcel, &mut worker, &mut flights, &bodies);
                 continue;
             }
             Step::Wait(until, does) => {
@@ -119,9 +120,10 @@ fn take_off<'a>(
     mut parcel: Parcel,
     worker: &mut Worker,
     flights: &mut Vec<Flight<'a>>,
+    bodies: &Bodies,
 ) {
     let began = worker.job.clock.now();
-    let mut body = Vec::new();
+    let mut body = bodies.take();
     let most = worker.job.pace.limits.bytes;
     match quietly(|| protocol.encode(&parcel.batch, most, &mut body)) {
         None => return worker.landed(parcel, None, began),
@@ -134,7 +136,7 @@ fn take_off<'a>(
     }
     let signal = parcel.batch.signal();
     let until = began.plus(worker.job.timeout);
-    let body = Bytes::from(body);
+    let body = bodies.lend(body);
     let attempt = Box::pin(async move { protocol.send(signal, body).await });
     flights.push(Flight { attempt, parcel, began, until });
 }

@@ -35,7 +35,8 @@ struct State {
     is_down: [bool; 3],
     /// Deltas that are to become part of the next ones.
     handed_back: Vec<Parcel>,
-    room_wanted: bool,
+    /// The dispatcher is told when no more bytes of spans and events wait than that.
+    room_wanted: Option<usize>,
     has_room: bool,
     /// The worker, which waits for more than there is, is told when so many bytes wait.
     enough: [usize; 3],
@@ -171,8 +172,24 @@ impl Lanes {
     pub(crate) fn want_room(&self) -> bool {
         let mut state = lock(&self.state);
         let has_room = std::mem::take(&mut state.has_room) || self.is_half_empty(&state);
-        state.room_wanted = !has_room;
+        state.room_wanted = (!has_room).then_some(self.max(Signal::Spans) / 2);
         has_room
+    }
+
+    /// How many bytes of spans and events are missing to that many. Where that is less than a quarter, the dispatcher is told
+    /// when it is half.
+    pub(crate) fn room_below(&self, enough: usize) -> usize {
+        let mut state = lock(&self.state);
+        let room = enough.saturating_sub(state.used(Signal::Spans as usize));
+        if room < enough / 4 {
+            state.room_wanted = state.room_wanted.max(Some(enough / 2));
+        }
+        room
+    }
+
+    /// When the worker last got something through.
+    pub(crate) fn last_success(&self) -> Option<Tick> {
+        lock(&self.state).health.last_success
     }
 
     fn is_half_empty(&self, state: &State) -> bool {
@@ -205,9 +222,9 @@ impl Lanes {
         state.bytes[signal] = state.waiting[signal].iter().map(|parcel| parcel.batch.bytes()).sum();
         state.out[signal] += all.batch.bytes();
         state.enough[signal] = 0;
-        let tell = state.room_wanted && self.is_half_empty(&state);
+        let tell = state.room_wanted.is_some_and(|few| state.used(Signal::Spans as usize) <= few);
         if tell {
-            (state.room_wanted, state.has_room) = (false, true);
+            (state.room_wanted, state.has_room) = (None, true);
         }
         drop(state);
         if tell {

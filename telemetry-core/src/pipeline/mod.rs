@@ -8,6 +8,8 @@
 mod backoff;
 mod block;
 mod blocking;
+#[cfg(any(feature = "net", test))]
+mod bodies;
 pub(crate) mod books;
 pub(crate) mod buffers;
 pub(crate) mod command;

@@ -28,6 +28,11 @@ impl Patience {
     pub(crate) const GRACE: Self = Self { time: Duration::from_millis(50), is_wanted: false };
 }
 
+/// So many bytes are enough for an exporter that delivers, where threads wait for it: with more of them it delivers no more.
+const ENOUGH: usize = 8 << 20;
+/// What was delivered in this time, or had to be only since then, shows that it delivers.
+const LATELY: Duration = Duration::from_millis(500);
+
 pub(crate) struct Output {
     pub(crate) number: usize,
     pub(crate) wants: [bool; 3],
@@ -44,6 +49,7 @@ pub(crate) struct Output {
     /// It is given metrics that often.
     pub(crate) interval: Duration,
     pub(crate) next_due: Tick,
+    pub(crate) joined: Tick,
     pub(crate) patience: Patience,
     pub(crate) complaints: Arc<Complaints>,
     pub(crate) keeping_up: KeepingUp,
@@ -182,6 +188,19 @@ impl Output {
     /// So many bytes of spans and of events may be collected for its sake, and until when that holds where it is less than
     /// there is.
     pub(super) fn room(&mut self, now: Tick) -> ([usize; 2], Option<Tick>) {
+        let (mut room, until) = self.room_in_lanes(now);
+        let delivers_until = self.lanes.last_success().unwrap_or(self.joined).plus(LATELY);
+        if !self.patience.is_wanted || self.keeping_up != KeepingUp::Yes || now >= delivers_until {
+            return (room, until);
+        }
+        let most = collectable(self.lanes.room_below(ENOUGH), ENOUGH);
+        for (room, signal) in room.iter_mut().zip(Signal::RECORDS) {
+            *room = if self.wants[signal as usize] { most.min(*room) } else { *room };
+        }
+        (room, if most == 0 { Some(delivers_until) } else { until })
+    }
+
+    fn room_in_lanes(&mut self, now: Tick) -> ([usize; 2], Option<Tick>) {
         if self.keeping_up == KeepingUp::No && self.lanes.want_room() {
             self.keeping_up = KeepingUp::Yes;
         }
@@ -220,12 +239,16 @@ impl Output {
             if self.keeping_up == KeepingUp::No {
                 return most;
             }
-            // What is collected weighs a little more than its records, and blocks are taken whole.
-            // Spans and events share what there is.
-            let room = (self.lanes.room(signal) / 8 * 3).min(most);
-            if room < most / 8 { 0 } else { room }
+            collectable(self.lanes.room(signal), self.lanes.max(signal))
         })
     }
+}
+
+/// How much of each signal is collected where so many bytes are free of some. It weighs a little more than its records, and
+/// blocks are taken whole; spans and events share what there is.
+fn collectable(room: usize, of: usize) -> usize {
+    let (most, room) = (of / 2, room / 8 * 3);
+    if room < most / 8 { 0 } else { room.min(most) }
 }
 
 /// All metrics of one moment, by level and without.

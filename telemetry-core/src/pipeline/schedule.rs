@@ -173,7 +173,7 @@ impl Schedule {
         } else {
             let Some(waiting) = waiting else { return Ok(None) };
             let until = waiting.since.plus(self.pace.linger);
-            let much = self.pace.limits.bytes.min(self.lanes.max(signal)) / 4;
+            let much = self.pace.limits.bytes.min(self.lanes.max(signal)) / 2;
             if waiting.bytes < much && !line.is_hurried(now) && self.stop.is_none() && now < until {
                 self.lanes.wait_for(signal, much);
                 return Err((until, Activity::Linger));

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::attributes::put_attribute;
-use super::wire::{MAX_FRAME, bytes, bytes_len, put_bytes, put_text, put_varint};
+use super::wire::{LONG, bytes, bytes_len, long_varint, put_bytes, put_message, put_text};
 use crate::exporters::RawValue;
 use crate::model::Resource;
 
@@ -37,36 +37,48 @@ pub(super) struct Scopes {
     all: Vec<Scope>,
     /// Those that have items in this request, in the order in which they came.
     used: Vec<usize>,
+    /// The request, as far as it is written, behind what was there before.
+    body: Vec<u8>,
+    begin: usize,
+    /// The scope of the first item: its items are written where they stay.
+    at_once: usize,
     /// What the request may still take.
     room: usize,
-    /// The resource, as it stands in the request.
-    resource: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
 struct Scope {
     /// What it is, as it stands in the request.
     head: Box<[u8]>,
-    items: Vec<u8>,
+    /// All that a request has of it, where it is not written at once.
+    message: Vec<u8>,
+    /// Where that begins.
+    begin: Option<usize>,
 }
 
+/// Key and length of a message whose length is written last.
+const FRAME: usize = 1 + LONG;
+
 impl Scopes {
-    /// Begins a request that takes at most so many bytes.
-    pub(super) fn begin(&mut self, resource: &Resource, max_bytes: usize) {
-        let out = &mut self.resource;
-        out.clear();
-        for (key, value) in resource.attributes() {
-            put_attribute(out, RESOURCE_ATTRIBUTE, key, value.into());
-        }
-        let missing = SDK.iter().filter(|(sdk, _)| resource.attributes().all(|(key, _)| key != *sdk));
-        missing.for_each(|(key, text)| {
-            put_attribute(out, RESOURCE_ATTRIBUTE, key, RawValue::Text(text.as_bytes()));
-        });
-        let envelope = 2 * MAX_FRAME + out.len() + bytes_len(CONVENTIONS.len());
-        self.room = max_bytes.saturating_sub(envelope);
+    /// Begins a request that takes at most so many bytes, behind what `body` has.
+    pub(super) fn begin(&mut self, resource: &Resource, max_bytes: usize, body: &mut Vec<u8>) {
         // Whatever became of the one before.
         self.used.clear();
-        self.all.iter_mut().for_each(|scope| scope.items.clear());
+        self.all.iter_mut().for_each(Scope::clear);
+        self.body = std::mem::take(body);
+        self.begin = self.body.len();
+        begin_message(&mut self.body, OF_RESOURCE);
+        put_message::<2>(&mut self.body, RESOURCE, |out| {
+            for (key, value) in resource.attributes() {
+                put_attribute(out, RESOURCE_ATTRIBUTE, key, value.into());
+            }
+            let missing = SDK.iter().filter(|(sdk, _)| resource.attributes().all(|(key, _)| key != *sdk));
+            missing.for_each(|(key, text)| {
+                put_attribute(out, RESOURCE_ATTRIBUTE, key, RawValue::Text(text.as_bytes()));
+            });
+        });
+        let envelope = self.body.len() - self.begin + bytes_len(CONVENTIONS.len());
+        self.room = max_bytes.saturating_sub(envelope);
     }
 
     /// The scope of that name.
@@ -78,7 +90,7 @@ impl Scopes {
         put_text(&mut scope, SCOPE_NAME, name);
         put_bytes(&mut head, SCOPE, &scope);
         self.by_name.insert(name.into(), self.all.len());
-        self.all.push(Scope { head: head.into(), items: Vec::new() });
+        self.all.push(Scope { head: head.into(), ..Scope::default() });
         self.all.len() - 1
     }
 
@@ -87,24 +99,28 @@ impl Scopes {
     #[inline]
     pub(super) fn add(&mut self, scope: usize, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         let is_first = self.used.is_empty();
-        let Some(Scope { head, items }) = self.all.get_mut(scope) else { return false };
-        let before = items.len();
-        write(items);
-        let mut bytes = items.len() - before;
-        if before == 0 {
-            bytes += MAX_FRAME + head.len();
+        if is_first {
+            self.at_once = scope;
+        }
+        let Some(Scope { head, message, begin }) = self.all.get_mut(scope) else { return false };
+        let out = if scope == self.at_once { &mut self.body } else { message };
+        let (before, is_new) = (out.len(), begin.is_none());
+        if is_new {
+            begin_message(out, OF_SCOPE);
+            out.extend_from_slice(head);
+        }
+        write(out);
+        let left = self.room.checked_sub(out.len() - before);
+        self.room = left.unwrap_or(0);
+        if left.is_none() && !is_first {
+            out.truncate(before);
+            return false;
+        }
+        if is_new {
+            *begin = Some(before);
             self.used.push(scope);
         }
-        let left = self.room.checked_sub(bytes);
-        self.room = left.unwrap_or(0);
-        if left.is_some() || is_first {
-            return true;
-        }
-        items.truncate(before);
-        if before == 0 {
-            self.used.pop();
-        }
-        false
+        true
     }
 
     /// Whether the request has no items yet.
@@ -114,40 +130,51 @@ impl Scopes {
 
     /// How many bytes an item of that scope may take.
     pub(super) fn room(&self, scope: usize) -> usize {
-        let Some(Scope { head, items }) = self.all.get(scope) else { return 0 };
-        self.room.saturating_sub(if items.is_empty() { MAX_FRAME + head.len() } else { 0 })
+        let Some(Scope { head, begin, .. }) = self.all.get(scope) else { return 0 };
+        self.room.saturating_sub(if begin.is_none() { FRAME + head.len() } else { 0 })
     }
 
-    /// Ends the request, and adds it to `body`.
-    pub(super) fn end(&self, body: &mut Vec<u8>) {
+    /// Ends the request: `body` has it behind what it had.
+    pub(super) fn end(&mut self, body: &mut Vec<u8>) {
+        *body = std::mem::take(&mut self.body);
         if self.used.is_empty() {
-            return;
+            return body.truncate(self.begin);
         }
-        let used = || self.used.iter().filter_map(|at| self.all.get(*at));
-        let scopes: usize = used().map(|scope| bytes_len(scope.len())).sum();
-        let len = bytes_len(self.resource.len()) + scopes + bytes_len(CONVENTIONS.len());
-        body.reserve(MAX_FRAME + len);
-        body.push(OF_RESOURCE);
-        put_varint(body, len as u64);
-        put_bytes(body, RESOURCE, &self.resource);
-        for scope in used() {
-            body.push(OF_SCOPE);
-            put_varint(body, scope.len() as u64);
-            body.extend_from_slice(&scope.head);
-            body.extend_from_slice(&scope.items);
+        for scope in &self.used {
+            let Some(Scope { message, begin: Some(begin), .. }) = self.all.get_mut(*scope) else { continue };
+            if *scope == self.at_once {
+                end_message(body, *begin);
+            } else {
+                end_message(message, *begin);
+                body.extend_from_slice(message);
+            }
         }
         put_bytes(body, SCHEMA_URL, CONVENTIONS.as_bytes());
+        end_message(body, self.begin);
     }
 
     /// How much memory it keeps.
     pub(super) fn bytes(&self) -> usize {
-        let of = |scope: &Scope| size_of::<Scope>() + 2 * scope.head.len() + scope.items.capacity();
+        let of = |scope: &Scope| size_of::<Scope>() + 2 * scope.head.len() + scope.message.capacity();
         self.all.iter().map(of).sum()
     }
 }
 
 impl Scope {
-    fn len(&self) -> usize {
-        self.head.len() + self.items.len()
+    fn clear(&mut self) {
+        self.message.clear();
+        self.begin = None;
     }
+}
+
+fn begin_message(out: &mut Vec<u8>, key: u8) {
+    let mut frame = [0; FRAME];
+    frame[0] = key;
+    out.extend_from_slice(&frame);
+}
+
+/// Writes the length of the message that began there and goes to the end.
+fn end_message(out: &mut [u8], begin: usize) {
+    let (frame, message) = out[begin..].split_at_mut(FRAME);
+    frame[1..].copy_from_slice(&long_varint(message.len()));
 }

@@ -60,6 +60,14 @@ pub(super) fn put_varint(out: &mut Vec<u8>, n: u64) {
     out.truncate(end);
 }
 
+/// So many bytes take any length that a request has.
+pub(super) const LONG: usize = 5;
+
+/// A varint in that many bytes, which readers take like one in fewer.
+pub(super) fn long_varint(n: usize) -> [u8; LONG] {
+    std::array::from_fn(|i| (n >> (7 * i)) as u8 & 0x7f | if i + 1 < LONG { 0x80 } else { 0 })
+}
+
 /// A field that is left out where it is 0.
 #[inline]
 pub(super) fn put_count(out: &mut Vec<u8>, key: u8, n: u64) {

@@ -40,7 +40,7 @@ impl Writer {
     pub fn write(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> usize {
         let mut memory = self.0.borrow_mut();
         let Memory { scopes, spans, events } = &mut *memory;
-        scopes.begin(batch.resource(), max_bytes);
+        scopes.begin(batch.resource(), max_bytes, body);
         let items = match batch.signal() {
             Signal::Spans => put_spans(batch, spans, scopes),
             Signal::Events => put_events(batch, events, scopes),

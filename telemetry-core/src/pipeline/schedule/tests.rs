@@ -309,7 +309,7 @@ fn few_items_linger_and_many_do_not_and_nobody_in_a_hurry_waits() {
     stage.delivered(hurried);
     stage.put(spans(1..=5000));
     let many = stage.attempt();
-    assert_eq!(many.batch.len(), 1000, "a quarter of a request does not wait");
+    assert_eq!(many.batch.len(), 1000, "half a request does not wait");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 
 use super::spans::{Made, batch as spans, batch_of, made, request, some_spans};
 use super::*;
+use crate::exporters::otlp::wire::varint_len;
 use crate::model::{Kind as Measures, Metric, SpanId};
 
 /// The bodies that a batch becomes when each takes so many bytes at most, and how many items each has.
@@ -78,8 +79,9 @@ fn of_an_empty_batch_nothing_is_written() {
     assert_eq!(body, b"before");
 }
 
+/// But for those of the resource and of its scopes, which take five.
 #[test]
-fn no_length_takes_more_bytes_than_it_has_to() {
+fn no_length_of_an_item_takes_more_bytes_than_it_has_to() {
     for target_len in [1, 100, 127, 128, 8000] {
         let mut made = made(1);
         made.span.target = "x".repeat(target_len).into();
@@ -87,7 +89,11 @@ fn no_length_takes_more_bytes_than_it_has_to() {
         for many in [1, 3, 200] {
             let mut body = Vec::new();
             Writer::new().write(&spans(&vec![made.clone(); many]), usize::MAX, &mut body);
-            assert_eq!(body.len(), ExportTraceServiceRequest::decode(&*body).unwrap().encoded_len());
+            let request = ExportTraceServiceRequest::decode(&*body).unwrap();
+            let of_resource = &request.resource_spans[0];
+            let lengths = [of_resource.encoded_len(), of_resource.scope_spans[0].encoded_len()];
+            let longer: usize = lengths.map(|len| 5 - varint_len(len as u64)).iter().sum();
+            assert_eq!(body.len(), request.encoded_len() + longer);
         }
     }
 }

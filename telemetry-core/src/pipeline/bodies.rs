@@ -1,0 +1,92 @@
+//! Memory of the bodies of requests, for the next ones: pages that were used before cost nothing.
+
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+
+use crate::sync::{Mutex, lock};
+
+/// Keeps the memory of some bodies that are done with.
+#[derive(Debug, Default)]
+pub(super) struct Bodies(Arc<Mutex<Vec<Vec<u8>>>>);
+
+/// A body that is out.
+struct Lent {
+    body: Vec<u8>,
+    back: Weak<Mutex<Vec<Vec<u8>>>>,
+}
+
+/// So many are kept: an exporter seldom has more requests out.
+const MOST: usize = 2;
+/// Smaller ones cost little.
+const LEAST: usize = 64 << 10;
+
+impl Bodies {
+    /// An empty one.
+    pub(super) fn take(&self) -> Vec<u8> {
+        lock(&self.0).pop().unwrap_or_default()
+    }
+
+    /// Its memory comes back when the last clone is gone.
+    pub(super) fn lend(&self, body: Vec<u8>) -> Bytes {
+        Bytes::from_owner(Lent { body, back: Arc::downgrade(&self.0) })
+    }
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut body = std::mem::take(&mut self.body);
+        // When bodies become small, the memory of large ones goes.
+        if body.capacity() < LEAST || body.capacity() / 4 > body.len() {
+            return;
+        }
+        let Some(back) = self.back.upgrade() else { return };
+        body.clear();
+        let mut kept = lock(&back);
+        if kept.len() < MOST {
+            kept.push(body);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(bodies: &Bodies, len: usize) -> usize {
+        let mut body = bodies.take();
+        body.resize(len, 1);
+        let lent = bodies.lend(body);
+        assert_eq!(lent.len(), len);
+        lent.as_ptr().addr()
+    }
+
+    #[test]
+    fn memory_is_used_again_when_a_request_is_over() {
+        let bodies = Bodies::default();
+        let first = place(&bodies, 300_000);
+        assert_eq!([place(&bodies, 200_000), place(&bodies, 300_000)], [first; 2]);
+        let out = bodies.lend(vec![1; 300_000]);
+        assert_ne!(place(&bodies, 300_000), out.as_ptr().addr(), "it is still out");
+    }
+
+    #[test]
+    fn what_is_kept_follows_what_is_needed() {
+        let bodies = Bodies::default();
+        drop([3, 4, 5].map(|n| bodies.lend(vec![n; 1 << 20])));
+        assert_eq!(lock(&bodies.0).len(), MOST);
+        for _ in 0..MOST {
+            place(&bodies, 1000);
+        }
+        assert!(lock(&bodies.0).is_empty());
+        let late = bodies.lend(vec![1; 1 << 20]);
+        drop(bodies);
+        drop(late);
+    }
+}
