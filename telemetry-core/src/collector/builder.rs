@@ -16,6 +16,7 @@ use super::self_metrics;
 use crate::Error;
 use crate::clock::Clock;
 use crate::detect::{self, Detect};
+use crate::exporters::redaction::redacted;
 use crate::exporters::{self, EndpointError, ExportReport, Route};
 use crate::metrics::{Reader, Table, View};
 use crate::model::{Metric, Resource, Text, Value};
@@ -55,7 +56,7 @@ pub struct Builder {
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder")
-            .field("endpoints", &self.endpoints)
+            .field("endpoints", &self.endpoints.iter().map(|url| redacted(url)).collect::<Vec<_>>())
             .field("tags", &self.tags)
             .finish_non_exhaustive()
     }

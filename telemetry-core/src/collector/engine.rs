@@ -23,6 +23,7 @@ use crate::pipeline::lanes::Lanes;
 use crate::pipeline::ledger::Reason;
 use crate::sampling::Sampler;
 use crate::sync::{Mutex, lock};
+use crate::text::Quoted;
 use crate::thread::{quietly, spawn};
 
 /// Standard error has that much time at the end, if it is a pipe that nobody reads.
@@ -81,7 +82,7 @@ impl Attached {
 
 impl std::fmt::Debug for Attached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)
+        write!(f, "{}", Quoted::word(&self.name))
     }
 }
 
@@ -245,6 +246,7 @@ impl Engine {
                 ledger.exporter(name, signal).map_or(0, |account| account.dropped.by(Reason::Deadline));
             if lost > 0 {
                 let items = signal.amount(lost);
+                let name = Quoted::word(name);
                 diagnostics::warn(format_args!(
                     "exporter {name}: lost {items}: not delivered by the deadline"
                 ));
