@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::unbounded;
 use tracing_core::Level;
 
-use super::config::{CheckAtStart, Config, Otel, SelfMetrics, env_var};
+use super::config::{CheckAtStart, Config, Environment, Otel, SelfMetrics, env_var};
 use super::current;
 use super::engine::Engine;
 use super::guard::Guard;
@@ -247,7 +247,7 @@ impl Builder {
     pub fn start(self) -> Result<Collector, Error> {
         let mut endpoints_of_env = self.base.is_none() && self.endpoints.is_empty();
         let reads_env = self.base.is_none() && !self.ignore_env;
-        let otel = if reads_env { Otel::read(env_var)? } else { Otel::default() };
+        let otel = if reads_env { Otel::of_env(Environment::default())? } else { Otel::default() };
         let base = match self.base {
             Some(config) => config,
             None if reads_env => otel.apply(Config::default()).with_env()?,
@@ -258,7 +258,7 @@ impl Builder {
             (config.export_endpoints, endpoints_of_env) = (self.default_endpoints, false);
         }
         let sampler = Sampler::new(config.check()?, self.sampling)
-            .map_err(|bad| Error::config(bad.rule, bad.ratio.0, &bad.ratio))?;
+            .map_err(|bad| Error::config(bad.rule, bad.value, bad.needed))?;
         for view in &self.views {
             view.check().map_err(|e| Error::config("view", view.pattern(), e))?;
         }
@@ -307,6 +307,10 @@ impl Builder {
                     own.upgrade().map_or_else(Vec::new, |engine| self_metrics::read(&engine))
                 }),
             };
+            let own = Arc::downgrade(&engine);
+            let alone: Box<dyn Fn() + Send> = Box::new(move || {
+                own.upgrade().into_iter().for_each(|engine| engine.say_if_nobody_takes());
+            });
             let dispatcher = Dispatcher {
                 clock: Arc::clone(&engine.clock),
                 table: Arc::clone(&engine.table),
@@ -318,6 +322,7 @@ impl Builder {
                 observer: Observer::new(engine.commands.clone()),
                 flush_interval: engine.config.flush_interval,
                 own_metrics,
+                alone,
                 complaints: Complaints::of("the collector".to_owned()),
                 state: Progress::default(),
             };

@@ -12,7 +12,7 @@ use super::report::Report;
 use crate::clock::{Clock, deadline_in};
 use crate::diagnostics;
 use crate::exporters::{Activity, ExporterHealth, Signal};
-use crate::metrics::{Reader, SharedHistogram, Snapshot, Table};
+use crate::metrics::{Observations, Reader, SharedHistogram, Snapshot, Table};
 use crate::model::Resource;
 use crate::pipeline::Ledger;
 use crate::pipeline::books::Books;
@@ -128,19 +128,23 @@ impl Engine {
         }
     }
 
-    /// At the end of the global collector; others may be there only to be looked at.
-    fn say_if_nobody_was_there(&self) {
+    /// Of the global collector, while it runs and at its end; others may be there only to be looked at.
+    pub(super) fn say_if_nobody_takes(&self) {
         let is_recorded = || {
             let ledger = self.ledger();
             Signal::EACH.iter().any(|signal| ledger.signal(*signal).recorded > 0)
         };
+        // Without callbacks, which would have to be waited for.
+        let levels = || self.table.read_levels(Observations::default(), false);
+        let is_measured = || self.table.has_callbacks() || !levels().merged(|_| true).is_empty();
         if self.is_global.load(Relaxed)
+            && !self.said_nobody.load(Relaxed)
             && self.has_nobody()
-            && (is_recorded() || !self.table.read().is_empty())
+            && (is_recorded() || is_measured())
             && !self.said_nobody.swap(true, Relaxed)
         {
             diagnostics::warn(format_args!(
-                "what was recorded went nowhere: the collector had no exporter and no reader. Name one in code \
+                "what was recorded went nowhere: the collector has no exporter and no reader. Name one in code \
                  (`.endpoint(\"console:\")`) or in TELEMETRY_EXPORT_ENDPOINTS"
             ));
         }
@@ -203,7 +207,7 @@ impl Engine {
             return Report { ledger: self.ledger(), complete: true, late: Vec::new() };
         }
         if is_first {
-            self.say_if_nobody_was_there();
+            self.say_if_nobody_takes();
             self.end(deadline, until);
         }
         let report = self.report_of_end(until);
