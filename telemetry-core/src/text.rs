@@ -118,12 +118,12 @@ impl Display for Quoted<'_> {
 
 /// At most so many bytes of a text, as one line. What comes behind them is not even formatted.
 pub(crate) fn line(text: Arguments<'_>, most: usize) -> String {
-    Cut { text: String::new(), most, has_lines: false }.of(text)
+    Cut { text: String::new(), most, has_lines: false, is_full: false }.of(text)
 }
 
 /// The same for a text of ours that has several lines.
 pub(crate) fn lines(text: Arguments<'_>, most: usize) -> String {
-    Cut { text: String::new(), most, has_lines: true }.of(text)
+    Cut { text: String::new(), most, has_lines: true, is_full: false }.of(text)
 }
 
 /// Takes so many bytes, and perhaps one escape more.
@@ -131,11 +131,13 @@ struct Cut {
     text: String,
     most: usize,
     has_lines: bool,
+    /// There was more; what code of the program makes of the error that it is given is its own matter.
+    is_full: bool,
 }
 
 impl Cut {
     fn of(mut self, text: Arguments<'_>) -> String {
-        if self.write_fmt(text).is_err() {
+        if self.write_fmt(text).is_err() || self.is_full {
             self.text.push_str(" ..");
         }
         self.text.truncate(self.text.trim_end().len());
@@ -149,6 +151,7 @@ impl Write for Cut {
             let room = self.most.saturating_sub(self.text.len());
             self.text.push_str(&seen[..seen.floor_char_boundary(room)]);
             if seen.len() > room || hidden.is_some() && self.text.len() >= self.most {
+                self.is_full = true;
                 return Err(fmt::Error);
             }
             match hidden {
@@ -223,7 +226,17 @@ mod tests {
                 panic!("it is formatted")
             }
         }
+        struct Deaf;
+        impl Display for Deaf {
+            fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+                (0..50).for_each(|_| {
+                    let _ = f.write_str("y");
+                });
+                Ok(())
+            }
+        }
         assert_eq!(line(format_args!("{}{}", "y".repeat(50), Bomb), 10), format!("{} ..", "y".repeat(10)));
+        assert_eq!(line(format_args!("{Deaf}"), 10), format!("{} ..", "y".repeat(10)));
         assert_eq!(line(format_args!("éé"), 3), "é ..");
         assert_eq!(line(format_args!("ab\n"), 2), "ab ..");
         assert_eq!(line(format_args!("{}", "y".repeat(10)), 10), "y".repeat(10));
