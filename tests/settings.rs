@@ -166,3 +166,21 @@ fn that_nobody_takes_what_is_recorded_is_said_while_the_program_runs() {
         "{said}"
     );
 }
+
+#[count_me]
+fn counted() {}
+
+#[test]
+#[ignore = "run by the others, in a program of its own"]
+fn counts_for_nobody() {
+    let collector = Collector::builder().ignore_env().endpoint("discard:").start().unwrap();
+    let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
+    // The layer has nothing to record.
+    tracing::subscriber::with_default(subscriber, counted);
+}
+
+#[test]
+fn attributes_that_feed_nobody_are_said_where_there_is_no_span_too() {
+    let said = said("counts_for_nobody", &[]);
+    assert!(said.contains("attributes and instruments feed nobody") && said.lines().count() == 1, "{said}");
+}

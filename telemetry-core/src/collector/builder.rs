@@ -288,6 +288,7 @@ impl Builder {
             exporters: Mutex::default(),
             reports: Reports::default(),
             is_global: AtomicBool::new(false),
+            has_layer: AtomicBool::new(false),
             said_nobody: AtomicBool::new(false),
             config,
         });
@@ -300,17 +301,6 @@ impl Builder {
         if engine.config.enabled {
             let moved = engine.commands.clone();
             engine.clock.on_move(move || moved.send(Command::Wake).is_ok());
-            let own = Arc::downgrade(&engine);
-            let own_metrics: Box<dyn Fn() -> Vec<Metric> + Send> = match engine.config.self_metrics {
-                SelfMetrics::Off => Box::new(Vec::new),
-                _ => Box::new(move || {
-                    own.upgrade().map_or_else(Vec::new, |engine| self_metrics::read(&engine))
-                }),
-            };
-            let own = Arc::downgrade(&engine);
-            let alone: Box<dyn Fn() + Send> = Box::new(move || {
-                own.upgrade().into_iter().for_each(|engine| engine.say_if_nobody_takes());
-            });
             let dispatcher = Dispatcher {
                 clock: Arc::clone(&engine.clock),
                 table: Arc::clone(&engine.table),
@@ -321,8 +311,8 @@ impl Builder {
                 commands: orders,
                 observer: Observer::new(engine.commands.clone()),
                 flush_interval: engine.config.flush_interval,
-                own_metrics,
-                alone,
+                own_metrics: own_metrics(&engine),
+                alone: alone(&engine),
                 complaints: Complaints::of("the collector".to_owned()),
                 state: Progress::default(),
             };
@@ -360,6 +350,21 @@ impl Builder {
         self.changes.push(Box::new(change));
         self
     }
+}
+
+/// What telemetry measures of itself.
+fn own_metrics(engine: &Arc<Engine>) -> Box<dyn Fn() -> Vec<Metric> + Send> {
+    if engine.config.self_metrics == SelfMetrics::Off {
+        return Box::new(Vec::new);
+    }
+    let own = Arc::downgrade(engine);
+    Box::new(move || own.upgrade().map_or_else(Vec::new, |engine| self_metrics::read(&engine)))
+}
+
+/// Says, once, that nobody takes what is recorded.
+fn alone(engine: &Arc<Engine>) -> Box<dyn Fn() + Send> {
+    let own = Arc::downgrade(engine);
+    Box::new(move || own.upgrade().into_iter().for_each(|engine| engine.say_if_nobody_takes()))
 }
 
 /// Code over environment over defaults.

@@ -68,6 +68,8 @@ pub(crate) struct Engine {
     pub(super) reports: Reports,
     /// Instruments feed it that nobody has bound to another.
     pub(super) is_global: AtomicBool,
+    /// A layer feeds it.
+    pub(super) has_layer: AtomicBool,
     /// It was said that nobody takes what is recorded.
     pub(super) said_nobody: AtomicBool,
 }
