@@ -4,11 +4,12 @@
 //! lines for which there is no room are counted, and that is said.
 
 use std::collections::{HashSet, VecDeque};
-use std::fmt::{Arguments, Write as _};
+use std::fmt::Arguments;
 use std::io::Write as _;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::text;
 use crate::thread::{Suppression, spawn};
 
 /// So many lines wait, each of at most so many bytes.
@@ -63,19 +64,19 @@ fn lines() -> MutexGuard<'static, Lines> {
 
 /// One line, from a thread of ours or from whoever sets telemetry up. Nobody waits until it is written.
 pub fn warn(text: Arguments<'_>) {
-    put(printable(text, MOST_BYTES));
+    put(text::line(text, MOST_BYTES));
     start();
 }
 
 /// Some lines.
 pub(crate) fn warn_report(text: Arguments<'_>) {
-    put(printable(text, MOST_OF_REPORT));
+    put(text::lines(text, MOST_OF_REPORT));
     start();
 }
 
 /// One line from a thread that records, which starts no thread. The same line is written once.
 pub fn warn_once(text: Arguments<'_>) {
-    let text = printable(text, MOST_BYTES);
+    let text = text::line(text, MOST_BYTES);
     // The lock is held while memory is asked for.
     let _away = Suppression::begin();
     let mut known = lines();
@@ -143,38 +144,6 @@ fn write() {
     }
 }
 
-/// At most so many bytes of a text, in which nothing moves the cursor or changes the terminal: it may hold names of the
-/// program, or come from outside of it.
-pub(crate) fn printable(text: Arguments<'_>, most: usize) -> String {
-    struct Cut(String, usize);
-    impl std::fmt::Write for Cut {
-        fn write_str(&mut self, text: &str) -> std::fmt::Result {
-            for c in text.chars() {
-                if self.0.len() >= self.1 {
-                    return Err(std::fmt::Error);
-                }
-                match c {
-                    '\n' => self.0.push('\n'),
-                    c if c.is_control() || is_invisible(c) => write!(self.0, "{}", c.escape_unicode())?,
-                    c => self.0.push(c),
-                }
-            }
-            Ok(())
-        }
-    }
-    let mut cut = Cut(String::new(), most);
-    if cut.write_fmt(text).is_err() {
-        cut.0.push_str(" ..");
-    }
-    cut.0.truncate(cut.0.trim_end().len());
-    cut.0
-}
-
-/// Line separators, marks of direction and the like, by which a line can seem to be another.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
 /// All that was said once so far.
 #[cfg(all(test, not(shuttle)))]
 pub(crate) fn said() -> Vec<String> {
@@ -193,12 +162,5 @@ mod tests {
         assert!(!lines.is_done());
         assert_eq!(lines.next(), Some("3 more lines could not be written".to_owned()));
         assert!(lines.next().is_none() && lines.is_done());
-    }
-
-    #[test]
-    fn a_line_is_cut_and_moves_no_cursor() {
-        let text = printable(format_args!("a\u{1b}[2J{}\u{202e}b", "x"), 100);
-        assert_eq!(text, "a\\u{1b}[2Jx\\u{202e}b");
-        assert_eq!(printable(format_args!("{}", "y".repeat(50)), 10), format!("{} ..", "y".repeat(10)));
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::exporters::{EndpointError, ExportError};
+use crate::text::{Clean, Quoted};
 
 /// Why telemetry could not be set up.
 ///
@@ -11,7 +12,7 @@ use crate::exporters::{EndpointError, ExportError};
 #[non_exhaustive]
 pub enum Error {
     /// A setting is wrong, in code, in the environment or in a file.
-    #[error("{name}={value}: {reason}")]
+    #[error("{}={}: {}", Clean(.name), Clean(.value), Clean(.reason))]
     #[non_exhaustive]
     Config {
         /// The variable or the field.
@@ -25,7 +26,7 @@ pub enum Error {
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
     /// A backend did not answer at the start, and `check_at_start` is `fail`.
-    #[error("exporter {exporter}: the check at the start failed: {source}")]
+    #[error("exporter {}: the check at the start failed: {source}", Quoted::word(.exporter))]
     #[non_exhaustive]
     Check {
         /// The exporter.
@@ -34,7 +35,7 @@ pub enum Error {
         source: ExportError,
     },
     /// A reader could not take its source.
-    #[error("reader {reader}: {source}")]
+    #[error("reader {}: {}", Quoted::new(.reader, ":"), Clean(.source))]
     #[non_exhaustive]
     Reader {
         /// The reader.
@@ -43,7 +44,7 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// An exporter can't be used.
-    #[error("an exporter can't be used: {0}")]
+    #[error("an exporter can't be used: {}", Clean(.0))]
     Exporter(String),
     /// There is a global collector already.
     #[error("a global collector is installed already; a program has one")]
@@ -55,7 +56,7 @@ pub enum Error {
     #[error("a thread can't be started: {0}")]
     Thread(#[source] std::io::Error),
     /// Another part of the set-up, for instance a `tracing` subscriber that is installed already.
-    #[error("{0}")]
+    #[error("{}", Clean(.0))]
     Setup(String),
 }
 

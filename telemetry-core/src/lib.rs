@@ -32,6 +32,7 @@ pub mod sampling;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
 mod thread;
 
 pub use collector::{Builder, CheckAtStart, Collector, Config, Guard, Report, ScopedFuture, SelfMetrics};

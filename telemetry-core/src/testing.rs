@@ -27,6 +27,7 @@ use crate::exporters::{Batch, Delivery, ExportError, Exporter};
 use crate::metrics::{MetricRef, Snapshot};
 use crate::model::{Event, Kind, Metric, Number, Span, Text, Value};
 use crate::sync::{Mutex, lock};
+use crate::text::Quoted;
 
 /// An exporter that keeps everything. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +80,13 @@ impl Kept {
     #[track_caller]
     pub fn span(&self, name: &str) -> &Span {
         let found: Vec<&Span> = self.spans.iter().filter(|span| span.name == name).collect();
-        assert!(found.len() == 1, "{} spans are called {name}, in\n{}", found.len(), self.tree());
+        assert!(
+            found.len() == 1,
+            "{} spans are called {}, in\n{}",
+            found.len(),
+            Quoted::word(name),
+            self.tree()
+        );
         found[0]
     }
 
@@ -109,7 +116,7 @@ impl Kept {
 
     fn draw(&self, span: &Span, depth: usize, text: &mut String) {
         text.push_str(&"  ".repeat(depth));
-        text.push_str(&span.name);
+        text.push_str(&Quoted::word(&span.name).to_string());
         text.push('\n');
         for child in self.spans.iter().filter(|other| other.parent_span_id == Some(span.span_id)) {
             self.draw(child, depth + 1, text);
@@ -127,7 +134,8 @@ pub fn assert_counter(metrics: &Snapshot, name: &str, tags: &[(&str, &str)], val
     let (value, found) = (value.into(), find(metrics, name, tags));
     assert!(
         found.is_some_and(|m| m.kind() != Kind::Histogram && m.number() == value),
-        "{name}{tags:?} is not {value}; there is\n{}",
+        "{}{tags:?} is not {value}; there is\n{}",
+        Quoted::word(name),
         listed(metrics, name)
     );
 }
@@ -142,7 +150,8 @@ pub fn assert_histogram(metrics: &Snapshot, name: &str, tags: &[(&str, &str)], c
     let found = find(metrics, name, tags).and_then(|m| m.histogram());
     assert!(
         found.is_some_and(|h| h.count == count && (h.sum - sum).abs() <= 1e-9 * sum.abs()),
-        "{name}{tags:?} has not {count} values with the sum {sum}; there is\n{}",
+        "{}{tags:?} has not {count} values with the sum {sum}; there is\n{}",
+        Quoted::word(name),
         listed(metrics, name)
     );
 }
@@ -161,8 +170,9 @@ pub fn assert_span(kept: &Kept, name: &str, parent: Option<&str>, fields: &[(&st
     let is_root = span.parent_span_id.is_none();
     assert!(
         parent_name == parent && (parent.is_some() || is_root),
-        "{name} is not below {}, in\n{}",
-        parent.unwrap_or("nothing"),
+        "{} is not below {}, in\n{}",
+        Quoted::word(name),
+        Quoted::word(parent.unwrap_or("nothing")),
         kept.tree()
     );
     assert_fields(name, &span.fields, fields, &kept.tree());
@@ -182,8 +192,8 @@ pub fn assert_event(kept: &Kept, message: &str, span: Option<&str>, fields: &[(&
     assert!(
         within == span && (span.is_some() || event.span_id.is_none()),
         "{message:?} is not in {}, but in {}, of\n{}",
-        span.unwrap_or("no span"),
-        within.unwrap_or("one that is not there"),
+        Quoted::new(span.unwrap_or("no span"), ","),
+        Quoted::new(within.unwrap_or("one that is not there"), ","),
         kept.tree()
     );
     assert_fields(message, &event.fields, fields, &kept.tree());
@@ -196,7 +206,11 @@ fn assert_fields(of: &str, all: &[(Text, Value)], wanted: &[(&str, &str)], tree:
         let shown = found.as_deref().unwrap_or("not there");
         assert!(
             found.as_deref() == Some(value),
-            "{name} of {of} is {shown}, not {value}; all spans:\n{tree}"
+            "{} of {} is {}, not {}; all spans:\n{tree}",
+            Quoted::word(name),
+            Quoted::new(of, "=["),
+            Quoted::new(shown, "=,;"),
+            Quoted::new(value, "=,;")
         );
     }
 }
@@ -213,7 +227,7 @@ fn listed(metrics: &Snapshot, name: &str) -> String {
         let value = m
             .histogram()
             .map_or_else(|| m.number().to_string(), |h| format!("{} values, sum {}", h.count, h.sum));
-        format!("  {} {}{{{}}} = {value}\n", m.kind().name(), m.name(), m.own_tags())
+        format!("  {} {}{{{}}} = {value}\n", m.kind().name(), Quoted::word(m.name()), m.own_tags())
     };
     let same: String = metrics.iter().filter(|m| m.name() == name).map(line).collect();
     if same.is_empty() {

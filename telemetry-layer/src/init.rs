@@ -1,5 +1,7 @@
 //! Everything in one line.
 
+use std::env::VarError;
+
 use telemetry_core::{Builder, Collector, Error, Guard};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -25,6 +27,9 @@ pub fn init_with(builder: Builder) -> Result<Guard, Error> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
     let filter = filter.try_from_env().or_else(|e| match std::env::var(EnvFilter::DEFAULT_ENV) {
         Ok(value) if !value.trim().is_empty() => Err(Error::config(EnvFilter::DEFAULT_ENV, value, e)),
+        Err(VarError::NotUnicode(value)) => {
+            Err(Error::config(EnvFilter::DEFAULT_ENV, value.display(), "it is not UTF-8"))
+        }
         _ => Ok(EnvFilter::new("info")),
     })?;
     if Collector::has_global() {

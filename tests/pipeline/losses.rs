@@ -205,7 +205,8 @@ fn is_set_up_by_the_environment() {
 fn a_variable_that_is_none_is_named() {
     let said =
         said_with("losses::is_set_up_by_the_environment", &[("TELEMETRY_EXPORT_ENDPOINT", "console:")]);
-    let line = "`TELEMETRY_EXPORT_ENDPOINT` is no variable of telemetry; there are TELEMETRY_ENABLED, ";
+    let line =
+        "`TELEMETRY_EXPORT_ENDPOINT` is no variable of telemetry; did you mean `TELEMETRY_EXPORT_ENDPOINTS`?";
     assert!(said.contains(line), "{said}");
 }
 

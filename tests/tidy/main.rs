@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use sources::{Crate, Id, Texts};
 
 /// The rooms of telemetry-core from the ground up; `telemetry-core/ARCHITECTURE.md` describes them.
-const ROOMS: [&str; 15] = [
+const ROOMS: [&str; 16] = [
     "sync",
+    "text",
     "model",
     "thread",
     "diagnostics",

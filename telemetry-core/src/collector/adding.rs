@@ -23,7 +23,11 @@ use crate::pipeline::schedule::Pace;
 use crate::pipeline::start;
 use crate::pipeline::worker::{Check, Hello, Job};
 use crate::sync::lock;
+use crate::text::{self, Quoted};
 use crate::thread::{quietly, spawn};
+
+/// The name of an exporter has so many bytes; the next ones are cut.
+const MOST_OF_NAME: usize = 200;
 
 /// What the code of the program is asked when it is added may take so long.
 const TIME: Duration = Duration::from_secs(3);
@@ -63,7 +67,9 @@ impl Engine {
             Ok(None) => return Err(Error::exporter("it panicked when it was asked for its name")),
             Err(_) => return Err(Error::exporter("it does not say its name")),
         };
-        let number = self.books.add_exporter(terms.name.as_ref().unwrap_or(&hello.name));
+        // It stands in lines and tables.
+        let name = terms.name.as_ref().unwrap_or(&hello.name);
+        let number = self.books.add_exporter(&text::line(format_args!("{name}"), MOST_OF_NAME));
         let name = self.books.name(number);
         // Spans and events share theirs: which of them are many differs from program to program.
         let eighth = self.config.exporter_bytes / 8;
@@ -73,7 +79,7 @@ impl Engine {
         let mut joining = Joining { engine: self, number, lanes: Arc::clone(&lanes), has_joined: false };
         let watched = Arc::downgrade(&lanes);
         self.clock.on_move(move || watched.upgrade().map(|lanes| lanes.wake()).is_some());
-        let complaints = Arc::new(Complaints::of(format!("exporter {name}")));
+        let complaints = Arc::new(Complaints::of(format!("exporter {}", Quoted::word(&name))));
         let durations = Arc::new(SharedHistogram::new(None));
         let (tell, checked) = bounded(1);
         let limits = Limits {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::unbounded;
 use tracing_core::Level;
 
-use super::config::{CheckAtStart, Config, Otel, SelfMetrics, env_var};
+use super::config::{CheckAtStart, Config, Environment, Otel, SelfMetrics, env_var};
 use super::current;
 use super::engine::Engine;
 use super::guard::Guard;
@@ -16,6 +16,7 @@ use super::self_metrics;
 use crate::Error;
 use crate::clock::Clock;
 use crate::detect::{self, Detect};
+use crate::exporters::redaction::redacted;
 use crate::exporters::{self, EndpointError, ExportReport, Route};
 use crate::metrics::{Reader, Table, View};
 use crate::model::{Metric, Resource, Text, Value};
@@ -55,7 +56,7 @@ pub struct Builder {
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder")
-            .field("endpoints", &self.endpoints)
+            .field("endpoints", &self.endpoints.iter().map(|url| redacted(url)).collect::<Vec<_>>())
             .field("tags", &self.tags)
             .finish_non_exhaustive()
     }
@@ -246,7 +247,7 @@ impl Builder {
     pub fn start(self) -> Result<Collector, Error> {
         let mut endpoints_of_env = self.base.is_none() && self.endpoints.is_empty();
         let reads_env = self.base.is_none() && !self.ignore_env;
-        let otel = if reads_env { Otel::read(env_var)? } else { Otel::default() };
+        let otel = if reads_env { Otel::of_env(Environment::default())? } else { Otel::default() };
         let base = match self.base {
             Some(config) => config,
             None if reads_env => otel.apply(Config::default()).with_env()?,
@@ -257,7 +258,7 @@ impl Builder {
             (config.export_endpoints, endpoints_of_env) = (self.default_endpoints, false);
         }
         let sampler = Sampler::new(config.check()?, self.sampling)
-            .map_err(|bad| Error::config(bad.rule, bad.ratio.0, &bad.ratio))?;
+            .map_err(|bad| Error::config(bad.rule, bad.value, bad.needed))?;
         for view in &self.views {
             view.check().map_err(|e| Error::config("view", view.pattern(), e))?;
         }
@@ -287,6 +288,7 @@ impl Builder {
             exporters: Mutex::default(),
             reports: Reports::default(),
             is_global: AtomicBool::new(false),
+            has_layer: AtomicBool::new(false),
             said_nobody: AtomicBool::new(false),
             config,
         });
@@ -299,13 +301,6 @@ impl Builder {
         if engine.config.enabled {
             let moved = engine.commands.clone();
             engine.clock.on_move(move || moved.send(Command::Wake).is_ok());
-            let own = Arc::downgrade(&engine);
-            let own_metrics: Box<dyn Fn() -> Vec<Metric> + Send> = match engine.config.self_metrics {
-                SelfMetrics::Off => Box::new(Vec::new),
-                _ => Box::new(move || {
-                    own.upgrade().map_or_else(Vec::new, |engine| self_metrics::read(&engine))
-                }),
-            };
             let dispatcher = Dispatcher {
                 clock: Arc::clone(&engine.clock),
                 table: Arc::clone(&engine.table),
@@ -316,7 +311,8 @@ impl Builder {
                 commands: orders,
                 observer: Observer::new(engine.commands.clone()),
                 flush_interval: engine.config.flush_interval,
-                own_metrics,
+                own_metrics: own_metrics(&engine),
+                alone: alone(&engine),
                 complaints: Complaints::of("the collector".to_owned()),
                 state: Progress::default(),
             };
@@ -354,6 +350,21 @@ impl Builder {
         self.changes.push(Box::new(change));
         self
     }
+}
+
+/// What telemetry measures of itself.
+fn own_metrics(engine: &Arc<Engine>) -> Box<dyn Fn() -> Vec<Metric> + Send> {
+    if engine.config.self_metrics == SelfMetrics::Off {
+        return Box::new(Vec::new);
+    }
+    let own = Arc::downgrade(engine);
+    Box::new(move || own.upgrade().map_or_else(Vec::new, |engine| self_metrics::read(&engine)))
+}
+
+/// Says, once, that nobody takes what is recorded.
+fn alone(engine: &Arc<Engine>) -> Box<dyn Fn() + Send> {
+    let own = Arc::downgrade(engine);
+    Box::new(move || own.upgrade().into_iter().for_each(|engine| engine.say_if_nobody_takes()))
 }
 
 /// Code over environment over defaults.

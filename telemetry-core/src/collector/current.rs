@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::engine::Engine;
+#[cfg(feature = "catalogue")]
+use crate::diagnostics::warn_once;
+#[cfg(feature = "catalogue")]
+use crate::metrics::catalogue;
 use crate::metrics::page;
 
 static GLOBAL: OnceLock<Arc<Engine>> = OnceLock::new();
@@ -18,10 +22,15 @@ thread_local! {
 /// Some thread has had a current collector.
 static EVER: AtomicBool = AtomicBool::new(false);
 
-/// Whether no thread has ever had a current collector: attributes and instruments feed nobody.
+/// Beside a layer, half of the set-up is not there where no thread has ever had a current collector, and there are attributes.
 #[cfg(feature = "catalogue")]
-pub(super) fn is_never() -> bool {
-    !EVER.load(Relaxed)
+pub(super) fn say_if_attributes_feed_nobody() {
+    if !EVER.load(Relaxed) && catalogue::is_any() {
+        warn_once(format_args!(
+            "there is a layer, but attributes and instruments feed nobody: no collector was made current. Call `install()` on \
+             it, or run inside of `collector.scoped(..)`"
+        ));
+    }
 }
 
 /// Makes it the global one; false if there is one already.

@@ -12,7 +12,7 @@ use super::report::Report;
 use crate::clock::{Clock, deadline_in};
 use crate::diagnostics;
 use crate::exporters::{Activity, ExporterHealth, Signal};
-use crate::metrics::{Reader, SharedHistogram, Snapshot, Table};
+use crate::metrics::{Observations, Reader, SharedHistogram, Snapshot, Table};
 use crate::model::Resource;
 use crate::pipeline::Ledger;
 use crate::pipeline::books::Books;
@@ -23,6 +23,7 @@ use crate::pipeline::lanes::Lanes;
 use crate::pipeline::ledger::Reason;
 use crate::sampling::Sampler;
 use crate::sync::{Mutex, lock};
+use crate::text::Quoted;
 use crate::thread::{quietly, spawn};
 
 /// Standard error has that much time at the end, if it is a pipe that nobody reads.
@@ -67,6 +68,8 @@ pub(crate) struct Engine {
     pub(super) reports: Reports,
     /// Instruments feed it that nobody has bound to another.
     pub(super) is_global: AtomicBool,
+    /// A layer feeds it.
+    pub(super) has_layer: AtomicBool,
     /// It was said that nobody takes what is recorded.
     pub(super) said_nobody: AtomicBool,
 }
@@ -81,7 +84,7 @@ impl Attached {
 
 impl std::fmt::Debug for Attached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)
+        write!(f, "{}", Quoted::word(&self.name))
     }
 }
 
@@ -127,19 +130,23 @@ impl Engine {
         }
     }
 
-    /// At the end of the global collector; others may be there only to be looked at.
-    fn say_if_nobody_was_there(&self) {
+    /// Of the global collector, while it runs and at its end; others may be there only to be looked at.
+    pub(super) fn say_if_nobody_takes(&self) {
         let is_recorded = || {
             let ledger = self.ledger();
             Signal::EACH.iter().any(|signal| ledger.signal(*signal).recorded > 0)
         };
+        // Without callbacks, which would have to be waited for.
+        let levels = || self.table.read_levels(Observations::default(), false);
+        let is_measured = || self.table.has_callbacks() || !levels().merged(|_| true).is_empty();
         if self.is_global.load(Relaxed)
+            && !self.said_nobody.load(Relaxed)
             && self.has_nobody()
-            && (is_recorded() || !self.table.read().is_empty())
+            && (is_recorded() || is_measured())
             && !self.said_nobody.swap(true, Relaxed)
         {
             diagnostics::warn(format_args!(
-                "what was recorded went nowhere: the collector had no exporter and no reader. Name one in code \
+                "what was recorded went nowhere: the collector has no exporter and no reader. Name one in code \
                  (`.endpoint(\"console:\")`) or in TELEMETRY_EXPORT_ENDPOINTS"
             ));
         }
@@ -202,7 +209,7 @@ impl Engine {
             return Report { ledger: self.ledger(), complete: true, late: Vec::new() };
         }
         if is_first {
-            self.say_if_nobody_was_there();
+            self.say_if_nobody_takes();
             self.end(deadline, until);
         }
         let report = self.report_of_end(until);
@@ -245,6 +252,7 @@ impl Engine {
                 ledger.exporter(name, signal).map_or(0, |account| account.dropped.by(Reason::Deadline));
             if lost > 0 {
                 let items = signal.amount(lost);
+                let name = Quoted::word(name);
                 diagnostics::warn(format_args!(
                     "exporter {name}: lost {items}: not delivered by the deadline"
                 ));

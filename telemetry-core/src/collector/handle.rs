@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(feature = "catalogue")]
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -37,8 +39,19 @@ pub(super) struct Running(pub(super) Arc<Engine>);
 
 impl Drop for Running {
     fn drop(&mut self) {
+        say_if_by_half(&self.0);
         self.0.end_and_say();
     }
+}
+
+/// At the end, what a layer that had nothing to record has not said.
+fn say_if_by_half(engine: &Engine) {
+    #[cfg(feature = "catalogue")]
+    if engine.has_layer.load(Relaxed) {
+        current::say_if_attributes_feed_nobody();
+    }
+    #[cfg(not(feature = "catalogue"))]
+    let _ = engine;
 }
 
 impl Collector {
@@ -218,6 +231,7 @@ impl Collector {
     /// Delivers what there is until the deadline, and ends all threads. What could not be delivered by then is
     /// dropped, and the report says so. Later calls only report.
     pub fn shutdown(&self, deadline: Duration) -> Report {
+        say_if_by_half(&self.engine);
         self.engine.shutdown(deadline)
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::pipeline::Ledger;
+use crate::text::Quoted;
 
 /// What was delivered and what was not.
 #[derive(Clone, Debug)]
@@ -36,7 +37,10 @@ impl fmt::Display for Report {
         if !self.complete {
             f.write_str("not all was delivered, or not in time")?;
             if !self.late.is_empty() {
-                write!(f, "; given up: {}", self.late.join(", "))?;
+                f.write_str("; given up: ")?;
+                for (i, name) in self.late.iter().enumerate() {
+                    write!(f, "{}{}", if i == 0 { "" } else { ", " }, Quoted::word(name))?;
+                }
             }
             writeln!(f)?;
         }

@@ -1,6 +1,7 @@
 //! What the layer needs of a collector.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use tracing_core::Level;
 
@@ -9,8 +10,6 @@ use super::current;
 use super::engine::Engine;
 use super::handle::Collector;
 use crate::clock::Clock;
-#[cfg(feature = "catalogue")]
-use crate::diagnostics::warn_once;
 use crate::exporters::Signal;
 use crate::metrics::{CellKind, Site};
 use crate::model::Number;
@@ -52,14 +51,9 @@ impl Sink {
 
     /// With what this thread records for the layer.
     pub fn writer(&self) -> Writer {
-        // Once a thread, and only where there are attributes: half of the set-up is not there.
+        // Once a thread.
         #[cfg(feature = "catalogue")]
-        if current::is_never() && crate::metrics::catalogue::is_any() {
-            warn_once(format_args!(
-                "spans are recorded, but attributes and instruments feed nobody: no collector was made current. Call \
-                 `install()` on it, or run inside of `collector.scoped(..)`"
-            ));
-        }
+        current::say_if_attributes_feed_nobody();
         Writer::new(&self.0.buffers)
     }
 
@@ -91,6 +85,7 @@ impl Collector {
     /// For the layer.
     #[doc(hidden)]
     pub fn sink(&self) -> Sink {
+        self.engine.has_layer.store(true, Relaxed);
         Sink(self.engine())
     }
 }

@@ -1,12 +1,15 @@
 //! `console:`: one readable line an item, on standard output or standard error; coloured only on a terminal.
+//!
+//! Texts of the program come in; whatever stands in them, they go out as parts of one line that are told from those beside them.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, SystemTime};
 
 use super::{Batch, Delivery, EventRef, ExportError, Exporter, SpanRef};
 use crate::metrics::MetricRef;
 use crate::model::{HistogramValue, Resource, StatusRef, ValueRef};
+use crate::text::Quoted;
 use tracing_core::Level;
 
 /// Which of the two standard streams.
@@ -28,6 +31,10 @@ pub enum Stream {
 /// 2026-11-21T10:15:05.000Z       metric shop.orders{currency=EUR} 41
 /// 2026-11-21T10:15:05.000Z       metric shop.page_size count=3 mean=743.2 p50=512 p99=1024 max=1024 By
 /// ```
+///
+/// A name, a key or a value that is no single word, or has one of `"\=,{}[]()`, stands in quotes, with the escapes of Rust:
+/// `user="a b=c"`. So does a message with a quote, a `=` or a `[`, and all that has control characters, marks of direction or
+/// what else nobody sees.
 #[derive(Debug)]
 pub struct Console {
     stream: Stream,
@@ -96,51 +103,64 @@ const BOLD: &str = "1";
 const RED: &str = "31";
 const GREEN: &str = "32";
 
+/// What a message has to stand in quotes for: fields and ids come behind it.
+const OF_MESSAGES: &str = "=[";
+/// The same of a status, which stands in brackets.
+const OF_STATUSES: &str = "=[()";
+/// The same of a unit, the last of its line: units have brackets and braces of their own.
+const OF_UNITS: &str = " =";
+
 /// Writing to a `String` can't fail.
 macro_rules! put {
-    ($page:expr, $($arg:tt)*) => { let _ = write!($page.text, $($arg)*); };
+    ($page:expr, $($arg:tt)*) => {{
+        let _ = write!($page.text, $($arg)*);
+    }};
 }
 
 impl Page<'_> {
     fn span(&mut self, span: &SpanRef<'_>) {
         self.head(span.start_unix_nano(), Some(span.level()), "span");
-        self.paint(BOLD, span.name());
+        self.paint(BOLD, Quoted::word(span.name()));
         put!(self, " {}", duration(span.duration_nano()));
         match span.status() {
             StatusRef::Unset => {}
             StatusRef::Ok => self.paint(GREEN, " ok"),
             StatusRef::Error("") => self.paint(RED, " error"),
-            StatusRef::Error(message) => self.paint(RED, &format!(" error ({message})")),
+            StatusRef::Error(message) => {
+                self.paint(RED, format_args!(" error ({})", Quoted::new(message, OF_STATUSES)));
+            }
         }
         self.fields(span.fields());
         let parent = span.parent_span_id().map_or(String::new(), |p| format!(" < {p}"));
-        self.paint(DIM, &format!(" [{} {}{parent}]", span.trace_id(), span.span_id()));
+        self.paint(DIM, format_args!(" [{} {}{parent}]", span.trace_id(), span.span_id()));
         self.text.push('\n');
     }
 
     fn event(&mut self, event: &EventRef<'_>) {
         self.head(event.time_unix_nano(), Some(event.level()), "event");
-        self.paint(DIM, &format!("{}:", event.target()));
+        self.paint(DIM, format_args!("{}:", Quoted::word(event.target())));
         if !event.name().is_empty() {
-            self.paint(BOLD, &format!(" {}", event.name()));
+            self.paint(BOLD, format_args!(" {}", Quoted::word(event.name())));
         }
         if !event.message().is_empty() {
             self.text.push(' ');
-            self.paint(BOLD, event.message());
+            self.paint(BOLD, Quoted::new(event.message(), OF_MESSAGES));
         }
         self.fields(event.fields());
         if let (Some(trace), Some(span)) = (event.trace_id(), event.span_id()) {
-            self.paint(DIM, &format!(" [{trace} {span}]"));
+            self.paint(DIM, format_args!(" [{trace} {span}]"));
         }
         self.text.push('\n');
     }
 
     fn metric(&mut self, metric: &MetricRef<'_>) {
         self.head(metric.time_unix_nano(), None, "metric");
-        self.paint(BOLD, metric.name());
+        self.paint(BOLD, Quoted::word(metric.name()));
+        for (i, (key, value)) in metric.own_tags().iter().enumerate() {
+            put!(self, "{}{}={}", if i == 0 { '{' } else { ',' }, Quoted::word(key), Quoted::word(value));
+        }
         if !metric.own_tags().is_empty() {
-            let tags: Vec<String> = metric.own_tags().iter().map(|(k, v)| format!("{k}={v}")).collect();
-            self.plain(&format!("{{{}}}", tags.join(",")));
+            self.text.push('}');
         }
         match metric.histogram() {
             Some(histogram) if metric.unit() == "s" => {
@@ -161,7 +181,7 @@ impl Page<'_> {
     /// Behind the numbers, once.
     fn unit(&mut self, unit: &str) {
         if !matches!(unit, "" | "1") {
-            self.plain(&format!(" {unit}"));
+            put!(self, " {}", Quoted::new(unit, OF_UNITS));
         }
     }
 
@@ -186,7 +206,7 @@ impl Page<'_> {
             self.text.push('\n');
         }
         let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(unix_nanos);
-        self.paint(DIM, &humantime::format_rfc3339_millis(time).to_string());
+        self.paint(DIM, humantime::format_rfc3339_millis(time));
         let (name, colour) = match level {
             Some(Level::ERROR) => ("ERROR", RED),
             Some(Level::WARN) => ("WARN", "33"),
@@ -196,35 +216,25 @@ impl Page<'_> {
             None => ("", DIM),
         };
         self.text.push(' ');
-        self.paint(colour, &format!("{name:5}"));
+        self.paint(colour, format_args!("{name:5}"));
         put!(self, " {what:6} ");
     }
 
     fn fields<'a>(&mut self, fields: impl Iterator<Item = (&'a str, ValueRef<'a>)>) {
         for (name, value) in fields {
+            put!(self, " {}=", Quoted::word(name));
             match value {
-                ValueRef::Str(text)
-                    if text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"') =>
-                {
-                    self.plain(&format!(" {name}={text:?}"));
-                }
-                value => self.plain(&format!(" {name}={value}")),
+                ValueRef::Str(text) => put!(self, "{}", Quoted::word(text)),
+                value => put!(self, "{value}"),
             }
         }
     }
 
-    /// A control character could move the cursor or paint over other lines.
-    fn plain(&mut self, text: &str) {
-        self.text.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
-    }
-
-    fn paint(&mut self, colour: &str, text: &str) {
+    fn paint(&mut self, colour: &str, what: impl Display) {
         if self.colour {
-            put!(self, "\x1b[{colour}m");
-        }
-        self.plain(text);
-        if self.colour {
-            self.text.push_str("\x1b[0m");
+            put!(self, "\x1b[{colour}m{what}\x1b[0m");
+        } else {
+            put!(self, "{what}");
         }
     }
 }
@@ -344,10 +354,21 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_do_not_reach_the_terminal() {
+    fn texts_are_told_from_what_is_beside_them() {
         let mut page = Page { text: String::new(), colour: false, resource: None };
-        page.paint(BOLD, "a\x1b[2Jb\nc");
-        page.fields([("k", ValueRef::Str("x\x1b[2J y"))].into_iter());
-        assert!(!page.text.contains(|c: char| c.is_control()), "{:?}", page.text);
+        let texts = ["a b=c", "\"", "\\", "x,admin=true} 7", "\u{202e}a\u{2028}", "\u{1b}[2J", "a.b/c:7", ""];
+        page.fields(texts.into_iter().map(|text| ("k", ValueRef::Str(text))));
+        let shown = r#" k="a b=c" k="\"" k="\\" k="x,admin=true} 7" k="\u{202e}a\u{2028}" k="\u{1b}[2J" k=a.b/c:7 k="""#;
+        assert_eq!(page.text, shown);
+        page.text.clear();
+        page.fields([("bad key", ValueRef::Bool(true)), ("n", ValueRef::F64(0.5))].into_iter());
+        assert_eq!(page.text, r#" "bad key"=true n=0.5"#);
+        let mut odd = Metric::new(Kind::Counter, "or ders", 3, 9).unit("By x=1");
+        let mut tags = Tags::new();
+        tags.insert("k", "x,admin=true} 7").unwrap();
+        tags.insert("user", "me").unwrap();
+        odd = odd.tags(tags);
+        let line = r#"metric "or ders"{k="x,admin=true} 7",user=me} 3 "By x=1""#;
+        assert_eq!(printed(&console(), &batch("", vec![odd]))[1..], [line]);
     }
 }

@@ -124,7 +124,7 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `cert=FILE&key=FILE` | the client's own certificate and its key (PEM) |
 ///
 /// In place of a password, a token or a header's value, `$NAME` is the variable of that name and `@FILE` what stands in that file; a
-/// file with a password or a token is read again for each request; before a host a slash in its path is written `%2F`. None of these is ever
+/// file with a password or a token is read again for each request, a variable that is not set or empty is refused; before a host a slash in its path is written `%2F`. None of these is ever
 /// printed; a path is.
 ///
 /// Every endpoint takes these options too:
@@ -144,7 +144,7 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `linger_ms=50` | [`Route::linger`] |
 /// | `flush_interval_ms=60000` | metrics that often: [`Route::flush_interval`] |
 /// | `back_pressure_ms=1000` | [`Route::back_pressure`] |
-/// | `host_tag=auto`, `host_tag=NAME`, `host_tag=off` | [`Route::host_tag`] |
+/// | `host_tag=auto`, `host_tag=NAME`, `host_tag=off` | [`Route::host_tag`]; a name nearly like one of the words is refused (`tag=host:NAME` takes any) |
 /// | `temporality=delta` | [`Route::temporality`] |
 ///
 /// Words may be in upper case. In directories and lists `%` begins an escape: `%2C` is a comma, `%3F` a question mark, `%20` a

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::redaction::redacted;
+use crate::text::Clean;
 
 /// The backend answered that it took the batch, all of it or a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +36,7 @@ impl Delivery {
     }
 }
 
-/// The batch was not taken: perhaps it will be later, or smaller, or it never will.
-#[derive(Debug)]
+/// The batch was not taken: perhaps it will be later, or smaller, or it never will. Whatever it holds, it prints as one line.
 pub struct ExportError {
     again: Again,
     taken: usize,
@@ -113,11 +113,22 @@ impl ExportError {
 
 impl fmt::Display for ExportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.context)?;
+        write!(f, "{}", Clean(&self.context))?;
         match &self.source {
-            Some(source) => write!(f, ": {source}"),
+            Some(source) => write!(f, ": {}", Clean(source)),
             None => Ok(()),
         }
+    }
+}
+
+impl fmt::Debug for ExportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExportError")
+            .field("again", &self.again)
+            .field("taken", &self.taken)
+            .field("context", &self.context)
+            .field("source", &self.source.as_ref().map(Clean))
+            .finish()
     }
 }
 
@@ -153,7 +164,8 @@ pub struct EndpointError {
 
 impl EndpointError {
     pub(super) fn new(url: &str, reason: String, source: Option<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { url: redacted(url), reason, source }
+        let (url, reason) = (Clean(redacted(url)).to_string(), Clean(reason).to_string());
+        Self { url, reason, source }
     }
 
     /// The URL without its secrets.

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::json::{Map, Tagged};
+use super::json::{self, Map, Tagged};
 #[cfg(feature = "otlp")]
 use super::otlp::{Writer, add_json};
 use super::{Batch, Delivery, EndpointError, ExportError, Exporter, Signal};
@@ -150,7 +150,8 @@ impl File {
             && resource.as_ref() != Some(of)
         {
             fs::create_dir_all(&self.directory)?;
-            let json = serde_json::to_vec(&Map(|| of.attributes()))?;
+            let mut json = Vec::new();
+            json::put(&mut json, &Map(|| of.attributes()))?;
             fs::write(self.directory.join("resource.json"), json)?;
             *resource = Some(of.clone());
         }
@@ -232,7 +233,7 @@ impl Format {
 
 fn put_items(out: &mut Vec<u8>, batch: &Batch) -> Result<(), ExportError> {
     for item in batch.items() {
-        serde_json::to_writer(&mut *out, &Tagged(item, batch.resource()))
+        json::put(out, &Tagged(item, batch.resource()))
             .map_err(|e| ExportError::never("an item can't be written as JSON").caused_by(e))?;
         out.push(b'\n');
     }

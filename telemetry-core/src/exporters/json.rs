@@ -1,11 +1,39 @@
 //! Spans, events and data points as JSON objects: what `file:` writes, line by line, and `http:` posts.
+//!
+//! Characters that nobody sees are escaped, as those have to be that JSON does not take: what is read is the same, and a line is
+//! one line for every reader, on a terminal too.
+
+use std::io;
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::ser::Formatter;
 
 use super::batch::Item;
 use super::{EventRef, SpanRef};
 use crate::metrics::MetricRef;
 use crate::model::{Kind, Number, Resource, StatusRef, ValueRef, level_name};
+use crate::text;
+
+/// Adds a value as JSON.
+pub(super) fn put<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> serde_json::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(out, Visible))
+}
+
+/// Writes as short as can be.
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        for (seen, hidden) in text::pieces(text) {
+            out.write_all(seen.as_bytes())?;
+            if let Some(c) = hidden {
+                // In UTF-16, as RFC 8259 has it.
+                c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))?;
+            }
+        }
+        Ok(())
+    }
+}
 
 /// An item together with the global tags that its line shows.
 pub(crate) struct Tagged<'a, T>(pub(crate) T, pub(crate) &'a Resource);

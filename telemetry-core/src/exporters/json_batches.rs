@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::batch::Batch;
 use super::error::{Delivery, ExportError};
 use super::http::{Client, Settings};
-use super::json::{Map, Tagged};
+use super::json::{Map, Tagged, put};
 use super::limits::Limits;
 use super::protocol::{Protocol, Sending};
 use super::signal::Signal;
@@ -61,9 +61,9 @@ fn put_batch(body: &mut Vec<u8>, batch: &Batch, max_bytes: usize) -> serde_json:
     const END: &[u8] = b"]}";
     let (start, resource) = (body.len(), batch.resource());
     body.extend_from_slice(b"{\"signal\":");
-    serde_json::to_writer(&mut *body, batch.signal().name())?;
+    put(body, batch.signal().name())?;
     body.extend_from_slice(b",\"resource\":");
-    serde_json::to_writer(&mut *body, &Map(|| resource.attributes()))?;
+    put(body, &Map(|| resource.attributes()))?;
     body.extend_from_slice(b",\"items\":[");
     let mut items = 0;
     for item in batch.items() {
@@ -71,7 +71,7 @@ fn put_batch(body: &mut Vec<u8>, batch: &Batch, max_bytes: usize) -> serde_json:
         if items > 0 {
             body.push(b',');
         }
-        serde_json::to_writer(&mut *body, &Tagged(item, resource))?;
+        put(body, &Tagged(item, resource))?;
         if items > 0 && body.len() - start + END.len() > max_bytes {
             body.truncate(before);
             break;

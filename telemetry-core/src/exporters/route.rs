@@ -117,7 +117,8 @@ impl Route {
         Self { target, terms: Terms::default() }
     }
 
-    /// What the ledger and messages call it, instead of what the exporter says: a closure is `closure`.
+    /// What the ledger and messages call it, instead of what the exporter says: a closure is `closure`. At most 200 bytes of it,
+    /// in which control characters and the like are escaped.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.terms.name = Some(name.into());
         self

@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::{NonZeroU64, NonZeroU128};
 use std::str::FromStr;
 
+use crate::text::Clean;
+
 /// 16 bytes that all spans of one trace share; never zero.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TraceId(NonZeroU128);
@@ -95,7 +97,7 @@ impl SpanContext {
 
 /// What is no id: not hexadecimal, of the wrong length, or zero.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no id: {digits} hexadecimal digits are needed, not all of them 0")]
+#[error("`{}` is no id: {digits} hexadecimal digits are needed, not all of them 0", Clean(.text))]
 pub struct ParseIdError {
     text: String,
     digits: usize,

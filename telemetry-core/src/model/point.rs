@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Identity, Kind, Metric, Number, SeriesKey, SeriesKeyError, Tags, Text};
+use crate::text::Clean;
 
 /// One value of a metric with its own tags and its own time.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +99,7 @@ pub enum PointError {
     #[error(transparent)]
     Key(#[from] SeriesKeyError),
     /// Its value is not finite.
-    #[error("`{name}` = {value}: the value of a data point must be finite")]
+    #[error("`{}` = {value}: the value of a data point must be finite", Clean(.name))]
     NotFinite {
         /// The metric.
         name: String,

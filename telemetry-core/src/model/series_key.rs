@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::tags::valid_key;
 use super::{Tags, TagsError, Text};
+use crate::text::{Clean, Quoted};
 
 /// A metric's name and its tags: what tells one series from another.
 ///
@@ -28,13 +29,13 @@ pub struct SeriesKey {
 #[non_exhaustive]
 pub enum SeriesKeyError {
     /// The name is empty, or has a character that no name may have.
-    #[error("`{0}` is no metric name: letters, digits and `. - _ /` only, and at least one of them")]
+    #[error("`{}` is no metric name: letters, digits and `. - _ /` only, and at least one of them", Clean(.0))]
     BadName(String),
     /// A tag is wrong.
     #[error(transparent)]
     Tags(#[from] TagsError),
     /// The text does not have the form `name{key="value",..}`.
-    #[error("`{text}` is no series: at byte {at}, {needed} is needed")]
+    #[error("`{}` is no series: at byte {at}, {needed} is needed", Clean(.text))]
     Syntax {
         /// The whole text.
         text: String,
@@ -85,15 +86,7 @@ impl fmt::Display for SeriesKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
         for (i, (key, value)) in self.tags.iter().enumerate() {
-            write!(f, "{}{key}=\"", if i == 0 { '{' } else { ',' })?;
-            for c in value.chars() {
-                match c {
-                    '"' | '\\' => write!(f, "\\{c}")?,
-                    '\n' => f.write_str("\\n")?,
-                    c => write!(f, "{c}")?,
-                }
-            }
-            f.write_str("\"")?;
+            write!(f, "{}{key}={}", if i == 0 { '{' } else { ',' }, Quoted::always(value))?;
         }
         if self.tags.is_empty() { Ok(()) } else { f.write_str("}") }
     }
@@ -127,7 +120,7 @@ impl FromStr for SeriesKey {
     }
 }
 
-/// The text up to the closing quote, and what stands behind it.
+/// The text up to the closing quote, and what stands behind it. Escapes are those of Rust; any other character is itself.
 fn unquote(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.chars();
@@ -136,6 +129,13 @@ fn unquote(text: &str) -> Option<(String, &str)> {
             '"' => return Some((value, chars.as_str())),
             '\\' => value.push(match chars.next()? {
                 'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'u' => {
+                    let (digits, behind) = chars.as_str().strip_prefix('{')?.split_once('}')?;
+                    chars = behind.chars();
+                    char::from_u32(u32::from_str_radix(digits, 16).ok()?)?
+                }
                 c => c,
             }),
             c => value.push(c),
@@ -152,7 +152,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(
             name in "[\\p{L}0-9._/-]{1,20}",
-            tags in prop::collection::btree_map("[\\p{L}0-9._/-]{1,8}", "\\PC{0,12}|[\"\\\\\n{},=]{0,6}", 0..5),
+            tags in prop::collection::btree_map("[\\p{L}0-9._/-]{1,8}", "\\PC{0,12}|[\"\\\\\n\t\u{1b}\u{2028}\u{e0041}{},=]{0,6}", 0..5),
         ) {
             let mut key = SeriesKey::new(name).unwrap();
             for (k, v) in tags {

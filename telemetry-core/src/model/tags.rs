@@ -1,7 +1,9 @@
 //! Tags: the few, short, text-valued names that tell one series from another.
 
-use super::Text;
 use std::fmt;
+
+use super::Text;
+use crate::text::{Clean, Quoted};
 
 /// A sorted set of tags, at most [`Tags::MAX`], each key once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,14 +16,15 @@ pub struct Tags(Vec<(Text, Text)>);
 pub enum TagsError {
     /// A part of the list has no colon between key and value.
     #[error(
-        "`{0}` is no tag: a colon between key and value is missing (expected `key: value, key2: value2`)"
+        "`{}` is no tag: a colon between key and value is missing (expected `key: value, key2: value2`)",
+        Clean(.0)
     )]
     NoColon(String),
     /// A key is empty or has a character that no key may have.
-    #[error("`{0}` is no tag key: letters, digits and `. - _ /` only, and at least one of them")]
+    #[error("`{}` is no tag key: letters, digits and `. - _ /` only, and at least one of them", Clean(.0))]
     BadKey(String),
     /// A key stands in the list twice.
-    #[error("the tag `{0}` is given twice")]
+    #[error("the tag `{}` is given twice", Clean(.0))]
     Twice(String),
     /// More than [`Tags::MAX`].
     #[error("{0} tags are too many: at most {max} are taken", max = Tags::MAX)]
@@ -133,10 +136,11 @@ pub(crate) fn valid_key(key: &str) -> bool {
     !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/'))
 }
 
+/// `key: value, key2: value2`; a value that could be taken for more tags stands in quotes.
 impl fmt::Display for Tags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, (key, value)) in self.iter().enumerate() {
-            write!(f, "{}{key}: {value}", if i == 0 { "" } else { ", " })?;
+            write!(f, "{}{key}: {}", if i == 0 { "" } else { ", " }, Quoted::new(value, ",{}"))?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::exporters::Signal;
+use crate::text::Quoted;
 
 /// Why an item was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -188,7 +189,7 @@ impl fmt::Display for Ledger {
                 writeln!(
                     f,
                     "{:<20}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}",
-                    format!("{name} {}", signal.name()),
+                    format!("{} {}", Quoted::word(name), signal.name()),
                     a.dispatched,
                     a.filtered,
                     a.delivered,

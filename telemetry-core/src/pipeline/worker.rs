@@ -15,6 +15,7 @@ use crate::clock::{Clock, Tick};
 use crate::exporters::{Activity, Delivery, ExportError, ExportReport, Limits, NextAttempt};
 use crate::metrics::SharedHistogram;
 use crate::model::Temporality;
+use crate::text;
 use crate::thread::{quietly, random_u64};
 
 /// What an exporter says of itself, once.
@@ -105,7 +106,10 @@ impl Worker {
     ) {
         let now = self.job.clock.now();
         parcel.tries.error = match &ended {
-            Some(Ok(delivery)) => Some(delivery.reason()).filter(|reason| !reason.is_empty()).map(Into::into),
+            Some(Ok(delivery)) => {
+                let reason = text::line(format_args!("{}", delivery.reason()), MOST_OF_ERROR);
+                Some(reason).filter(|reason| !reason.is_empty()).map(Into::into)
+            }
             Some(Err(error)) => Some(text_of(error).into()),
             None => Some(PANICKED.into()),
         };
@@ -212,9 +216,12 @@ impl Worker {
     }
 }
 
-/// What an error says; its text is made by code of the program.
+/// So much is said of an error.
+const MOST_OF_ERROR: usize = 4 << 10;
+
+/// What an error says, in one line; its text is made by code of the program.
 fn text_of(error: &ExportError) -> String {
-    quietly(|| error.to_string())
+    quietly(|| text::line(format_args!("{error}"), MOST_OF_ERROR))
         .unwrap_or_else(|| "its error panicked when it was asked for its text".to_owned())
 }
 

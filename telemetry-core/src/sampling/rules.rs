@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tracing_core::Metadata;
 
-use super::head::{BadRatio, HeadSampler};
+use super::head::HeadSampler;
 use crate::clock::Tick;
 use crate::model::{SpanContext, Text, TraceId, glob};
 use crate::sync::{Mutex, lock};
@@ -21,7 +21,7 @@ use crate::thread::{Suppression, random_u64};
 /// # Ok::<(), telemetry_core::Error>(())
 /// ```
 ///
-/// A share that does not lie between 0 and 1 fails the start.
+/// A share that does not lie between 0 and 1 fails the start, and so does a limit below 0.
 #[derive(Clone, Debug, Default)]
 #[must_use = "rules decide nothing before `Builder::sampling`"]
 pub struct Sampling {
@@ -48,7 +48,7 @@ impl Sampling {
     /// Of the traces that the other rules keep, each call site of root spans begins at most so many a second, with
     /// bursts of a second's worth.
     pub fn spans_per_second(mut self, limit: f64) -> Self {
-        self.spans_per_second = Some(limit.max(0.0));
+        self.spans_per_second = Some(limit);
         self
     }
 
@@ -60,7 +60,7 @@ impl Sampling {
 
     /// Each call site makes at most so many events a second, with bursts of a second's worth.
     pub fn events_per_second(mut self, limit: f64) -> Self {
-        self.events_per_second = Some(limit.max(0.0));
+        self.events_per_second = Some(limit);
         self
     }
 
@@ -88,11 +88,12 @@ struct Rules {
     ignores_remote: bool,
 }
 
-/// A rule whose share is none, and what is wrong with that.
+/// A rule whose number is wrong.
 #[derive(Debug)]
 pub(crate) struct BadRule {
     pub(crate) rule: String,
-    pub(crate) ratio: BadRatio,
+    pub(crate) value: f64,
+    pub(crate) needed: String,
 }
 
 impl Sampler {
@@ -162,7 +163,19 @@ impl Sampler {
 
 impl Rules {
     fn new(sampling: Sampling) -> Result<Self, BadRule> {
-        let share = |rule: String, rate| HeadSampler::ratio(rate).map_err(|ratio| BadRule { rule, ratio });
+        let share = |rule: String, value| {
+            HeadSampler::ratio(value).map_err(|e| BadRule { rule, value, needed: e.to_string() })
+        };
+        let limits = [
+            ("sampling.spans_per_second", sampling.spans_per_second),
+            ("sampling.events_per_second", sampling.events_per_second),
+        ];
+        for (rule, limit) in limits {
+            if let Some(value) = limit.filter(|limit| limit.is_nan() || *limit < 0.0) {
+                let needed = "a number from 0 up is needed".to_owned();
+                return Err(BadRule { rule: rule.to_owned(), value, needed });
+            }
+        }
         let named = |(pattern, rate): (Text, f64)| {
             let sampler = share(format!("sampling.spans({pattern})"), rate)?;
             Ok((pattern, sampler))
@@ -234,12 +247,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_whose_share_is_none_is_named() {
+    fn a_rule_whose_number_is_wrong_is_named() {
         let new = |sampling| Sampler::new(HeadSampler::ratio(1.0).unwrap(), Some(sampling));
         let wrong = |sampling| new(sampling).unwrap_err();
         let bad = wrong(Sampling::new().spans("health*", 0.1).spans("rare", 1.5));
-        assert_eq!((&*bad.rule, bad.ratio.0), ("sampling.spans(rare)", 1.5));
+        assert_eq!((&*bad.rule, bad.value), ("sampling.spans(rare)", 1.5));
         assert_eq!(wrong(Sampling::new().events(-0.1)).rule, "sampling.events");
-        assert!(new(Sampling::new().spans("health*", 0.0).events(1.0)).is_ok());
+        assert_eq!(wrong(Sampling::new().spans_per_second(-1.0)).rule, "sampling.spans_per_second");
+        assert_eq!(wrong(Sampling::new().events_per_second(f64::NAN)).rule, "sampling.events_per_second");
+        let all = Sampling::new()
+            .spans("health*", 0.0)
+            .events(1.0)
+            .spans_per_second(0.0)
+            .events_per_second(f64::INFINITY);
+        assert!(new(all).is_ok());
     }
 }

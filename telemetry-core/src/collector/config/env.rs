@@ -1,12 +1,9 @@
 //! Settings from the environment: `TELEMETRY_*`, one variable for each field.
 
-use std::cell::RefCell;
-
-use super::var::{Var, env_var};
+use super::var::{Environment, Var};
 use super::{CheckAtStart, Config, LEAST_EXPORTER_BYTES, SelfMetrics, least_exporter_bytes};
 use crate::Error;
 use crate::detect::Detect;
-use crate::diagnostics::warn_once;
 use crate::exporters::split_urls;
 use crate::exporters::words::{level, one_of};
 use crate::model::Tags;
@@ -18,18 +15,11 @@ impl Config {
     }
 
     /// These settings, and over them what the environment says: for settings that come from a file. A variable `TELEMETRY_*`
-    /// that is none of them is named on standard error.
+    /// that is none of them is named on standard error, with the one that is written nearly so; one that is not UTF-8 is refused.
     pub fn with_env(self) -> Result<Self, Error> {
-        let known = RefCell::new(Vec::new());
-        let config = self.with_vars(|name| {
-            known.borrow_mut().push(name.to_owned());
-            env_var(name)
-        })?;
-        let known = known.into_inner();
-        let all = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        for name in all.filter(|name| name.starts_with("TELEMETRY_") && !known.contains(name)) {
-            warn_once(format_args!("`{name}` is no variable of telemetry; there are {}", known.join(", ")));
-        }
+        let env = Environment::default();
+        let config = self.with_vars(|name| env.get(name))?;
+        env.check(Some("TELEMETRY_"))?;
         Ok(config)
     }
 

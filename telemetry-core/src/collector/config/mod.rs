@@ -23,7 +23,7 @@ use crate::sampling::HeadSampler;
 
 pub use check::CheckAtStart;
 pub(super) use otel::Otel;
-pub(super) use var::env_var;
+pub(super) use var::{Environment, env_var};
 
 /// What a collector runs with.
 ///
@@ -225,6 +225,7 @@ impl Config {
             ("buffer_size", self.buffer_size),
             ("max_series", self.max_series),
             ("buffer_bytes", self.buffer_bytes),
+            ("metrics_bytes", self.metrics_bytes),
         ];
         for (name, value) in above_0 {
             if value == 0 {

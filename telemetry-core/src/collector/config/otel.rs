@@ -7,9 +7,8 @@
 use std::time::Duration;
 
 use super::Config;
-use super::var::Var;
+use super::var::{Environment, Var};
 use crate::Error;
-use crate::diagnostics::warn_once;
 use crate::exporters::words::one_of;
 use crate::exporters::{Signal, escape, unescape, with_port, without_user};
 use crate::model::{Temporality, Text, Value};
@@ -82,6 +81,14 @@ const AS_IT_IS: [(&str, &str); 3] = [
 ];
 
 impl Otel {
+    /// Those of this process.
+    pub(in crate::collector) fn of_env(env: Environment) -> Result<Self, Error> {
+        let otel = Self::read(|name| env.get(name))?;
+        // Other names that begin so are for other programs.
+        env.check(None)?;
+        Ok(otel)
+    }
+
     /// Reads them; where OpenTelemetry would ignore a malformed one, the start fails with its name.
     pub(in crate::collector) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let vars = Vars(get);
@@ -110,7 +117,7 @@ impl Otel {
         for var in WITHOUT_EFFECT.into_iter().filter_map(|name| vars.var(name)) {
             let said = var.value.replace(' ', "").to_ascii_lowercase();
             if !AS_IT_IS.contains(&(&*var.name, &*said)) {
-                warn_once(format_args!("`{}={}` has no effect here", var.name, var.value.trim()));
+                var.say_without_effect();
             }
         }
         Ok(otel)
@@ -152,7 +159,11 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
 
     /// Whatever the sampler, a remote parent's decision is followed.
     fn sample_rate(&self) -> Result<Option<f64>, Error> {
-        let Some(var) = self.var("OTEL_TRACES_SAMPLER") else { return Ok(None) };
+        let arg = self.var("OTEL_TRACES_SAMPLER_ARG");
+        let Some(var) = self.var("OTEL_TRACES_SAMPLER") else {
+            arg.iter().for_each(Var::say_without_effect);
+            return Ok(None);
+        };
         let fixed = var.one_of(&[
             ("always_on", Some(1.0)),
             ("always_off", Some(0.0)),
@@ -161,9 +172,11 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
             ("parentbased_always_off", Some(0.0)),
             ("parentbased_traceidratio", None),
         ])?;
-        let arg = self.var("OTEL_TRACES_SAMPLER_ARG").filter(|_| fixed.is_none());
-        let arg = arg.map(|arg| arg.share()).transpose()?;
-        Ok(fixed.or(arg).or(Some(1.0)))
+        if fixed.is_some() {
+            arg.iter().for_each(Var::say_without_effect);
+            return Ok(fixed);
+        }
+        Ok(Some(arg.map_or(Ok(1.0), |arg| arg.share())?))
     }
 
     /// One URL for all signals that go to the same place in the same way.

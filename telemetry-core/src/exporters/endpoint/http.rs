@@ -1,5 +1,7 @@
 //! Endpoints over HTTP: what stands behind the colon and the options of the client become its settings.
 
+use std::env::VarError;
+
 use super::escape::unescape;
 use super::place::{with_port, without_user};
 use super::{Endpoint, Transport};
@@ -17,7 +19,8 @@ impl Endpoint<'_> {
             // It is read once, when the program starts.
             settings.header(&unescape(name.trim())?, &secret(value.trim())?.read()?)?;
         }
-        if let Some(token) = self.options.read("token", secret)? {
+        let token = |text: &str| if text.is_empty() { Err("it is empty".to_owned()) } else { secret(text) };
+        if let Some(token) = self.options.read("token", token)? {
             settings.auth = Some(Auth::Bearer(token));
         }
         let path = |text: &str| unescape(text).map(Into::into);
@@ -68,8 +71,12 @@ fn basic(user: &str) -> Result<Auth, String> {
 /// `$NAME` stands in the environment and `@FILE` in a file; all else is itself.
 fn secret(text: &str) -> Result<Secret, String> {
     if let Some(name) = text.strip_prefix('$') {
-        let value = std::env::var(name).map_err(|_| format!("the variable `{name}` is not set"))?;
-        return Ok(Secret::Text(value));
+        return match std::env::var(name) {
+            Ok(value) if !value.is_empty() => Ok(Secret::Text(value)),
+            Ok(_) => Err(format!("the variable `{name}` is empty")),
+            Err(VarError::NotPresent) => Err(format!("the variable `{name}` is not set")),
+            Err(VarError::NotUnicode(_)) => Err(format!("the variable `{name}` is not UTF-8")),
+        };
     }
     Ok(match text.strip_prefix('@') {
         Some(file) => Secret::File(unescape(file)?.into()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::escape::unescape;
 use crate::exporters::redaction::{HIDDEN, is_secret};
-use crate::exporters::words::{above_0, level, one_of};
+use crate::exporters::words::{above_0, level, nearest, one_of};
 use crate::exporters::{Filter, HostTag, Signal, Terms};
 use crate::model::{Tags, TagsError, Temporality};
 
@@ -177,6 +177,9 @@ fn host(text: &str) -> Result<HostTag, String> {
         "" | "true" | "false" | "yes" | "no" | "on" | "none" => {
             Err("`auto`, `off` or a name is needed".to_owned())
         }
-        _ => Ok(HostTag::Named(text.to_owned().into())),
+        name => match nearest(name, &["auto", "off"], 1) {
+            Some(word) => Err(format!("did you mean `{word}`? A name like this one is `tag=host:{text}`")),
+            None => Ok(HostTag::Named(text.to_owned().into())),
+        },
     }
 }

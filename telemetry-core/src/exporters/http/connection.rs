@@ -6,8 +6,8 @@ use std::io;
 use hyper_util::client::legacy;
 
 use super::place::Place;
-use crate::diagnostics::printable;
 use crate::exporters::ExportError;
+use crate::text;
 
 /// So much of it is told.
 const MOST: usize = 300;
@@ -20,7 +20,7 @@ const NO_TIME: [&str; 2] = ["operation timed out", "deadline has elapsed"];
 pub(super) fn failure(at: &Place, what: &str, error: &(dyn Error + 'static)) -> ExportError {
     let causes = causes(error);
     let text = if causes.is_empty() { what.to_owned() } else { format!("{what}: {causes}") };
-    ExportError::retry(printable(format_args!("{at}: {text}"), MOST))
+    ExportError::retry(text::line(format_args!("{at}: {text}"), MOST))
 }
 
 /// Whether a connection that stood was closed before anything was answered on it.
@@ -74,13 +74,13 @@ pub(super) fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item 
     std::iter::successors(error.source(), |&cause| cause.source())
 }
 
-/// The causes in one line. One that says what the one above it says already is left out, and so is what each failure has
+/// The causes. One that says what the one above it says already is left out, and so is what each failure has
 /// above its cause.
 fn causes(error: &(dyn Error + 'static)) -> String {
     const NO_NEWS: [&str; 2] = ["connection error", "tcp connect error"];
     let mut parts: Vec<String> = Vec::new();
     for cause in chain(error) {
-        let part = cause.to_string().replace(['\r', '\n'], " ");
+        let part = cause.to_string();
         let is_known = [NO_NAME, NO_TIME, NO_NEWS].iter().flatten().any(|known| *known == part);
         let is_news = !is_known && !part.starts_with("client error (");
         if is_news && !parts.last().is_some_and(|above| above.contains(&part)) {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::rpc_status::RpcStatus;
-use crate::diagnostics::printable;
+use crate::text;
 
 /// So much of it is told.
 const MOST: usize = 200;
@@ -16,7 +16,7 @@ pub(super) fn said(body: &[u8], secrets: &[String]) -> String {
     let text = secrets.iter().fold(text, |text, secret| text.replace(secret, "***"));
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     // A page that a proxy shows to people says no more than the status.
-    if line.starts_with('<') { String::new() } else { printable(format_args!("{line}"), MOST) }
+    if line.starts_with('<') { String::new() } else { text::line(format_args!("{line}"), MOST) }
 }
 
 /// `{"message": ".."}`, `{"error": ".."}` or `{"error": {"message": ".."}}`.

@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use super::schema::{MAX_NUMBER, RESOURCE_LOGS, RESOURCE_METRICS, RESOURCE_SPANS, Sort, Table};
 use crate::exporters::Signal;
+use crate::exporters::json;
 use crate::exporters::protobuf::{Content, Fields, Malformed};
 
-/// Adds to `out` the JSON of a request, without line breaks.
+/// Adds to `out` the JSON of a request, as one line.
 pub fn put_json(out: &mut Vec<u8>, signal: Signal, request: &[u8]) -> Result<(), Malformed> {
     let (name, table) = match signal {
         Signal::Spans => ("resourceSpans", RESOURCE_SPANS),
@@ -151,7 +152,7 @@ fn put_value(out: &mut Vec<u8>, sort: &Sort, content: Content<'_>) -> Result<(),
 
 /// What JSON has itself. Nothing fails here: memory takes all, and no number is not finite.
 fn put<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), Malformed> {
-    serde_json::to_writer(out, value).map_err(|_| Malformed)
+    json::put(out, value).map_err(|_| Malformed)
 }
 
 fn put_double(out: &mut Vec<u8>, x: f64) -> Result<(), Malformed> {
