@@ -1,6 +1,7 @@
 //! What the tests that cross crates share. The README's code blocks are doc tests of this crate.
 
 pub mod beside;
+pub mod lines;
 pub mod process;
 pub mod program;
 pub mod receiver;
@@ -14,6 +15,7 @@ use telemetry_layer::metrics::Snapshot;
 use telemetry_layer::model::{SpanContext, SpanId, TraceContext, TraceId};
 use telemetry_layer::{Builder, Collector, TelemetryLayer};
 
+pub use lines::numbers_in;
 pub use telemetry_layer::testing::{Kept, Memory};
 use tracing_subscriber::layer::SubscriberExt as _;
 
