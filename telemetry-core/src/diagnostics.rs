@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::sync::ForkLock;
 use crate::thread::{Suppression, spawn};
 
 /// So many lines wait, each of at most so many bytes.
@@ -61,6 +62,18 @@ fn lines() -> MutexGuard<'static, Lines> {
     LINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is said while the process forks.
+pub(crate) fn hold() -> Box<dyn ForkLock> {
+    Box::new(lines())
+}
+
+/// What its parent has to say the parent says.
+impl ForkLock for MutexGuard<'static, Lines> {
+    fn in_child(&mut self) {
+        **self = Lines::new();
+    }
+}
+
 /// One line, from a thread of ours or from whoever sets telemetry up. Nobody waits until it is written.
 pub fn warn(text: Arguments<'_>) {
     put(printable(text, MOST_BYTES));
@@ -94,6 +107,16 @@ pub(crate) fn say_late() {
     warn_once(format_args!(
         "something was recorded after the shutdown of its collector, and is lost. Is the guard kept until the end of \
          `main`? (`let _telemetry = ..`, not `let _ = ..`)"
+    ));
+    flush(Duration::from_millis(10));
+}
+
+/// The same in a process that was forked from the one whose collector it was.
+#[cold]
+pub(crate) fn say_in_child() {
+    warn_once(format_args!(
+        "this process was forked from one that records: what it records for the collector of that one is lost. It may \
+         start a collector of its own"
     ));
     flush(Duration::from_millis(10));
 }
