@@ -1,12 +1,15 @@
 //! `file:` and what others do to its files meanwhile: each item that counts as delivered stands in a file once, on a line of its own.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use telemetry_layer::CheckAtStart;
 use telemetry_layer::prelude::*;
 use telemetry_tests::{SOON, numbers_in};
 use tempfile::TempDir;
@@ -80,7 +83,7 @@ fn what_is_renamed_at_any_moment_is_all_there_once() {
 #[test]
 fn what_is_gone_or_another_one_is_made_anew() {
     type Happens = fn(&Path, &str);
-    let ways: [Happens; 6] = [
+    let ways: [Happens; 7] = [
         |out, _| fs::remove_dir_all(out).unwrap(),
         |out, _| fs::remove_dir_all(out.parent().unwrap()).unwrap(),
         |out, _| put_away(out),
@@ -89,6 +92,7 @@ fn what_is_gone_or_another_one_is_made_anew() {
             fs::create_dir(out).unwrap();
         },
         |out, file| fs::remove_file(out.join(file)).unwrap(),
+        |out, file| drop(fs::File::create(out.join(file)).unwrap()),
         |out, file| {
             fs::write(out.join("other"), "").unwrap();
             fs::rename(out.join("other"), out.join(file)).unwrap();
@@ -231,6 +235,23 @@ fn a_relative_directory_stays_where_it_was() {
     });
     assert_eq!(numbers_in(&first.path().join("out")), [0, 1, 2]);
     assert_eq!(fs::read_dir(second.path()).unwrap().count(), 0);
+
+    // So does a file that an endpoint names, which is read for each request.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}?token=@token", listener.local_addr().unwrap());
+    fs::write(second.path().join("token"), "sesame").unwrap();
+    let builder = Collector::builder().ignore_env().check_at_start(CheckAtStart::Off).on_export(|_| ());
+    let collector = builder.endpoint(url).start().unwrap();
+    std::env::set_current_dir(first.path()).unwrap();
+    collector.record("size", 1);
+    thread::scope(|scope| {
+        scope.spawn(|| collector.shutdown(SOON));
+        let (mut connection, _) = listener.accept().unwrap();
+        let mut head = [0; 1 << 10];
+        let bytes = connection.read(&mut head).unwrap();
+        assert!(String::from_utf8_lossy(&head[..bytes]).to_lowercase().contains("bearer sesame"));
+        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    });
     // The working directory must be there while others are made.
     std::env::set_current_dir("/").unwrap();
 }
