@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{PipeReader, Read as _, Write as _, pipe};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -154,6 +154,7 @@ fn a_child_finds_its_own_ids_no_lock_and_no_collector() {
     let spans = spans_in(&own);
     assert_eq!((spans.len() as u64, spans.iter().any(|name| name.contains("child"))), (delivered, false));
     assert_eq!(spans_in(&others), ["\"of the child\""]);
+    prints_while_its_parent_does();
     frees_the_directory_of_its_parent(&directory.path().join("left"));
 }
 
@@ -200,6 +201,39 @@ fn starts_a_collector_of_its_own(parents: &Path, own: &Path) {
     });
     let refused = child.said();
     assert!(refused.contains("another exporter") && refused.contains(parents.to_str().unwrap()), "{refused}");
+}
+
+/// On standard output, which is nowhere meanwhile, and on standard error.
+fn prints_while_its_parent_does() {
+    let nowhere = fs::OpenOptions::new().write(true).open("/dev/null").unwrap();
+    let stdout = std::io::stdout().as_fd().try_clone_to_owned().unwrap();
+    let print_to = |fd: RawFd| {
+        // SAFETY: both are open.
+        assert_eq!(unsafe { libc::dup2(fd, 1) }, 1);
+    };
+    print_to(nowhere.as_raw_fd());
+    let collector = Collector::builder().ignore_env().endpoint("console:").start().unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            dispatcher::with_default(&layered(&collector), || {
+                while !stop.load(Relaxed) {
+                    (0..100).for_each(work);
+                    collector.flush(SOON);
+                }
+            });
+        });
+        for _ in 0..40 {
+            let child = Child::that(|| {
+                let (mut stdout, mut stderr) = (std::io::stdout().lock(), std::io::stderr().lock());
+                stdout.write_all(b"of the child\n").and_then(|()| stderr.write_all(b"too\n")).unwrap();
+                String::new()
+            });
+            assert_eq!(child.said_with_errors().1, "too\n");
+        }
+        stop.store(true, Relaxed);
+    });
+    print_to(stdout.as_raw_fd());
 }
 
 /// That is killed, while the child lives on.

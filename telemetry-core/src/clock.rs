@@ -129,8 +129,9 @@ impl Clock {
 
     /// Looks at the wall clock, and sets a new anchor if it was stepped.
     pub(crate) fn anchor(&self) {
-        let (tick, wall, apart) = self.both();
+        // The first reading of the machine's counter is a long one.
         let _anchoring = lock(&ANCHORING);
+        let (tick, wall, apart) = self.both();
         let mut anchors = write(&self.anchors);
         let off = wall.abs_diff(anchors.unix_nanos(tick));
         if anchors.0.is_empty() || Duration::from_nanos(off.saturating_sub(apart)) > STEP {

@@ -160,10 +160,24 @@ fn write() {
         };
         known.is_writing = true;
         drop(known);
-        // Where standard error is closed there is nobody to tell.
-        let _ = writeln!(std::io::stderr(), "telemetry: {line}");
+        write_out(&line);
         known = lines();
     }
+}
+
+/// Where standard error is closed there is nobody to tell.
+fn write_out(line: &str) {
+    let line = format!("telemetry: {line}\n");
+    // Not with the lock of `std::io::stderr`: a child of a process that forks meanwhile would never get it.
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd as _;
+        if let Ok(stderr) = std::io::stderr().as_fd().try_clone_to_owned() {
+            let _ = std::fs::File::from(stderr).write_all(line.as_bytes());
+            return;
+        }
+    }
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// At most so many bytes of a text, in which nothing moves the cursor or changes the terminal: it may hold names of the

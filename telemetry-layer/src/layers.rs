@@ -1,6 +1,7 @@
 //! All layers there are, and in which subscriber each of them is.
 
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use telemetry_core::__private::sync::{AsItIs, on_fork};
 use tracing::Dispatch;
@@ -18,11 +19,8 @@ fn all() -> MutexGuard<'static, Vec<Weak<Tracer>>> {
 }
 
 pub(crate) fn register(layer: &Arc<Tracer>) {
-    static FORKS: Once = Once::new();
-    FORKS.call_once(|| {
-        on_fork(|| Box::new(AsItIs(all())));
-        on_fork(|| Box::new(AsItIs(spans::free_slots())));
-    });
+    static NAMED: AtomicBool = AtomicBool::new(false);
+    on_fork(&NAMED, &[|| Box::new(AsItIs(all())), || Box::new(AsItIs(spans::free_slots()))]);
     let mut layers = all();
     layers.retain(|layer| layer.strong_count() > 0);
     layers.push(Arc::downgrade(layer));

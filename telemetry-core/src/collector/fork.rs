@@ -1,6 +1,6 @@
 //! A child process and the collectors of its parent: it leaves them behind, and may start others.
 
-use std::sync::Once;
+use std::sync::atomic::AtomicBool;
 
 use super::current;
 use crate::clock;
@@ -13,15 +13,18 @@ use crate::thread::Suppression;
 ///
 /// The locks are those that a child takes that has left the collectors behind: of what all threads of a process share.
 pub(super) fn prepare() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // An allocator may record: not while all that is held.
-        on_fork(|| Box::new(Suppression::begin()));
-        on_fork(current::hold);
-        on_fork(clock::hold);
-        on_fork(hold_numbers);
-        on_fork(hold_bounds);
-        on_fork(page::hold);
-        on_fork(diagnostics::hold);
-    });
+    static NAMED: AtomicBool = AtomicBool::new(false);
+    on_fork(
+        &NAMED,
+        &[
+            // An allocator may record: not while all that is held.
+            || Box::new(Suppression::begin()),
+            current::hold,
+            clock::hold,
+            hold_numbers,
+            hold_bounds,
+            page::hold,
+            diagnostics::hold,
+        ],
+    );
 }

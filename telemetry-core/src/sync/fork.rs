@@ -7,8 +7,8 @@
 #![allow(unsafe_code)] // Only C has a hook for it.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A lock that is held while the process forks.
 pub trait ForkLock {
@@ -31,12 +31,22 @@ thread_local! {
 /// All locks that are held, and first that of their list.
 struct Holding(MutexGuard<'static, Vec<Hold>>, Vec<Box<dyn ForkLock>>);
 
-/// From now on that lock is held while the process forks, after those that were named before: a thread that has one of those may ask
-/// for this one, and not the other way round.
-pub fn on_fork(hold: Hold) {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(hook::set);
-    holds().push(hold);
+/// From now on these locks are held while the process forks, after those that were named before: a thread that has one of them may
+/// ask for those behind it, and not the other way round. `are_named` says whether they are.
+pub fn on_fork(are_named: &AtomicBool, locks: &[Hold]) {
+    static IS_SET: AtomicBool = AtomicBool::new(false);
+    if are_named.load(Relaxed) {
+        return;
+    }
+    let mut holds = holds();
+    // Nobody waits for another thread to be done with it, which a child would do for ever.
+    if !are_named.swap(true, Relaxed) {
+        holds.extend(locks);
+    }
+    drop(holds);
+    if !IS_SET.swap(true, Relaxed) {
+        hook::set();
+    }
 }
 
 /// The process in which something was made.
@@ -84,6 +94,7 @@ fn let_go(is_child: bool) {
 #[cfg(unix)]
 mod hook {
     use std::ffi::c_int;
+    use std::sync::atomic::Ordering::Relaxed;
 
     unsafe extern "C" {
         safe fn pthread_atfork(
@@ -102,7 +113,7 @@ mod hook {
     }
 
     extern "C" fn child() {
-        super::FORKS.fetch_add(1, super::Relaxed);
+        super::FORKS.fetch_add(1, Relaxed);
         super::let_go(true);
     }
 

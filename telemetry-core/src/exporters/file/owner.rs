@@ -4,8 +4,8 @@
 use std::fs::{self, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::regular::{Identity, make_directory, open_regular};
 use crate::sync::{ForkLock, on_fork};
@@ -43,8 +43,8 @@ impl Owner {
         if self.is_held() {
             return Ok(());
         }
-        static FORKS: Once = Once::new();
-        FORKS.call_once(|| on_fork(|| Box::new(locked())));
+        static NAMED: AtomicBool = AtomicBool::new(false);
+        on_fork(&NAMED, &[|| Box::new(locked())]);
         self.release();
         make_directory(self.path.parent().unwrap_or(Path::new("/")))?;
         // Under it, so that no child has the file without knowing of it.
