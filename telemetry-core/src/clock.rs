@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::sync::{Mutex, RwLock, lock, read, write};
+use crate::sync::{AsItIs, ForkLock, Mutex, RwLock, lock, read, write};
 
 /// A moment of one [`Clock`].
 #[doc(hidden)]
@@ -54,6 +54,13 @@ enum Source {
 
 /// The wall clock may differ by this much from what an anchor foretells before a new anchor is set.
 const STEP: Duration = Duration::from_millis(1);
+
+/// Nobody sets an anchor while the process forks: it would never be set in the child.
+static ANCHORING: Mutex<()> = Mutex::new(());
+
+pub(crate) fn hold() -> Box<dyn ForkLock> {
+    Box::new(AsItIs(lock(&ANCHORING)))
+}
 
 impl Clock {
     /// The machine's clocks.
@@ -122,6 +129,8 @@ impl Clock {
 
     /// Looks at the wall clock, and sets a new anchor if it was stepped.
     pub(crate) fn anchor(&self) {
+        // The first reading of the machine's counter is a long one.
+        let _anchoring = lock(&ANCHORING);
         let (tick, wall, apart) = self.both();
         let mut anchors = write(&self.anchors);
         let off = wall.abs_diff(anchors.unix_nanos(tick));

@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::sync::ForkLock;
 use crate::text;
 use crate::thread::{Suppression, spawn};
 
@@ -62,6 +63,18 @@ fn lines() -> MutexGuard<'static, Lines> {
     LINES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is said while the process forks.
+pub(crate) fn hold() -> Box<dyn ForkLock> {
+    Box::new(lines())
+}
+
+/// What its parent has to say the parent says.
+impl ForkLock for MutexGuard<'static, Lines> {
+    fn in_child(&mut self) {
+        **self = Lines::new();
+    }
+}
+
 /// One line, from a thread of ours or from whoever sets telemetry up. Nobody waits until it is written.
 pub fn warn(text: Arguments<'_>) {
     put(text::line(text, MOST_BYTES));
@@ -95,6 +108,16 @@ pub(crate) fn say_late() {
     warn_once(format_args!(
         "something was recorded after the shutdown of its collector, and is lost. Is the guard kept until the end of \
          `main`? (`let _telemetry = ..`, not `let _ = ..`)"
+    ));
+    flush(Duration::from_millis(10));
+}
+
+/// The same in a process that was forked from the one whose collector it was.
+#[cold]
+pub(crate) fn say_in_child() {
+    warn_once(format_args!(
+        "this process was forked from one that records: what it records for the collector of that one is lost. It may \
+         start a collector of its own"
     ));
     flush(Duration::from_millis(10));
 }
@@ -138,10 +161,24 @@ fn write() {
         };
         known.is_writing = true;
         drop(known);
-        // Where standard error is closed there is nobody to tell.
-        let _ = writeln!(std::io::stderr(), "telemetry: {line}");
+        write_out(&line);
         known = lines();
     }
+}
+
+/// Where standard error is closed there is nobody to tell.
+fn write_out(line: &str) {
+    let line = format!("telemetry: {line}\n");
+    // Not with the lock of `std::io::stderr`: a child of a process that forks meanwhile would never get it.
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd as _;
+        if let Ok(stderr) = std::io::stderr().as_fd().try_clone_to_owned() {
+            let _ = std::fs::File::from(stderr).write_all(line.as_bytes());
+            return;
+        }
+    }
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// All that was said once so far.

@@ -1,8 +1,10 @@
 //! What threads share, from the standard library; in the models (`--cfg shuttle`) from Shuttle, which tries the orders
 //! in which threads may meet (but for [`StaticRef`], which is never the matter of a model).
 
+mod fork;
 mod static_ref;
 
+pub use fork::{AsItIs, ForkLock, Origin, on_fork};
 pub use static_ref::StaticRef;
 
 use std::sync::PoisonError;

@@ -1,18 +1,20 @@
 //! What one thread owns: its random ids and whether telemetry looks away from it.
 //!
-//! Nothing here is shared between threads, and nothing here ever blocks.
+//! Nothing here is shared between threads, and nothing here ever blocks. A child process begins with random ids of its own.
 
 use std::cell::Cell;
 use std::future::Future;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::hash::{BuildHasher as _, RandomState};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::thread::{Builder, JoinHandle};
+use std::time::SystemTime;
 
 use crate::model::{SpanId, TraceId};
+use crate::sync::ForkLock;
 
 thread_local! {
     static SEED: Cell<u64> = const { Cell::new(0) };
@@ -38,11 +40,17 @@ pub(crate) fn kept_span(collector: u64) -> Option<(TraceId, SpanId)> {
 /// A random number, cheap and good enough for ids; not for secrets.
 pub(crate) fn random_u64() -> u64 {
     let seed = SEED.try_with(Cell::get).unwrap_or_default();
-    let seed = if seed == 0 { RandomState::new().build_hasher().finish() | 1 } else { seed };
+    let seed = if seed == 0 { new_seed() } else { seed };
     let next = seed.wrapping_add(STEP);
     // Where the thread is ending its seed is gone, and each number starts from a new one.
     let _ = SEED.try_with(|s| s.set(next));
     mixed(next)
+}
+
+/// Random by the keys of the thread's hashers, which a child process has from its parent: the rest tells the two apart.
+#[cold]
+fn new_seed() -> u64 {
+    RandomState::new().hash_one((std::process::id(), SystemTime::now())) | 1
 }
 
 const STEP: u64 = 0xa076_1d64_78bd_642f;
@@ -141,6 +149,13 @@ impl Suppression {
     pub fn begin() -> Self {
         let before = SUPPRESSED.try_with(|s| s.replace(true)).unwrap_or(true);
         Self { before, _not_send: PhantomData }
+    }
+}
+
+/// While a process forks.
+impl ForkLock for Suppression {
+    fn in_child(&mut self) {
+        let _ = SEED.try_with(|seed| seed.set(0));
     }
 }
 

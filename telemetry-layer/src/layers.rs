@@ -1,19 +1,27 @@
 //! All layers there are, and in which subscriber each of them is.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use telemetry_core::__private::sync::{AsItIs, on_fork};
 use tracing::Dispatch;
 use tracing::span::Id;
 use tracing_subscriber::Registry;
 use tracing_subscriber::registry::{LookupSpan, SpanData as _, SpanRef};
 
+use crate::spans;
 use crate::tracer::Tracer;
 
 /// All layers that there are: for those that another layer wraps and hides.
-static LAYERS: Mutex<Vec<Weak<Tracer>>> = Mutex::new(Vec::new());
+fn all() -> MutexGuard<'static, Vec<Weak<Tracer>>> {
+    static LAYERS: Mutex<Vec<Weak<Tracer>>> = Mutex::new(Vec::new());
+    LAYERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 pub(crate) fn register(layer: &Arc<Tracer>) {
-    let mut layers = LAYERS.lock().unwrap_or_else(PoisonError::into_inner);
+    static NAMED: AtomicBool = AtomicBool::new(false);
+    on_fork(&NAMED, &[|| Box::new(AsItIs(all())), || Box::new(AsItIs(spans::free_slots()))]);
+    let mut layers = all();
     layers.retain(|layer| layer.strong_count() > 0);
     layers.push(Arc::downgrade(layer));
 }
@@ -47,9 +55,6 @@ fn marks_of(dispatch: &Dispatch, id: &Id) -> Vec<u64> {
 /// The layers of a subscriber, also those that others wrap and hide, or that came into it late.
 pub(crate) fn layers_of(dispatch: &Dispatch, id: &Id) -> Vec<Arc<Tracer>> {
     let (registry, marks) = (registry_of(dispatch), marks_of(dispatch, id));
-    let living: Vec<Arc<Tracer>> = {
-        let layers = LAYERS.lock().unwrap_or_else(PoisonError::into_inner);
-        layers.iter().filter_map(Weak::upgrade).collect()
-    };
+    let living: Vec<Arc<Tracer>> = all().iter().filter_map(Weak::upgrade).collect();
     living.into_iter().filter(|layer| layer.is_of(registry, &marks)).collect()
 }

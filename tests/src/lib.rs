@@ -1,12 +1,14 @@
 //! What the tests that cross crates share. The README's code blocks are doc tests of this crate.
 
 pub mod beside;
+pub mod lines;
 pub mod process;
 pub mod program;
 pub mod receiver;
 
 use std::fmt::Debug;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use telemetry_layer::metrics::Snapshot;
 use telemetry_layer::model::{SpanContext, SpanId, TraceContext, TraceId};
 use telemetry_layer::{Builder, Collector, TelemetryLayer};
 
+pub use lines::numbers_in;
 pub use telemetry_layer::testing::{Kept, Memory};
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -23,6 +26,28 @@ struct Readme;
 
 /// Long enough for anything that is not stuck.
 pub const SOON: Duration = Duration::from_secs(20);
+
+/// Other threads of a test see that it is over, also where it failed.
+#[derive(Debug, Default)]
+pub struct Over(AtomicBool);
+
+impl Over {
+    /// Whether it is.
+    pub fn is_over(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    /// When what this gives is dropped, it is.
+    pub fn when_dropped(&self) -> impl Drop {
+        struct Sets<'a>(&'a AtomicBool);
+        impl Drop for Sets<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Relaxed);
+            }
+        }
+        Sets(&self.0)
+    }
+}
 
 /// Keeps a second dispatcher alive. Without one, `tracing` would remember of a call site that a thread without
 /// subscriber reached first that nobody ever wants it.

@@ -52,11 +52,11 @@ impl Drop for Joining<'_> {
 
 impl Engine {
     pub(super) fn add_exporter(&self, Route { target, terms }: Route) -> Result<(), Error> {
-        if !self.config.enabled {
-            return Ok(());
-        }
         if self.closed.load(Relaxed) {
             return Err(Error::ShutDown);
+        }
+        if !self.is_enabled() {
+            return Ok(());
         }
         terms.check().map_err(|(name, value, needed)| Error::config(name, value, needed))?;
         let resource = self.resource_of(&terms)?;

@@ -10,6 +10,7 @@ use tracing_core::Level;
 use super::config::{CheckAtStart, Config, Environment, Otel, SelfMetrics, env_var};
 use super::current;
 use super::engine::Engine;
+use super::fork;
 use super::guard::Guard;
 use super::handle::Collector;
 use super::self_metrics;
@@ -245,6 +246,7 @@ impl Builder {
 
     /// Starts the collector. It is current only where it is scoped, or where handles are made from it.
     pub fn start(self) -> Result<Collector, Error> {
+        fork::prepare();
         let mut endpoints_of_env = self.base.is_none() && self.endpoints.is_empty();
         let reads_env = self.base.is_none() && !self.ignore_env;
         let otel = if reads_env { Otel::of_env(Environment::default())? } else { Otel::default() };
@@ -284,6 +286,7 @@ impl Builder {
             commands,
             dispatcher: Mutex::default(),
             readers: Mutex::default(),
+            enabled: AtomicBool::new(config.enabled),
             closed: AtomicBool::new(false),
             exporters: Mutex::default(),
             reports: Reports::default(),

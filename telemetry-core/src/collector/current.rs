@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::engine::Engine;
 #[cfg(feature = "catalogue")]
@@ -11,8 +11,9 @@ use crate::diagnostics::warn_once;
 #[cfg(feature = "catalogue")]
 use crate::metrics::catalogue;
 use crate::metrics::page;
+use crate::sync::{ForkLock, StaticRef};
 
-static GLOBAL: OnceLock<Arc<Engine>> = OnceLock::new();
+static GLOBAL: StaticRef<Arc<Engine>> = StaticRef::none();
 
 thread_local! {
     /// Never left filled when a thread ends: without a destructor it can be used in those of others.
@@ -36,17 +37,47 @@ pub(super) fn say_if_attributes_feed_nobody() {
 /// Makes it the global one; false if there is one already.
 pub(super) fn install(engine: &Arc<Engine>) -> bool {
     EVER.store(true, Relaxed);
-    let is_first = GLOBAL.set(Arc::clone(engine)).is_ok();
-    engine.is_global.fetch_or(is_first, Relaxed);
+    // Under it nobody else is first.
+    let _all = all();
+    let is_first = GLOBAL.get().is_none();
+    if is_first {
+        GLOBAL.set(Box::leak(Box::new(Arc::clone(engine))));
+        engine.is_global.store(true, Relaxed);
+    }
     is_first
 }
 
-/// All collectors that there are, by their number.
-static ALL: Mutex<Vec<(u64, Weak<Engine>)>> = Mutex::new(Vec::new());
+/// By their number.
+type All = Vec<(u64, Weak<Engine>)>;
+
+/// All collectors that there are.
+fn all() -> MutexGuard<'static, All> {
+    static ALL: Mutex<All> = Mutex::new(Vec::new());
+    ALL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While the process forks.
+pub(super) fn hold() -> Box<dyn ForkLock> {
+    Box::new(all())
+}
+
+/// A child leaves the collectors of its parent behind, and has none.
+impl ForkLock for MutexGuard<'static, All> {
+    fn in_child(&mut self) {
+        for engine in self.drain(..).filter_map(|(_, engine)| engine.upgrade()) {
+            engine.leave_behind();
+            // Its threads are not here: nothing that waits for them, or that they have, can be let go of.
+            std::mem::forget(engine);
+        }
+        GLOBAL.clear();
+        let _ = SCOPED.try_with(|scoped| scoped.try_borrow_mut().map(|mut scoped| scoped.take()));
+        page::forget_current();
+    }
+}
 
 /// A collector has begun.
 pub(super) fn register(engine: &Arc<Engine>) {
-    let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = all();
     all.retain(|(_, engine)| engine.strong_count() > 0);
     all.push((engine.number(), Arc::downgrade(engine)));
 }
@@ -56,7 +87,7 @@ pub(crate) fn by_number(number: u64) -> Option<Arc<Engine>> {
     if let Some(current) = get().filter(|engine| engine.number() == number) {
         return Some(current);
     }
-    let all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+    let all = all();
     all.iter().find(|(n, _)| *n == number)?.1.upgrade()
 }
 

@@ -61,6 +61,8 @@ pub(crate) struct Engine {
     pub(super) commands: Sender<Command>,
     pub(super) dispatcher: Mutex<Option<JoinHandle<()>>>,
     pub(super) readers: Mutex<Vec<Attached>>,
+    /// Not where the configuration says so, nor in a child of the process that started it.
+    pub(super) enabled: AtomicBool,
     pub(super) closed: AtomicBool,
     pub(super) exporters: Mutex<Vec<Registered>>,
     /// In nanoseconds since the Unix epoch.
@@ -90,7 +92,14 @@ impl std::fmt::Debug for Attached {
 
 impl Engine {
     pub(crate) fn is_enabled(&self) -> bool {
-        self.config.enabled
+        self.enabled.load(Relaxed)
+    }
+
+    /// In a child process: it records nothing any more, and takes no lock, as another thread may have it for ever.
+    pub(super) fn leave_behind(&self) {
+        self.enabled.store(false, Relaxed);
+        self.closed.store(true, Relaxed);
+        self.buffers.leave_behind();
     }
 
     pub(crate) fn table(&self) -> &Table {
@@ -107,17 +116,21 @@ impl Engine {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.table.read(), Arc::clone(&self.resource))
+        let metrics = if self.is_enabled() { self.table.read() } else { Vec::new() };
+        Snapshot::new(metrics, Arc::clone(&self.resource))
     }
 
     pub(super) fn ledger(&self) -> Ledger {
+        if !self.is_enabled() {
+            return self.buffers.ledger_of_child();
+        }
         let ledger = self.buffers.ledger(&self.books.lock());
         Ledger { refused: self.table.refused(), ..ledger }
     }
 
     /// Whether nobody takes what is recorded.
     fn has_nobody(&self) -> bool {
-        self.config.enabled && lock(&self.exporters).is_empty() && lock(&self.readers).is_empty()
+        self.is_enabled() && lock(&self.exporters).is_empty() && lock(&self.readers).is_empty()
     }
 
     /// At the start of a program that names its exporters in the environment.
@@ -154,6 +167,9 @@ impl Engine {
 
     /// Pauses an exporter, or lets it go on. False where there is none of that name.
     pub(super) fn pause(&self, name: &str, paused: bool) -> bool {
+        if !self.is_enabled() {
+            return false;
+        }
         let exporters = lock(&self.exporters);
         let found = exporters.iter().find(|exporter| exporter.name == name);
         found.map(|exporter| exporter.lanes.pause(paused)).is_some()
@@ -167,6 +183,9 @@ impl Engine {
 
     /// How the exporters fare.
     pub(super) fn health(&self) -> Vec<ExporterHealth> {
+        if !self.is_enabled() {
+            return Vec::new();
+        }
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
         let exporters = lock(&self.exporters);
         let health = exporters.iter().map(|Registered { name, lanes, .. }| {
@@ -185,8 +204,8 @@ impl Engine {
 
     pub(super) fn flush(&self, deadline: Duration) -> Report {
         let until = deadline_in(deadline);
-        if !self.config.enabled {
-            return Report { ledger: self.ledger(), complete: true, late: Vec::new() };
+        if !self.is_enabled() {
+            return self.report_of_nothing();
         }
         let (done, moved) = bounded(1);
         let command = Command::Flush(self.clock.now().plus(deadline), done);
@@ -205,8 +224,8 @@ impl Engine {
     pub(super) fn shutdown(&self, deadline: Duration) -> Report {
         let until = deadline_in(deadline);
         let is_first = !self.closed.swap(true, Relaxed);
-        if !self.config.enabled {
-            return Report { ledger: self.ledger(), complete: true, late: Vec::new() };
+        if !self.is_enabled() {
+            return self.report_of_nothing();
         }
         if is_first {
             self.say_if_nobody_takes();
@@ -300,6 +319,13 @@ impl Engine {
             }
             None => self.report(false),
         }
+    }
+
+    /// Nobody takes what is recorded, and nobody has to be waited for.
+    fn report_of_nothing(&self) -> Report {
+        let ledger = self.ledger();
+        let complete = ledger.lost() == 0;
+        Report { ledger, complete, late: Vec::new() }
     }
 
     fn report(&self, complete: bool) -> Report {

@@ -26,6 +26,11 @@ use super::report::Report;
 ///
 /// Clones are the same collector. When the last one that [`Builder::start`](crate::Builder::start) led to is dropped, the collector
 /// is shut down with the deadline of its configuration; what was lost, if anything, is said on standard error.
+///
+/// **Fork.** A collector stays with the process that started it. In a child that is forked off it is over: its buffers are empty, spans
+/// still have ids (of the child's own), so contexts can be handed on, and what is recorded for it is lost, which is said once on standard
+/// error; flush and shutdown return at once and say how many spans and events that were. The child may start a collector of its own, make
+/// it the global one, and add it to a subscriber of its own; connections and files of its parent are left as they are.
 #[derive(Clone, Debug)]
 pub struct Collector {
     pub(super) engine: Arc<Engine>,
@@ -106,6 +111,9 @@ impl Collector {
 
     /// From now on that closure is told how each attempt ended; see [`Builder::on_export`](crate::Builder::on_export).
     pub fn on_export(&self, on_export: impl Fn(&ExportReport) + Send + Sync + 'static) -> Result<(), Error> {
+        if !self.engine.is_enabled() {
+            return Ok(());
+        }
         self.engine.reports.give_to(Box::new(on_export)).map_err(Error::Thread)
     }
 
@@ -137,7 +145,7 @@ impl Collector {
 
     /// Takes a finished point as it is; it passes by the series of the instruments.
     pub fn collect_metric(&self, metric: Metric) {
-        if self.engine.config.enabled {
+        if self.engine.is_enabled() {
             self.engine.buffers.push_point(metric);
         }
     }

@@ -5,6 +5,7 @@ mod builder;
 mod config;
 pub(crate) mod current;
 mod engine;
+mod fork;
 mod guard;
 mod handle;
 mod report;

@@ -76,6 +76,9 @@ impl Sink {
         tags: &[(&str, &str)],
         value: Number,
     ) {
+        if !self.0.is_enabled() {
+            return;
+        }
         let site = Site::new(kind, name, &[]).level(level).unnumbered();
         self.0.table.record(&site, tags, value);
     }

@@ -4,11 +4,14 @@
 
 use std::fmt::{Display, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, TryLockError};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::{Batch, Delivery, EventRef, ExportError, Exporter, SpanRef};
 use crate::metrics::MetricRef;
 use crate::model::{HistogramValue, Resource, StatusRef, ValueRef};
+use crate::sync::{AsItIs, ForkLock, on_fork};
 use crate::text::Quoted;
 use tracing_core::Level;
 
@@ -46,6 +49,8 @@ pub struct Console {
 impl Console {
     /// Prints there, in colours if that is a terminal and `NO_COLOR` is not set.
     pub fn new(stream: Stream) -> Self {
+        static NAMED: AtomicBool = AtomicBool::new(false);
+        on_fork(&NAMED, &[hold]);
         let terminal = match stream {
             Stream::Stdout => io::stdout().is_terminal(),
             Stream::Stderr => io::stderr().is_terminal(),
@@ -71,10 +76,12 @@ impl Exporter for Console {
 
     fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
         let page = self.page(batch);
+        let printing = PRINTING[self.stream as usize].lock();
         let written = match self.stream {
             Stream::Stdout => io::stdout().lock().write_all(page.text.as_bytes()),
             Stream::Stderr => io::stderr().lock().write_all(page.text.as_bytes()),
         };
+        drop(printing);
         match written {
             Ok(()) => {
                 if self.shown.as_ref() != Some(batch.resource()) {
@@ -89,6 +96,24 @@ impl Exporter for Console {
             Err(e) => Err(e.into()),
         }
     }
+}
+
+/// Held while something is printed: the lock of a stream that is taken while the process forks is taken in its child for ever.
+static PRINTING: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
+
+/// Waits for what is being printed, but not for a terminal or a pipe that takes nothing.
+fn hold() -> Box<dyn ForkLock> {
+    const MOMENT: Duration = Duration::from_millis(50);
+    let began = Instant::now();
+    let hold = |printing: &'static Mutex<()>| loop {
+        match printing.try_lock() {
+            Ok(guard) => break Some(guard),
+            Err(TryLockError::Poisoned(guard)) => break Some(guard.into_inner()),
+            Err(TryLockError::WouldBlock) if began.elapsed() > MOMENT => break None,
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+        }
+    };
+    Box::new(AsItIs(PRINTING.each_ref().map(hold)))
 }
 
 struct Page<'a> {

@@ -1,8 +1,15 @@
 //! `file:DIR`: JSON lines in `spans.jsonl`, `events.jsonl` and `metrics.jsonl`, or OTLP's in files of their own.
 
-use std::fs;
-use std::io::{self, Write as _};
+mod lines;
+mod owner;
+mod regular;
+
+use std::io;
 use std::path::{Path, PathBuf};
+
+use lines::{Lines, path, put_aside};
+use owner::Owner;
+use regular::{check_regular, write_whole};
 
 use super::json::{self, Map, Tagged};
 #[cfg(feature = "otlp")]
@@ -61,12 +68,25 @@ use crate::model::Resource;
 /// A file that reaches its size (64 MiB, `rotate_bytes`) becomes `spans.1.jsonl`, the one before that
 /// `spans.2.jsonl`, and so on; the last 4 (`keep`) stay, older ones are deleted. The size is looked at before each
 /// batch, which is never split.
+///
+/// **One owner.** A directory has one exporter of each format, in all processes: it locks `telemetry.lock` (or
+/// `telemetry.otlp.lock`) as long as it is there, and another one is refused at its start. The system frees the lock when the process
+/// ends, however it ends; a child that is forked off has no part in it. A file system without locks is written to without.
+///
+/// **Files that go.** Before and after each batch it is looked whether the file still is the one of that name (device and inode). One that
+/// was removed or renamed, or whose directory was, is made anew, and a batch that went into a file that was removed meanwhile is written
+/// again. One that was renamed meanwhile (as by logrotate, without `copytruncate`) has the batch, which counts as delivered: read it some
+/// seconds later (`delaycompress`). A relative path is that of the directory in which the program started the exporter.
+///
+/// **Disks that are full.** A batch is written whole or not at all: after a failure the file is cut back to where it was, and the batch
+/// is tried again. What is no regular file (a pipe, a device, a directory, or a link to one) is refused.
 #[derive(Debug)]
 pub struct File {
+    /// Absolute.
     directory: PathBuf,
+    owner: Owner,
     format: Format,
-    /// None after a failure.
-    lines: [Option<Lines>; 3],
+    lines: [Lines; 3],
     rotate_bytes: u64,
     keep: usize,
     buffer: Vec<u8>,
@@ -85,11 +105,10 @@ pub(super) enum Format {
     Otlp(Box<Writer>),
 }
 
-#[derive(Debug)]
-struct Lines {
-    file: fs::File,
-    bytes: u64,
-}
+/// A file that is taken away so many times while a batch is written is left for later.
+const TRIES: usize = 4;
+
+const RESOURCE: &str = "resource.json";
 
 impl File {
     /// Makes the directory where it is missing, and opens the three files in it.
@@ -116,19 +135,21 @@ impl File {
         format!("the directory{named} can't be written to ({error})")
     }
 
-    pub(super) fn open(directory: impl Into<PathBuf>, format: Format) -> io::Result<Self> {
-        let directory = directory.into();
-        fs::create_dir_all(&directory)?;
-        let open = |signal| Lines::open(&path(&directory, format.stem(signal), 0));
-        let [spans, events, metrics] = Signal::EACH.map(open);
-        Ok(Self {
-            lines: [Some(spans?), Some(events?), Some(metrics?)],
-            directory,
-            format,
-            rotate_bytes: 64 << 20,
-            keep: 4,
-            buffer: Vec::new(),
-        })
+    pub(super) fn open(directory: impl AsRef<Path>, format: Format) -> io::Result<Self> {
+        // The program may change its working directory.
+        let directory = std::path::absolute(directory)?;
+        let lines = Signal::EACH.map(|signal| Lines::new(path(&directory, format.stem(signal), 0)));
+        let owner = Owner::new(directory.join(format.lock()));
+        let mut file =
+            Self { directory, owner, format, lines, rotate_bytes: 64 << 20, keep: 4, buffer: Vec::new() };
+        file.owner.hold()?;
+        for lines in &mut file.lines {
+            lines.open()?;
+        }
+        if matches!(file.format, Format::Json { .. }) {
+            check_regular(&file.directory.join(RESOURCE))?;
+        }
+        Ok(file)
     }
 
     /// A file that has that many bytes is put aside. 64 MiB where nothing is said.
@@ -146,40 +167,33 @@ impl File {
     /// Says whose items these are, where the lines don't and unless that is said already.
     fn describe(&mut self, of: &Resource) -> io::Result<()> {
         #[cfg_attr(not(feature = "otlp"), allow(irrefutable_let_patterns, reason = "it is the only format"))]
-        if let Format::Json { resource } = &mut self.format
-            && resource.as_ref() != Some(of)
-        {
-            fs::create_dir_all(&self.directory)?;
-            let mut json = Vec::new();
-            json::put(&mut json, &Map(|| of.attributes()))?;
-            fs::write(self.directory.join("resource.json"), json)?;
-            *resource = Some(of.clone());
+        if let Format::Json { resource } = &mut self.format {
+            let path = self.directory.join(RESOURCE);
+            if resource.as_ref() != Some(of) || !path.exists() {
+                let mut json = Vec::new();
+                json::put(&mut json, &Map(|| of.attributes()))?;
+                write_whole(&path, &json)?;
+                *resource = Some(of.clone());
+            }
         }
         Ok(())
     }
 
-    /// Writes what is in the buffer, whole lines, and puts the file aside if it is full.
-    fn write(&mut self, signal: Signal) -> io::Result<()> {
-        let stem = self.format.stem(signal);
-        let path = path(&self.directory, stem, 0);
-        let place = &mut self.lines[signal as usize];
-        let mut lines = if let Some(lines) = place.take() {
-            lines
-        } else {
-            fs::create_dir_all(&self.directory)?;
-            Lines::open(&path)?
-        };
-        if lines.bytes > 0 && lines.bytes + self.buffer.len() as u64 > self.rotate_bytes {
+    /// Writes what is in the buffer, whole lines, and puts the file aside first if it is full. False where all of it went into a
+    /// file that was removed meanwhile.
+    fn write(&mut self, batch: &Batch) -> io::Result<bool> {
+        self.owner.hold()?;
+        self.describe(batch.resource())?;
+        let signal = batch.signal();
+        let lines = &mut self.lines[signal as usize];
+        let mut bytes = lines.open()?;
+        if bytes > 0 && bytes + self.buffer.len() as u64 > self.rotate_bytes {
             // The file is closed first: from here on a failed step leaves what a later attempt takes up.
-            drop(lines);
-            put_aside(&self.directory, stem, self.keep)?;
-            lines = Lines::open(&path)?;
+            lines.close();
+            put_aside(&self.directory, self.format.stem(signal), self.keep)?;
+            bytes = lines.open()?;
         }
-        // A file that failed is opened anew, and a torn line ended, by the next attempt.
-        lines.file.write_all(&self.buffer)?;
-        lines.bytes += self.buffer.len() as u64;
-        *place = Some(lines);
-        Ok(())
+        lines.append(&self.buffer, bytes)
     }
 }
 
@@ -191,9 +205,24 @@ impl Exporter for File {
     fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
         self.buffer.clear();
         self.format.put(&mut self.buffer, batch)?;
-        self.describe(batch.resource())?;
-        self.write(batch.signal())?;
-        Ok(Delivery::all())
+        for _ in 0..TRIES {
+            match self.write(batch) {
+                Ok(true) => return Ok(Delivery::all()),
+                // Somebody removes files or their directory.
+                Ok(false) => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Err(ExportError::retry(format!(
+            "files in `{}` are removed again and again",
+            self.directory.display()
+        )))
+    }
+
+    fn shutdown(&mut self) {
+        self.lines.iter_mut().for_each(Lines::close);
+        self.owner.release();
     }
 }
 
@@ -210,6 +239,15 @@ impl Format {
         return Some(Self::Otlp(Box::default()));
         #[cfg(not(feature = "otlp"))]
         None
+    }
+
+    /// The file whose lock says who writes in this format.
+    fn lock(&self) -> &'static str {
+        match self {
+            Self::Json { .. } => "telemetry.lock",
+            #[cfg(feature = "otlp")]
+            Self::Otlp(_) => "telemetry.otlp.lock",
+        }
     }
 
     /// How the names of the files of a signal begin.
@@ -253,53 +291,6 @@ fn put_requests(out: &mut Vec<u8>, batch: &Batch, writer: &Writer) -> Result<(),
         out.push(b'\n');
     }
     Ok(())
-}
-
-impl Lines {
-    /// Opens for appending. A line that a crash tore is ended, so that it spoils no other.
-    fn open(path: &Path) -> io::Result<Self> {
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
-        let mut bytes = file.metadata()?.len();
-        if bytes > 0 && last_byte(path)? != b'\n' {
-            file.write_all(b"\n")?;
-            bytes += 1;
-        }
-        Ok(Self { file, bytes })
-    }
-}
-
-fn last_byte(path: &Path) -> io::Result<u8> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    let mut file = fs::File::open(path)?;
-    file.seek(SeekFrom::End(-1))?;
-    let mut byte = [0];
-    file.read_exact(&mut byte)?;
-    Ok(byte[0])
-}
-
-fn path(directory: &Path, stem: &str, age: usize) -> PathBuf {
-    let age = if age == 0 { String::new() } else { format!(".{age}") };
-    directory.join(format!("{stem}{age}.jsonl"))
-}
-
-/// Moves every file one on, from the oldest, and the full one last: after a failure in between, the next attempt
-/// finds gaps, and moves nothing into the way of what was moved.
-fn put_aside(directory: &Path, stem: &str, keep: usize) -> io::Result<()> {
-    let gap = (1..=keep).find(|age| !path(directory, stem, *age).exists()).unwrap_or(keep);
-    if gap == 0 {
-        return unless_gone(fs::remove_file(path(directory, stem, 0)));
-    }
-    for age in (0..gap).rev() {
-        unless_gone(fs::rename(path(directory, stem, age), path(directory, stem, age + 1)))?;
-    }
-    Ok(())
-}
-
-fn unless_gone(done: io::Result<()>) -> io::Result<()> {
-    match done {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
 }
 
 #[cfg(test)]

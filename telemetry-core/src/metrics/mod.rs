@@ -22,7 +22,7 @@ pub(crate) use cell::{LocalHistogram, SharedHistogram};
 pub(crate) use delta::Baseline;
 pub(crate) use series::LongTask;
 pub use series::View;
-pub(crate) use site::{CellKind, Site};
+pub(crate) use site::{CellKind, Site, hold_bounds, hold_numbers};
 pub use snapshot::{MetricRef, Snapshot, Source};
 pub(crate) use table::{Levels, Observations, Settings, Table};
 

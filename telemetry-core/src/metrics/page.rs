@@ -32,9 +32,13 @@ use super::cell::{LocalCell, LocalKind};
 use super::site::Site;
 use crate::clock::machine;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Mutex, lock};
+use crate::sync::{AsItIs, ForkLock, Mutex, lock};
 
 use Ordering::{Acquire, Relaxed, Release};
+
+pub(crate) fn hold() -> Box<dyn ForkLock> {
+    Box::new(AsItIs(cells::free()))
+}
 
 /// All pages of one collector.
 #[derive(Debug)]

@@ -6,10 +6,10 @@ mod kind;
 mod number;
 mod span;
 
-pub(crate) use bounds::{Bounds, MOST_BOUNDS};
+pub(crate) use bounds::{Bounds, MOST_BOUNDS, hold as hold_bounds};
 pub use function::FunctionSite;
 pub use kind::CellKind;
-pub(crate) use number::MAX_NUMBER;
+pub(crate) use number::{MAX_NUMBER, hold as hold_numbers};
 pub use span::SpanSite;
 
 use std::panic::Location;

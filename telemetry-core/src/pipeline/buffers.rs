@@ -12,7 +12,7 @@ use super::books::State;
 use super::ledger::{Account, Ledger, Reason};
 use super::pool::Pool;
 use super::thread_buffer::{Booked, ThreadBuffer};
-use crate::diagnostics::say_late;
+use crate::diagnostics::{say_in_child, say_late};
 use crate::exporters::{Recycler, Signal};
 use crate::model::Metric;
 use crate::model::record::Chunk;
@@ -37,6 +37,10 @@ pub(crate) struct Buffers {
     closed: AtomicBool,
     /// Nobody collects any more: what is still written is lost.
     finished: AtomicBool,
+    /// This process was forked from the one whose buffers these are: locks may be another thread's for ever.
+    left_behind: AtomicBool,
+    /// Spans and events that came since then.
+    strays: [AtomicU64; 2],
     late_said: AtomicBool,
     /// The dispatcher was woken and has not looked yet.
     woken: AtomicBool,
@@ -98,6 +102,8 @@ impl Buffers {
             suppressed: Default::default(),
             closed: AtomicBool::new(false),
             finished: AtomicBool::new(false),
+            left_behind: AtomicBool::new(false),
+            strays: Default::default(),
             late_said: AtomicBool::new(false),
             woken: AtomicBool::new(false),
             pending: AtomicUsize::new(0),
@@ -129,6 +135,9 @@ impl Buffers {
     /// One more thread records.
     pub(super) fn add_thread(&self) -> Arc<ThreadBuffer> {
         let thread = Arc::new(ThreadBuffer::default());
+        if self.left_behind.load(Relaxed) {
+            return thread;
+        }
         let _away = Suppression::begin();
         lock(&self.threads).push(Arc::clone(&thread));
         thread
@@ -168,6 +177,26 @@ impl Buffers {
     pub(crate) fn close(&self) {
         self.closed.store(true, Relaxed);
         self.pool.close();
+    }
+
+    /// The same in a child process, where nobody collects: what stands in them the parent has.
+    pub(crate) fn leave_behind(&self) {
+        self.closed.store(true, Relaxed);
+        self.left_behind.store(true, Relaxed);
+        // Nobody is there to be woken.
+        self.woken.store(true, Relaxed);
+        self.late_said.store(false, Relaxed);
+        self.strays.iter().for_each(|strays| strays.store(0, Relaxed));
+    }
+
+    /// What was recorded in a child process.
+    pub(crate) fn ledger_of_child(&self) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (account, strays) in ledger.accounts.iter_mut().zip(&self.strays) {
+            account.recorded = strays.load(Relaxed);
+            account.dropped.add(Reason::Closed, account.recorded);
+        }
+        ledger
     }
 
     /// Takes what waits, and books it as held: of spans and of events at most about so many bytes, the rest stays where it is.
@@ -296,11 +325,15 @@ impl Buffers {
         self.pool.await_lease(before, need, needs_none).map(Block::from)
     }
 
-    /// Once: the usual reason is a guard that was dropped at once.
+    /// An item came after the end, which is said once: the usual reason is a guard that was dropped at once.
     #[cold]
-    pub(super) fn say_late(&self) {
+    pub(super) fn say_late(&self, signal: Signal) {
+        let left_behind = self.left_behind.load(Relaxed);
+        if left_behind {
+            self.strays[signal as usize].fetch_add(1, Relaxed);
+        }
         if !self.late_said.swap(true, Relaxed) {
-            say_late();
+            if left_behind { say_in_child() } else { say_late() }
         }
     }
 }

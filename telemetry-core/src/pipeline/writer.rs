@@ -112,7 +112,7 @@ impl Writer {
     fn push_late(&mut self, signal: Signal) {
         increase(&self.thread.counts[signal as usize].closed);
         self.blocks = [None, None];
-        self.buffers.say_late();
+        self.buffers.say_late(signal);
     }
 
     /// Begins its block anew if all of it was read, else leases the next one.

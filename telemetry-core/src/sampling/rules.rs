@@ -7,7 +7,7 @@ use tracing_core::Metadata;
 use super::head::HeadSampler;
 use crate::clock::Tick;
 use crate::model::{SpanContext, Text, TraceId, glob};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, Origin, lock};
 use crate::thread::{Suppression, random_u64};
 
 /// Which traces and events are kept, beyond the one rate for all traces ([`crate::Config::sample_rate`]).
@@ -218,15 +218,20 @@ struct Limiter {
     per_second: Option<f64>,
     /// By the address of the call site: what is left, and when that was.
     buckets: Mutex<HashMap<usize, (f64, Tick)>>,
+    origin: Origin,
 }
 
 impl Limiter {
     fn new(per_second: Option<f64>) -> Self {
-        Self { per_second, buckets: Mutex::default() }
+        Self { per_second, buckets: Mutex::default(), origin: Origin::here() }
     }
 
     fn allows(&self, site: &'static Metadata<'static>, now: impl FnOnce() -> Tick) -> bool {
         let Some(per_second) = self.per_second else { return true };
+        if !self.origin.is_here() {
+            // In a child nothing of it is exported, and the lock may be another thread's for ever.
+            return true;
+        }
         let full = per_second.max(1.0).min(if per_second > 0.0 { f64::MAX } else { 0.0 });
         let _away = Suppression::begin();
         let mut buckets = lock(&self.buckets);

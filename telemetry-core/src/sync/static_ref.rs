@@ -26,6 +26,11 @@ impl<T: Sync> StaticRef<T> {
         self.0.store(ptr::from_ref(value).cast_mut(), Ordering::Release);
     }
 
+    /// From now on there is none.
+    pub fn clear(&self) {
+        self.0.store(ptr::null_mut(), Ordering::Release);
+    }
+
     /// What was set last.
     #[inline]
     pub fn get(&self) -> Option<&'static T> {

@@ -3,11 +3,12 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use telemetry_core::__private::SpanSites;
 use telemetry_core::__private::glob;
 use telemetry_core::__private::record::FieldBuf;
+use telemetry_core::__private::sync::Origin;
 use telemetry_core::Level;
 use telemetry_core::model::Text;
 use telemetry_core::suppress;
@@ -84,6 +85,7 @@ pub(crate) struct CallsitePlans {
     rules: Rules,
     /// By the address of the call site. A program has so many of them as it has, so they are kept for ever.
     known: RwLock<HashMap<usize, &'static CallsitePlan>>,
+    origin: Origin,
 }
 
 /// The plan for that call site; `plans` are those of the layer with that number.
@@ -113,16 +115,33 @@ pub(crate) fn plan_of<'a>(
 
 impl CallsitePlans {
     pub(crate) fn new(rules: Rules) -> Self {
-        Self { rules, known: RwLock::default() }
+        Self { rules, known: RwLock::default(), origin: Origin::here() }
     }
 
     #[cold]
     fn look_up(&self, address: usize, site: &'static Metadata<'static>) -> &'static CallsitePlan {
+        if !self.origin.is_here() {
+            return self.look_up_in_child(address);
+        }
         if let Some(plan) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&address) {
             return plan;
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.entry(address).or_insert_with(|| Box::leak(Box::new(self.make(site))))
+    }
+
+    /// The lock may be another thread's for ever. What has no plan yet needs none: nothing of it is exported.
+    fn look_up_in_child(&self, address: usize) -> &'static CallsitePlan {
+        static NONE: LazyLock<CallsitePlan> = LazyLock::new(|| CallsitePlan {
+            actions: Box::default(),
+            metrics: None,
+            has_otel: false,
+            is_timed: false,
+            events: EventKind::Plain,
+            is_plain: true,
+        });
+        let known = self.known.try_read().ok();
+        known.and_then(|known| known.get(&address).copied()).unwrap_or_else(|| &NONE)
     }
 
     fn make(&self, site: &'static Metadata<'static>) -> CallsitePlan {

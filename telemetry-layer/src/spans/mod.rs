@@ -10,4 +10,4 @@ mod store;
 
 pub(crate) use local::{ThreadState, kept_span, with_thread};
 pub(crate) use slot::{Opening, Slot};
-pub(crate) use store::Store;
+pub(crate) use store::{Store, free_slots};

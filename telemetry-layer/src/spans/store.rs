@@ -5,11 +5,11 @@
 //! next one.
 
 use std::collections::HashMap;
-use std::sync::{OnceLock, PoisonError};
+use std::sync::{MutexGuard, OnceLock, PoisonError};
 
 use telemetry_core::__private::Suppression;
-use telemetry_core::__private::sync::Mutex;
 use telemetry_core::__private::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use telemetry_core::__private::sync::{Mutex, Origin};
 
 use super::locked::{self, Locked};
 use super::slot::{Opening, Slot};
@@ -23,6 +23,8 @@ pub(crate) struct Store {
     overflow: Mutex<HashMap<u64, &'static Slot>>,
     /// How many of these there are.
     overflow_len: AtomicUsize,
+    /// A child process does without the overflow of its parent: the lock may be another thread's for ever.
+    origin: Origin,
 }
 
 /// By the low bits of the id, which count from 0 and are used again: 32 slots, then twice as many, and so on.
@@ -40,6 +42,7 @@ impl Store {
             threads: [const { OnceLock::new() }; THREADS],
             overflow: Mutex::default(),
             overflow_len: AtomicUsize::new(0),
+            origin: Origin::here(),
         }
     }
 
@@ -68,7 +71,7 @@ impl Store {
         if self.overflow_len.load(Relaxed) == 0 || locked::is_held() {
             return None;
         }
-        self.overflow().get(&id).copied()
+        self.overflow()?.get(&id).copied()
     }
 
     /// The span has ended, and nobody needs its slot any more.
@@ -82,7 +85,7 @@ impl Store {
 
     #[cold]
     fn forget(&self, id: u64) {
-        let mut overflow = self.overflow();
+        let Some(mut overflow) = self.overflow() else { return };
         let slot = overflow.remove(&id);
         self.overflow_len.store(overflow.len(), Relaxed);
         drop(overflow);
@@ -94,7 +97,8 @@ impl Store {
         let segments = self.threads.iter().filter_map(OnceLock::get).flat_map(|shard| shard.iter());
         let slots = segments.filter_map(OnceLock::get).flat_map(|slots| slots.iter());
         slots.filter(|slot| slot.id() != 0).for_each(&mut f);
-        let overflow: Vec<_> = self.overflow().values().copied().collect();
+        let overflow: Vec<_> =
+            self.overflow().map(|slots| slots.values().copied().collect()).unwrap_or_default();
         overflow.into_iter().for_each(f);
     }
 
@@ -143,7 +147,7 @@ impl Store {
 
     #[cold]
     fn open_in_overflow(&self, id: u64) -> Option<&'static Slot> {
-        let mut overflow = self.overflow();
+        let mut overflow = self.overflow()?;
         if overflow.len() >= MAX_OVERFLOW {
             return None;
         }
@@ -154,8 +158,8 @@ impl Store {
         Some(slot)
     }
 
-    fn overflow(&self) -> Locked<'_, HashMap<u64, &'static Slot>> {
-        Locked::new(&self.overflow)
+    fn overflow(&self) -> Option<Locked<'_, HashMap<u64, &'static Slot>>> {
+        self.origin.is_here().then(|| Locked::new(&self.overflow))
     }
 }
 
@@ -163,8 +167,10 @@ impl Drop for Store {
     fn drop(&mut self) {
         let segments = self.threads.iter().filter_map(OnceLock::get).flat_map(|shard| shard.iter());
         let leased = segments.filter_map(OnceLock::get).copied();
-        let overflow =
-            self.overflow().drain().map(|(_, slot)| std::slice::from_ref(slot)).collect::<Vec<_>>();
+        let mut overflow = Vec::new();
+        if let Some(mut slots) = self.overflow() {
+            overflow.extend(slots.drain().map(|(_, slot)| std::slice::from_ref(slot)));
+        }
         let all: Vec<&'static [Slot]> = leased.chain(overflow).collect();
         all.iter().flat_map(|slots| slots.iter()).for_each(Slot::free);
         with_free(|slots| slots.extend(all));
@@ -182,7 +188,11 @@ fn lease(many: usize) -> &'static [Slot] {
 
 /// Runs `f` with the slots that no layer has.
 fn with_free<R>(f: impl FnOnce(&mut Vec<&'static [Slot]>) -> R) -> R {
-    static FREE: std::sync::Mutex<Vec<&'static [Slot]>> = std::sync::Mutex::new(Vec::new());
     let _away = Suppression::begin();
-    f(&mut FREE.lock().unwrap_or_else(PoisonError::into_inner))
+    f(&mut free_slots())
+}
+
+pub(crate) fn free_slots() -> MutexGuard<'static, Vec<&'static [Slot]>> {
+    static FREE: std::sync::Mutex<Vec<&'static [Slot]>> = std::sync::Mutex::new(Vec::new());
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }

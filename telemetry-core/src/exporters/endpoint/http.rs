@@ -1,6 +1,7 @@
 //! Endpoints over HTTP: what stands behind the colon and the options of the client become its settings.
 
 use std::env::VarError;
+use std::path::PathBuf;
 
 use super::escape::unescape;
 use super::place::{with_port, without_user};
@@ -23,9 +24,8 @@ impl Endpoint<'_> {
         if let Some(token) = self.options.read("token", token)? {
             settings.auth = Some(Auth::Bearer(token));
         }
-        let path = |text: &str| unescape(text).map(Into::into);
-        settings.ca = self.options.read("ca", path)?;
-        settings.identity = match (self.options.read("cert", path)?, self.options.read("key", path)?) {
+        settings.ca = self.options.read("ca", file)?;
+        settings.identity = match (self.options.read("cert", file)?, self.options.read("key", file)?) {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
             _ => return Err("`cert` and `key` belong together".to_owned()),
@@ -79,7 +79,13 @@ fn secret(text: &str) -> Result<Secret, String> {
         };
     }
     Ok(match text.strip_prefix('@') {
-        Some(file) => Secret::File(unescape(file)?.into()),
+        Some(name) => Secret::File(file(name)?),
         None => Secret::Text(unescape(text)?),
     })
+}
+
+/// It is read again later, when the program may have another working directory.
+fn file(text: &str) -> Result<PathBuf, String> {
+    let path = unescape(text)?;
+    std::path::absolute(&path).map_err(|e| format!("`{path}` is no file ({e})"))
 }

@@ -1,3 +1,4 @@
+use std::fs;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -277,6 +278,8 @@ fn both_formats_stand_in_one_directory_and_are_put_aside_by_themselves() {
         "metrics.otlp.jsonl",
         "resource.json",
         "spans.jsonl",
+        "telemetry.lock",
+        "telemetry.otlp.lock",
         "traces.otlp.1.jsonl",
         "traces.otlp.jsonl",
     ];

@@ -44,7 +44,7 @@ impl std::fmt::Debug for Page {
 }
 
 /// Emptied pages that nobody owns.
-fn free() -> MutexGuard<'static, Vec<&'static Page>> {
+pub(super) fn free() -> MutexGuard<'static, Vec<&'static Page>> {
     static FREE: Mutex<Vec<&'static Page>> = Mutex::new(Vec::new());
     lock(&FREE)
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::clock::Tick;
 use crate::model::{Identity, Kind, Text};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, Origin, lock};
 
 /// All of one series that run now, by when they began.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(crate) struct LongTasks {
     running: Mutex<BTreeMap<Tick, usize>>,
     /// How many began or ended.
     changes: AtomicU64,
+    origin: Origin,
 }
 
 impl LongTasks {
@@ -32,6 +33,7 @@ impl LongTasks {
             longest: behind("active.longest", Kind::Gauge, "s"),
             running: Mutex::default(),
             changes: AtomicU64::new(0),
+            origin: Origin::here(),
         }
     }
 
@@ -63,6 +65,10 @@ impl LongTask {
 
 impl Drop for LongTask {
     fn drop(&mut self) {
+        // One that its parent began is over in a child without being counted: the lock may be another thread's for ever.
+        if !self.tasks.origin.is_here() {
+            return;
+        }
         let mut running = lock(&self.tasks.running);
         let same = running.get_mut(&self.began);
         if same.is_some_and(|same| {

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::sync::{Mutex, lock};
+use crate::sync::{AsItIs, ForkLock, Mutex, lock};
 
 /// Upper bounds, finite and ascending.
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +28,15 @@ pub(crate) const MOST_BOUNDS: usize = 256;
 const MOST: usize = 256;
 
 static ALL: [OnceLock<Box<[f64]>>; MOST] = [const { OnceLock::new() }; MOST];
+static ADDING: Mutex<()> = Mutex::new(());
+
+pub(crate) fn hold() -> Box<dyn ForkLock> {
+    Box::new(AsItIs(lock(&ADDING)))
+}
 
 impl Bounds {
     /// None for an empty list.
     pub(crate) fn new(list: &[f64]) -> Result<Option<Self>, BoundsError> {
-        static ADDING: Mutex<()> = Mutex::new(());
-
         if list.is_empty() {
             return Ok(None);
         }

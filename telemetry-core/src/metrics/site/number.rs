@@ -7,13 +7,22 @@ use tracing_core::Level;
 
 use super::{CellKind, Site, SiteTags, UNKNOWN, UNNUMBERED};
 use crate::model::{Tags, Text};
-use crate::sync::{RwLock, read, write};
+use crate::sync::{AsItIs, ForkLock, RwLock, read, write};
 
 /// The number of sites that are found by number; those after them are found by name.
 pub(crate) const MAX_NUMBER: u32 = 1 << 16;
 
 /// All sites that have a number, in the order of these.
 static NUMBERED: RwLock<Vec<&'static Site>> = RwLock::new(Vec::new());
+
+/// Those of sites with tags of their own.
+static SHARED: RwLock<Option<HashMap<Key, u32>>> = RwLock::new(None);
+
+type Key = (CellKind, Text, Option<Level>, Tags);
+
+pub(crate) fn hold() -> Box<dyn ForkLock> {
+    Box::new(AsItIs((write(&SHARED), write(&NUMBERED))))
+}
 
 impl Site {
     /// Its number, from 1 up, given out at first use; none once all numbers are taken.
@@ -51,16 +60,13 @@ impl Site {
 
     /// All handles that measure the same have one number, so making them again and again uses up none.
     fn shared_number(&self, tags: &Tags) -> u32 {
-        type Key = (CellKind, Text, Option<Level>, Tags);
-        static NUMBERS: RwLock<Option<HashMap<Key, u32>>> = RwLock::new(None);
-
         let key = (self.kind, self.name.clone(), self.level, tags.clone());
-        let known = read(&NUMBERS);
+        let known = read(&SHARED);
         if let Some(number) = known.as_ref().and_then(|numbers| numbers.get(&key)) {
             return *number;
         }
         drop(known);
-        let mut numbers = write(&NUMBERS);
+        let mut numbers = write(&SHARED);
         let numbers = numbers.get_or_insert_default();
         // Handles must not take the numbers that call sites will need.
         if numbers.len() >= MAX_NUMBER as usize / 2 && !numbers.contains_key(&key) {
