@@ -139,6 +139,7 @@ impl Serialize for Tagged<'_, MetricRef<'_>> {
         } else {
             let value = match metric.number() {
                 Number::Int(n) => ValueRef::I64(n),
+                Number::Uint(n) => ValueRef::U64(n),
                 Number::Float(x) => ValueRef::F64(x),
             };
             map.serialize_entry("value", &value)?;

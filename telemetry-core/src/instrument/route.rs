@@ -14,11 +14,14 @@ pub(super) fn add(bound: Option<&Engine>, site: &Site, value: Number) {
     if !page::is_any() {
         return;
     }
-    match value {
-        Number::Int(n)
-            if (n >= 0 || site.kind == CellKind::UpDownCounter)
-                && page::add(bound.map(Engine::number), site, n.cast_unsigned()) => {}
-        value => share(bound, site, value),
+    let own = |n| page::add(bound.map(Engine::number), site, n);
+    let is_added = match value {
+        Number::Int(n) if n > 0 => own(n),
+        Number::Int(n) if n == 0 || site.kind == CellKind::UpDownCounter => own(n),
+        _ => false,
+    };
+    if !is_added {
+        share(bound, site, value);
     }
 }
 
@@ -32,8 +35,7 @@ pub(super) fn observe(bound: Option<&Engine>, site: &Site, value: Number) {
 }
 
 pub(super) fn add_with(bound: Option<&Engine>, site: &Site, tags: &[(&str, &str)], value: Number) {
-    let own =
-        |n: i64| page::with_tagged(bound.map(Engine::number), site, tags, |cell| cell.add(n.cast_unsigned()));
+    let own = |n| page::with_tagged(bound.map(Engine::number), site, tags, |cell| cell.add(n));
     match value {
         Number::Int(n) if (n >= 0 || site.kind == CellKind::UpDownCounter) && own(n) => {}
         value if page::is_any() => share_with(bound, site, tags, value),

@@ -2,6 +2,9 @@
 
 use super::reading::Reading;
 use crate::clock::Tick;
+use crate::diagnostics::warn_once;
+use crate::metrics::cell::Total;
+use crate::model::{Kind, Number};
 
 /// A series that is idle for long ends, and begins anew with its next value.
 #[derive(Debug)]
@@ -14,6 +17,48 @@ pub(super) struct Lifetime {
     /// What it held when it last ended; what is exported came after.
     pub(super) before: Option<Reading>,
     pub(super) is_over: bool,
+    /// Of a sum.
+    pub(super) growth: Growth,
+}
+
+/// What becomes of a sum that only grows and is too large for the numbers that there are: it begins anew, within the same
+/// life, so that nobody takes what it was before for something else.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Growth {
+    /// What it had reached each time.
+    pub(crate) taken_off: i128,
+    /// What the last reading gave.
+    given: i128,
+    /// When it last began anew, in nanoseconds since the Unix epoch.
+    pub(crate) began: Option<u64>,
+}
+
+impl Growth {
+    /// A reading of the sum, and when the one before was, in nanoseconds since the Unix epoch. Says whether it begins anew with
+    /// that. What one reading can't give the next ones do.
+    pub(crate) fn read(&mut self, kind: Kind, sum: Total, last: u64) -> bool {
+        const MOST: i128 = u64::MAX as i128;
+        if kind != Kind::Counter || sum.floats.is_some() {
+            return false;
+        }
+        let is_too_large = sum.whole - self.taken_off > MOST;
+        if is_too_large {
+            self.taken_off += self.given;
+            self.began = Some(last);
+        }
+        self.given = (sum.whole - self.taken_off).min(MOST);
+        is_too_large
+    }
+
+    /// What is left of it.
+    pub(crate) fn left(&self, sum: Total) -> Number {
+        Total { whole: sum.whole - self.taken_off, ..sum }.number()
+    }
+
+    #[cold]
+    pub(crate) fn say(&self, metric: &str) {
+        warn_once(format_args!("metric `{metric}`: a sum has grown beyond {}, and begins anew", u64::MAX));
+    }
 }
 
 /// When a series began: by the wall clock, and as the number of the reading that came before.

@@ -10,7 +10,7 @@ use tracing_core::Level;
 
 use crate::clock::Clock;
 use crate::diagnostics::{say_late, warn_once};
-use crate::metrics::series::{Epoch, OVERFLOW, Series, SeriesOptions, TOO_MANY, View, Viewed, Views};
+use crate::metrics::series::{Epoch, OVERFLOW, Series, SeriesOptions, TOO_MANY, View, Viewed, Views, Width};
 use crate::metrics::site::{Bounds, CellKind, Site};
 use crate::model::{Identity, Tags, Text, valid_tag_key};
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, read, write};
@@ -44,6 +44,8 @@ pub(super) struct PerMetric {
     pub(super) live: usize,
     /// Somebody was told that it has too many.
     pub(super) is_said: bool,
+    /// Of which type its values are.
+    pub(super) width: Arc<Width>,
 }
 
 impl Index {
@@ -149,6 +151,16 @@ impl Names {
         known.unwrap_or_else(|| self.create(site, &viewed, hash, &key, began))
     }
 
+    /// A metric of that name whose values callbacks give, and of which type they are.
+    pub(super) fn declare(&self, site: &Site, name: &Text) -> Arc<Width> {
+        let mut index = self.write();
+        match index.declared.get(&site.name) {
+            Some(first) => compare(first, site),
+            None => drop(index.declared.insert(site.name.clone(), site.copy())),
+        }
+        Arc::clone(&index.per_metric.entry((site.kind, name.clone())).or_default().width)
+    }
+
     #[cold]
     fn create(
         &self,
@@ -182,6 +194,7 @@ impl Names {
         let first = index.declared.get(&site.name).filter(|_| !site.is_function());
         let bounds = first.map_or(site.bounds, |first| first.bounds);
         let of_metric = index.per_metric.entry((site.kind, key.name.to_owned().into())).or_default();
+        let width = Arc::clone(&of_metric.width);
         let (mut hash, mut tags) = (hash, key.tags);
         if of_metric.live >= self.max_series {
             if !std::mem::replace(&mut of_metric.is_said, true) {
@@ -211,6 +224,7 @@ impl Names {
             max_buckets: viewed.max_buckets(),
             is_dropped: viewed.is_dropped(),
             declared: site.name.clone(),
+            width,
         };
         let series =
             Arc::new(Series::new(site.kind, identity(site, viewed, own), options, &self.clock, began));
