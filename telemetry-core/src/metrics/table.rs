@@ -11,6 +11,7 @@ mod names;
 pub(crate) use callback::Observations;
 pub(crate) use merge::Levels;
 
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use super::series::{Epoch, LongTask, Series, View, Viewed};
 use super::site::{CellKind, MAX_NUMBER, Site};
 use crate::clock::Clock;
 use crate::diagnostics::warn_once;
-use crate::model::{Number, Tags};
+use crate::model::{Identity, Number, Tags};
 use crate::sync::Mutex;
 
 const SEGMENT: usize = 256;
@@ -146,6 +147,11 @@ impl Table {
         if !self.callbacks.set(instrument, identity, width, read, self.clock.unix_nanos(), most) {
             warn_once(format_args!("metric `{}`: there are {most} callbacks already", site.name));
         }
+    }
+
+    /// A finished point, made at that place, passes by.
+    pub(crate) fn compare_point(&self, point: &Identity, place: &Location<'_>) {
+        self.names.compare_point(point, place);
     }
 
     /// Snapshots wait for no callback beyond that moment.

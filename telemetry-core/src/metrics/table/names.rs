@@ -4,6 +4,7 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
+use std::panic::Location;
 use std::sync::Arc;
 
 use tracing_core::Level;
@@ -161,6 +162,19 @@ impl Names {
         Arc::clone(&index.per_metric.entry((site.kind, name.clone())).or_default().width)
     }
 
+    /// A finished point, made at that place, which passes by the series. Instruments may have its name.
+    pub(super) fn compare_point(&self, point: &Identity, place: &Location<'_>) {
+        let index = self.read();
+        let Some(first) = index.declared.get(&point.name) else { return };
+        let place = format!("{}:{}", place.file(), place.line());
+        if first.kind.kind() != point.kind {
+            say_differs(first, "kind", first.kind.kind().name(), point.kind.name(), &place);
+        }
+        if *first.unit != *point.unit && !point.unit.is_empty() {
+            say_differs(first, "unit", first.unit, &point.unit, &place);
+        }
+    }
+
     #[cold]
     fn create(
         &self,
@@ -257,14 +271,7 @@ const MOST: usize = 100_000;
 /// Says, once, that two places declare one metric differently. What the first one said counts, and both are
 /// recorded.
 fn compare(first: &Site, site: &Site) {
-    let differs = |what, one: &str, other: &str| {
-        warn_once(format_args!(
-            "metric `{}`: its {what} is `{one}` at {} and `{other}` at {}; the first counts",
-            site.name,
-            first.place(),
-            site.place()
-        ));
-    };
+    let differs = |what, one: &str, other: &str| say_differs(first, what, one, other, &site.place());
     if first.kind != site.kind {
         differs("kind", first.kind.kind().name(), site.kind.kind().name());
     }
@@ -277,6 +284,14 @@ fn compare(first: &Site, site: &Site) {
     if first.description != site.description && !site.description.is_empty() {
         differs("description", first.description, site.description);
     }
+}
+
+fn say_differs(first: &Site, what: &str, one: &str, other: &str, place: &dyn std::fmt::Display) {
+    warn_once(format_args!(
+        "metric `{}`: its {what} is `{one}` at {} and `{other}` at {place}; the first counts",
+        first.name,
+        first.place()
+    ));
 }
 
 /// The bounds that a histogram's declaration or a view chose; none where they are wrong.
