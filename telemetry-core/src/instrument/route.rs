@@ -14,14 +14,20 @@ pub(super) fn add(bound: Option<&Engine>, site: &Site, value: Number) {
     if !page::is_any() {
         return;
     }
-    let own = |n| page::add(bound.map(Engine::number), site, n);
-    let is_added = match value {
-        Number::Int(n) if n > 0 => own(n),
-        Number::Int(n) if n == 0 || site.kind == CellKind::UpDownCounter => own(n),
-        _ => false,
-    };
-    if !is_added {
-        share(bound, site, value);
+    match value {
+        Number::Int(n)
+            if (n > 0 || site.kind == CellKind::UpDownCounter)
+                && page::add(bound.map(Engine::number), site, n) => {}
+        value => add_rest(bound, site, value),
+    }
+}
+
+/// A 0, which a thread's own cell takes too, and what is to be shared.
+#[cold]
+fn add_rest(bound: Option<&Engine>, site: &Site, value: Number) {
+    match value {
+        Number::Int(0) if page::add(bound.map(Engine::number), site, 0) => {}
+        value => share(bound, site, value),
     }
 }
 
