@@ -30,10 +30,10 @@ fn key(identity: &Arc<Identity>) -> Key {
 impl Baseline {
     /// A reader that joins now: what was counted before is not its business.
     pub(crate) fn joining(kinds: Vec<Kind>, now: &[Metric]) -> Self {
-        let (seen, owed, others) = Default::default();
-        let mut baseline = Self { kinds, seen, owed, others };
-        baseline.commit(now);
-        baseline
+        let (owed, others) = Default::default();
+        let of_deltas = now.iter().filter(|m| kinds.contains(&m.identity.kind));
+        let seen = of_deltas.map(|m| (key(&m.identity), m.clone())).collect();
+        Self { kinds, seen, owed, others }
     }
 
     /// What came since, of the kinds it wants deltas of; those that did not move are left out.
@@ -61,6 +61,9 @@ impl Baseline {
 
     /// How far what was made of that reading goes: what is too much for one delta is part of the next.
     fn given(&self, now: &Metric) -> Metric {
+        if now.taken_off.is_none() {
+            return now.clone();
+        }
         let sum = sum_since(now, self.before(now)).filter(|sum| Number::whole(*sum).as_whole() != Some(*sum));
         let left = sum.and_then(|sum| Some(sum - Number::whole(sum).as_whole()?)).unwrap_or_default();
         now.clone().with_taken_off(now.taken_off() - left)
@@ -99,13 +102,7 @@ impl Baseline {
         }
         let before = self.before(now);
         let value = match (&now.value, before.map(|b| &b.value)) {
-            (MetricValue::Number(n), _) => MetricValue::Number(match sum_since(now, before) {
-                Some(sum) => Number::whole(sum),
-                None => {
-                    let taken_off = now.taken_off() - before.map_or(0, Metric::taken_off);
-                    n.minus(before.map_or(Number::Int(0), Metric::number)).plus(taken_off.into())
-                }
-            }),
+            (MetricValue::Number(_), _) => MetricValue::Number(since(now, before)),
             (MetricValue::Histogram(h), Some(MetricValue::Histogram(b))) => {
                 MetricValue::Histogram(h.since(b).into())
             }
@@ -128,6 +125,15 @@ impl Baseline {
     fn before(&self, now: &Metric) -> Option<&Metric> {
         self.seen.get(&key(&now.identity)).filter(|before| before.life == now.life)
     }
+}
+
+/// What came to a sum.
+fn since(now: &Metric, before: Option<&Metric>) -> Number {
+    if let Some(sum) = sum_since(now, before) {
+        return Number::whole(sum);
+    }
+    let taken_off = now.taken_off() - before.map_or(0, Metric::taken_off);
+    now.number().minus(before.map_or(Number::Int(0), Metric::number)).plus(taken_off.into())
 }
 
 /// What came to a sum of whole numbers, exactly; none of another.

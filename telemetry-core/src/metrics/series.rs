@@ -190,9 +190,7 @@ impl Series {
         match reading {
             Reading::Sum(sum) | Reading::Meter(sum, _) => {
                 let sum = sum.minus(before);
-                if life.growth.read(self.identity.kind, sum, last.unix_nanos) {
-                    life.growth.say(&self.identity.name);
-                }
+                life.growth.read(&self.identity, sum, last.unix_nanos);
                 self.width.note(life.growth.left(sum));
             }
             Reading::Gauge(Some((value, _))) => self.width.note(*value),

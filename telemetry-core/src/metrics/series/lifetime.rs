@@ -4,7 +4,7 @@ use super::reading::Reading;
 use crate::clock::Tick;
 use crate::diagnostics::warn_once;
 use crate::metrics::cell::Total;
-use crate::model::{Kind, Number};
+use crate::model::{Identity, Kind, Number};
 
 /// A series that is idle for long ends, and begins anew with its next value.
 #[derive(Debug)]
@@ -34,30 +34,24 @@ pub(crate) struct Growth {
 }
 
 impl Growth {
-    /// A reading of the sum, and when the one before was, in nanoseconds since the Unix epoch. Says whether it begins anew with
-    /// that. What one reading can't give the next ones do.
-    pub(crate) fn read(&mut self, kind: Kind, sum: Total, last: u64) -> bool {
+    /// A reading of a sum of that series, and when the one before was, in nanoseconds since the Unix epoch. What one reading
+    /// can't give the next ones do.
+    pub(crate) fn read(&mut self, of: &Identity, sum: Total, last: u64) {
         const MOST: i128 = u64::MAX as i128;
-        if kind != Kind::Counter || sum.floats.is_some() {
-            return false;
+        if of.kind != Kind::Counter || sum.floats.is_some() {
+            return;
         }
-        let is_too_large = sum.whole - self.taken_off > MOST;
-        if is_too_large {
+        if sum.whole - self.taken_off > MOST {
             self.taken_off += self.given;
             self.began = Some(last);
+            warn_once(format_args!("metric `{}`: a sum has grown beyond {MOST}, and begins anew", of.name));
         }
         self.given = (sum.whole - self.taken_off).min(MOST);
-        is_too_large
     }
 
     /// What is left of it.
     pub(crate) fn left(&self, sum: Total) -> Number {
         Total { whole: sum.whole - self.taken_off, ..sum }.number()
-    }
-
-    #[cold]
-    pub(crate) fn say(&self, metric: &str) {
-        warn_once(format_args!("metric `{metric}`: a sum has grown beyond {}, and begins anew", u64::MAX));
     }
 }
 

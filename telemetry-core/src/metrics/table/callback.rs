@@ -126,9 +126,7 @@ impl Observable {
             sum.last = Some(value);
         }
         let whole = sum.before.plus(sum.last?);
-        if sum.growth.read(kind, whole, sum.read) {
-            sum.growth.say(&self.identity.name);
-        }
+        sum.growth.read(&self.identity, whole, sum.read);
         sum.read = now;
         let (value, began) = (sum.growth.left(whole), sum.growth.began.unwrap_or(sum.began));
         Some(Since { value, taken_off: sum.growth.taken_off, began })
