@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use telemetry_layer::model::{Kind, Metric, SpanKind, Status, Value};
+use telemetry_layer::model::{Kind, Metric, Number, SpanKind, Status, Value};
 use telemetry_layer::prelude::*;
 use telemetry_layer::{Level, suppress};
 use telemetry_tests::{SOON, collector, recorded};
@@ -17,7 +17,8 @@ fn fields(span: &telemetry_layer::model::Span) -> Vec<(&str, Value)> {
 fn a_span_carries_all_that_its_call_site_says() {
     let kept = recorded(|_| {
         let span = debug_span!(target: "shop::db", "query", rows = 3u64, left = -2i64, share = 0.5, cached = true,
-            table = "carts", key = ?(1, "x"), shown = %'c', wide = u128::from(u64::MAX), wider = u128::MAX);
+            table = "carts", key = ?(1, "x"), shown = %'c', wide = u128::from(u64::MAX), wider = u128::MAX,
+            signed = i128::from(u64::MAX), low = i128::from(i64::MIN), lower = i128::MIN);
         span.in_scope(|| ());
     });
     let span = kept.span("query");
@@ -34,6 +35,9 @@ fn a_span_carries_all_that_its_call_site_says() {
             ("shown", "c".into()),
             ("wide", Value::U64(u64::MAX)),
             ("wider", u128::MAX.to_string().into()),
+            ("signed", Value::U64(u64::MAX)),
+            ("low", Value::I64(i64::MIN)),
+            ("lower", i128::MIN.to_string().into()),
         ]
     );
     assert_eq!(span.status, Status::Unset);
@@ -224,6 +228,9 @@ fn fields_of_events_are_measurements() {
         info!(histogram.size = 5u128, "wide");
         info!(histogram.size = ?6, "debug");
         info!(gauge.heat = 21.5, r#type = "cpu", "hot");
+        info!(gauge.wide = u128::from(u64::MAX), "wide");
+        info!(gauge.signed = i128::from(u64::MAX), "wide");
+        info!(gauge.text = "18446744073709551615", "wide");
     });
     let requests = metric(&kept.metrics, "requests");
     assert_eq!((requests.identity.kind, requests.number().as_f64()), (Kind::Counter, 5.0));
@@ -235,7 +242,10 @@ fn fields_of_events_are_measurements() {
     let heat = metric(&kept.metrics, "heat");
     assert_eq!((heat.identity.kind, heat.number().as_f64()), (Kind::Gauge, 21.5));
     assert_eq!(heat.identity.tags.get("type"), Some("cpu"));
-    assert_eq!(kept.events.len(), 9, "the events are exported as well");
+    for wide in ["wide", "signed", "text"] {
+        assert_eq!(metric(&kept.metrics, wide).number(), Number::Uint(u64::MAX), "{wide}");
+    }
+    assert_eq!(kept.events.len(), 12, "the events are exported as well");
 }
 
 #[test]

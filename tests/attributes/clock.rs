@@ -52,7 +52,6 @@ fn a_call_and_its_span_begin_and_end_with_one_reading_of_the_clock() {
 
     let mut metrics = None;
     let kept = recorded(|collector| {
-        // The first call of a thread finds no cell, and measures by the collector's clock.
         for _ in 0..20 {
             outer().unwrap();
             shown();
@@ -84,4 +83,57 @@ fn a_call_and_its_span_begin_and_end_with_one_reading_of_the_clock() {
     };
     let inside = kept.spans.iter().filter(|span| span.name == "inner").filter(|span| within(span)).count();
     assert_eq!(inside, 20, "a field is made before its span begins");
+}
+
+/// Each on a thread of its own, which has no cells and no buffers yet.
+#[test]
+fn the_first_call_costs_its_metric_what_it_costs_its_span() {
+    #[time_me(name = "first")]
+    fn first() {}
+
+    #[time_me(name = "first.outcome", outcome, err)]
+    fn first_with_outcome() -> Result<(), String> {
+        Ok(())
+    }
+
+    #[time_me(name = "first.async")]
+    async fn first_async() {}
+
+    #[time_me(name = "first.async.outcome", outcome)]
+    async fn first_async_with_outcome() -> Result<(), String> {
+        Ok(())
+    }
+
+    #[time_me(name = "first.async.err", err)]
+    async fn first_async_with_error() -> Result<(), String> {
+        Ok(())
+    }
+
+    type Call = fn();
+    let calls: [(&str, Call); 5] = [
+        ("first.async.outcome", || telemetry_tests::ready(first_async_with_outcome()).unwrap()),
+        ("first.async.err", || telemetry_tests::ready(first_async_with_error()).unwrap()),
+        ("first", || first()),
+        ("first.outcome", || first_with_outcome().unwrap()),
+        ("first.async", || telemetry_tests::ready(first_async())),
+    ];
+    for (name, call) in calls {
+        let mut measured = Vec::new();
+        let kept = recorded(|collector| {
+            let dispatch = tracing::dispatcher::get_default(Clone::clone);
+            for _ in 0..5 {
+                let run = || tracing::dispatcher::with_default(&dispatch, || collector.scoped(call));
+                std::thread::scope(|scope| scope.spawn(run).join().unwrap());
+                let metrics = collector.snapshot();
+                measured.push(metrics.named(name).next().unwrap().histogram().unwrap().sum * 1e9);
+            }
+        });
+        let spans = kept.spans.iter().filter(|span| span.name == name);
+        let spans: Vec<f64> = spans.map(|span| span.duration_nano as f64).collect();
+        assert_eq!(spans.len(), 5, "{name}");
+        let (measured, all) = (measured[4], spans.iter().sum::<f64>());
+        if has_counter() {
+            assert!((measured - all).abs() < 10.0, "{name}: {measured} for {spans:?}");
+        }
+    }
 }

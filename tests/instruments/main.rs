@@ -3,6 +3,7 @@
 mod callbacks;
 mod endings;
 mod histograms;
+mod numbers;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! What users hold of a collector.
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 #[cfg(feature = "catalogue")]
@@ -144,19 +145,23 @@ impl Collector {
     }
 
     /// Takes a finished point as it is; it passes by the series of the instruments.
+    #[track_caller]
     pub fn collect_metric(&self, metric: Metric) {
         if self.engine.is_enabled() {
+            self.engine.table.compare_point(&metric.identity, Location::caller());
             self.engine.buffers.push_point(metric);
         }
     }
 
     /// Takes a value of a metric as a finished gauge point, stamped now.
+    #[track_caller]
     pub fn record(&self, name: impl Into<Text>, value: impl Into<Number>) {
         self.collect_metric(Metric::new(Kind::Gauge, name, value, self.engine.clock.unix_nanos()));
     }
 
     /// Takes finished data points with their own tags and times, exported as gauges. Those that are wrong are
     /// named in the error; all others are taken.
+    #[track_caller]
     pub fn send(&self, points: impl IntoIterator<Item = DataPoint>) -> Result<(), SendError> {
         let now = self.engine.clock.unix_nanos();
         let mut refused = Vec::new();
@@ -170,8 +175,11 @@ impl Collector {
     }
 
     /// Takes finished series, which were checked when they were made.
+    #[track_caller]
     pub fn send_series(&self, series: impl IntoIterator<Item = TimeSeries>) {
-        series.into_iter().flat_map(TimeSeries::into_metrics).for_each(|metric| self.collect_metric(metric));
+        for metric in series.into_iter().flat_map(TimeSeries::into_metrics) {
+            self.collect_metric(metric);
+        }
     }
 
     /// Takes a finished span as it is, if head sampling keeps its trace.

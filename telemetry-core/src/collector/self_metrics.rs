@@ -109,6 +109,8 @@ impl Page {
             temporality: Temporality::Cumulative,
             value,
             life: 0,
+            taken_off: None,
+            is_beyond_int: false,
         });
     }
 }

@@ -67,19 +67,21 @@ impl Sink {
         writer::with(&self.0.buffers, f);
     }
 
-    /// Takes a measurement that a field of an event stands for.
+    /// Takes a measurement that a field of an event stands for, which was made at that place in the source.
     pub fn measure(
         &self,
         kind: CellKind,
         name: &'static str,
         level: Level,
+        place: (Option<&'static str>, Option<u32>),
         tags: &[(&str, &str)],
         value: Number,
     ) {
         if !self.0.is_enabled() {
             return;
         }
-        let site = Site::new(kind, name, &[]).level(level).unnumbered();
+        let (file, line) = (place.0.unwrap_or_default(), place.1.unwrap_or_default());
+        let site = Site::new(kind, name, &[]).level(level).at(file, line).unnumbered();
         self.0.table.record(&site, tags, value);
     }
 }

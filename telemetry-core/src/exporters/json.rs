@@ -156,10 +156,11 @@ impl Serialize for Tagged<'_, MetricRef<'_>> {
                 map.serialize_entry(name, &h.quantile(share))?;
             }
             map.serialize_entry("zero_count", &h.buckets.zero_count())?;
-            let buckets: Vec<(f64, u64)> = h
-                .by_upper_bound()
-                .filter(|(upper, _)| *upper != 0.0 || h.buckets.zero_count() == 0)
-                .collect();
+            // A bucket below 0 may end at the zero below it.
+            let is_zeros =
+                |upper: f64| upper == 0.0 && upper.is_sign_positive() && h.buckets.zero_count() > 0;
+            let buckets: Vec<(f64, u64)> =
+                h.by_upper_bound().filter(|(upper, _)| !is_zeros(*upper)).collect();
             map.serialize_entry("buckets", &buckets)?;
             if !h.exemplars.is_empty() {
                 map.serialize_entry("exemplars", &h.exemplars)?;
@@ -167,6 +168,7 @@ impl Serialize for Tagged<'_, MetricRef<'_>> {
         } else {
             let value = match metric.number() {
                 Number::Int(n) => ValueRef::I64(n),
+                Number::Uint(n) => ValueRef::U64(n),
                 Number::Float(x) => ValueRef::F64(x),
             };
             map.serialize_entry("value", &value)?;

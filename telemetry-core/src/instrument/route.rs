@@ -16,8 +16,17 @@ pub(super) fn add(bound: Option<&Engine>, site: &Site, value: Number) {
     }
     match value {
         Number::Int(n)
-            if (n >= 0 || site.kind == CellKind::UpDownCounter)
-                && page::add(bound.map(Engine::number), site, n.cast_unsigned()) => {}
+            if (n > 0 || site.kind == CellKind::UpDownCounter)
+                && page::add(bound.map(Engine::number), site, n) => {}
+        value => add_rest(bound, site, value),
+    }
+}
+
+/// A 0, which a thread's own cell takes too, and what is to be shared.
+#[cold]
+fn add_rest(bound: Option<&Engine>, site: &Site, value: Number) {
+    match value {
+        Number::Int(0) if page::add(bound.map(Engine::number), site, 0) => {}
         value => share(bound, site, value),
     }
 }
@@ -32,8 +41,7 @@ pub(super) fn observe(bound: Option<&Engine>, site: &Site, value: Number) {
 }
 
 pub(super) fn add_with(bound: Option<&Engine>, site: &Site, tags: &[(&str, &str)], value: Number) {
-    let own =
-        |n: i64| page::with_tagged(bound.map(Engine::number), site, tags, |cell| cell.add(n.cast_unsigned()));
+    let own = |n| page::with_tagged(bound.map(Engine::number), site, tags, |cell| cell.add(n));
     match value {
         Number::Int(n) if (n >= 0 || site.kind == CellKind::UpDownCounter) && own(n) => {}
         value if page::is_any() => share_with(bound, site, tags, value),

@@ -4,7 +4,9 @@ use std::time::Duration;
 use super::*;
 use crate::Collector;
 use crate::clock::{Clock, ManualClock};
+use crate::metrics::{CellKind, Site};
 use crate::model::Kind;
+use tracing_core::Level;
 
 fn collector(hands: &ManualClock) -> Collector {
     Collector::builder().ignore_env().clock(Clock::manual(hands)).start().unwrap()
@@ -250,4 +252,63 @@ fn values_far_apart_share_one_cell_and_one_pair_of_values_is_two_series() {
     });
     let read = c.snapshot();
     assert_eq!((read.total("sizes"), read.total("cache"), read.len()), (2_000.0, 2_000.0, 3), "{read:?}");
+}
+
+#[test]
+fn declarations_that_differ_are_said_once_with_both_places_whichever_way_they_were_made() {
+    static SITE: Site = Site::here(CellKind::Counter, "differs.site", &[]);
+
+    let collector = collector(&ManualClock::new(0));
+    let sink = collector.sink();
+    let mut line = 0;
+    let mut declare = || {
+        line = line!();
+        counter("differs.unit").unit("By").inc();
+        counter("differs.unit").unit("s").inc();
+        histogram("differs.text").description("One.").record(1);
+        collector.histogram("differs.text").description("Other.").record(1);
+        timer("differs.buckets").buckets(&[1.0]).record(Duration::ZERO);
+        timer("differs.buckets").buckets(&[2.0]).with(&[("k", "v")]).record(Duration::ZERO);
+        gauge("differs.callback").unit("By").observe(|| 1);
+        gauge("differs.callback").unit("s").set(1);
+        counter("differs.late").inc();
+        gauge("differs.late").observe(|| 1);
+        counter("differs.point").inc();
+        collector.record("differs.point", 1);
+        counter("differs.event").inc();
+        sink.measure(CellKind::Gauge, "differs.event", Level::INFO, (Some("e.rs"), Some(7)), &[], 1.into());
+        up_down_counter("differs.site").inc();
+        route::add(None, &SITE, 1.into());
+    };
+    (0..2).for_each(|_| collector.scoped(&mut declare));
+    let here = |after| format!("{}:{}", file!(), line + after);
+    let mut expected = [
+        ("unit", "unit", "By", "s", here(1), here(2)),
+        ("text", "description", "One.", "Other.", here(3), here(4)),
+        ("buckets", "buckets", "[1.0]", "[2.0]", here(5), here(6)),
+        ("callback", "unit", "By", "s", here(7), here(8)),
+        ("late", "kind", "counter", "gauge", here(9), here(10)),
+        ("point", "kind", "counter", "gauge", here(11), here(12)),
+        ("event", "kind", "counter", "gauge", here(13), "e.rs:7".to_owned()),
+        ("site", "kind", "up_down_counter", "counter", here(15), SITE.place()),
+    ]
+    .map(|(name, what, one, other, first, second)| {
+        format!(
+            "metric `differs.{name}`: its {what} is `{one}` at {first} and `{other}` at {second}; the first counts"
+        )
+    });
+    let mut said = crate::diagnostics::said();
+    said.retain(|line| line.contains("`differs."));
+    said.sort();
+    expected.sort();
+    assert_eq!(said, expected);
+    let unit_of = |collector: &Collector| {
+        let metrics = collector.snapshot();
+        metrics.named("differs.unit").map(|metric| metric.unit().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(unit_of(&collector), ["By"]);
+    // What one collector was told first is not what another is.
+    let other = self::collector(&ManualClock::new(0));
+    other.counter("differs.unit").unit("s").inc();
+    assert_eq!(unit_of(&other), ["s"]);
 }

@@ -61,15 +61,15 @@ fn task(started: Stopwatch, site: &Site, tags: &[(&str, &str)]) -> Option<LongTa
 pub(super) fn start(bound: Option<&Arc<Engine>>) -> Stopwatch {
     match Stopwatch::now() {
         Some(started) if bound.is_none() => started,
-        _ if page::is_any() => start_by_clock(bound).unwrap_or(Stopwatch::FOR_NOBODY),
+        _ if page::is_any() => start_without_page(bound).unwrap_or(Stopwatch::FOR_NOBODY),
         _ => Stopwatch::FOR_NOBODY,
     }
 }
 
 #[cold]
-fn start_by_clock(bound: Option<&Arc<Engine>>) -> Option<Stopwatch> {
+fn start_without_page(bound: Option<&Arc<Engine>>) -> Option<Stopwatch> {
     let engine = bound.cloned().or_else(current::get).filter(|engine| engine.is_enabled())?;
-    Stopwatch::by_clock(engine.number(), engine.clock().now())
+    Stopwatch::without_page(engine.number(), engine.clock())
 }
 
 /// Takes the time to that reading of the machine's counter, where it ends for a site whose own histogram that is.

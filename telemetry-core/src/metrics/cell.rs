@@ -13,13 +13,13 @@ mod shared_histogram;
 pub(crate) use local::{LocalCell, LocalKind, LocalValue};
 pub(crate) use local_histogram::LocalHistogram;
 pub(crate) use meter::Meter;
+pub(crate) use number::Total;
 pub(crate) use shared_histogram::SharedHistogram;
 
 use number::{Gauge, Sum};
 
 use super::site::{Bounds, CellKind};
 use crate::clock::Tick;
-use crate::model::Number;
 
 /// What all threads share of one series.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ impl SharedCell {
     /// Takes what a thread that is gone had kept for itself.
     pub(crate) fn absorb(&self, local: &LocalValue) {
         match self {
-            Self::Sum(sum) => sum.add(Number::Int(local.sum.cast_signed())),
+            Self::Sum(sum) => sum.add_many(local.sum),
             Self::Histogram(histogram) => histogram.absorb(&local.histogram),
             Self::Gauge(_) | Self::Meter(_) => {}
         }

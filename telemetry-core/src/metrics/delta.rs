@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::model::{Identity, Kind, Metric, MetricValue, Tags, Temporality, Text};
+use crate::model::{Identity, Kind, Metric, MetricValue, Number, Tags, Temporality, Text};
 
 /// What one reader has been given so far.
 ///
@@ -30,10 +30,10 @@ fn key(identity: &Arc<Identity>) -> Key {
 impl Baseline {
     /// A reader that joins now: what was counted before is not its business.
     pub(crate) fn joining(kinds: Vec<Kind>, now: &[Metric]) -> Self {
-        let (seen, owed, others) = Default::default();
-        let mut baseline = Self { kinds, seen, owed, others };
-        baseline.commit(now);
-        baseline
+        let (owed, others) = Default::default();
+        let of_deltas = now.iter().filter(|m| kinds.contains(&m.identity.kind));
+        let seen = of_deltas.map(|m| (key(&m.identity), m.clone())).collect();
+        Self { kinds, seen, owed, others }
     }
 
     /// What came since, of the kinds it wants deltas of; those that did not move are left out.
@@ -56,7 +56,17 @@ impl Baseline {
         self.owed.clear();
         self.others.clear();
         let of_deltas = now.iter().filter(|m| self.kinds.contains(&m.identity.kind));
-        self.seen = of_deltas.map(|m| (key(&m.identity), m.clone())).collect();
+        self.seen = of_deltas.map(|m| (key(&m.identity), self.given(m))).collect();
+    }
+
+    /// How far what was made of that reading goes: what is too much for one delta is part of the next.
+    fn given(&self, now: &Metric) -> Metric {
+        if now.taken_off.is_none() {
+            return now.clone();
+        }
+        let sum = sum_since(now, self.before(now)).filter(|sum| Number::whole(*sum).as_whole() != Some(*sum));
+        let left = sum.and_then(|sum| Some(sum - Number::whole(sum).as_whole()?)).unwrap_or_default();
+        now.clone().with_taken_off(now.taken_off() - left)
     }
 
     /// A delta was dropped after it was committed: it is part of the next one.
@@ -74,7 +84,10 @@ impl Baseline {
             return;
         };
         match (&mut seen.value, &dropped.value) {
-            (MetricValue::Number(seen), MetricValue::Number(delta)) => *seen = seen.minus(*delta),
+            (MetricValue::Number(value), MetricValue::Number(delta)) => match delta.as_whole() {
+                Some(delta) => *seen = seen.clone().with_taken_off(seen.taken_off() - delta),
+                None => *value = value.minus(*delta),
+            },
             (MetricValue::Histogram(seen), MetricValue::Histogram(delta)) => **seen = seen.since(delta),
             _ => return,
         }
@@ -87,10 +100,9 @@ impl Baseline {
         if !self.kinds.contains(&now.identity.kind) {
             return Some(now.clone());
         }
-        // A series that began anew was over before, and all of it was given.
-        let before = self.seen.get(&key(&now.identity)).filter(|before| before.life == now.life);
+        let before = self.before(now);
         let value = match (&now.value, before.map(|b| &b.value)) {
-            (MetricValue::Number(n), Some(MetricValue::Number(b))) => MetricValue::Number(n.minus(*b)),
+            (MetricValue::Number(_), _) => MetricValue::Number(since(now, before)),
             (MetricValue::Histogram(h), Some(MetricValue::Histogram(b))) => {
                 MetricValue::Histogram(h.since(b).into())
             }
@@ -104,7 +116,28 @@ impl Baseline {
             start_time_unix_nano: before.map_or(now.start_time_unix_nano, |b| Some(b.time_unix_nano)),
             temporality: Temporality::Delta,
             value,
+            taken_off: None,
             ..now.clone()
         })
     }
+
+    /// What was given of that series, which was over before if it began a new life since: then all of it was given.
+    fn before(&self, now: &Metric) -> Option<&Metric> {
+        self.seen.get(&key(&now.identity)).filter(|before| before.life == now.life)
+    }
+}
+
+/// What came to a sum.
+fn since(now: &Metric, before: Option<&Metric>) -> Number {
+    if let Some(sum) = sum_since(now, before) {
+        return Number::whole(sum);
+    }
+    let taken_off = now.taken_off() - before.map_or(0, Metric::taken_off);
+    now.number().minus(before.map_or(Number::Int(0), Metric::number)).plus(taken_off.into())
+}
+
+/// What came to a sum of whole numbers, exactly; none of another.
+fn sum_since(now: &Metric, before: Option<&Metric>) -> Option<i128> {
+    let whole = |metric: &Metric| Some(metric.number().as_whole()? + metric.taken_off());
+    Some(whole(now)? - before.map_or(Some(0), whole)?)
 }

@@ -71,17 +71,22 @@ impl Pages {
         self.collector
     }
 
-    /// Makes the page of this thread in this collector, which is its current one, the page that it records in; leases
-    /// it, and the histogram of that site, where they are missing. Whatever can't be had stays missing.
+    /// Makes the page of this thread in this collector, which is its current one, the page that it records in; leases it,
+    /// and the histogram of that site, where they are missing, or opens its sum, if it has a cell of that kind. Whatever
+    /// can't be had stays missing.
     #[cold]
-    pub(crate) fn attach(&self, site: &Site, kind: LocalKind) {
+    pub(crate) fn attach(&self, site: &Site, kind: Option<LocalKind>) {
         let lease = LEASES.try_with(|leases| leases.get_or_lease(self.collector, || self.lease()));
         let Ok(Some((id, page))) = lease else { return };
-        if let (LocalKind::Histogram(bounds), Some(number)) = (kind, cell_of(site)) {
-            let bytes = page.missing_bytes(number);
-            if bytes == 0 || self.take(bytes) {
-                page.histogram(number).prepare(self.collector, bounds);
+        match (kind, cell_of(site)) {
+            (Some(LocalKind::Sum), Some(number)) => page.open(number),
+            (Some(LocalKind::Histogram(bounds)), Some(number)) => {
+                let bytes = page.missing_bytes(number);
+                if bytes == 0 || self.take(bytes) {
+                    page.histogram(number).prepare(self.collector, bounds);
+                }
             }
+            _ => {}
         }
         let counter_seconds = machine::counter_seconds().filter(|_| self.machine_clock);
         let current = CurrentPage {

@@ -4,19 +4,21 @@ mod lifetime;
 mod long_task;
 mod reading;
 mod view;
+mod width;
 
-pub(crate) use lifetime::Epoch;
+pub(crate) use lifetime::{Epoch, Growth};
 pub(crate) use long_task::LongTask;
 pub(crate) use reading::{Merge, Point, Reading};
 pub use view::View;
 pub(crate) use view::{Viewed, Views};
+pub(crate) use width::Width;
 
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use lifetime::Lifetime;
 use long_task::LongTasks;
 
-use super::cell::{LocalCell, LocalValue, Meter, SharedCell};
+use super::cell::{LocalCell, LocalValue, Meter, SharedCell, Total};
 use super::site::{Bounds, CellKind};
 use crate::clock::{Anchors, Clock, Tick};
 use crate::model::{Identity, Kind, Metric, MetricValue, Number, Temporality, Text};
@@ -35,6 +37,7 @@ pub(crate) struct Series {
     local: Mutex<Vec<Arc<LocalCell>>>,
     tasks: OnceLock<Arc<LongTasks>>,
     life: Mutex<Lifetime>,
+    width: Arc<Width>,
     /// What its metric was called before a view renamed it.
     pub(crate) declared: Text,
     /// It stands for all series beyond the cap.
@@ -54,6 +57,8 @@ pub(crate) struct SeriesOptions {
     pub(crate) max_buckets: usize,
     /// A view wants none of it.
     pub(crate) is_dropped: bool,
+    /// Of its metric.
+    pub(crate) width: Arc<Width>,
 }
 
 /// The tag of the series that stands for all beyond the cap.
@@ -84,7 +89,15 @@ impl Series {
             max_buckets: options.max_buckets,
             local: Mutex::default(),
             tasks: OnceLock::new(),
-            life: Mutex::new(Lifetime { began, mark: 0, changed: now, before: None, is_over: false }),
+            life: Mutex::new(Lifetime {
+                began,
+                mark: 0,
+                changed: now,
+                before: None,
+                is_over: false,
+                growth: Growth::default(),
+            }),
+            width: options.width,
             is_overflow: identity.tags.get(OVERFLOW.0).is_some() || identity.name == TOO_MANY,
             is_dropped: options.is_dropped,
             declared: options.declared,
@@ -132,7 +145,10 @@ impl Series {
     /// All that it holds. `local` is what threads keep of it.
     pub(crate) fn read(&self, local: &LocalValue, now: Tick) -> Reading {
         match &self.cell {
-            SharedCell::Sum(sum) => Reading::Sum(sum.read().plus(Number::Int(local.sum.cast_signed()))),
+            SharedCell::Sum(sum) => {
+                let shared = sum.read();
+                Reading::Sum(Total { whole: shared.whole + local.sum, ..shared })
+            }
             SharedCell::Gauge(gauge) => Reading::Gauge(gauge.read()),
             SharedCell::Meter(meter) => {
                 let (count, rates) = meter.read(now);
@@ -154,7 +170,7 @@ impl Series {
         let is_new = mark != life.mark;
         let begins = is_new && life.is_over;
         if begins {
-            life.began = last;
+            (life.began, life.growth) = (last, Growth::default());
             if let (SharedCell::Meter(meter), Some(Reading::Meter(count, _))) = (&self.cell, &life.before) {
                 meter.restart(count.as_f64(), now);
             }
@@ -162,7 +178,24 @@ impl Series {
         if is_new {
             (life.mark, life.changed, life.is_over) = (mark, now, false);
         }
+        if !life.is_over {
+            self.note(&mut life, reading, last);
+        }
         begins
+    }
+
+    /// Notes what is to be exported, before anything is.
+    fn note(&self, life: &mut Lifetime, reading: &Reading, last: Epoch) {
+        let before = life.before.as_ref().and_then(Reading::total).unwrap_or_default();
+        match reading {
+            Reading::Sum(sum) | Reading::Meter(sum, _) => {
+                let sum = sum.minus(before);
+                life.growth.read(&self.identity, sum, last.unix_nanos);
+                self.width.note(life.growth.left(sum));
+            }
+            Reading::Gauge(Some((value, _))) => self.width.note(*value),
+            Reading::Gauge(None) | Reading::Histogram(_) => {}
+        }
     }
 
     /// Another one where there was anything in between, also a task.
@@ -206,7 +239,8 @@ impl Series {
         if self.is_dropped || life.is_over {
             return;
         }
-        let (start, began) = (Some(life.began.unix_nanos), life.began.reading);
+        let start = Some(life.growth.began.unwrap_or(life.began.unix_nanos));
+        let (began, growth) = (life.began.reading, life.growth);
         let reading = reading.since(life.before.as_ref());
         // What an up-down counter stands at has to be kept.
         let stays = runs
@@ -216,19 +250,26 @@ impl Series {
         let idle_since = Some(life.changed).filter(|_| !stays);
         drop(life);
         let mut point = |identity: &Arc<Identity>, start, at, merge, value| {
-            let metric = Metric {
+            let mut metric = Metric {
                 identity: Arc::clone(identity),
                 start_time_unix_nano: start,
                 time_unix_nano: anchors.unix_nanos(at),
                 temporality: Temporality::Cumulative,
                 value,
                 life: began,
+                taken_off: None,
+                is_beyond_int: false,
             };
+            if Arc::ptr_eq(identity, &self.identity) {
+                metric = metric.with_taken_off(growth.taken_off);
+                self.width.put_on(&mut metric);
+            }
             let owner = Arc::clone(&self.identity);
             out.push(Point { merge, metric, owner, idle_since, max_buckets: self.max_buckets });
         };
+        let left = |sum| MetricValue::Number(growth.left(sum));
         match reading {
-            Reading::Sum(n) => point(&self.identity, start, now, Merge::Sum, MetricValue::Number(n)),
+            Reading::Sum(sum) => point(&self.identity, start, now, Merge::Sum, left(sum)),
             Reading::Histogram(h) => {
                 point(&self.identity, start, now, Merge::Sum, MetricValue::Histogram(h));
             }
@@ -237,7 +278,7 @@ impl Series {
                 point(&self.identity, None, set, Merge::Newest, MetricValue::Number(value));
             }
             Reading::Meter(count, rates) => {
-                point(&self.identity, start, now, Merge::Sum, MetricValue::Number(count));
+                point(&self.identity, start, now, Merge::Sum, left(count));
                 for (identity, rate) in self.rates.iter().zip(rates) {
                     point(identity, None, now, Merge::Sum, MetricValue::Number(Number::Float(rate)));
                 }

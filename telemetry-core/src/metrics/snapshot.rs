@@ -131,6 +131,11 @@ impl<'a> MetricRef<'a> {
         self.metric.number()
     }
 
+    /// Whether its metric has had values above `i64::MAX`.
+    pub(crate) fn is_beyond_int(&self) -> bool {
+        self.metric.is_beyond_int
+    }
+
     /// The histogram, if it is one.
     pub fn histogram(&self) -> Option<&'a HistogramValue> {
         self.metric.histogram()

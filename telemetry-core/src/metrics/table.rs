@@ -11,6 +11,7 @@ mod names;
 pub(crate) use callback::Observations;
 pub(crate) use merge::Levels;
 
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use super::series::{Epoch, LongTask, Series, View, Viewed};
 use super::site::{CellKind, MAX_NUMBER, Site};
 use crate::clock::Clock;
 use crate::diagnostics::warn_once;
-use crate::model::{Number, Tags};
+use crate::model::{Identity, Number, Tags};
 use crate::sync::Mutex;
 
 const SEGMENT: usize = 256;
@@ -142,9 +143,15 @@ impl Table {
         site.each_tag(|k, v| drop(all_tags.insert(k.to_owned(), v.to_owned())));
         let instrument = identity(site, &Viewed::default(), all_tags);
         let (identity, most) = (identity(site, &viewed, tags), self.settings.max_series);
-        if !self.callbacks.set(instrument, identity, read, self.clock.unix_nanos(), most) {
+        let width = self.names.declare(site, &identity.name);
+        if !self.callbacks.set(instrument, identity, width, read, self.clock.unix_nanos(), most) {
             warn_once(format_args!("metric `{}`: there are {most} callbacks already", site.name));
         }
+    }
+
+    /// A finished point, made at that place, passes by.
+    pub(crate) fn compare_point(&self, point: &Identity, place: &Location<'_>) {
+        self.names.compare_point(point, place);
     }
 
     /// Snapshots wait for no callback beyond that moment.
@@ -217,11 +224,17 @@ impl Table {
     /// The current collector's cells of this thread, from now on, and that of the site itself, without more tags.
     pub(crate) fn attach(&self, site: &Site, is_tagged: bool) {
         // It has a number from now on, unless all are taken.
-        let number = site.number();
-        let has_histogram = site.kind == CellKind::Histogram && !is_tagged;
-        let series =
-            number.filter(|_| has_histogram).and_then(|number| self.series_of(site, number, self.now()));
-        self.pages.attach(site, series.and_then(|series| series.cell.local_kind()).unwrap_or(LocalKind::Sum));
+        let number = site.number().filter(|_| !is_tagged);
+        let kind = match site.kind {
+            _ if is_tagged => None,
+            CellKind::Counter | CellKind::UpDownCounter => Some(LocalKind::Sum),
+            CellKind::Histogram => {
+                let series = number.and_then(|number| self.series_of(site, number, self.now()));
+                series.and_then(|series| series.cell.local_kind())
+            }
+            CellKind::Gauge | CellKind::Meter => None,
+        };
+        self.pages.attach(site, kind);
     }
 
     /// Takes a value with tags known only now, and sees to it that the next one finds a cell of this thread's own.

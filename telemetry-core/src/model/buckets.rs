@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::exponential::{SCALE, index, lower_bound, middle, upper_bound};
+
 /// How many values lie where: in base-2 exponential buckets, or between bounds that somebody chose.
 ///
 /// Source: OpenTelemetry metrics data model, "`ExponentialHistogram`" and "`Histogram`".
@@ -83,27 +85,51 @@ impl Buckets {
         negative.chain(zero).chain(positive).chain(chosen.filter(|(_, n)| *n > 0))
     }
 
+    /// The geometric middle and the count of each exponential bucket that holds something, ascending; nothing where
+    /// bounds were chosen.
+    pub(super) fn by_middle(&self) -> impl Iterator<Item = (f64, u64)> {
+        let (scale, zero, positive, negative) = match self {
+            Self::Exponential { scale, zero_count, positive, negative } => {
+                (*scale, *zero_count, &positive[..], &negative[..])
+            }
+            Self::Explicit { .. } => (0, 0, &[][..], &[][..]),
+        };
+        let negative = negative.iter().rev().map(move |(i, n)| (-middle(scale, *i), *n));
+        let zero = (zero > 0).then_some((0.0, zero));
+        negative.chain(zero).chain(positive.iter().map(move |(i, n)| (middle(scale, *i), *n)))
+    }
+
     /// Tells buckets apart: which side of 0, and which one there.
     pub(super) fn bucket_of(&self, value: f64) -> (i8, i64) {
         match self {
             Self::Explicit { bounds, .. } => (0, bounds.partition_point(|bound| *bound < value) as i64),
+            Self::Exponential { .. } if value == 0.0 => (0, 0),
             Self::Exponential { scale, .. } => {
-                let side = if value == 0.0 { 0 } else { value.signum() as i8 };
-                let scaled = value.abs().log2() * f64::from(*scale).exp2();
-                (side, if side == 0 { 0 } else { scaled.ceil() as i64 })
+                let (side, size) = (value.signum() as i8, value.abs());
+                let steps = SCALE.saturating_sub(*scale);
+                let finer = || (size.log2() * f64::from(*scale).exp2()).ceil() as i64 - 1;
+                (side, if steps < 0 { finer() } else { i64::from(index(size) >> steps.min(31)) })
             }
         }
     }
 
+    /// One value at [`SCALE`], by the index of its magnitude, in buckets that hold nothing else.
+    pub(crate) fn one(is_negative: bool, index: i32, n: u64) -> Self {
+        let (one, none) = (vec![(index, n)], Vec::new());
+        let (positive, negative) = if is_negative { (none, one) } else { (one, none) };
+        Self::Exponential { scale: SCALE, zero_count: 0, positive, negative }
+    }
+
     /// Adds what others hold. Of two scales the coarser one stays, exactly; where only one has bounds, these stay, and
     /// values of the other count at the upper bounds of their buckets, as they do where bounds differ.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         if self.bounds() == other.bounds() {
-            self.combine(other, u64::wrapping_add);
+            self.combine(other, u64::saturating_add);
         } else if let Self::Explicit { bounds, counts } = self {
             for (upper, n) in other.by_upper_bound() {
                 let at = bounds.partition_point(|bound| *bound < upper);
-                counts.get_mut(at).into_iter().for_each(|count| *count += n);
+                let count = counts.get_mut(at);
+                count.into_iter().for_each(|count| *count = count.saturating_add(n));
             }
         } else {
             let before = std::mem::replace(self, other.clone());
@@ -113,11 +139,11 @@ impl Buckets {
 
     /// What came since they held that much.
     pub(super) fn take_away(&mut self, before: &Self) {
-        self.combine(before, u64::wrapping_sub);
+        self.combine(before, u64::saturating_sub);
     }
 
     /// Makes exponential ones span at most so many places on each side of 0.
-    pub(super) fn thin(&mut self, max_buckets: usize) {
+    pub(crate) fn thin(&mut self, max_buckets: usize) {
         let too_wide = |buckets: &[(i32, u64)]| match (buckets.first(), buckets.last()) {
             (Some((first, _)), Some((last, _))) => last.abs_diff(*first) as usize >= max_buckets.max(2),
             _ => false,
@@ -192,30 +218,17 @@ impl Buckets {
     }
 }
 
-/// The upper bound of the exponential bucket with that index.
-pub(crate) fn upper_bound(scale: i32, index: i32) -> f64 {
-    power(scale, f64::from(index) + 1.0)
-}
-
-fn lower_bound(scale: i32, index: i32) -> f64 {
-    power(scale, f64::from(index))
-}
-
-/// A power of the base of that scale.
-fn power(scale: i32, exponent: f64) -> f64 {
-    // Finite, so that 0 of it is 0 at any scale.
-    let width = (-f64::from(scale)).exp2().min(f64::MAX);
-    (exponent * width).exp2()
-}
-
 /// `f` bucket by bucket over two sorted lists; empty buckets are left out.
 fn combined(a: &[(i32, u64)], b: &[(i32, u64)], f: fn(u64, u64) -> u64) -> Vec<(i32, u64)> {
     let mut all = BTreeMap::<i32, (u64, u64)>::new();
+    // One that a program made may name a bucket twice.
     for &(index, n) in a {
-        all.entry(index).or_default().0 = n;
+        let held = &mut all.entry(index).or_default().0;
+        *held = held.saturating_add(n);
     }
     for &(index, n) in b {
-        all.entry(index).or_default().1 = n;
+        let held = &mut all.entry(index).or_default().1;
+        *held = held.saturating_add(n);
     }
     all.into_iter().map(|(index, (a, b))| (index, f(a, b))).filter(|(_, n)| *n > 0).collect()
 }

@@ -59,13 +59,18 @@ impl Temporality {
 }
 
 /// A whole number where only whole numbers went in, otherwise a float.
+///
+/// Where something is exported it is written as what it is, if there is such a number: on the console and in JSON always;
+/// in OTLP, whose whole numbers end at `i64::MAX`, the values of a metric are doubles from its first one above that on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(untagged))]
 #[non_exhaustive]
 pub enum Number {
-    /// A whole number; wide enough for every sum of 64-bit values that fits 63 bits.
+    /// A whole number.
     Int(i64),
+    /// A whole number above `i64::MAX`.
+    Uint(u64),
     /// Any other number.
     Float(f64),
 }
@@ -75,29 +80,70 @@ impl Number {
     pub fn as_f64(self) -> f64 {
         match self {
             Self::Int(n) => n as f64,
+            Self::Uint(n) => n as f64,
             Self::Float(x) => x,
         }
     }
 
+    /// That whole number, or the nearest one that there is here.
+    pub(crate) fn whole(n: i128) -> Self {
+        match (i64::try_from(n), u64::try_from(n)) {
+            (Ok(n), _) => Self::Int(n),
+            (_, Ok(n)) => Self::Uint(n),
+            _ if n < 0 => Self::Int(i64::MIN),
+            _ => Self::Uint(u64::MAX),
+        }
+    }
+
+    /// None if it is a float.
+    pub(crate) fn as_whole(self) -> Option<i128> {
+        match self {
+            Self::Int(n) => Some(n.into()),
+            Self::Uint(n) => Some(n.into()),
+            Self::Float(_) => None,
+        }
+    }
+
+    /// The same as a float; of those that a whole number lies between it is the upper one, so that a sum that only grows
+    /// does not fall when it becomes a float.
+    pub(crate) fn to_float(self) -> Self {
+        Self::Float(self.as_whole().map_or(self.as_f64(), float_above))
+    }
+
+    /// Whether it is less, exactly.
+    pub(crate) fn is_below(self, other: Self) -> bool {
+        match (self.as_whole(), other.as_whole()) {
+            (Some(a), Some(b)) => a < b,
+            _ => self.as_f64() < other.as_f64(),
+        }
+    }
+
     pub(crate) fn plus(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Int(a), Self::Int(b)) => Self::Int(a.wrapping_add(b)),
-            (a, b) => Self::Float(a.as_f64() + b.as_f64()),
+        match (self.as_whole(), other.as_whole()) {
+            (Some(a), Some(b)) => Self::whole(a + b),
+            _ => Self::Float((self.as_f64() + other.as_f64()).clamp(f64::MIN, f64::MAX)),
         }
     }
 
     pub(crate) fn minus(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Int(a), Self::Int(b)) => Self::Int(a.wrapping_sub(b)),
-            (a, b) => Self::Float(a.as_f64() - b.as_f64()),
+        match (self.as_whole(), other.as_whole()) {
+            (Some(a), Some(b)) => Self::whole(a - b),
+            _ => Self::Float((self.as_f64() - other.as_f64()).clamp(f64::MIN, f64::MAX)),
         }
     }
+}
+
+/// The least float that is not below that number.
+pub(crate) fn float_above(n: i128) -> f64 {
+    let nearest = n as f64;
+    if (nearest as i128) < n { nearest.next_up() } else { nearest }
 }
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Int(n) => n.fmt(f),
+            Self::Uint(n) => n.fmt(f),
             Self::Float(x) => x.fmt(f),
         }
     }
@@ -105,7 +151,22 @@ impl fmt::Display for Number {
 
 impl From<u64> for Number {
     fn from(n: u64) -> Self {
-        i64::try_from(n).map_or(Self::Float(n as f64), Self::Int)
+        i64::try_from(n).map_or(Self::Uint(n), Self::Int)
+    }
+}
+
+impl From<i128> for Number {
+    /// A whole number where there is one so large, else the nearest float.
+    fn from(n: i128) -> Self {
+        let whole = Self::whole(n);
+        if whole.as_whole() == Some(n) { whole } else { Self::Float(n as f64) }
+    }
+}
+
+impl From<u128> for Number {
+    /// A whole number where there is one so large, else the nearest float.
+    fn from(n: u128) -> Self {
+        i128::try_from(n).map_or(Self::Float(n as f64), Self::from)
     }
 }
 
@@ -187,9 +248,15 @@ pub struct Metric {
     pub temporality: Temporality,
     /// What was read.
     pub value: MetricValue,
-    /// Another one where the series has begun anew, whatever the clocks say.
+    /// Another one where the series has begun anew after it was over, whatever the clocks say.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) life: u64,
+    /// What was taken off its value when it began anew because it had become too large; none where that never was.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) taken_off: Option<Box<i128>>,
+    /// Its metric has had values above `i64::MAX`: where whole numbers end there, all are floats.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) is_beyond_int: bool,
 }
 
 /// What was read from a series.
@@ -222,6 +289,8 @@ impl Metric {
             temporality: Temporality::default(),
             value: MetricValue::Number(value.into()),
             life: 0,
+            taken_off: None,
+            is_beyond_int: false,
         }
     }
 
@@ -243,6 +312,17 @@ impl Metric {
             MetricValue::Number(n) => *n,
             MetricValue::Histogram(h) => Number::Float(h.sum),
         }
+    }
+
+    /// What was taken off its value since the series began; 0 nearly always.
+    pub(crate) fn taken_off(&self) -> i128 {
+        self.taken_off.as_deref().copied().unwrap_or_default()
+    }
+
+    /// The same with so much taken off.
+    pub(crate) fn with_taken_off(mut self, n: i128) -> Self {
+        self.taken_off = (n != 0).then(|| Box::new(n));
+        self
     }
 
     /// About how much memory it keeps from other use: without the names of a series, which others hold too.

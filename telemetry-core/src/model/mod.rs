@@ -5,6 +5,7 @@
 
 mod buckets;
 mod event;
+pub(crate) mod exponential;
 pub(crate) mod glob;
 mod histogram;
 mod ids;
@@ -19,11 +20,10 @@ mod trace_context;
 mod value;
 
 pub use buckets::Buckets;
-#[cfg(test)]
-pub(crate) use buckets::upper_bound;
 pub use event::Event;
 pub use histogram::{Exemplar, HistogramValue};
 pub use ids::{ParseIdError, SpanContext, SpanId, TraceId};
+pub(crate) use metric::float_above;
 pub use metric::{Identity, Kind, Metric, MetricValue, Number, Temporality};
 pub use point::{DataPoint, PointError, SendError, TimeSeries};
 pub use resource::Resource;

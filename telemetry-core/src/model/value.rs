@@ -16,7 +16,7 @@ pub enum Value {
     I64(i64),
     /// Any other number.
     F64(f64),
-    /// Text, also what was recorded by `Debug` or `Display`, and integers wider than 64 bits.
+    /// Text, also what was recorded by `Debug` or `Display`, and the digits of integers that 64 bits are too few for.
     Str(String),
 }
 

@@ -34,8 +34,9 @@ pub(crate) fn measure(event: &Event<'_>, sink: &Sink, actions: &[Action]) {
     let mut found = Found { actions, values: Vec::new(), tags: Vec::new() };
     event.record(&mut found);
     let tags: Vec<(&str, &str)> = found.tags.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let place = (event.metadata().file(), event.metadata().line());
     for (kind, name, value) in found.values {
-        sink.measure(kind, name, *event.metadata().level(), &tags, value);
+        sink.measure(kind, name, *event.metadata().level(), place, &tags, value);
     }
 }
 
@@ -74,13 +75,11 @@ impl Visit for Found<'_> {
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        let number = i64::try_from(value).map_or(Number::Float(value as f64), Number::Int);
-        self.put(field, Some(number), &value);
+        self.put(field, Some(value.into()), &value);
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        let number = i64::try_from(value).map_or(Number::Float(value as f64), Number::Int);
-        self.put(field, Some(number), &value);
+        self.put(field, Some(value.into()), &value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
@@ -103,5 +102,5 @@ impl Visit for Found<'_> {
 
 fn number(text: &str) -> Option<Number> {
     let float = || text.parse().ok().map(Number::Float);
-    text.parse().ok().map(Number::Int).or_else(float)
+    text.parse::<i128>().ok().map(Number::from).or_else(float)
 }

@@ -99,9 +99,10 @@ impl Visit for Recorder<'_, '_> {
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        match i64::try_from(value) {
-            Ok(value) => self.put(field, value),
-            Err(_) => self.put(field, value.to_string().as_str()),
+        match (i64::try_from(value), u64::try_from(value)) {
+            (Ok(value), _) => self.put(field, value),
+            (_, Ok(value)) => self.put(field, value),
+            _ => self.put(field, value.to_string().as_str()),
         }
     }
 

@@ -5,7 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use telemetry_core::__private::Site;
-use telemetry_core::__private::{Ends, FutureOutcomeTimer, FutureTimer, Outcome};
+use telemetry_core::__private::{
+    Ends, FutureOutcomeTimer, FutureTimer, Measures, Outcome, Over, end_together,
+};
 use tracing::Span;
 use tracing::span::{Entered, EnteredSpan};
 
@@ -40,11 +42,12 @@ pub struct Timed<T>(Option<T>);
 #[derive(Debug)]
 pub struct Told<T>(Option<T>);
 
-/// The timer and the span of a future that has come to its end.
+/// The timer and the span of a future that has come to its end. They end together, and the clock runs again after both.
 #[derive(Debug)]
-pub struct Ended<T> {
+pub struct Ended<T: Measures> {
     timer: T,
     span: Span,
+    over: Option<Over>,
 }
 
 thread_local! {
@@ -143,7 +146,7 @@ impl<F, E> InSpan<F, E> {
     }
 }
 
-impl<F: Future, T> Future for InSpan<F, Timed<T>> {
+impl<F: Future, T: Measures> Future for InSpan<F, Timed<T>> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -153,7 +156,7 @@ impl<F: Future, T> Future for InSpan<F, Timed<T>> {
         drop(entered);
         match polled {
             Poll::Ready(_) => {
-                this.timer.end();
+                let _over = this.timer.end();
                 this.entering.end(this.leaving);
             }
             Poll::Pending => {}
@@ -162,7 +165,7 @@ impl<F: Future, T> Future for InSpan<F, Timed<T>> {
     }
 }
 
-impl<F: Future, T> Future for InSpan<F, Told<T>> {
+impl<F: Future, T: Measures> Future for InSpan<F, Told<T>> {
     type Output = (F::Output, Ended<T>);
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -180,27 +183,37 @@ impl<F: Future, T> Future for InSpan<F, Told<T>> {
     }
 }
 
-impl<T> Timed<T> {
+impl<T: Measures> Timed<T> {
     /// Before its span, as what others do at the end of that is not a part of the call.
-    fn end(&mut self) {
+    fn end(&mut self) -> Option<Over> {
+        let over = self.0.as_ref().and_then(end_together);
         self.0 = None;
+        over
     }
 }
 
-impl<T> Told<T> {
+impl<T: Measures> Told<T> {
     fn ended(&mut self, span: Span) -> Ended<T> {
-        Ended { span, timer: self.0.take().expect("no future goes on after its end") }
+        Ended { span, timer: self.0.take().expect("no future goes on after its end"), over: None }
     }
 }
 
-impl<T> Ended<T> {
+impl<T: Measures> Drop for Ended<T> {
+    fn drop(&mut self) {
+        if self.over.is_none() {
+            self.over = end_together(&self.timer);
+        }
+    }
+}
+
+impl<T: Measures> Ended<T> {
     /// The span that it ran in.
     pub fn span(&self) -> &Span {
         &self.span
     }
 }
 
-impl<T: Ends> Ended<T> {
+impl<T: Ends + Measures> Ended<T> {
     /// Says how it ended.
     pub fn end(&mut self, outcome: Outcome) {
         self.end_with(outcome, None);
@@ -209,6 +222,7 @@ impl<T: Ends> Ended<T> {
     /// The same with the kind of error, if it is one.
     pub fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
         set_status(&self.span, outcome);
+        self.over = end_together(&self.timer);
         self.timer.end_with(outcome, error_type);
     }
 }

@@ -62,17 +62,18 @@ impl Sort {
         put_fixed64(out, TIME, point.time_unix_nano());
         match point.histogram() {
             Some(histogram) => put_histogram(out, histogram),
-            None => put_number(out, point.number()),
+            None => put_number(out, point.number(), point.is_beyond_int()),
         }
     }
 }
 
-fn put_number(out: &mut Vec<u8>, number: Number) {
+/// A double, unless OTLP's whole numbers can hold it, and those of its metric that came before.
+fn put_number(out: &mut Vec<u8>, number: Number, is_beyond_int: bool) {
     const DOUBLE: u8 = fixed64(4);
     const INT: u8 = fixed64(6);
     match number {
-        Number::Int(n) => put_fixed64(out, INT, n.cast_unsigned()),
-        Number::Float(x) => put_f64(out, DOUBLE, x),
+        Number::Int(n) if !is_beyond_int => put_fixed64(out, INT, n.cast_unsigned()),
+        number => put_f64(out, DOUBLE, number.as_f64()),
     }
 }
 

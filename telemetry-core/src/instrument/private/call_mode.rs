@@ -66,6 +66,6 @@ impl CallMode for InFuture {
 
     #[inline]
     fn read() -> u64 {
-        machine::read_counter()
+        machine::counter()
     }
 }

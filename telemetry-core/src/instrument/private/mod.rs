@@ -18,7 +18,7 @@ pub use timer::{
     TaggedOutcomeTimer, start,
 };
 pub use value::{count, count_with, observe, record, record_point};
-pub use with_span::{End, Measures, Over, announce, opened};
+pub use with_span::{End, Measures, Over, announce, end_together, opened};
 
 /// Calls a closure whose type is to be inferred as that of a function.
 pub fn call<R>(f: impl FnOnce() -> R) -> R {

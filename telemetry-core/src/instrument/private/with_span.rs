@@ -62,3 +62,13 @@ impl Drop for Over {
         machine::let_go();
     }
 }
+
+/// A future is over: from now on its timer and its span end, with one reading of the clock. None where that is not what it
+/// measures by, or it has ended.
+#[inline]
+pub fn end_together(timer: &impl Measures) -> Option<Over> {
+    timer.began().map(|_| {
+        machine::hold();
+        Over
+    })
+}

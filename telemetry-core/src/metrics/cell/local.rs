@@ -4,7 +4,7 @@ use super::local_histogram::LocalHistogram;
 use crate::metrics::site::Bounds;
 use crate::model::HistogramValue;
 use crate::sync::atomic::{
-    AtomicBool, AtomicU64,
+    AtomicBool, AtomicI64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
@@ -19,7 +19,7 @@ pub(crate) enum LocalKind {
 /// A cell that one thread writes to, and the snapshots of its series read.
 #[derive(Debug)]
 pub(crate) struct LocalCell {
-    sum: AtomicU64,
+    sum: AtomicI64,
     histogram: Option<Box<LocalHistogram>>,
     /// What it is counted as.
     pub(crate) bytes: usize,
@@ -37,13 +37,15 @@ impl LocalCell {
                 Some(histogram)
             }
         };
-        Self { sum: AtomicU64::new(0), histogram, bytes, is_retired: AtomicBool::new(false) }
+        Self { sum: AtomicI64::new(0), histogram, bytes, is_retired: AtomicBool::new(false) }
     }
 
+    /// False if it would not fit: then the shared cell is to be used.
     #[inline]
-    pub(crate) fn add(&self, n: u64) -> bool {
-        self.sum.store(self.sum.load(Relaxed).wrapping_add(n), Relaxed);
-        true
+    pub(crate) fn add(&self, n: i64) -> bool {
+        let sum = self.sum.load(Relaxed).checked_add(n);
+        sum.into_iter().for_each(|sum| self.sum.store(sum, Relaxed));
+        sum.is_some()
     }
 
     #[inline]
@@ -62,20 +64,20 @@ impl LocalCell {
 
     pub(crate) fn read(&self) -> LocalValue {
         let histogram = self.histogram.as_ref().map(|histogram| histogram.read()).unwrap_or_default();
-        LocalValue { sum: self.sum.load(Relaxed), histogram }
+        LocalValue { sum: self.sum.load(Relaxed).into(), histogram }
     }
 }
 
 /// What threads keep of a series for themselves.
 #[derive(Debug, Default)]
 pub(crate) struct LocalValue {
-    pub(crate) sum: u64,
+    pub(crate) sum: i128,
     pub(crate) histogram: HistogramValue,
 }
 
 impl LocalValue {
     pub(crate) fn add(&mut self, other: &LocalValue) {
-        self.sum = self.sum.wrapping_add(other.sum);
+        self.sum += other.sum;
         self.histogram.merge(&other.histogram);
     }
 }

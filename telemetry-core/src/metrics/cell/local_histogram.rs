@@ -2,15 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-use super::buckets::{FIRST, OCTAVES, PER_OCTAVE, SCALE, chosen, index, place, slot};
+use super::buckets::chosen;
 use super::exemplar::{EXEMPLARS_APART, exemplar};
 use crate::metrics::site::{Bounds, MOST_BOUNDS};
+use crate::model::exponential::{FIRST_NORMAL, PER_OCTAVE, SCALE, index_of, place};
 use crate::model::{Buckets, Exemplar, HistogramValue};
 use crate::sync::{Mutex, lock};
 
 /// The histogram of one series on one thread, which alone writes to it: loads and stores. It has buckets for 40
-/// octaves around its first value, or for chosen bounds; what lies outside, and what is negative, belongs into the
-/// shared histogram.
+/// octaves around its first value, or for chosen bounds; what lies outside, and what is negative or subnormal, belongs
+/// into the shared histogram.
 #[derive(Debug)]
 pub(crate) struct LocalHistogram {
     /// The [`place`] of the first bucket. Beyond [`EMPTY`] it is none, and no value is less than a window above it: there
@@ -78,11 +79,10 @@ impl LocalHistogram {
     fn record_rare(&self, x: f64) -> bool {
         let (bucket, at) = match self.base.load(Relaxed) {
             UNSET => return false,
-            EMPTY if x > 0.0 => {
-                let slot = slot(x);
-                let first = slot.saturating_sub(WINDOW / 2).min(OCTAVES * PER_OCTAVE - WINDOW);
-                self.base.store(FIRST + first, Relaxed);
-                (&self.buckets[slot - first], slot - first)
+            EMPTY if x > 0.0 && place(x) >= FIRST_NORMAL => {
+                let base = place(x).saturating_sub(WINDOW / 2).max(FIRST_NORMAL);
+                self.base.store(base, Relaxed);
+                (&self.buckets[place(x) - base], place(x) - base)
             }
             ..=EMPTY if x == 0.0 => (&self.zero, WINDOW),
             ..=EMPTY => return false,
@@ -120,7 +120,7 @@ impl LocalHistogram {
             // The first value may come between the two loads: then it is seen the next time.
             let filled = self.buckets.iter().map(|n| n.load(Relaxed)).enumerate();
             let filled = filled.filter(|(_, n)| *n > 0 && base < EMPTY);
-            let filled = filled.map(|(at, n)| (index(base.wrapping_sub(FIRST).wrapping_add(at)), n));
+            let filled = filled.map(|(at, n)| (index_of(base + at), n));
             let (zero_count, negative) = (self.zero.load(Relaxed), Vec::new());
             Buckets::Exponential { scale: SCALE, zero_count, positive: filled.collect(), negative }
         };

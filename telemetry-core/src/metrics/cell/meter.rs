@@ -2,9 +2,8 @@
 //!
 //! Marking only adds to the count; the rates move when the dispatcher ticks.
 
-use super::number::Sum;
+use super::number::{Sum, Total};
 use crate::clock::Tick;
-use crate::model::Number;
 use crate::sync::{Mutex, lock};
 
 #[derive(Debug)]
@@ -63,7 +62,7 @@ impl Meter {
     }
 
     /// The count, and the rates a second in the order of [`Self::RATES`].
-    pub(crate) fn read(&self, now: Tick) -> (Number, [f64; 4]) {
+    pub(crate) fn read(&self, now: Tick) -> (Total, [f64; 4]) {
         let rates = *lock(&self.rates);
         let count = self.count.read();
         let seconds = now.since(rates.began) as f64 / SECOND;
@@ -76,6 +75,7 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Number;
 
     fn at(second: u64) -> Tick {
         Tick::from_raw(second * 1_000_000_000)
@@ -91,7 +91,7 @@ mod tests {
             }
         }
         let (count, rates) = meter.read(at(1200));
-        assert_eq!(count, Number::Int(3600));
+        assert_eq!(count.number(), Number::Int(3600));
         rates.iter().for_each(|r| assert!((r - 3.0).abs() < 1e-9, "{rates:?}"));
     }
 

@@ -1,19 +1,25 @@
 //! What all threads share of a histogram series: any of them writes, snapshots read.
 //!
-//! Exponential buckets come in blocks of four octaves, made when something first falls into them.
+//! Exponential buckets come in blocks of four octaves, made when something first falls into them. Those of values beyond
+//! `2^-64 .. 2^64`, which hardly anybody records, stand in a list, and get coarser when it would become long.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::buckets::{MIN_EXPONENT, OCTAVES, PER_OCTAVE, SCALE, chosen, index, slot};
+use super::buckets::chosen;
 use super::exemplar::{EXEMPLARS_APART, exemplar, keep_last};
 use super::number::Float;
 use crate::metrics::site::Bounds;
+use crate::model::exponential::{PER_OCTAVE, SCALE, index};
 use crate::model::{Buckets, Exemplar, HistogramValue};
 use crate::sync::{Mutex, lock};
 
 const BLOCK: usize = 4 * PER_OCTAVE;
-const BLOCKS: usize = OCTAVES * PER_OCTAVE / BLOCK;
+const BLOCKS: usize = 32;
+/// The index of the first bucket of the first block.
+const FIRST: i32 = -64 * PER_OCTAVE as i32;
+/// The list of the others spans at most so many places on each side of 0, as an exported histogram does.
+const MOST_PLACES: usize = 320;
 
 /// What all threads share of one series.
 #[derive(Debug)]
@@ -28,8 +34,16 @@ pub(crate) struct SharedHistogram {
 
 #[derive(Debug)]
 enum Cells {
-    Exponential { positive: Box<Blocks>, zero: AtomicU64, negative: OnceLock<Box<Blocks>> },
-    Chosen { bounds: Bounds, counts: Box<[AtomicU64]> },
+    Exponential {
+        positive: Box<Blocks>,
+        zero: AtomicU64,
+        negative: OnceLock<Box<Blocks>>,
+        far: OnceLock<Box<Mutex<Buckets>>>,
+    },
+    Chosen {
+        bounds: Bounds,
+        counts: Box<[AtomicU64]>,
+    },
 }
 
 impl SharedHistogram {
@@ -40,6 +54,7 @@ impl SharedHistogram {
                 positive: Box::default(),
                 zero: AtomicU64::new(0),
                 negative: OnceLock::new(),
+                far: OnceLock::new(),
             },
             Some(bounds) => {
                 Cells::Chosen { bounds, counts: (0..=bounds.list.len()).map(|_| AtomicU64::new(0)).collect() }
@@ -58,15 +73,11 @@ impl SharedHistogram {
 
     /// Takes a finite value, measured for that collector.
     pub(crate) fn record(&self, x: f64, collector: u64) {
-        let bucket = match &self.cells {
-            Cells::Chosen { bounds, counts } => &counts[bounds.place(x)],
-            Cells::Exponential { positive, .. } if x > 0.0 => positive.bucket(slot(x)),
-            Cells::Exponential { negative, .. } if x < 0.0 => {
-                negative.get_or_init(Box::default).bucket(slot(-x))
-            }
-            Cells::Exponential { zero, .. } => zero,
+        let before = match &self.cells {
+            Cells::Chosen { bounds, counts } => counts[bounds.place(x)].fetch_add(1, Relaxed),
+            Cells::Exponential { zero, .. } if x == 0.0 => zero.fetch_add(1, Relaxed),
+            Cells::Exponential { .. } => self.cells.add(x < 0.0, index(x.abs()), 1),
         };
-        let before = bucket.fetch_add(1, Relaxed);
         self.sum.add(x);
         self.min.lower_to(x);
         self.max.raise_to(x);
@@ -81,12 +92,16 @@ impl SharedHistogram {
     pub(crate) fn read(&self) -> HistogramValue {
         let buckets = match &self.cells {
             Cells::Chosen { bounds, counts } => chosen(*bounds, counts),
-            Cells::Exponential { positive, zero, negative } => Buckets::Exponential {
-                scale: SCALE,
-                zero_count: zero.load(Relaxed),
-                positive: positive.read(),
-                negative: negative.get().map(|blocks| blocks.read()).unwrap_or_default(),
-            },
+            Cells::Exponential { positive, zero, negative, far } => {
+                let mut all = Buckets::Exponential {
+                    scale: SCALE,
+                    zero_count: zero.load(Relaxed),
+                    positive: positive.read(),
+                    negative: negative.get().map(|blocks| blocks.read()).unwrap_or_default(),
+                };
+                far.get().into_iter().for_each(|far| all.merge(&lock(far)));
+                all
+            }
         };
         let (sum, ends) = (self.sum.get(), [self.min.get(), self.max.get()]);
         HistogramValue::of(buckets, sum, ends, lock(&self.exemplars).clone())
@@ -100,14 +115,10 @@ impl SharedHistogram {
                     count.fetch_add(*n, Relaxed);
                 }
             }
-            (
-                Cells::Exponential { positive, zero, .. },
-                Buckets::Exponential { positive: more, zero_count, .. },
-            ) => {
+            (Cells::Exponential { zero, .. }, Buckets::Exponential { positive, zero_count, .. }) => {
                 zero.fetch_add(*zero_count, Relaxed);
-                for (index, n) in more {
-                    let slot = (index - MIN_EXPONENT * PER_OCTAVE as i32) as usize;
-                    positive.bucket(slot).fetch_add(*n, Relaxed);
+                for (index, n) in positive {
+                    self.cells.add(false, *index, *n);
                 }
             }
             // A thread's own histogram has the buckets of its series, from its first value on.
@@ -117,6 +128,29 @@ impl SharedHistogram {
         other.min.into_iter().for_each(|x| self.min.lower_to(x));
         other.max.into_iter().for_each(|x| self.max.raise_to(x));
         keep_last(&mut lock(&self.exemplars), &other.exemplars);
+    }
+}
+
+impl Cells {
+    /// Adds to an exponential bucket, and says what was in it before; of one that is far from the others, what was in all
+    /// of these.
+    fn add(&self, is_negative: bool, index: i32, n: u64) -> u64 {
+        let Self::Exponential { positive, negative, far, .. } = self else { return 0 };
+        match usize::try_from(index - FIRST) {
+            Ok(at) if at < BLOCK * BLOCKS && is_negative => {
+                negative.get_or_init(Box::default).bucket(at).fetch_add(n, Relaxed)
+            }
+            Ok(at) if at < BLOCK * BLOCKS => positive.bucket(at).fetch_add(n, Relaxed),
+            _ => {
+                let one = Buckets::one(is_negative, index, n);
+                let none = || Mutex::new(Buckets::one(false, index, 0)).into();
+                let mut far = lock(far.get_or_init(none));
+                let before = far.count();
+                far.merge(&one);
+                far.thin(MOST_PLACES);
+                before
+            }
+        }
     }
 }
 
@@ -139,7 +173,7 @@ impl Blocks {
     fn read(&self) -> Vec<(i32, u64)> {
         let filled = self.0.iter().enumerate().filter_map(|(i, block)| Some((i, block.get()?)));
         let all = filled.flat_map(|(i, block)| {
-            block.iter().enumerate().map(move |(j, n)| (index(i * BLOCK + j), n.load(Relaxed)))
+            block.iter().enumerate().map(move |(j, n)| (FIRST + (i * BLOCK + j) as i32, n.load(Relaxed)))
         });
         all.filter(|(_, n)| *n > 0).collect()
     }
@@ -176,7 +210,7 @@ mod tests {
         let Buckets::Exponential { zero_count, negative, .. } = &read.buckets else { panic!("{read:?}") };
         assert_eq!((read.count, *zero_count, negative.len()), (8, 1, 2));
         assert_eq!((read.min, read.max), (Some(f64::MIN), Some(f64::MAX)));
-        let middle = read.quantile(0.25).unwrap();
-        assert!((-1.045..=-0.955).contains(&middle), "{middle}");
+        let middle = read.clone().thinned(MOST_PLACES).quantile(0.25).unwrap();
+        assert!((-16.0..=-1.0 / 16.0).contains(&middle), "{middle}");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use crate::metrics::cell::LocalHistogram;
-use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 use Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -14,13 +14,19 @@ pub(crate) const CELLS: usize = if cfg!(shuttle) { 8 } else { 1024 };
 /// One thread's cells in one collector.
 pub(crate) struct Page {
     collector: AtomicU64,
-    /// Of counters: a sum in two's complement.
-    sums: [AtomicU64; CELLS],
+    /// Of counters. [`CLOSED`] until the first value comes.
+    sums: [AtomicI64; CELLS],
+    /// Which of them are sums.
+    open: [AtomicBool; CELLS],
     histograms: OnceLock<Box<Histograms>>,
     owners: AtomicU8,
     /// The thread is gone: nothing is written any more.
     left: AtomicBool,
 }
+
+/// A closed cell is full: whatever makes a sum grow overflows it, and goes the long way, on which the series is made, even if
+/// it comes back to 0, and the cell opened. So adding looks at one thing, whether it overflows.
+const CLOSED: i64 = i64::MAX;
 
 /// By the number of their site.
 pub(super) type Histograms = [OnceLock<Box<LocalHistogram>>; CELLS];
@@ -29,7 +35,8 @@ impl Default for Page {
     fn default() -> Self {
         Self {
             collector: AtomicU64::new(0),
-            sums: [const { AtomicU64::new(0) }; CELLS],
+            sums: [const { AtomicI64::new(CLOSED) }; CELLS],
+            open: [const { AtomicBool::new(false) }; CELLS],
             histograms: OnceLock::new(),
             owners: AtomicU8::new(0),
             left: AtomicBool::new(false),
@@ -63,7 +70,8 @@ impl Page {
     pub(super) fn release(&'static self) {
         if self.owners.fetch_sub(1, AcqRel) == 1 {
             self.collector.store(0, Relaxed);
-            self.sums.iter().for_each(|cell| cell.store(0, Relaxed));
+            self.open.iter().for_each(|open| open.store(false, Relaxed));
+            self.sums.iter().for_each(|cell| cell.store(CLOSED, Relaxed));
             self.histograms().for_each(|(_, histogram)| histogram.clear());
             free().push(self);
         }
@@ -90,11 +98,26 @@ impl Page {
         self.collector.load(Relaxed) == collector
     }
 
-    /// Adds to a sum. Only its thread does.
+    /// Adds to a sum. False if it is closed, or would not fit: then the shared cell is to be used. Only its thread does.
     #[inline]
-    pub(super) fn add(&self, number: usize, n: u64) {
+    pub(super) fn add(&self, number: usize, n: i64) -> bool {
         let cell = &self.sums[number];
-        cell.store(cell.load(Relaxed).wrapping_add(n), Relaxed);
+        let before = cell.load(Relaxed);
+        // What does not make it grow does not overflow it.
+        if n <= 0 && before == CLOSED && !self.open[number].load(Relaxed) {
+            return false;
+        }
+        let sum = before.checked_add(n);
+        sum.into_iter().for_each(|sum| cell.store(sum, Relaxed));
+        sum.is_some()
+    }
+
+    /// From now on it takes values of that sum. Only its thread does.
+    pub(super) fn open(&self, number: usize) {
+        if !self.open[number].load(Relaxed) {
+            self.sums[number].store(0, Relaxed);
+            self.open[number].store(true, Release);
+        }
     }
 
     /// Its histograms, once there is one.
@@ -118,8 +141,9 @@ impl Page {
     }
 
     /// The sums that are not 0, by the number of their site.
-    pub(crate) fn sums(&self) -> impl Iterator<Item = (usize, u64)> {
-        self.sums.iter().map(|cell| cell.load(Relaxed)).enumerate().filter(|(_, sum)| *sum != 0)
+    pub(crate) fn sums(&self) -> impl Iterator<Item = (usize, i64)> {
+        let open = self.open.iter().zip(&self.sums).enumerate().filter(|(_, (open, _))| open.load(Acquire));
+        open.map(|(number, (_, sum))| (number, sum.load(Relaxed))).filter(|(_, sum)| *sum != 0)
     }
 
     /// The histograms, by the number of their site.

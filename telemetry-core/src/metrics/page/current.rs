@@ -33,6 +33,11 @@ impl LeaseId {
         NonZeroU64::new(collector << Self::COLLECTOR).map(Self)
     }
 
+    /// None of them all, but by the machine's counter: the last number there can be.
+    pub(super) fn without_page(collector: u64) -> Option<Self> {
+        NonZeroU64::new(((collector + 1) << Self::COLLECTOR) - 1).map(Self)
+    }
+
     pub(super) fn is_by_clock(self) -> bool {
         self.0.get() << Self::COLLECTOR == 0
     }
@@ -61,12 +66,11 @@ pub(super) fn expect_collectors() {
     ANY.store(true, Relaxed);
 }
 
-/// Adds to this thread's own cell. False if there is none: then the shared one is to be used.
+/// Adds to this thread's own cell. False if there is none, or it would not fit: then the shared one is to be used.
 #[inline]
-pub(crate) fn add(bound: Option<u64>, site: &Site, n: u64) -> bool {
+pub(crate) fn add(bound: Option<u64>, site: &Site, n: i64) -> bool {
     let (Some(page), Some(number)) = (CurrentPage::of(bound).page, cell_of(site)) else { return false };
-    page.add(number, n);
-    true
+    page.add(number, n)
 }
 
 /// Takes a finite value into this thread's own histogram. False if there is none, or it has no bucket for it.

@@ -24,9 +24,13 @@ impl Stopwatch {
         Some(Self { lease, at: machine::read_counter() })
     }
 
-    /// At that tick of the clock of the collector with that number.
-    pub(crate) fn by_clock(collector: u64, tick: Tick) -> Option<Self> {
-        Some(Self { lease: LeaseId::by_clock(collector)?, at: tick.raw() })
+    /// Now, for the collector with that number, of which this thread has no page yet. It reads the machine's counter too, where
+    /// that is the collector's clock: so a span that opens next begins with the same reading.
+    pub(crate) fn without_page(collector: u64, clock: &Clock) -> Option<Self> {
+        if clock.is_system() && machine::counter_seconds().is_some() {
+            return Some(Self { lease: LeaseId::without_page(collector)?, at: machine::read_counter() });
+        }
+        Some(Self { lease: LeaseId::by_clock(collector)?, at: clock.now().raw() })
     }
 
     #[inline]

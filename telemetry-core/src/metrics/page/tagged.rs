@@ -135,12 +135,12 @@ mod tests {
         let values: Vec<String> = (0..3_000).map(|i| format!("{:0width$}", i, width = i % 40)).collect();
         for value in &values {
             let cell = LocalCell::new(1, LocalKind::Sum, 0);
-            cell.add(value.len() as u64 + 1);
+            cell.add(value.len() as i64 + 1);
             tagged.keep(7, &[("k", value), ("l", "x")], Arc::new(cell));
         }
         for value in &values {
             let found = tagged.find(7, &[("k", value), ("l", "x")]).map(|cell| cell.read().sum);
-            assert_eq!(found, Some(value.len() as u64 + 1), "{value}");
+            assert_eq!(found, Some(value.len() as i128 + 1), "{value}");
             assert!(tagged.find(7, &[("l", value), ("k", "x")]).is_none(), "keys are compared");
             assert!(tagged.find(8, &[("k", value), ("l", "x")]).is_none(), "sites are compared");
             assert!(tagged.find(7, &[("k", value)]).is_none());

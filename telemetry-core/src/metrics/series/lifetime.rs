@@ -2,6 +2,9 @@
 
 use super::reading::Reading;
 use crate::clock::Tick;
+use crate::diagnostics::warn_once;
+use crate::metrics::cell::Total;
+use crate::model::{Identity, Kind, Number};
 
 /// A series that is idle for long ends, and begins anew with its next value.
 #[derive(Debug)]
@@ -14,6 +17,42 @@ pub(super) struct Lifetime {
     /// What it held when it last ended; what is exported came after.
     pub(super) before: Option<Reading>,
     pub(super) is_over: bool,
+    /// Of a sum.
+    pub(super) growth: Growth,
+}
+
+/// What becomes of a sum that only grows and is too large for the numbers that there are: it begins anew, within the same
+/// life, so that nobody takes what it was before for something else.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Growth {
+    /// What it had reached each time.
+    pub(crate) taken_off: i128,
+    /// What the last reading gave.
+    given: i128,
+    /// When it last began anew, in nanoseconds since the Unix epoch.
+    pub(crate) began: Option<u64>,
+}
+
+impl Growth {
+    /// A reading of a sum of that series, and when the one before was, in nanoseconds since the Unix epoch. What one reading
+    /// can't give the next ones do.
+    pub(crate) fn read(&mut self, of: &Identity, sum: Total, last: u64) {
+        const MOST: i128 = u64::MAX as i128;
+        if of.kind != Kind::Counter || sum.floats.is_some() {
+            return;
+        }
+        if sum.whole - self.taken_off > MOST {
+            self.taken_off += self.given;
+            self.began = Some(last);
+            warn_once(format_args!("metric `{}`: a sum has grown beyond {MOST}, and begins anew", of.name));
+        }
+        self.given = (sum.whole - self.taken_off).min(MOST);
+    }
+
+    /// What is left of it.
+    pub(crate) fn left(&self, sum: Total) -> Number {
+        Total { whole: sum.whole - self.taken_off, ..sum }.number()
+    }
 }
 
 /// When a series began: by the wall clock, and as the number of the reading that came before.

@@ -3,25 +3,40 @@
 use std::sync::Arc;
 
 use crate::clock::Tick;
+use crate::metrics::cell::Total;
 use crate::model::{HistogramValue, Identity, Metric, Number};
 
 /// All that a series holds at one moment, since it was made.
 #[derive(Clone, Debug)]
 pub(crate) enum Reading {
-    Sum(Number),
+    Sum(Total),
     Gauge(Option<(Number, Tick)>),
     Histogram(Box<HistogramValue>),
-    Meter(Number, [f64; 4]),
+    Meter(Total, [f64; 4]),
+}
+
+impl Default for Reading {
+    /// Of a gauge that was never set.
+    fn default() -> Self {
+        Self::Gauge(None)
+    }
 }
 
 impl Reading {
     /// Another one where values came in between.
     pub(super) fn mark(&self) -> u64 {
         match self {
-            Self::Sum(Number::Int(n)) | Self::Meter(Number::Int(n), _) => n.cast_unsigned(),
-            Self::Sum(Number::Float(x)) | Self::Meter(Number::Float(x), _) => x.to_bits(),
+            Self::Sum(n) | Self::Meter(n, _) => n.mark(),
             Self::Gauge(set) => set.map_or(0, |(_, at)| at.raw() + 1),
             Self::Histogram(h) => h.count,
+        }
+    }
+
+    /// The sum, if it is one.
+    pub(super) fn total(&self) -> Option<Total> {
+        match self {
+            Self::Sum(n) | Self::Meter(n, _) => Some(*n),
+            Self::Gauge(_) | Self::Histogram(_) => None,
         }
     }
 

@@ -18,7 +18,8 @@ static NUMBERED: RwLock<Vec<&'static Site>> = RwLock::new(Vec::new());
 /// Those of sites with tags of their own.
 static SHARED: RwLock<Option<HashMap<Key, u32>>> = RwLock::new(None);
 
-type Key = (CellKind, Text, Option<Level>, Tags);
+/// With unit, description and bounds.
+type Key = (CellKind, Text, Option<Level>, Tags, (&'static str, &'static str, Vec<u64>));
 
 pub(crate) fn hold() -> Box<dyn ForkLock> {
     Box::new(AsItIs((write(&SHARED), write(&NUMBERED))))
@@ -58,9 +59,12 @@ impl Site {
         self.number()
     }
 
-    /// All handles that measure the same have one number, so making them again and again uses up none.
+    /// All handles that say the same of what they measure have one number, so making them again and again uses up none. Those
+    /// that declare something else have another, by which each collector finds the same series, and sees that they differ.
     fn shared_number(&self, tags: &Tags) -> u32 {
-        let key = (self.kind, self.name.clone(), self.level, tags.clone());
+        let bounds = self.bounds.iter().map(|bound| bound.to_bits()).collect();
+        let declared = (self.unit, self.description, bounds);
+        let key = (self.kind, self.name.clone(), self.level, tags.clone(), declared);
         let known = read(&SHARED);
         if let Some(number) = known.as_ref().and_then(|numbers| numbers.get(&key)) {
             return *number;

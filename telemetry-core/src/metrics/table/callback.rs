@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded, unbounded};
 
 use crate::clock::deadline_in;
+use crate::metrics::cell::Total;
+use crate::metrics::series::{Growth, Width};
 use crate::model::{Identity, Kind, Number};
 use crate::sync::{Mutex, lock};
 use crate::thread::{quietly, spawn};
@@ -55,6 +57,8 @@ struct Callback {
 /// What is known of an observable instrument, without code of the program.
 pub(crate) struct Observable {
     pub(crate) identity: Arc<Identity>,
+    /// Of its metric.
+    pub(crate) width: Arc<Width>,
     /// Its callback has not returned yet.
     busy: AtomicBool,
     /// It was in the last reading.
@@ -66,9 +70,20 @@ pub(crate) struct Observable {
 #[derive(Clone, Copy, Default)]
 struct Sum {
     last: Option<Number>,
-    before: Option<Number>,
-    /// In nanoseconds since the Unix epoch.
+    before: Total,
+    growth: Growth,
+    /// When it was first asked, in nanoseconds since the Unix epoch, and when it was last.
     began: u64,
+    read: u64,
+}
+
+/// The sum since a moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Since {
+    pub(crate) value: Number,
+    pub(crate) taken_off: i128,
+    /// In nanoseconds since the Unix epoch.
+    pub(crate) began: u64,
 }
 
 #[derive(Default)]
@@ -100,19 +115,21 @@ impl Observable {
         self.was_there.swap(is_there, Relaxed) && !is_there
     }
 
-    /// The sum since it was first asked, and when that was; `value` is what it says now, none where it said nothing.
-    pub(crate) fn sum(&self, value: Option<Number>) -> (Option<Number>, u64) {
+    /// The sum since it was first asked, or has begun anew; `value` is what it says now, none where it said nothing.
+    pub(crate) fn sum(&self, value: Option<Number>, now: u64) -> Option<Since> {
         let mut sum = lock(&self.sum);
+        let (sum, kind) = (&mut *sum, self.identity.kind);
         if let Some(value) = value {
-            if let Some(last) =
-                sum.last.filter(|last| self.identity.kind == Kind::Counter && value.as_f64() < last.as_f64())
-            {
-                sum.before = Some(sum.before.map_or(last, |before| before.plus(last)));
+            if let Some(last) = sum.last.filter(|last| kind == Kind::Counter && value.is_below(*last)) {
+                sum.before = sum.before.plus(last);
             }
             sum.last = Some(value);
         }
-        let whole = sum.last.map(|last| sum.before.map_or(last, |before| before.plus(last)));
-        (whole, sum.began)
+        let whole = sum.before.plus(sum.last?);
+        sum.growth.read(&self.identity, whole, sum.read);
+        sum.read = now;
+        let (value, began) = (sum.growth.left(whole), sum.growth.began.unwrap_or(sum.began));
+        Some(Since { value, taken_off: sum.growth.taken_off, began })
     }
 }
 
@@ -127,6 +144,7 @@ impl Callbacks {
         &self,
         named: Identity,
         identity: Identity,
+        width: Arc<Width>,
         read: impl Fn() -> Number + Send + Sync + 'static,
         now: u64,
         most: usize,
@@ -139,14 +157,14 @@ impl Callbacks {
         let replaced = before.map(|at| all.swap_remove(at));
         // What was exported is not to come again.
         let sum = replaced.as_ref().map(|replaced| *lock(&replaced.instrument.sum));
-        let sum = sum.unwrap_or(Sum { began: now, ..Sum::default() });
+        let sum = sum.unwrap_or(Sum { began: now, read: now, ..Sum::default() });
         let has_room = all.len() < most;
         if has_room {
             let before =
                 replaced.as_ref().is_some_and(|replaced| replaced.instrument.was_there.load(Relaxed));
             let (busy, was_there) = (AtomicBool::new(false), AtomicBool::new(before));
             let (identity, sum) = (identity.into(), Mutex::new(sum));
-            let instrument = Arc::new(Observable { identity, busy, was_there, sum });
+            let instrument = Arc::new(Observable { identity, width, busy, was_there, sum });
             all.push(Callback { named, instrument, read: Arc::new(read) });
         }
         drop(all);

@@ -66,10 +66,13 @@ impl Table {
             if series.look(&reading, now, *last) {
                 begun.push(Arc::clone(&series));
             }
-            series.points(reading.clone(), now, &anchors, &mut points);
-            if ends && self.ends_series() {
-                readings.push((series, reading));
-            }
+            readings.push((series, reading));
+        }
+        let ends = ends && self.ends_series();
+        // Only now is known of which type the values of a metric are.
+        for (series, reading) in &mut readings {
+            let reading = if ends { reading.clone() } else { std::mem::take(reading) };
+            series.points(reading, now, &anchors, &mut points);
         }
         self.count_begun(&begun);
         drop(begun);
@@ -142,6 +145,8 @@ impl Table {
         anchors: &Anchors,
         points: &mut Vec<Point>,
     ) {
+        let mut said_now = Vec::with_capacity(observations.0.len());
+        let now = anchors.unix_nanos(now);
         for Observed { instrument, said } in observations.0 {
             let name = &instrument.identity.name;
             let (value, refusal) = match said {
@@ -152,28 +157,34 @@ impl Table {
             };
             refusal.into_iter().for_each(|why| self.refuse(name, why));
             let value = value.filter(|_| refusal.is_none());
-            let is_gauge = instrument.identity.kind == Kind::Gauge;
-            let (value, start) = if is_gauge {
-                (value, None)
-            } else {
-                let (sum, began) = instrument.sum(value);
-                (sum, Some(began))
+            let (value, since) = match instrument.identity.kind {
+                Kind::Gauge => (value, None),
+                _ => instrument.sum(value, now).map(|since| (since.value, since)).unzip(),
             };
             // An earlier reading says what this one does not.
             if instrument.has_gone(value.is_some()) {
                 self.endings.fetch_add(1, Relaxed);
             }
-            let Some(value) = value else { continue };
+            if let Some(value) = value {
+                instrument.width.note(value);
+                said_now.push((instrument, value, since));
+            }
+        }
+        for (instrument, value, since) in said_now {
             let metric = Metric {
-                start_time_unix_nano: start,
+                start_time_unix_nano: since.map(|since| since.began),
                 identity: Arc::clone(&instrument.identity),
-                time_unix_nano: anchors.unix_nanos(now),
+                time_unix_nano: now,
                 temporality: Temporality::Cumulative,
                 value: MetricValue::Number(value),
                 life: 0,
+                taken_off: None,
+                is_beyond_int: false,
             };
-            let (owner, merge) =
-                (Arc::clone(&instrument.identity), if is_gauge { Merge::Newest } else { Merge::Sum });
+            let mut metric = metric.with_taken_off(since.map_or(0, |since| since.taken_off));
+            instrument.width.put_on(&mut metric);
+            let merge = if since.is_none() { Merge::Newest } else { Merge::Sum };
+            let owner = Arc::clone(&instrument.identity);
             points.push(Point { merge, metric, owner, idle_since: None, max_buckets: 0 });
         }
     }
@@ -195,7 +206,9 @@ impl Table {
                     all.entry(Arc::as_ptr(&series)).or_default().add(&local);
                 }
             };
-            page.sums().for_each(|(number, sum)| put(number, LocalValue { sum, ..LocalValue::default() }));
+            page.sums().for_each(|(number, sum)| {
+                put(number, LocalValue { sum: sum.into(), ..LocalValue::default() });
+            });
             for (number, histogram) in page.histograms() {
                 let histogram = histogram.read();
                 if histogram.count > 0 {

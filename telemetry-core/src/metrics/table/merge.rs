@@ -79,7 +79,14 @@ fn add(to: &mut Point, from: Point) {
     to.metric.life = to.metric.life.min(from.metric.life);
     let (to, from, merge) = (&mut to.metric, from.metric, from.merge);
     let newer = from.time_unix_nano >= to.time_unix_nano;
-    to.start_time_unix_nano = to.start_time_unix_nano.min(from.start_time_unix_nano);
+    // One that has begun anew because it was too large makes the sum fall.
+    let has_fallen = to.taken_off.is_some() || from.taken_off.is_some();
+    let pick = if has_fallen { Ord::max } else { Ord::min };
+    to.start_time_unix_nano = pick(to.start_time_unix_nano, from.start_time_unix_nano);
+    if has_fallen {
+        to.taken_off = Some((to.taken_off() + from.taken_off()).into());
+    }
+    to.is_beyond_int |= from.is_beyond_int;
     to.time_unix_nano = to.time_unix_nano.max(from.time_unix_nano);
     match (&mut to.value, from.value) {
         (MetricValue::Number(a), MetricValue::Number(b)) => match merge {

@@ -4,13 +4,14 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
+use std::panic::Location;
 use std::sync::Arc;
 
 use tracing_core::Level;
 
 use crate::clock::Clock;
 use crate::diagnostics::{say_late, warn_once};
-use crate::metrics::series::{Epoch, OVERFLOW, Series, SeriesOptions, TOO_MANY, View, Viewed, Views};
+use crate::metrics::series::{Epoch, OVERFLOW, Series, SeriesOptions, TOO_MANY, View, Viewed, Views, Width};
 use crate::metrics::site::{Bounds, CellKind, Site};
 use crate::model::{Identity, Tags, Text, valid_tag_key};
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, read, write};
@@ -44,6 +45,8 @@ pub(super) struct PerMetric {
     pub(super) live: usize,
     /// Somebody was told that it has too many.
     pub(super) is_said: bool,
+    /// Of which type its values are.
+    pub(super) width: Arc<Width>,
 }
 
 impl Index {
@@ -149,6 +152,29 @@ impl Names {
         known.unwrap_or_else(|| self.create(site, &viewed, hash, &key, began))
     }
 
+    /// A metric of that name whose values callbacks give, and of which type they are.
+    pub(super) fn declare(&self, site: &Site, name: &Text) -> Arc<Width> {
+        let mut index = self.write();
+        match index.declared.get(&site.name) {
+            Some(first) => compare(first, site),
+            None => drop(index.declared.insert(site.name.clone(), site.copy())),
+        }
+        Arc::clone(&index.per_metric.entry((site.kind, name.clone())).or_default().width)
+    }
+
+    /// A finished point, made at that place, which passes by the series. Instruments may have its name.
+    pub(super) fn compare_point(&self, point: &Identity, place: &Location<'_>) {
+        let index = self.read();
+        let Some(first) = index.declared.get(&point.name) else { return };
+        let place = format!("{}:{}", place.file(), place.line());
+        if first.kind.kind() != point.kind {
+            say_differs(first, "kind", first.kind.kind().name(), point.kind.name(), &place);
+        }
+        if *first.unit != *point.unit && !point.unit.is_empty() {
+            say_differs(first, "unit", first.unit, &point.unit, &place);
+        }
+    }
+
     #[cold]
     fn create(
         &self,
@@ -182,6 +208,7 @@ impl Names {
         let first = index.declared.get(&site.name).filter(|_| !site.is_function());
         let bounds = first.map_or(site.bounds, |first| first.bounds);
         let of_metric = index.per_metric.entry((site.kind, key.name.to_owned().into())).or_default();
+        let width = Arc::clone(&of_metric.width);
         let (mut hash, mut tags) = (hash, key.tags);
         if of_metric.live >= self.max_series {
             if !std::mem::replace(&mut of_metric.is_said, true) {
@@ -211,6 +238,7 @@ impl Names {
             max_buckets: viewed.max_buckets(),
             is_dropped: viewed.is_dropped(),
             declared: site.name.clone(),
+            width,
         };
         let series =
             Arc::new(Series::new(site.kind, identity(site, viewed, own), options, &self.clock, began));
@@ -243,14 +271,7 @@ const MOST: usize = 100_000;
 /// Says, once, that two places declare one metric differently. What the first one said counts, and both are
 /// recorded.
 fn compare(first: &Site, site: &Site) {
-    let differs = |what, one: &str, other: &str| {
-        warn_once(format_args!(
-            "metric `{}`: its {what} is `{one}` at {} and `{other}` at {}; the first counts",
-            site.name,
-            first.place(),
-            site.place()
-        ));
-    };
+    let differs = |what, one: &str, other: &str| say_differs(first, what, one, other, &site.place());
     if first.kind != site.kind {
         differs("kind", first.kind.kind().name(), site.kind.kind().name());
     }
@@ -263,6 +284,14 @@ fn compare(first: &Site, site: &Site) {
     if first.description != site.description && !site.description.is_empty() {
         differs("description", first.description, site.description);
     }
+}
+
+fn say_differs(first: &Site, what: &str, one: &str, other: &str, place: &dyn std::fmt::Display) {
+    warn_once(format_args!(
+        "metric `{}`: its {what} is `{one}` at {} and `{other}` at {place}; the first counts",
+        first.name,
+        first.place()
+    ));
 }
 
 /// The bounds that a histogram's declaration or a view chose; none where they are wrong.

@@ -96,6 +96,8 @@ fn data(metric: &Metric) -> Data {
 fn number_point(metric: &Metric) -> NumberDataPoint {
     let value = match metric.number() {
         Number::Int(n) => number_data_point::Value::AsInt(n),
+        // OTLP has no whole numbers that large.
+        Number::Uint(n) => number_data_point::Value::AsDouble(n as f64),
         Number::Float(x) => number_data_point::Value::AsDouble(x),
     };
     NumberDataPoint {
@@ -177,8 +179,11 @@ pub(super) fn some_metric() -> impl Strategy<Value = Metric> {
     let kind = (0..4_usize).prop_map(|at| {
         [Measures::Counter, Measures::UpDownCounter, Measures::Gauge, Measures::Histogram][at]
     });
-    let number =
-        prop_oneof![proptest::num::i64::ANY.prop_map(Number::Int), some_float().prop_map(Number::Float)];
+    let number = prop_oneof![
+        proptest::num::u64::ANY.prop_map(Number::from),
+        proptest::num::i64::ANY.prop_map(Number::Int),
+        some_float().prop_map(Number::Float)
+    ];
     let tags = prop::collection::btree_map("[a-zé.]{1,5}", ".{0,12}", 0..4);
     let times = (prop::option::of(some_id()), some_id(), proptest::bool::ANY);
     (kind, number, some_histogram(), tags, times, ("[a-z]{1,3}", "(s|By|)", ".{0,9}")).prop_map(
