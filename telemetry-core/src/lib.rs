@@ -79,6 +79,10 @@ pub mod __private {
     pub mod glob {
         pub use crate::model::glob::*;
     }
+    /// Texts of bounded length.
+    pub mod text {
+        pub use crate::model::text::*;
+    }
     /// What threads share.
     pub mod sync {
         pub use crate::sync::*;

@@ -14,7 +14,7 @@ use crate::detect;
 use crate::diagnostics::warn;
 use crate::exporters::{ExportError, HostTag, Limits, Route, Sieve, Signal, Terms};
 use crate::metrics::{Baseline, Reader, SharedHistogram, Snapshot, Source};
-use crate::model::{Kind, Resource, Tags, Temporality, Text};
+use crate::model::{Kind, Resource, Tags, Temporality, Text, text};
 use crate::pipeline::command::Command;
 use crate::pipeline::feedback::Complaints;
 use crate::pipeline::lanes::Lanes;
@@ -63,7 +63,7 @@ impl Engine {
             Ok(None) => return Err(Error::exporter("it panicked when it was asked for its name")),
             Err(_) => return Err(Error::exporter("it does not say its name")),
         };
-        let number = self.books.add_exporter(terms.name.as_ref().unwrap_or(&hello.name));
+        let number = self.books.add_exporter(&text::name(terms.name.as_ref().unwrap_or(&hello.name)));
         let name = self.books.name(number);
         // Spans and events share theirs: which of them are many differs from program to program.
         let eighth = self.config.exporter_bytes / 8;
@@ -204,7 +204,7 @@ impl Engine {
         // Nobody takes it where nobody waits any more.
         let (tell, attached) = bounded(0);
         let attach = move || {
-            let attached = quietly(|| (reader.attach(source), reader.name().to_owned()));
+            let attached = quietly(|| (reader.attach(source), text::name(reader.name()).into_owned()));
             let told = match attached {
                 None => Ok(()),
                 Some((Ok(()), name)) => tell.send(Ok(Attached { name, reader })),

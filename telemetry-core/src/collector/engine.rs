@@ -109,7 +109,7 @@ impl Engine {
 
     pub(super) fn ledger(&self) -> Ledger {
         let ledger = self.buffers.ledger(&self.books.lock());
-        Ledger { refused: self.table.refused(), ..ledger }
+        Ledger { refused: self.table.refused(), summed_up: self.table.summed_up(), ..ledger }
     }
 
     /// Whether nobody takes what is recorded.

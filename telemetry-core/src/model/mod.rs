@@ -15,6 +15,7 @@ mod resource;
 mod series_key;
 mod span;
 mod tags;
+pub(crate) mod text;
 mod trace_context;
 mod value;
 

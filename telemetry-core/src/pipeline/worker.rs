@@ -15,6 +15,7 @@ use crate::clock::{Clock, Tick};
 use crate::exporters::{Activity, Delivery, ExportError, ExportReport, Limits, NextAttempt};
 use crate::metrics::SharedHistogram;
 use crate::model::Temporality;
+use crate::model::text::{self, MAX_TEXT};
 use crate::thread::{quietly, random_u64};
 
 /// What an exporter says of itself, once.
@@ -105,7 +106,9 @@ impl Worker {
     ) {
         let now = self.job.clock.now();
         parcel.tries.error = match &ended {
-            Some(Ok(delivery)) => Some(delivery.reason()).filter(|reason| !reason.is_empty()).map(Into::into),
+            Some(Ok(delivery)) => Some(delivery.reason())
+                .filter(|reason| !reason.is_empty())
+                .map(|reason| text::capped(reason, MAX_TEXT).into()),
             Some(Err(error)) => Some(text_of(error).into()),
             None => Some(PANICKED.into()),
         };
@@ -214,7 +217,7 @@ impl Worker {
 
 /// What an error says; its text is made by code of the program.
 fn text_of(error: &ExportError) -> String {
-    quietly(|| error.to_string())
+    quietly(|| text::formatted(format_args!("{error}"), MAX_TEXT))
         .unwrap_or_else(|| "its error panicked when it was asked for its text".to_owned())
 }
 

@@ -15,6 +15,16 @@ pub(crate) const MAX_NUMBER: u32 = 1 << 16;
 /// All sites that have a number, in the order of these.
 static NUMBERED: RwLock<Vec<&'static Site>> = RwLock::new(Vec::new());
 
+/// Those of sites that are made from code, by all that tells them apart; they are kept for ever.
+#[derive(Default)]
+struct Numbers {
+    by_key: HashMap<(CellKind, Text, Option<Level>, Tags), u32>,
+    bytes: usize,
+}
+
+/// They take no more than that; those after them are found by name.
+const MOST_BYTES: usize = 16 << 20;
+
 impl Site {
     /// Its number, from 1 up, given out at first use; none once all numbers are taken.
     #[inline]
@@ -51,22 +61,27 @@ impl Site {
 
     /// All handles that measure the same have one number, so making them again and again uses up none.
     fn shared_number(&self, tags: &Tags) -> u32 {
-        type Key = (CellKind, Text, Option<Level>, Tags);
-        static NUMBERS: RwLock<Option<HashMap<Key, u32>>> = RwLock::new(None);
+        static NUMBERS: RwLock<Option<Numbers>> = RwLock::new(None);
 
         let key = (self.kind, self.name.clone(), self.level, tags.clone());
         let known = read(&NUMBERS);
-        if let Some(number) = known.as_ref().and_then(|numbers| numbers.get(&key)) {
+        if let Some(number) = known.as_ref().and_then(|numbers| numbers.by_key.get(&key)) {
             return *number;
         }
         drop(known);
         let mut numbers = write(&NUMBERS);
-        let numbers = numbers.get_or_insert_default();
+        let Numbers { by_key, bytes } = numbers.get_or_insert_default();
+        if let Some(number) = by_key.get(&key) {
+            return *number;
+        }
+        // Here and in the list of all.
+        let more = 2 * (size_of::<Self>() + self.name.len() + tags.heap_bytes());
         // Handles must not take the numbers that call sites will need.
-        if numbers.len() >= MAX_NUMBER as usize / 2 && !numbers.contains_key(&key) {
+        if by_key.len() >= MAX_NUMBER as usize / 2 || *bytes + more > MOST_BYTES {
             return UNNUMBERED;
         }
-        *numbers.entry(key).or_insert_with(|| self.next_number())
+        *bytes += more;
+        *by_key.entry(key).or_insert_with(|| self.next_number())
     }
 
     fn next_number(&self) -> u32 {

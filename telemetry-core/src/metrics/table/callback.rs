@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded, unbounded};
 
 use crate::clock::deadline_in;
+use crate::metrics::memory::Held;
 use crate::model::{Identity, Kind, Number};
 use crate::sync::{Mutex, lock};
 use crate::thread::{quietly, spawn};
@@ -50,6 +51,8 @@ struct Callback {
     instrument: Arc<Observable>,
     /// Held only here and, while it runs, by a thread of callbacks.
     read: Arc<Read>,
+    /// For its names.
+    _held: Held,
 }
 
 /// What is known of an observable instrument, without code of the program.
@@ -130,6 +133,7 @@ impl Callbacks {
         read: impl Fn() -> Number + Send + Sync + 'static,
         now: u64,
         most: usize,
+        held: Held,
     ) -> bool {
         let mut all = lock(&self.all);
         if lock(&self.idle).closed {
@@ -147,7 +151,7 @@ impl Callbacks {
             let (busy, was_there) = (AtomicBool::new(false), AtomicBool::new(before));
             let (identity, sum) = (identity.into(), Mutex::new(sum));
             let instrument = Arc::new(Observable { identity, busy, was_there, sum });
-            all.push(Callback { named, instrument, read: Arc::new(read) });
+            all.push(Callback { named, instrument, read: Arc::new(read), _held: held });
         }
         drop(all);
         // What it had captured may do anything when it goes, so it goes when nothing is locked.

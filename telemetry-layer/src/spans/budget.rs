@@ -1,0 +1,48 @@
+//! The memory that the open spans of one layer take: their slots, and what does not fit into these.
+
+use std::sync::{Mutex, PoisonError};
+
+use telemetry_core::__private::Suppression;
+use telemetry_core::__private::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Bytes that are in use, and how many may be. Slots know it, so it is never given back: a layer that is gone leaves it to the
+/// next one.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    used: AtomicUsize,
+    max: AtomicUsize,
+}
+
+impl Budget {
+    /// One of which nothing is in use.
+    pub(super) fn lease(max: usize) -> &'static Self {
+        let again = with_free(Vec::pop);
+        let budget = again.unwrap_or_else(|| Box::leak(Box::default()));
+        budget.max.store(max, Relaxed);
+        budget
+    }
+
+    /// Nobody has a slot of it any more.
+    pub(super) fn release(&'static self) {
+        self.used.store(0, Relaxed);
+        with_free(|all| all.push(self));
+    }
+
+    /// Takes so many bytes, if there are so many.
+    pub(super) fn take(&self, bytes: usize) -> bool {
+        let max = self.max.load(Relaxed);
+        let takes = |used: usize| used.checked_add(bytes).filter(|used| *used <= max);
+        self.used.fetch_update(Relaxed, Relaxed, takes).is_ok()
+    }
+
+    pub(super) fn give_back(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Relaxed);
+    }
+}
+
+/// Runs `f` with those that no layer has.
+fn with_free<R>(f: impl FnOnce(&mut Vec<&'static Budget>) -> R) -> R {
+    static FREE: Mutex<Vec<&'static Budget>> = Mutex::new(Vec::new());
+    let _away = Suppression::begin();
+    f(&mut FREE.lock().unwrap_or_else(PoisonError::into_inner))
+}
