@@ -28,9 +28,18 @@ impl Budget {
         with_free(|all| all.push(self));
     }
 
-    /// Takes so many bytes, if there are so many.
-    pub(super) fn take(&self, bytes: usize) -> bool {
+    /// Takes so many bytes for slots, if there are so many.
+    pub(super) fn take_for_slots(&self, bytes: usize) -> bool {
+        self.take(bytes, self.max.load(Relaxed))
+    }
+
+    /// The same for what does not fit into them: a quarter is left for slots, so that there are spans to be parents of others.
+    pub(super) fn take_for_extras(&self, bytes: usize) -> bool {
         let max = self.max.load(Relaxed);
+        self.take(bytes, max - max / 4)
+    }
+
+    fn take(&self, bytes: usize, max: usize) -> bool {
         let takes = |used: usize| used.checked_add(bytes).filter(|used| *used <= max);
         self.used.fetch_update(Relaxed, Relaxed, takes).is_ok()
     }

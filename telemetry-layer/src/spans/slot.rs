@@ -124,7 +124,7 @@ impl Slot {
     fn book(&self, extras: &mut Extras) {
         let Some(budget) = self.budget.get() else { return };
         let (bytes, booked) = (extras.bytes(), extras.booked);
-        if !self.is_lost() && (bytes <= booked || budget.take(bytes - booked)) {
+        if !self.is_lost() && (bytes <= booked || budget.take_for_extras(bytes - booked)) {
             budget.give_back(booked.saturating_sub(bytes));
             extras.booked = bytes;
             return;

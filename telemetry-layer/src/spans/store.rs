@@ -146,7 +146,7 @@ impl Store {
         let segments = thread.get_or_init(|| Box::new([const { OnceLock::new() }; SEGMENTS]));
         let place = segments.get(segment)?;
         let bytes = (FIRST << segment) * size_of::<Slot>();
-        if !self.budget.take(bytes) {
+        if !self.budget.take_for_slots(bytes) {
             return place.get().copied();
         }
         let mut is_first = false;
@@ -163,7 +163,7 @@ impl Store {
     #[cold]
     fn open_in_overflow(&self, id: u64) -> Option<&'static Slot> {
         let mut overflow = self.overflow();
-        if !self.budget.take(OVERFLOWING) {
+        if !self.budget.take_for_slots(OVERFLOWING) {
             return None;
         }
         let slot = lease(1, self.budget).first()?;

@@ -287,12 +287,13 @@ impl Names {
     }
 
     fn say_full(&self) {
-        self.summed_up.fetch_add(1, Relaxed);
-        warn_once(format_args!(
-            "metric series take `metrics_bytes` ({}); further ones are summed up, in one of their metric tagged \
-             otel.metric.overflow=true or in `{TOO_MANY}`",
-            self.memory.max()
-        ));
+        if self.summed_up.fetch_add(1, Relaxed) == 0 {
+            warn_once(format_args!(
+                "metric series take `metrics_bytes` ({}); further ones are summed up, in one of their metric tagged \
+                 otel.metric.overflow=true or in `{TOO_MANY}`",
+                self.memory.max()
+            ));
+        }
     }
 
     fn hash(&self, key: &Key<'_>) -> u64 {
