@@ -60,8 +60,10 @@ fn what_comes_late_counts_too() {
     let _alone = alone();
     let (collector, _) = collector();
     let text = "k".repeat(8_000);
-    with_default(tracing_subscriber::registry().with(TelemetryLayer::new(&collector)), || {
-        let (most, open) = peak(|| {
+    let layer = TelemetryLayer::new(&collector);
+    let list = layer.open_spans();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        let (most, mut open) = peak(|| {
             let open: Vec<_> = (0..1_000)
                 .map(|_| info_span!(parent: None, "late", a = Empty, b = Empty, otel.name = Empty, error = Empty))
                 .collect();
@@ -71,7 +73,13 @@ fn what_comes_late_counts_too() {
             open
         });
         assert!(most < 8 * MIB, "{most} bytes");
-        drop(open);
+        let kept = list.list().len();
+        assert!((50..500).contains(&kept), "{kept}");
+        // Those that are lost hold nothing: where another one ends there is room.
+        drop(open.remove(0));
+        let more = info_span!(parent: None, "more", a = text.as_str());
+        assert!(list.list().iter().any(|span| span.name == "more"));
+        drop((more, open));
     });
     assert!(full(&collector) > 500 && full(&collector) < 1_000);
     assert!(collector.shutdown(SOON).ledger().balances());

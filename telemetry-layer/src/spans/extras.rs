@@ -46,8 +46,8 @@ impl Extras {
 
     /// There is no memory for it: what is left says how it ended.
     pub(super) fn forget(&mut self) {
-        let Self { code, has_panicked, booked, .. } = *self;
-        *self = Self { code, has_panicked, booked, ..Self::default() };
+        let Self { code, has_panicked, .. } = *self;
+        *self = Self { code, has_panicked, ..Self::default() };
     }
 
     pub(crate) fn status(&self) -> StatusRef<'_> {

@@ -131,6 +131,7 @@ impl Slot {
         }
         self.flags.store(self.flags.load(Relaxed) | LOST, Relaxed);
         extras.forget();
+        budget.give_back(booked);
     }
 
     /// What it held beside itself goes, with its lock.

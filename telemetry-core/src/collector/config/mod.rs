@@ -92,7 +92,7 @@ pub struct Config {
     /// from limits, which would leave memory to whoever is outside. How much was cut is counted
     /// ([`ledger::cut_texts`](crate::ledger::cut_texts)).
     pub max_text_bytes: usize,
-    /// Memory for the spans of one layer that are open: 0.4 KiB each, and what does not fit there. A span for which there
+    /// Memory for the spans of one layer that are open: half a KiB each, and what does not fit there. A span for which there
     /// is none is dropped (`open_spans_full`); those below it are not.
     pub open_spans_bytes: usize,
     /// Every counter, histogram and timer of an attribute or a macro of the program stands at 0 from the start, where all
@@ -130,7 +130,7 @@ pub struct Config {
 ///
 /// | | |
 /// | --- | --- |
-/// | `export` | `telemetry.export.total`, `.successful`, `.failed` (items, tagged `exporter` and `signal`) and `.duration` (of an attempt, in seconds) |
+/// | `export` | `telemetry.export.total`, `.successful`, `.failed` (items, tagged `exporter` and `signal`) and `.duration` (of an attempt, in seconds); `telemetry.texts.cut`, once a text was cut |
 /// | `otel` | `otel.sdk.exporter.{span,log,metric_data_point}.{exported,inflight}`, `otel.sdk.exporter.operation.duration`, `otel.sdk.processor.{span,log}.processed`, `otel.sdk.log.created`, as OpenTelemetry's semantic conventions have them (in development) |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -134,21 +134,19 @@ impl Names {
 
     /// The series of a site and more tags, made where it is missing; it then began at `began`.
     pub(super) fn series(&self, site: &Site, tags: &[(&str, &str)], began: Epoch) -> Arc<Series> {
-        if !are_short(tags) {
-            let cut: Vec<_> = tags.iter().map(|(k, v)| (text::name(k), text::name(v))).collect();
-            let cut: Vec<(&str, &str)> = cut.iter().map(|(k, v)| (&**k, &**v)).collect();
-            return self.series(site, &cut, began);
-        }
         let viewed = self.views.of(&site.name);
         let mut sorted = [("", ""); Tags::MAX];
         let mut len = 0;
-        let mut unfit = None;
+        let (mut unfit, mut long) = (None, None);
         let mut put = |key, tag| {
             if !viewed.takes_tag(key) {
                 return;
             }
-            // Too long are only those that a static has.
-            if !valid_tag_key(key) || !are_short(&[(key, tag)]) {
+            if !are_short(&[(key, tag)]) {
+                long = Some(key);
+                return;
+            }
+            if !valid_tag_key(key) {
                 unfit = Some(key);
                 return;
             }
@@ -164,7 +162,11 @@ impl Names {
         };
         site.each_tag(&mut put);
         tags.iter().for_each(|(k, v)| put(k, v));
-        if let Some(key) = unfit {
+        if long.is_some() && !are_short(tags) {
+            return self.series_of_long(site, tags, began);
+        }
+        // A tag that a static has can't be cut.
+        if let Some(key) = unfit.or(long) {
             warn_once(format_args!(
                 "metric `{}`: its tag `{key}` is left out: it is no tag key, too long, or one of more than {}",
                 site.name,
@@ -181,6 +183,14 @@ impl Names {
         index.declared.get(&site.name).into_iter().for_each(|first| compare(first, site));
         drop(index);
         known.unwrap_or_else(|| self.create(site, &viewed, hash, &key, began))
+    }
+
+    /// The same with tags that are too long.
+    #[cold]
+    fn series_of_long(&self, site: &Site, tags: &[(&str, &str)], began: Epoch) -> Arc<Series> {
+        let cut: Vec<_> = tags.iter().map(|(key, value)| (text::name(key), text::name(value))).collect();
+        let cut: Vec<(&str, &str)> = cut.iter().map(|(key, value)| (&**key, &**value)).collect();
+        self.series(site, &cut, began)
     }
 
     #[cold]
