@@ -80,6 +80,10 @@ pub mod __private {
     pub mod glob {
         pub use crate::model::glob::*;
     }
+    /// Texts of bounded length.
+    pub mod cut {
+        pub use crate::model::cut::*;
+    }
     /// What threads share.
     pub mod sync {
         pub use crate::sync::*;

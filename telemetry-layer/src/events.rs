@@ -53,7 +53,7 @@ impl Tracer {
         }
         let may_fail = *site.level() == Level::ERROR;
         let place = field_place();
-        let mut fields = FieldBuf::at(&place);
+        let mut fields = FieldBuf::at(&place).with_max_text(self.max_text);
         if plan.events == EventKind::Log {
             if keeps {
                 let target = write_log_record(event, &plan.actions, &mut fields);

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use telemetry_core::__private::look_for_spans;
 use telemetry_core::__private::record::{Encoded, FieldBuf};
+use telemetry_core::__private::{Writer, look_for_spans};
 use telemetry_core::model::Text;
 use telemetry_core::{Collector, Signal};
 use tracing::span::{Attributes, Id, Record};
@@ -149,12 +149,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             .with_thread(|thread| tracer.begin(Some(thread), attributes, id.into_u64()))
             .unwrap_or_else(|| tracer.begin_alone(attributes, id.into_u64()));
         let Some(slot) = begun else {
-            return tracer.write(|writer| writer.dropped(Signal::Spans));
+            return tracer.write(Writer::open_spans_full);
         };
         if !slot.is_watched() {
             return;
         }
-        let (mut fields, plan) = (slot.place(), tracer.plan(attributes.metadata()));
+        let mut fields = slot.place().with_max_text(tracer.max_text);
+        let plan = tracer.plan(attributes.metadata());
         // With the timer of its function, if it has one: known before the code of the user runs, which may begin others.
         let announced = if plan.is_timed { tracer.sink.clock().announced() } else { None };
         if plan.is_plain {
@@ -180,7 +181,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         }
         let Some(site) = slot.site() else { return };
         let place = field_place();
-        let mut fields = FieldBuf::at(&place);
+        let mut fields = FieldBuf::at(&place).with_max_text(tracer.max_text);
         let otel = tracer.plan(site).record(|recorder| values.record(recorder), &mut fields);
         if !fields.is_empty() || fields.cut() > 0 {
             slot.update(&fields);
@@ -211,7 +212,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         }
         let now = clock.now();
         let place = field_place();
-        let mut fields = FieldBuf::at(&place);
+        let mut fields = FieldBuf::at(&place).with_max_text(tracer.max_text);
         event.record(&mut Recorder { fields: &mut fields, rules: None });
         let written = tracer.with_thread(|thread| {
             let span = tracer.parent(event.parent(), event.is_contextual(), thread.current());

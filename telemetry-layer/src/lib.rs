@@ -205,6 +205,8 @@
 //! | `TELEMETRY_DETECT` | all of them | `none`, or some of `service`, `process`, `host`, `os`, `container`, `kubernetes`, separated by commas |
 //! | `TELEMETRY_MAX_SERIES` | 2000 | series of one metric: the cardinality limit |
 //! | `TELEMETRY_METRICS_BYTES` | 33554432 (32 MiB) | bytes |
+//! | `TELEMETRY_MAX_TEXT_BYTES` | 8192 (8 KiB) | bytes, from 128 to 31744; longer texts are cut |
+//! | `TELEMETRY_OPEN_SPANS_BYTES` | 134217728 (128 MiB) | bytes, for the spans of each layer that are open |
 //! | `TELEMETRY_ZERO_SERIES` | `false` | `true`, `1`, `false`, `0` |
 //! | `TELEMETRY_SERIES_EXPIRATION_MS` | none: series are kept | milliseconds |
 //! | `TELEMETRY_CALLBACK_TIMEOUT_MS` | 1000 | milliseconds |
@@ -215,12 +217,18 @@
 //!
 //! | what | how much |
 //! | --- | --- |
-//! | a text in a field, a name, a status message | 8 KiB; longer ones are cut |
+//! | a text in a field, a message, a status, a description | 8 KiB (`max_text_bytes`); a longer one is cut, and ends in `..` |
+//! | a name of anything, a unit, key and value of a tag | 4 KiB; a longer one is cut, and ends in `..` and a hash of the whole |
 //! | the fields of one span or event | 32 KiB, and the first 255; what does not fit is counted in the item |
 //! | links of a span | 128 |
 //! | tags of a metric, or global ones | 25 |
 //! | series of one metric | 2000 (`max_series`); the next ones are summed up in one |
-//! | memory | `buffer_bytes`, `exporter_bytes`, `metrics_bytes` of [`Config`] |
+//! | memory | `buffer_bytes`, `exporter_bytes`, `metrics_bytes`, `open_spans_bytes` of [`Config`] |
+//!
+//! Two names that differ only beyond what is kept stay two by their hashes, whatever way they come; where the value of a tag is
+//! formatted (`debug = ?value`), nothing is known beyond it, so there two become one. How many texts were cut says
+//! [`ledger::cut_texts`]. OpenTelemetry exempts metrics from limits on attributes; here they have them too, as their tags may
+//! come from whoever sends a request.
 
 mod events;
 mod fields;

@@ -52,7 +52,8 @@ impl OpenSpans {
             let (site, start, parent_span_id) = (slot.site(), slot.start(), slot.parent_span());
             // Only if it was the same span all the time.
             fence(Acquire);
-            let Some((context, site)) = slot.context(id).zip(site).filter(|(context, _)| context.sampled)
+            let is_kept = |context: &SpanContext| context.sampled && !slot.is_lost();
+            let Some((context, site)) = slot.context(id).zip(site).filter(|(context, _)| is_kept(context))
             else {
                 return;
             };

@@ -24,6 +24,8 @@ use crate::spans::{Opening, Slot, Store, ThreadState, with_thread};
 pub(crate) struct Tracer {
     pub(crate) sink: Sink,
     pub(crate) store: Store,
+    /// Longer texts are cut.
+    pub(crate) max_text: u32,
     /// Tells layers apart.
     number: u64,
     /// What is to be done beyond keeping spans and events; looked at when the first one comes.
@@ -43,8 +45,9 @@ impl Tracer {
     pub(crate) fn new(sink: Sink) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
+            store: Store::new(sink.open_spans_bytes()),
+            max_text: sink.max_text(),
             sink,
-            store: Store::new(),
             number: NEXT.fetch_add(1, Relaxed),
             rules: Mutex::default(),
             plans: OnceLock::new(),
@@ -278,6 +281,9 @@ impl Tracer {
     #[cold]
     fn finish_with_extras(&self, id: u64, slot: &Slot, writer: &mut Writer) {
         let Some(head) = slot.head(id) else { return };
+        if slot.is_lost() {
+            return writer.open_spans_full();
+        }
         let duration_nano = self.sink.clock().now().since(slot.start());
         let mut extras = slot.take_extras().unwrap_or_default();
         let mut fields = slot.fields(extras.fields.take());

@@ -14,7 +14,7 @@ use crate::detect;
 use crate::diagnostics::warn;
 use crate::exporters::{ExportError, HostTag, Limits, Route, Sieve, Signal, Terms};
 use crate::metrics::{Baseline, Reader, SharedHistogram, Snapshot, Source};
-use crate::model::{Kind, Resource, Tags, Temporality, Text};
+use crate::model::{Kind, Resource, Tags, Temporality, Text, cut};
 use crate::pipeline::command::Command;
 use crate::pipeline::feedback::Complaints;
 use crate::pipeline::lanes::Lanes;
@@ -212,7 +212,7 @@ impl Engine {
         // Nobody takes it where nobody waits any more.
         let (tell, attached) = bounded(0);
         let attach = move || {
-            let attached = quietly(|| (reader.attach(source), reader.name().to_owned()));
+            let attached = quietly(|| (reader.attach(source), cut::name(reader.name()).into_owned()));
             let told = match attached {
                 None => Ok(()),
                 Some((Ok(()), name)) => tell.send(Ok(Attached { name, reader })),

@@ -186,6 +186,11 @@ impl Builder {
         self.set(move |c| c.exporter_bytes = bytes)
     }
 
+    /// Sets [`Config::max_text_bytes`].
+    pub fn max_text_bytes(self, bytes: usize) -> Self {
+        self.set(move |c| c.max_text_bytes = bytes)
+    }
+
     /// Sets [`Config::min_level`].
     pub fn min_level(self, level: Level) -> Self {
         self.set(move |c| c.min_level = Some(level))

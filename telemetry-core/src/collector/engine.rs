@@ -125,7 +125,7 @@ impl Engine {
             return self.buffers.ledger_of_child();
         }
         let ledger = self.buffers.ledger(&self.books.lock());
-        Ledger { refused: self.table.refused(), ..ledger }
+        Ledger { refused: self.table.refused(), summed_up: self.table.summed_up(), ..ledger }
     }
 
     /// Whether nobody takes what is recorded.

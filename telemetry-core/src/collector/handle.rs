@@ -12,9 +12,11 @@ use std::time::Duration;
 use crate::Error;
 use crate::exporters::{self, ExportReport, ExporterHealth, Route, Signal};
 use crate::metrics::{Reader, Snapshot};
+use crate::model::cut::{self, MAX_NAME};
 use crate::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
 use crate::model::{
-    DataPoint, Event, Kind, Metric, Number, Resource, SendError, Span, SpanContext, Text, TimeSeries, Value,
+    DataPoint, Event, Kind, Metric, Number, Resource, SendError, Span, SpanContext, Status, StatusRef, Text,
+    TimeSeries, Value, ValueRef,
 };
 use crate::pipeline::{Ledger, writer};
 
@@ -149,7 +151,7 @@ impl Collector {
     pub fn collect_metric(&self, metric: Metric) {
         if self.engine.is_enabled() {
             self.engine.table.compare_point(&metric.identity, Location::caller());
-            self.engine.buffers.push_point(metric);
+            self.engine.buffers.push_point(metric.shortened(self.engine.config.max_text_bytes));
         }
     }
 
@@ -191,6 +193,11 @@ impl Collector {
             writer::with(&self.engine.buffers, |writer| writer.sampled_out(Signal::Spans));
             return;
         }
+        let mut fields = self.fields();
+        push_all(&mut fields, &span.fields);
+        let (name, target) = (cut::name(&span.name), cut::name(&span.target));
+        let message = if let Status::Error(message) = &span.status { &**message } else { "" };
+        let message = cut::capped(message, fields.max_text());
         let head = SpanHead {
             context: SpanContext::new(span.trace_id, span.span_id, true),
             parent: span.parent_span_id,
@@ -198,14 +205,17 @@ impl Collector {
             start: Time::Unix(span.start_unix_nano),
             duration_nano: span.duration_nano,
             kind: span.kind,
-            status: span.status.as_ref(),
+            status: match &span.status {
+                Status::Error(_) => StatusRef::Error(&message),
+                status => status.as_ref(),
+            },
             name: None,
-            site: Site::Inline { name: &span.name, target: &span.target, level: span.level },
-            cut: 0,
-            trace_state: &span.trace_state,
+            site: Site::Inline { name: &name, target: &target, level: span.level },
+            cut: fields.cut(),
+            // Half of one says something else.
+            trace_state: if span.trace_state.len() <= MAX_NAME { &span.trace_state } else { "" },
             links: Links::new(&span.links),
         };
-        let fields = buffer(&span.fields);
         let texts = head.texts();
         let record = Encoded::span(&head, (&*texts, fields.words()));
         writer::with(&self.engine.buffers, |writer| writer.push(Signal::Spans, record));
@@ -216,21 +226,27 @@ impl Collector {
         if !self.engine.config.enabled {
             return;
         }
+        let mut fields = self.fields();
+        fields.push(Key::Name("message"), ValueRef::Str(&event.message));
+        push_all(&mut fields, &event.fields);
+        let (name, target) = (cut::name(&event.name), cut::name(&event.target));
         let head = EventHead {
             trace_id: event.trace_id,
             span_id: event.span_id,
             sampled: event.trace_id.is_some_and(|trace| self.engine.sampler.keeps_finished(trace)),
             random: false,
             time: Time::Unix(event.time_unix_nano),
-            site: Site::Inline { name: &event.name, target: &event.target, level: event.level },
-            cut: 0,
+            site: Site::Inline { name: &name, target: &target, level: event.level },
+            cut: fields.cut(),
         };
-        let mut fields = FieldBuf::new();
-        fields.push(Key::Name("message"), crate::model::ValueRef::Str(&event.message));
-        push_all(&mut fields, &event.fields);
         let texts = head.site.texts();
         let record = Encoded::event(&head, (&*texts, fields.words()));
         writer::with(&self.engine.buffers, |writer| writer.push(Signal::Events, record));
+    }
+
+    /// For the fields of an item that was made by hand.
+    fn fields(&self) -> FieldBuf<'static> {
+        FieldBuf::new().with_max_text(self.engine.config.max_text())
     }
 
     /// Where every item is at this moment.
@@ -259,12 +275,6 @@ impl Collector {
     pub fn now_unix_nano(&self) -> u64 {
         self.engine.clock.unix_nanos()
     }
-}
-
-fn buffer(fields: &[(Text, Value)]) -> FieldBuf<'static> {
-    let mut buffer = FieldBuf::new();
-    push_all(&mut buffer, fields);
-    buffer
 }
 
 fn push_all(buffer: &mut FieldBuf<'_>, fields: &[(Text, Value)]) {

@@ -34,6 +34,10 @@ pub(super) fn read(engine: &Engine) -> Vec<Metric> {
             }
         }
     }
+    let cut = crate::ledger::cut_texts();
+    if wanted.has_export() && cut > 0 {
+        page.count("telemetry.texts.cut", "{text}", &[], cut);
+    }
     if wanted.has_otel() {
         let events = ledger.signal(Signal::Events);
         page.count("otel.sdk.log.created", "{log_record}", &[], events.recorded);

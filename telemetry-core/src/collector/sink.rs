@@ -45,6 +45,16 @@ impl Sink {
         &self.0.clock
     }
 
+    /// Longer texts are cut.
+    pub fn max_text(&self) -> u32 {
+        self.0.config.max_text()
+    }
+
+    /// Memory for the spans of one layer that are open.
+    pub fn open_spans_bytes(&self) -> usize {
+        self.0.config.open_spans_bytes
+    }
+
     pub fn sampler(&self) -> &Sampler {
         &self.0.sampler
     }

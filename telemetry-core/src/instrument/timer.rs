@@ -8,7 +8,7 @@ use crate::clock::machine;
 use crate::collector::{Engine, current};
 use crate::metrics::page::{self, Stopwatch};
 use crate::metrics::{LocalHistogram, LongTask, Site};
-use crate::model::Number;
+use crate::model::{Number, cut};
 
 /// Measures the time until it is dropped, for the collector that was current when it was made.
 #[must_use = "dropped at once it measures nothing: write `let _timer = ..`"]
@@ -90,7 +90,7 @@ pub(super) fn record_rare(started: Stopwatch, site: &Site, tags: &[(String, Stri
 
 /// Tags that are kept until a call is over.
 pub(super) fn owned(tags: &[(&str, &str)]) -> Vec<(String, String)> {
-    tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    tags.iter().map(|(k, v)| (cut::name(k).into_owned(), cut::name(v).into_owned())).collect()
 }
 
 pub(super) fn borrowed(tags: &[(String, String)]) -> Vec<(&str, &str)> {

@@ -50,6 +50,11 @@ impl SharedCell {
         }
     }
 
+    /// About how much memory it takes beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        if let Self::Histogram(histogram) = self { histogram.bytes() } else { 0 }
+    }
+
     /// Takes what a thread that is gone had kept for itself.
     pub(crate) fn absorb(&self, local: &LocalValue) {
         match self {

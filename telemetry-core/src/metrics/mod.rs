@@ -8,6 +8,7 @@
 pub(crate) mod catalogue;
 mod cell;
 mod delta;
+mod memory;
 pub(crate) mod page;
 mod series;
 pub(crate) mod site;

@@ -29,6 +29,7 @@ use leases::{LEASES, Lease};
 use tagged::{TaggedCells, size};
 
 use super::cell::{LocalCell, LocalKind};
+use super::memory::{For, Memory};
 use super::site::Site;
 use crate::clock::machine;
 use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -46,22 +47,20 @@ pub(crate) struct Pages {
     collector: u64,
     machine_clock: bool,
     leased: Mutex<Vec<&'static Page>>,
-    bytes: AtomicUsize,
-    max_bytes: usize,
+    memory: Arc<Memory>,
     retired: AtomicUsize,
     /// The last one's.
     lease_id: AtomicU64,
 }
 
 impl Pages {
-    pub(crate) fn new(collector: u64, machine_clock: bool, max_bytes: usize) -> Self {
+    pub(crate) fn new(collector: u64, machine_clock: bool, memory: Arc<Memory>) -> Self {
         expect_collectors();
         Self {
             collector,
             machine_clock,
             leased: Mutex::default(),
-            bytes: AtomicUsize::new(0),
-            max_bytes,
+            memory,
             retired: AtomicUsize::new(0),
             lease_id: AtomicU64::new(collector << LeaseId::COLLECTOR),
         }
@@ -82,7 +81,7 @@ impl Pages {
             (Some(LocalKind::Sum), Some(number)) => page.open(number),
             (Some(LocalKind::Histogram(bounds)), Some(number)) => {
                 let bytes = page.missing_bytes(number);
-                if bytes == 0 || self.take(bytes) {
+                if bytes == 0 || self.memory.take(bytes, For::Cell) {
                     page.histogram(number).prepare(self.collector, bounds);
                 }
             }
@@ -115,7 +114,7 @@ impl Pages {
             }
             let bytes = size(kind, tags);
             // One that is there had no bucket for a value, or is of other tags: it stays.
-            if tagged.is_taken(number, tags) || !self.take(bytes) {
+            if tagged.is_taken(number, tags) || !self.memory.take(bytes, For::Cell) {
                 return None;
             }
             let cell = Arc::new(LocalCell::new(self.collector, kind, bytes));
@@ -131,7 +130,7 @@ impl Pages {
     }
 
     pub(crate) fn give_back(&self, bytes: usize) {
-        self.bytes.fetch_sub(bytes, Relaxed);
+        self.memory.give_back(bytes);
     }
 
     /// Shows every page to `read`, and says whether it is the last time, because its thread is gone. All that
@@ -166,20 +165,13 @@ impl Pages {
     }
 
     fn lease(&self) -> Option<Lease> {
-        if !self.take(size_of::<Page>()) {
+        if !self.memory.take(size_of::<Page>(), For::Cell) {
             return None;
         }
         let page = Page::lease(self.collector);
         lock(&self.leased).push(page);
         let id = LeaseId(NonZeroU64::MIN.saturating_add(self.lease_id.fetch_add(1, Relaxed)));
         Some(Lease { id, page, tagged: TaggedCells::default(), swept: self.retired.load(Relaxed) })
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        self.bytes.fetch_add(bytes, Relaxed) + bytes <= self.max_bytes || {
-            self.give_back(bytes);
-            false
-        }
     }
 }
 

@@ -18,10 +18,11 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use lifetime::Lifetime;
 use long_task::LongTasks;
 
-use super::cell::{LocalCell, LocalValue, Meter, SharedCell, Total};
+use super::cell::{LocalCell, LocalValue, Meter, SharedCell, SharedHistogram, Total};
+use super::memory::Held;
 use super::site::{Bounds, CellKind};
 use crate::clock::{Anchors, Clock, Tick};
-use crate::model::{Identity, Kind, Metric, MetricValue, Number, Temporality, Text};
+use crate::model::{Identity, Kind, Metric, MetricValue, Number, Temporality, Text, cut};
 use crate::sync::{Mutex, lock};
 
 /// A series in a collector's table.
@@ -44,6 +45,7 @@ pub(crate) struct Series {
     pub(crate) is_overflow: bool,
     /// A view wants none of it.
     pub(crate) is_dropped: bool,
+    held: Held,
 }
 
 /// What a series is like beside its identity.
@@ -74,15 +76,16 @@ impl Series {
         options: SeriesOptions,
         clock: &Clock,
         began: Epoch,
+        held: Held,
     ) -> Self {
         let rate = |which: &&str| {
-            let name = format!("{}.{which}", identity.name).into();
+            let name = cut::kept_name(format!("{}.{which}", identity.name).into());
             Arc::new(Identity { kind: Kind::Gauge, name, unit: "1/s".into(), ..identity.clone() })
         };
         let rates =
             if kind == CellKind::Meter { Meter::RATES.iter().map(rate).collect() } else { Vec::new() };
         let now = clock.now();
-        Self {
+        let series = Self {
             kind,
             rates,
             cell: SharedCell::new(kind, now, options.bounds),
@@ -102,7 +105,28 @@ impl Series {
             is_dropped: options.is_dropped,
             declared: options.declared,
             identity: identity.into(),
+            held,
+        };
+        series.weigh();
+        series
+    }
+
+    /// The least that a series takes, where its name and its tags have so many bytes.
+    pub(crate) fn least_bytes(kind: CellKind, texts: usize) -> usize {
+        let (mut bytes, mut identities) = (size_of::<Self>(), 1);
+        match kind {
+            CellKind::Histogram => bytes += SharedHistogram::LEAST_BYTES,
+            CellKind::Meter => identities += Meter::RATES.len(),
+            CellKind::Counter | CellKind::UpDownCounter | CellKind::Gauge => {}
         }
+        bytes + identities * (size_of::<Identity>() + texts)
+    }
+
+    /// Says what it takes now.
+    pub(crate) fn weigh(&self) {
+        let tasks = self.tasks.get().map_or(0, |tasks| tasks.active.bytes() + tasks.longest.bytes());
+        let names: usize = self.rates.iter().chain([&self.identity]).map(|identity| identity.bytes()).sum();
+        self.held.weigh(size_of::<Self>() + self.declared.len() + names + tasks + self.cell.bytes());
     }
 
     /// Takes a thread's own cell.

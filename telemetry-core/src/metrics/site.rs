@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicU32;
 
 use tracing_core::Level;
 
-use crate::model::{Tags, TagsError, Text};
+use crate::model::{Tags, TagsError, Text, cut};
 
 /// What is measured, and a dense number by which every collector finds its series without a look at names.
 ///
@@ -242,7 +242,7 @@ impl Site {
         place: &'static Location<'static>,
     ) -> Self {
         let mut site = Self::new(kind, "", &[]).unit(unit).at(place.file(), place.line());
-        (site.name, site.tags) = (name, SiteTags::Owned(Tags::new()));
+        (site.name, site.tags) = (cut::kept_name(name), SiteTags::Owned(Tags::new()));
         site
     }
 
@@ -344,6 +344,11 @@ impl Site {
     /// The same, to be changed.
     pub(crate) fn copy(&self) -> Self {
         self.like(self.name.clone(), self.function.clone(), self.tags.clone())
+    }
+
+    /// What it declares, under that name and without its tags.
+    pub(crate) fn declaration(&self, name: Text) -> Self {
+        self.like(name, None, SiteTags::Static(&[]))
     }
 
     pub(crate) fn add_tag(&mut self, key: Text, value: Text) -> Result<(), TagsError> {

@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 use tracing_core::Level;
 
 use callback::Callbacks;
-use names::{Names, identity};
+use names::{Names, are_short, identity};
 
 use super::cell::{LocalKind, SharedCell};
+use super::memory::{For, Memory};
 use super::page::Pages;
 use super::series::{Epoch, LongTask, Series, View, Viewed};
 use super::site::{CellKind, MAX_NUMBER, Site};
@@ -40,6 +41,7 @@ pub(crate) struct Table {
     settings: Settings,
     names: Names,
     pages: Pages,
+    memory: Arc<Memory>,
     /// Snapshots are taken one at a time: each folds in what ended threads left. What is found in a page and has no
     /// series yet came after the last one.
     last_reading: Mutex<Epoch>,
@@ -61,8 +63,10 @@ pub(crate) struct Settings {
     pub(crate) min_level: Option<Level>,
     /// A metric has at most that many series; the next ones share one.
     pub(crate) max_series: usize,
-    /// For cells that threads have of their own.
+    /// For series, and for cells that threads have of their own.
     pub(crate) max_bytes: usize,
+    /// Longer descriptions are cut.
+    pub(crate) max_text: usize,
     /// A series without a new value for so long ends.
     pub(crate) expiration: Option<Duration>,
     /// A snapshot waits that long for all callbacks together.
@@ -79,11 +83,13 @@ impl Table {
     /// An empty table.
     pub(crate) fn new(clock: Arc<Clock>, settings: Settings, views: Vec<View>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let memory = Arc::new(Memory::new(settings.max_bytes));
         Self {
-            pages: Pages::new(NEXT.fetch_add(1, Relaxed), clock.is_system(), settings.max_bytes),
+            pages: Pages::new(NEXT.fetch_add(1, Relaxed), clock.is_system(), Arc::clone(&memory)),
             last_reading: Mutex::new(Epoch { unix_nanos: clock.unix_nanos(), reading: 0 }),
             readings: AtomicU64::new(0),
-            names: Names::new(Arc::clone(&clock), views, settings.max_series),
+            names: Names::new(Arc::clone(&clock), views, settings, Arc::clone(&memory)),
+            memory,
             clock,
             settings,
             by_number: [const { OnceLock::new() }; SEGMENTS],
@@ -127,6 +133,11 @@ impl Table {
         self.refused.load(Relaxed)
     }
 
+    /// How often there was no memory for a series.
+    pub(crate) fn summed_up(&self) -> u64 {
+        self.names.summed_up()
+    }
+
     /// An instrument whose value `read` gives at each snapshot, instead of what gave it before: of a sum, the sum.
     pub(crate) fn observe(&self, site: &Site, read: impl Fn() -> Number + Send + Sync + 'static) {
         let viewed = self.names.views.of(&site.name);
@@ -141,10 +152,20 @@ impl Table {
         });
         let mut all_tags = Tags::new();
         site.each_tag(|k, v| drop(all_tags.insert(k.to_owned(), v.to_owned())));
-        let instrument = identity(site, &Viewed::default(), all_tags);
-        let (identity, most) = (identity(site, &viewed, tags), self.settings.max_series);
+        let max_text = self.settings.max_text;
+        let instrument = identity(site, &Viewed::default(), all_tags).shortened(max_text);
+        let (identity, most) = (identity(site, &viewed, tags).shortened(max_text), self.settings.max_series);
+        let bytes = instrument.bytes() + identity.bytes();
+        let Some(held) = self.memory.hold(bytes, For::Series) else {
+            let max = self.memory.max();
+            return warn_once(format_args!(
+                "metric `{}`: its callback finds no room in `metrics_bytes` ({max})",
+                site.name
+            ));
+        };
         let width = self.names.declare(site, &identity.name);
-        if !self.callbacks.set(instrument, identity, width, read, self.clock.unix_nanos(), most) {
+        let now = self.clock.unix_nanos();
+        if !self.callbacks.set([instrument, identity], width, read, now, most, held) {
             warn_once(format_args!("metric `{}`: there are {most} callbacks already", site.name));
         }
     }
@@ -248,6 +269,7 @@ impl Table {
         // A series that stands for many would be kept for each of them.
         if !series.is_overflow
             && !series.is_dropped
+            && are_short(tags)
             && let Some(kind) = series.cell.local_kind()
             && let Some(cell) = self.pages.keep_tagged(site, tags, kind)
         {

@@ -10,6 +10,7 @@ fn settings(max_series: usize) -> Settings {
         min_level: None,
         max_series,
         max_bytes: 1 << 20,
+        max_text: 1 << 13,
         expiration: Some(Duration::from_secs(10)),
         callback_timeout: Duration::from_secs(5),
     }

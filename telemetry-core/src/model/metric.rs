@@ -1,6 +1,6 @@
 //! Metrics: what a series is, and what was read from it.
 
-use super::{HistogramValue, Tags, Text};
+use super::{HistogramValue, Tags, Text, cut};
 use std::fmt;
 use tracing_core::Level;
 
@@ -219,6 +219,18 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Whether its texts are as short as they have to be; tags always are.
+    fn is_short(&self, max_text: usize) -> bool {
+        self.name.len().max(self.unit.len()) <= cut::MAX_NAME && self.description.len() <= max_text
+    }
+
+    /// The same with texts that are cut where they are too long.
+    pub(crate) fn shortened(mut self, max_text: usize) -> Self {
+        (self.name, self.unit) = (cut::kept_name(self.name), cut::kept_name(self.unit));
+        self.description = cut::kept(self.description, max_text);
+        self
+    }
+
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         size_of::<Self>()
@@ -325,13 +337,22 @@ impl Metric {
         self
     }
 
-    /// About how much memory it keeps from other use: without the names of a series, which others hold too.
+    /// The same with texts that are cut where they are too long.
+    pub(crate) fn shortened(mut self, max_text: usize) -> Self {
+        if !self.identity.is_short(max_text) {
+            self.identity =
+                std::sync::Arc::new(std::sync::Arc::unwrap_or_clone(self.identity).shortened(max_text));
+        }
+        self
+    }
+
+    /// About how much memory it keeps from other use: of the names of a series its share, as others hold them too.
     pub(crate) fn bytes(&self) -> usize {
         let value = match &self.value {
             MetricValue::Number(_) => 0,
             MetricValue::Histogram(histogram) => histogram.bytes(),
         };
-        let names = if std::sync::Arc::strong_count(&self.identity) == 1 { self.identity.bytes() } else { 0 };
+        let names = self.identity.bytes() / std::sync::Arc::strong_count(&self.identity);
         size_of::<Self>() + value + names
     }
 

@@ -4,6 +4,7 @@
 //! Nothing here reads a clock, a variable or a file, and nothing here starts a thread.
 
 mod buckets;
+pub(crate) mod cut;
 mod event;
 pub(crate) mod exponential;
 pub(crate) mod glob;

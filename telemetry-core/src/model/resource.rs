@@ -1,6 +1,6 @@
 //! What all that one program exports has in common.
 
-use super::{Tags, TagsError, Text, Value, ValueRef};
+use super::{Tags, TagsError, Text, Value, ValueRef, cut};
 
 /// What a program is and where it runs: the global tags, which are on every metric, event and span that leaves, and
 /// attributes that only exporters with a place for them send (OTLP, `file:`). `service.name` is always among the tags.
@@ -24,10 +24,15 @@ impl Resource {
         Ok(Self { tags, others: Vec::new() })
     }
 
-    /// Adds attributes that are no tags. A key that is there already keeps its value.
+    /// Adds attributes that are no tags; texts are cut as those of tags are. A key that is there already keeps its value.
     #[must_use]
     pub fn with_attributes(mut self, pairs: impl IntoIterator<Item = (Text, Value)>) -> Self {
         for (key, value) in pairs {
+            let key = cut::kept_name(key);
+            let value = match value {
+                Value::Str(text) => Value::Str(cut::kept_name(text.into()).into_owned()),
+                value => value,
+            };
             if self.others.iter().all(|(other, _)| *other != key) {
                 self.others.push((key, value));
             }

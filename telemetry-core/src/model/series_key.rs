@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::tags::valid_key;
-use super::{Tags, TagsError, Text};
+use super::{Tags, TagsError, Text, cut};
 use crate::text::{Clean, Quoted};
 
-/// A metric's name and its tags: what tells one series from another.
+/// A metric's name and its tags: what tells one series from another. A name is cut as tags are, at [`Tags::MAX_BYTES`].
 ///
 /// ```
 /// use telemetry_core::model::SeriesKey;
@@ -50,10 +50,13 @@ impl SeriesKey {
     /// A series without tags.
     pub fn new(name: impl Into<Text>) -> Result<Self, SeriesKeyError> {
         let name = name.into();
-        if !valid_key(&name) {
-            return Err(SeriesKeyError::BadName(name.into_owned()));
+        let is_valid = valid_key(&name);
+        let name = cut::kept_name(name);
+        if is_valid {
+            Ok(Self { name, tags: Tags::new() })
+        } else {
+            Err(SeriesKeyError::BadName(name.into_owned()))
         }
-        Ok(Self { name, tags: Tags::new() })
     }
 
     /// The same with that tag.
@@ -106,11 +109,12 @@ impl FromStr for SeriesKey {
         };
         loop {
             let (tag, value) = rest.split_once("=\"").ok_or_else(|| wrong(rest, "`key=\"value\"`"))?;
-            if key.tags.get(tag).is_some() {
-                return Err(TagsError::Twice(tag.to_owned()).into());
+            let tag = cut::name(tag);
+            if key.tags.get(&tag).is_some() {
+                return Err(TagsError::Twice(tag.into_owned()).into());
             }
             let (value, behind) = unquote(value).ok_or_else(|| wrong(value, "a text that ends with `\"`"))?;
-            key.tags.insert(tag.to_owned(), value)?;
+            key.tags.insert(tag.into_owned(), value)?;
             match (behind.strip_prefix(','), behind) {
                 (Some(next), _) => rest = next,
                 (None, "}") => return Ok(key),

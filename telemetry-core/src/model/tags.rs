@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use super::Text;
+use super::{Text, cut};
 use crate::text::{Clean, Quoted};
 
 /// A sorted set of tags, at most [`Tags::MAX`], each key once.
+///
+/// A key or a value of more than [`Tags::MAX_BYTES`] is cut: it ends in `..` and a hash of the whole then, so that two which
+/// differ only beyond that stay two.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[must_use = "tags say nothing before they are given to what they describe"]
 pub struct Tags(Vec<(Text, Text)>);
@@ -34,6 +37,8 @@ pub enum TagsError {
 impl Tags {
     /// More tags than this are refused.
     pub const MAX: usize = 25;
+    /// A longer key or value is cut.
+    pub const MAX_BYTES: usize = cut::MAX_NAME;
 
     /// No tags.
     pub const fn new() -> Self {
@@ -47,13 +52,14 @@ impl Tags {
             return Ok(tags);
         }
         for part in text.split(',') {
-            let (key, value) =
-                part.split_once(':').ok_or_else(|| TagsError::NoColon(part.trim().to_owned()))?;
-            let key = key.trim();
-            if tags.get(key).is_some() {
-                return Err(TagsError::Twice(key.to_owned()));
+            let (key, value) = part
+                .split_once(':')
+                .ok_or_else(|| TagsError::NoColon(cut::name(part.trim()).into_owned()))?;
+            let key = cut::name(key.trim());
+            if tags.get(&key).is_some() {
+                return Err(TagsError::Twice(key.into_owned()));
             }
-            tags.insert(key.to_owned(), value.trim().to_owned())?;
+            tags.insert(key.into_owned(), value.trim().to_owned())?;
         }
         Ok(tags)
     }
@@ -61,13 +67,15 @@ impl Tags {
     /// Adds a tag; the last value of a key wins.
     pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Text>) -> Result<(), TagsError> {
         let key = key.into();
-        if !valid_key(&key) {
+        let is_valid = valid_key(&key);
+        let (key, value) = (cut::kept_name(key), cut::kept_name(value.into()));
+        if !is_valid {
             return Err(TagsError::BadKey(key.into_owned()));
         }
         match self.find(&key) {
-            Ok(at) => self.0[at].1 = value.into(),
+            Ok(at) => self.0[at].1 = value,
             Err(_) if self.0.len() >= Self::MAX => return Err(TagsError::TooMany(self.0.len() + 1)),
-            Err(at) => self.0.insert(at, (key, value.into())),
+            Err(at) => self.0.insert(at, (key, value)),
         }
         Ok(())
     }

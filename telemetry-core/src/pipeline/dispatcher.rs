@@ -61,8 +61,8 @@ pub(crate) struct Progress {
     /// Somebody wants one that begins from now on.
     again: bool,
     stop: Option<(Tick, Sender<()>)>,
-    /// Items that have been spoken of.
-    said_lost: u64,
+    /// Items that have been spoken of, by why they were lost.
+    said_lost: [u64; 2],
 }
 
 /// Somebody who waits.
@@ -315,19 +315,27 @@ impl Dispatcher {
 
     /// What was lost before it came here.
     fn say_lost(&mut self) {
-        let lost: u64 = {
-            let mut state = self.books.lock();
-            Signal::EACH.map(|signal| state.account(signal).dropped.by(Reason::BufferFull)).iter().sum()
-        };
-        let new = lost - self.state.said_lost;
-        if new > 0 {
-            self.state.said_lost = lost;
-            let why = "all memory for what is on its way (`buffer_bytes`) was in use";
-            self.complaints.say(
+        const WHYS: [(Reason, &str, &str); 2] = [
+            (
+                Reason::BufferFull,
                 "lost: all memory was in use",
-                new,
-                format_args!("lost {}: {why}", amount(new)),
-            );
+                "all memory for what is on its way (`buffer_bytes`) was in use",
+            ),
+            (
+                Reason::OpenSpansFull,
+                "lost: too many open spans",
+                "all memory for spans that are open (`open_spans_bytes`) was in use",
+            ),
+        ];
+        for ((reason, kind, why), said) in WHYS.into_iter().zip(&mut self.state.said_lost) {
+            let lost: u64 = {
+                let mut state = self.books.lock();
+                Signal::EACH.map(|signal| state.account(signal).dropped.by(reason)).iter().sum()
+            };
+            let new = lost - std::mem::replace(said, lost);
+            if new > 0 {
+                self.complaints.say(kind, new, format_args!("lost {}: {why}", amount(new)));
+            }
         }
     }
 }

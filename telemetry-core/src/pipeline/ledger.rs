@@ -23,16 +23,24 @@ pub enum Reason {
     Closed,
     /// Its exporter had tried for as long as it was told to (`give_up_after`).
     Expired,
+    /// All memory for spans that are open (`open_spans_bytes`) was in use.
+    OpenSpansFull,
 }
 
 impl Reason {
     /// All reasons.
-    pub const ALL: &[Reason] =
-        &[Reason::BufferFull, Reason::QueueFull, Reason::Deadline, Reason::Closed, Reason::Expired];
+    pub const ALL: &[Reason] = &[
+        Reason::BufferFull,
+        Reason::QueueFull,
+        Reason::Deadline,
+        Reason::Closed,
+        Reason::Expired,
+        Reason::OpenSpansFull,
+    ];
 
-    /// `buffer_full`, `queue_full`, `deadline`, `closed` or `expired`.
+    /// `buffer_full`, `queue_full`, `deadline`, `closed`, `expired` or `open_spans_full`.
     pub fn name(self) -> &'static str {
-        ["buffer_full", "queue_full", "deadline", "closed", "expired"][self as usize]
+        ["buffer_full", "queue_full", "deadline", "closed", "expired", "open_spans_full"][self as usize]
     }
 }
 
@@ -115,6 +123,13 @@ pub struct Ledger {
     pub(crate) accounts: [Account; 3],
     pub(crate) exporters: Vec<(String, [ExporterAccount; 3])>,
     pub(crate) refused: u64,
+    pub(crate) summed_up: u64,
+}
+
+/// How many texts this process has cut so far, as they were longer than `max_text_bytes`, or, if they name something, than
+/// 4 KiB: of all its collectors, as tags are made before anybody knows for which one.
+pub fn cut_texts() -> u64 {
+    crate::model::cut::cut_texts()
 }
 
 impl Ledger {
@@ -126,6 +141,12 @@ impl Ledger {
     /// Measurements that no series could take: not finite, or less than nothing for a counter.
     pub fn refused_measurements(&self) -> u64 {
         self.refused
+    }
+
+    /// How often no room was found in `metrics_bytes` for a series: what was measured then is summed up with others, tagged
+    /// `otel.metric.overflow=true` or in `telemetry.metrics.overflow`. Nothing of it is lost but whose it was.
+    pub fn summed_up_measurements(&self) -> u64 {
+        self.summed_up
     }
 
     /// The names of the exporters, in the order they were added. Each is there once: a second `file` is `file#2`.
@@ -206,6 +227,9 @@ impl fmt::Display for Ledger {
         }
         if self.refused > 0 {
             write!(f, "; measurements refused: {}", self.refused)?;
+        }
+        if self.summed_up > 0 {
+            write!(f, "; measurements summed up for lack of memory: {}", self.summed_up)?;
         }
         writeln!(f)
     }

@@ -25,6 +25,7 @@ pub(super) struct Counts {
     pub(super) sampled_out: AtomicU64,
     pub(super) buffer_full: AtomicU64,
     pub(super) closed: AtomicU64,
+    pub(super) open_spans_full: AtomicU64,
 }
 
 /// The same as numbers.
@@ -33,6 +34,7 @@ pub(super) struct Booked {
     pub(super) sampled_out: u64,
     pub(super) buffer_full: u64,
     pub(super) closed: u64,
+    pub(super) open_spans_full: u64,
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +75,7 @@ impl Counts {
             sampled_out: self.sampled_out.load(Relaxed),
             buffer_full: self.buffer_full.load(Relaxed),
             closed: self.closed.load(Relaxed),
+            open_spans_full: self.open_spans_full.load(Relaxed),
         }
     }
 }
@@ -82,10 +85,12 @@ impl Booked {
     pub(super) fn book(&self, before: &Self, kept: u64, account: &mut Account) {
         let sampled_out = self.sampled_out - before.sampled_out;
         let (full, closed) = (self.buffer_full - before.buffer_full, self.closed - before.closed);
-        account.recorded += sampled_out + full + closed + kept;
+        let open_full = self.open_spans_full - before.open_spans_full;
+        account.recorded += sampled_out + full + closed + open_full + kept;
         account.sampled_out += sampled_out;
         account.dropped.add(Reason::BufferFull, full);
         account.dropped.add(Reason::Closed, closed);
+        account.dropped.add(Reason::OpenSpansFull, open_full);
         account.held += kept;
     }
 }

@@ -69,9 +69,10 @@ impl Writer {
         increase(&self.thread.counts[signal as usize].sampled_out);
     }
 
-    /// An item for which there was no memory.
-    pub fn dropped(&mut self, signal: Signal) {
-        increase(&self.thread.counts[signal as usize].buffer_full);
+    /// A span for which there was no memory while it was open.
+    #[cold]
+    pub fn open_spans_full(&mut self) {
+        increase(&self.thread.counts[Signal::Spans as usize].open_spans_full);
     }
 
     /// Adds a finished record.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use telemetry_core::__private::cut::{MAX_NAME, formatted};
 use telemetry_core::__private::record::{FieldBuf, Key};
 use telemetry_core::model::ValueRef;
 use tracing::field::{Field, Visit};
@@ -42,7 +43,7 @@ struct Taker<'a, 'b> {
 impl Taker<'_, '_> {
     fn put(&mut self, field: &Field, value: ValueRef<'_>) {
         match field.name() {
-            "log.target" => self.target = value.to_string(),
+            "log.target" => self.target = formatted(format_args!("{value}"), MAX_NAME),
             "log.module_path" => {}
             _ if !self.keeps(field) => {}
             name => self.fields.push(Key::Name(kept_name(name)), value),

@@ -7,6 +7,7 @@ use std::fmt;
 
 use telemetry_core::__private::CellKind;
 use telemetry_core::__private::Sink;
+use telemetry_core::__private::cut;
 use telemetry_core::model::Number;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata};
@@ -91,11 +92,12 @@ impl Visit for Found<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, number(value), &value);
+        let text = cut::name(value);
+        self.put(field, number(&text), &text);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!("{value:?}");
+        let text = cut::formatted(format_args!("{value:?}"), cut::MAX_NAME);
         self.put(field, number(&text), &text);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use telemetry_core::__private::record::capped;
+use telemetry_core::__private::cut::{MAX_NAME, formatted};
 use telemetry_core::model::SpanKind;
 
 /// What these fields say of a span, instead of being fields of it.
@@ -34,16 +34,16 @@ impl OtelFields {
     }
 
     /// Whether a field is to be no field.
-    pub(super) fn takes(&mut self, name: &str, value: &dyn fmt::Display) -> bool {
+    pub(super) fn takes(&mut self, name: &str, value: &dyn fmt::Display, max_text: usize) -> bool {
         if name == "error" {
-            self.fail(value);
+            self.fail(&formatted(format_args!("{value}"), max_text));
         }
-        name.starts_with("otel.") && self.take(name, value)
+        name.starts_with("otel.") && self.take(name, value, max_text)
     }
 
     /// A field that is called `error`, which stays a field.
-    fn fail(&mut self, value: &dyn fmt::Display) {
-        match capped(format_args!("{value}")).as_str() {
+    fn fail(&mut self, text: &str) {
+        match text {
             "false" | "" => {}
             "true" => self.code = self.code.or(Some(StatusCode::Error)),
             text => {
@@ -53,10 +53,10 @@ impl OtelFields {
         }
     }
 
-    fn take(&mut self, name: &str, value: &dyn fmt::Display) -> bool {
-        let text = || capped(format_args!("{value}"));
+    fn take(&mut self, name: &str, value: &dyn fmt::Display, max_text: usize) -> bool {
+        let text = || formatted(format_args!("{value}"), max_text);
         match name.strip_prefix("otel.").unwrap_or_default() {
-            "name" => self.name = Some(text()),
+            "name" => self.name = Some(formatted(format_args!("{value}"), MAX_NAME)),
             "kind" => self.kind = SpanKind::from_name(&text()).or(self.kind),
             "status_code" => match text().to_ascii_lowercase().as_str() {
                 "ok" => self.code = Some(StatusCode::Ok),

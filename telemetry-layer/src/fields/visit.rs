@@ -71,7 +71,8 @@ impl Recorder<'_, '_> {
             }
             Some(Action::Keep) | None => {}
         }
-        !rules.otel.as_mut().is_some_and(|otel| otel.takes(field.name(), value))
+        let max_text = self.fields.max_text();
+        !rules.otel.as_mut().is_some_and(|otel| otel.takes(field.name(), value, max_text))
     }
 }
 

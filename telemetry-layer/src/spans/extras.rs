@@ -22,6 +22,8 @@ pub(crate) struct Extras {
     pub(crate) propagated: Option<Arc<TraceContext>>,
     /// All fields, where they are too large for the slot.
     pub(crate) fields: Option<FieldBuf<'static>>,
+    /// So many bytes are booked for it.
+    pub(super) booked: usize,
 }
 
 impl Extras {
@@ -31,6 +33,21 @@ impl Extras {
             self.code = Some(StatusCode::Error);
             self.description.get_or_insert(text);
         }
+    }
+
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let texts =
+            [&self.name, &self.description].into_iter().flatten().map(String::capacity).sum::<usize>();
+        let fields = self.fields.as_ref().map_or(0, FieldBuf::heap_bytes);
+        let propagated = self.propagated.as_ref().map_or(0, |context| weight(context));
+        size_of::<Self>() + texts + fields + propagated + self.links.capacity() * size_of::<SpanContext>()
+    }
+
+    /// There is no memory for it: what is left says how it ended.
+    pub(super) fn forget(&mut self) {
+        let Self { code, has_panicked, .. } = *self;
+        *self = Self { code, has_panicked, ..Self::default() };
     }
 
     pub(crate) fn status(&self) -> StatusRef<'_> {
@@ -49,4 +66,11 @@ impl Extras {
         self.name = otel.name.or_else(|| self.name.take());
         self.description = otel.description.or_else(|| self.description.take());
     }
+}
+
+/// Spans of one trace have it together: it is weighed for the first two of them.
+fn weight(context: &Arc<TraceContext>) -> usize {
+    let pairs = context.baggage.iter().chain(&context.baggage_properties);
+    let pairs = pairs.map(|(key, value)| key.len() + value.len() + size_of::<(String, String)>());
+    if Arc::strong_count(context) > 2 { 0 } else { context.trace_state.len() + pairs.sum::<usize>() }
 }

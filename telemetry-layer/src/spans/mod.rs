@@ -1,5 +1,6 @@
 //! The spans that are open: where they are kept, and which of them each thread is in.
 
+mod budget;
 mod extras;
 mod local;
 mod locked;

@@ -58,7 +58,7 @@ fn check(model: impl Fn() + Send + Sync + 'static) {
 #[test]
 fn who_looks_sees_the_whole_span_or_none() {
     check(|| {
-        let store = Arc::new(Store::new());
+        let store = Arc::new(Store::new(usize::MAX));
         let slot = store.open(id(1), &opening(1)).unwrap();
         let look = |n: u64| {
             let store = Arc::clone(&store);
@@ -78,7 +78,7 @@ fn who_looks_sees_the_whole_span_or_none() {
 #[test]
 fn what_two_threads_record_later_is_all_there() {
     check(|| {
-        let store = Arc::new(Store::new());
+        let store = Arc::new(Store::new(usize::MAX));
         let slot = store.open(id(1), &opening(1)).unwrap();
         let mut first = slot.place();
         first.push(Key::Index(0), ValueRef::U64(1));

@@ -16,6 +16,7 @@ use telemetry_core::__private::sync::{Mutex, StaticRef};
 use telemetry_core::model::{SpanContext, SpanId, SpanKind, StatusRef, TraceContext, TraceId};
 use tracing::Metadata;
 
+use super::budget::Budget;
 use super::extras::Extras;
 use super::locked::Locked;
 use crate::fields::StatusCode;
@@ -41,6 +42,8 @@ pub(crate) struct Slot {
     /// Nanoseconds in which threads were in it, where that is measured.
     busy: AtomicU64,
     site: StaticRef<Metadata<'static>>,
+    /// For what is in `extras`; that of the layer whose slot it is.
+    budget: StaticRef<Budget>,
     /// Somebody may know the trace and the ids by now, or a child has ended, with the trace as it was.
     is_published: AtomicBool,
     /// A span has begun below it.
@@ -70,6 +73,8 @@ const DECIDED_HERE: u64 = 1 << 4;
 const RANDOM: u64 = 1 << 5;
 /// Another program told of its parent.
 const REMOTE_PARENT: u64 = 1 << 6;
+/// There was no memory for what it has in `extras`: it will not be exported. It stays the parent of those below it.
+const LOST: u64 = 1 << 7;
 
 /// A span that begins.
 pub(crate) struct Opening {
@@ -108,6 +113,38 @@ impl Slot {
         let flags = flags | flag(span.parent_is_remote, REMOTE_PARENT);
         self.flags.store(flags | flag(span.decided_here, DECIDED_HERE), Relaxed);
         self.id.store(id, Release);
+    }
+
+    /// What it holds beside itself is booked there.
+    pub(super) fn belong_to(&self, budget: &'static Budget) {
+        self.budget.set(budget);
+    }
+
+    /// Books what it holds beside itself, with its lock; where there is no memory for that, the span is lost.
+    fn book(&self, extras: &mut Extras) {
+        let Some(budget) = self.budget.get() else { return };
+        let (bytes, booked) = (extras.bytes(), extras.booked);
+        if !self.is_lost() && (bytes <= booked || budget.take_for_extras(bytes - booked)) {
+            budget.give_back(booked.saturating_sub(bytes));
+            extras.booked = bytes;
+            return;
+        }
+        self.flags.store(self.flags.load(Relaxed) | LOST, Relaxed);
+        extras.forget();
+        budget.give_back(booked);
+    }
+
+    /// What it held beside itself goes, with its lock.
+    fn unbook(&self, extras: Option<&Extras>) {
+        if let (Some(extras), Some(budget)) = (extras, self.budget.get()) {
+            budget.give_back(extras.booked);
+        }
+    }
+
+    /// Whether there was no memory for it.
+    #[inline]
+    pub(crate) fn is_lost(&self) -> bool {
+        self.flags.load(Relaxed) & LOST != 0
     }
 
     /// Whether it stands in the store's overflow, and not where ids lead to for ever.
@@ -271,7 +308,9 @@ impl Slot {
         let mut extras = self.lock();
         if self.id.load(Acquire) == id {
             self.flags.store(self.flags.load(Relaxed) | EXTRAS, Relaxed);
-            change(extras.get_or_insert_default());
+            let extras = extras.get_or_insert_default();
+            change(extras);
+            self.book(extras);
         }
     }
 
@@ -296,6 +335,9 @@ impl Slot {
         } else {
             fields.words().write(&self.words);
             self.set_size(&fields);
+        }
+        if let Some(extras) = extras.as_mut() {
+            self.book(extras);
         }
     }
 
@@ -370,7 +412,9 @@ impl Slot {
 
     /// What most spans don't have, of one that ends.
     pub(crate) fn take_extras(&self) -> Option<Box<Extras>> {
-        self.lock().take()
+        let extras = self.lock().take();
+        self.unbook(extras.as_deref());
+        extras
     }
 
     /// The name that it was given after the one of its call site.
@@ -402,7 +446,8 @@ impl Slot {
     pub(super) fn free(&self) {
         self.id.store(0, Release);
         if self.has_extras() {
-            *self.lock() = None;
+            let extras = self.lock().take();
+            self.unbook(extras.as_deref());
         }
     }
 

@@ -11,6 +11,7 @@ use telemetry_core::__private::Suppression;
 use telemetry_core::__private::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use telemetry_core::__private::sync::{Mutex, Origin};
 
+use super::budget::Budget;
 use super::locked::{self, Locked};
 use super::slot::{Opening, Slot};
 
@@ -25,6 +26,8 @@ pub(crate) struct Store {
     overflow_len: AtomicUsize,
     /// A child process does without the overflow of its parent: the lock may be another thread's for ever.
     origin: Origin,
+    /// For all of it.
+    budget: &'static Budget,
 }
 
 /// By the low bits of the id, which count from 0 and are used again: 32 slots, then twice as many, and so on.
@@ -33,16 +36,18 @@ type Shard = Box<[OnceLock<&'static [Slot]>; SEGMENTS]>;
 const THREADS: usize = 512;
 const FIRST: usize = 32;
 const SEGMENTS: usize = 12;
-/// Beyond that a span is not recorded, and counted.
-const MAX_OVERFLOW: usize = 64 << 10;
+/// What a span in the overflow takes.
+const OVERFLOWING: usize = size_of::<Slot>() + 2 * size_of::<(u64, &Slot)>();
 
 impl Store {
-    pub(crate) fn new() -> Self {
+    /// For open spans that take at most so many bytes.
+    pub(crate) fn new(max_bytes: usize) -> Self {
         Self {
             threads: [const { OnceLock::new() }; THREADS],
             overflow: Mutex::default(),
             overflow_len: AtomicUsize::new(0),
             origin: Origin::here(),
+            budget: Budget::lease(max_bytes),
         }
     }
 
@@ -89,6 +94,7 @@ impl Store {
         let slot = overflow.remove(&id);
         self.overflow_len.store(overflow.len(), Relaxed);
         drop(overflow);
+        self.budget.give_back(OVERFLOWING);
         with_free(|slots| slots.extend(slot.map(std::slice::from_ref)));
     }
 
@@ -135,23 +141,36 @@ impl Store {
         {
             return slots.get(at - first);
         }
-        if make && segment < SEGMENTS { Self::make(thread, segment)?.get(at - first) } else { None }
+        if make && segment < SEGMENTS { self.make(thread, segment)?.get(at - first) } else { None }
     }
 
     #[cold]
-    fn make(thread: &OnceLock<Shard>, segment: usize) -> Option<&'static [Slot]> {
+    fn make(&self, thread: &OnceLock<Shard>, segment: usize) -> Option<&'static [Slot]> {
         let _away = Suppression::begin();
         let segments = thread.get_or_init(|| Box::new([const { OnceLock::new() }; SEGMENTS]));
-        Some(segments.get(segment)?.get_or_init(|| lease(FIRST << segment)))
+        let place = segments.get(segment)?;
+        let bytes = (FIRST << segment) * size_of::<Slot>();
+        if !self.budget.take_for_slots(bytes) {
+            return place.get().copied();
+        }
+        let mut is_first = false;
+        let slots = place.get_or_init(|| {
+            is_first = true;
+            lease(FIRST << segment, self.budget)
+        });
+        if !is_first {
+            self.budget.give_back(bytes);
+        }
+        Some(slots)
     }
 
     #[cold]
     fn open_in_overflow(&self, id: u64) -> Option<&'static Slot> {
         let mut overflow = self.overflow()?;
-        if overflow.len() >= MAX_OVERFLOW {
+        if !self.budget.take_for_slots(OVERFLOWING) {
             return None;
         }
-        let slot = lease(1).first()?;
+        let slot = lease(1, self.budget).first()?;
         slot.put_into_overflow();
         overflow.insert(id, slot);
         self.overflow_len.store(overflow.len(), Relaxed);
@@ -174,16 +193,19 @@ impl Drop for Store {
         let all: Vec<&'static [Slot]> = leased.chain(overflow).collect();
         all.iter().flat_map(|slots| slots.iter()).for_each(Slot::free);
         with_free(|slots| slots.extend(all));
+        self.budget.release();
     }
 }
 
-/// That many slots in a row.
-fn lease(many: usize) -> &'static [Slot] {
+/// That many slots in a row, which that budget has paid.
+fn lease(many: usize, budget: &'static Budget) -> &'static [Slot] {
     let again = with_free(|all| {
         let at = all.iter().position(|slots| slots.len() == many)?;
         Some(all.swap_remove(at))
     });
-    again.unwrap_or_else(|| Box::leak((0..many).map(|_| Slot::default()).collect()))
+    let slots: &[Slot] = again.unwrap_or_else(|| Box::leak((0..many).map(|_| Slot::default()).collect()));
+    slots.iter().for_each(|slot| slot.belong_to(budget));
+    slots
 }
 
 /// Runs `f` with the slots that no layer has.

@@ -1,12 +1,13 @@
 //! Settings from the environment: `TELEMETRY_*`, one variable for each field.
 
 use super::var::{Environment, Var};
-use super::{CheckAtStart, Config, LEAST_EXPORTER_BYTES, SelfMetrics, least_exporter_bytes};
+use super::{CheckAtStart, Config, LEAST_EXPORTER_BYTES, SelfMetrics, least_exporter_bytes, text_bytes};
 use crate::Error;
 use crate::detect::Detect;
 use crate::exporters::split_urls;
 use crate::exporters::words::{level, one_of};
 use crate::model::Tags;
+use crate::model::cut::TEXT_BYTES;
 
 impl Config {
     /// The defaults, and over them what the environment says in `TELEMETRY_*`.
@@ -63,6 +64,14 @@ impl Config {
         }
         if let Some(var) = var("metrics_bytes") {
             self.metrics_bytes = var.count()?;
+        }
+        if let Some(var) = var("max_text_bytes") {
+            let read =
+                |text: &str| text.parse().ok().filter(|n| TEXT_BYTES.contains(n)).ok_or_else(text_bytes);
+            self.max_text_bytes = var.read(read)?;
+        }
+        if let Some(var) = var("open_spans_bytes") {
+            self.open_spans_bytes = var.count()?;
         }
         if let Some(var) = var("zero_series") {
             self.zero_series = var.yes_or_no()?;
@@ -127,6 +136,8 @@ mod tests {
             ("TELEMETRY_SHUTDOWN_TIMEOUT_MS", "100"),
             ("TELEMETRY_MAX_SERIES", "10"),
             ("TELEMETRY_METRICS_BYTES", "3000"),
+            ("TELEMETRY_MAX_TEXT_BYTES", "500"),
+            ("TELEMETRY_OPEN_SPANS_BYTES", "4000"),
             ("TELEMETRY_ZERO_SERIES", "1"),
             ("TELEMETRY_SERIES_EXPIRATION_MS", "60000"),
             ("TELEMETRY_CALLBACK_TIMEOUT_MS", "20"),
@@ -149,6 +160,8 @@ mod tests {
             shutdown_timeout: Duration::from_millis(100),
             max_series: 10,
             metrics_bytes: 3000,
+            max_text_bytes: 500,
+            open_spans_bytes: 4000,
             zero_series: true,
             series_expiration: Some(Duration::from_mins(1)),
             callback_timeout: Duration::from_millis(20),
@@ -201,6 +214,9 @@ mod tests {
             ("TELEMETRY_MIN_LEVEL", "loud"),
             ("TELEMETRY_CHECK_AT_START", "always"),
             ("TELEMETRY_MAX_SERIES", "-1"),
+            ("TELEMETRY_MAX_TEXT_BYTES", "127"),
+            ("TELEMETRY_MAX_TEXT_BYTES", "31745"),
+            ("TELEMETRY_OPEN_SPANS_BYTES", "0"),
         ] {
             let said = with(&[(name, value)]).unwrap_err().to_string();
             assert!(said.starts_with(&format!("{name}={value}: ")), "{said}");

@@ -19,6 +19,7 @@ use crate::exporters::redaction::redacted;
 use crate::exporters::words::ABOVE_0;
 use crate::metrics::Settings;
 use crate::model::Tags;
+use crate::model::cut::{MAX_TEXT, TEXT_BYTES};
 use crate::sampling::HeadSampler;
 
 pub use check::CheckAtStart;
@@ -40,6 +41,8 @@ pub(super) use var::{Environment, env_var};
 /// | `shutdown_timeout` (`shutdown_timeout_ms`) | `TELEMETRY_SHUTDOWN_TIMEOUT_MS` | 5000 |
 /// | `max_series` | `TELEMETRY_MAX_SERIES` | 2000 |
 /// | `metrics_bytes` | `TELEMETRY_METRICS_BYTES` | 32 MiB |
+/// | `max_text_bytes` | `TELEMETRY_MAX_TEXT_BYTES` | 8192 |
+/// | `open_spans_bytes` | `TELEMETRY_OPEN_SPANS_BYTES` | 128 MiB |
 /// | `zero_series` | `TELEMETRY_ZERO_SERIES` | `false` |
 /// | `series_expiration` (`series_expiration_ms`) | `TELEMETRY_SERIES_EXPIRATION_MS` | none |
 /// | `callback_timeout` (`callback_timeout_ms`) | `TELEMETRY_CALLBACK_TIMEOUT_MS` | 1000 |
@@ -78,8 +81,20 @@ pub struct Config {
     /// A metric has at most that many series; all further ones are summed up in one, tagged
     /// `otel.metric.overflow=true`.
     pub max_series: usize,
-    /// Memory for the cells that threads have of their own; beyond that they share cells, which is slower.
+    /// Memory for metrics: series weighed by what they take, and the cells that threads have of their own. Beyond that threads
+    /// share cells, which is slower, and further series are summed up, as beyond `max_series`: in that of their metric that is
+    /// tagged `otel.metric.overflow=true`, or in `telemetry.metrics.overflow`. For series there is 1 MiB at least. What a
+    /// histogram's values spread over more than before is weighed at the next reading.
     pub metrics_bytes: usize,
+    /// A longer text of a field, a message, a status or a description is cut where it is recorded, also while it is formatted,
+    /// and ends in `..`: from 128 to 31744 bytes. Names, units, keys and values of tags are cut at 4 KiB, and have a hash
+    /// of the whole behind that, so that two which differ only beyond it stay two; OpenTelemetry exempts those of metrics
+    /// from limits, which would leave memory to whoever is outside. How much was cut is counted
+    /// ([`ledger::cut_texts`](crate::ledger::cut_texts)).
+    pub max_text_bytes: usize,
+    /// Memory for the spans of one layer that are open: half a KiB each, and what does not fit there. A span for which there
+    /// is none is dropped (`open_spans_full`); those below it are not.
+    pub open_spans_bytes: usize,
     /// Every counter, histogram and timer of an attribute or a macro of the program stands at 0 from the start, where all
     /// of its tags are known: so a backend can tell "never happened" from "not there". Needs the feature `macros` of
     /// `telemetry-layer`.
@@ -115,7 +130,7 @@ pub struct Config {
 ///
 /// | | |
 /// | --- | --- |
-/// | `export` | `telemetry.export.total`, `.successful`, `.failed` (items, tagged `exporter` and `signal`) and `.duration` (of an attempt, in seconds) |
+/// | `export` | `telemetry.export.total`, `.successful`, `.failed` (items, tagged `exporter` and `signal`) and `.duration` (of an attempt, in seconds); `telemetry.texts.cut`, once a text was cut |
 /// | `otel` | `otel.sdk.exporter.{span,log,metric_data_point}.{exported,inflight}`, `otel.sdk.exporter.operation.duration`, `otel.sdk.processor.{span,log}.processed`, `otel.sdk.log.created`, as OpenTelemetry's semantic conventions have them (in development) |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -148,6 +163,8 @@ impl std::fmt::Debug for Config {
             shutdown_timeout,
             max_series,
             metrics_bytes,
+            max_text_bytes,
+            open_spans_bytes,
             zero_series,
             series_expiration,
             callback_timeout,
@@ -170,6 +187,8 @@ impl std::fmt::Debug for Config {
             .field("shutdown_timeout", shutdown_timeout)
             .field("max_series", max_series)
             .field("metrics_bytes", metrics_bytes)
+            .field("max_text_bytes", max_text_bytes)
+            .field("open_spans_bytes", open_spans_bytes)
             .field("zero_series", zero_series)
             .field("series_expiration", series_expiration)
             .field("callback_timeout", callback_timeout)
@@ -196,6 +215,8 @@ impl Default for Config {
             shutdown_timeout: Duration::from_secs(5),
             max_series: 2000,
             metrics_bytes: 32 << 20,
+            max_text_bytes: MAX_TEXT,
+            open_spans_bytes: 128 << 20,
             zero_series: false,
             series_expiration: None,
             callback_timeout: Duration::from_secs(1),
@@ -214,9 +235,15 @@ impl Config {
             min_level: self.min_level,
             max_series: self.max_series,
             max_bytes: self.metrics_bytes,
+            max_text: self.max_text_bytes,
             expiration: self.series_expiration,
             callback_timeout: self.callback_timeout,
         }
+    }
+
+    /// As records have it.
+    pub(super) fn max_text(&self) -> u32 {
+        u32::try_from(self.max_text_bytes).unwrap_or(u32::MAX)
     }
 
     /// What no variable and no type has checked yet.
@@ -226,6 +253,7 @@ impl Config {
             ("max_series", self.max_series),
             ("buffer_bytes", self.buffer_bytes),
             ("metrics_bytes", self.metrics_bytes),
+            ("open_spans_bytes", self.open_spans_bytes),
         ];
         for (name, value) in above_0 {
             if value == 0 {
@@ -234,6 +262,9 @@ impl Config {
         }
         if self.exporter_bytes < LEAST_EXPORTER_BYTES {
             return Err(Error::config("exporter_bytes", self.exporter_bytes, least_exporter_bytes()));
+        }
+        if !TEXT_BYTES.contains(&self.max_text_bytes) {
+            return Err(Error::config("max_text_bytes", self.max_text_bytes, text_bytes()));
         }
         let times = [
             ("flush_interval_ms", self.flush_interval),
@@ -255,4 +286,8 @@ const LEAST_EXPORTER_BYTES: usize = 64 << 10;
 
 fn least_exporter_bytes() -> String {
     format!("at least {LEAST_EXPORTER_BYTES} are needed")
+}
+
+fn text_bytes() -> String {
+    format!("a whole number from {} to {} is needed", TEXT_BYTES.start(), TEXT_BYTES.end())
 }

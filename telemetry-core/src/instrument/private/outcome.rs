@@ -1,5 +1,7 @@
 //! How a call ended, found out of what it returned.
 
+use crate::model::cut;
+
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -41,7 +43,7 @@ pub fn error_type<T, E, K: std::fmt::Display>(
     result: &Result<T, E>,
     of: impl FnOnce(&E) -> K,
 ) -> Option<String> {
-    result.as_ref().err().map(|error| of(error).to_string())
+    result.as_ref().err().map(|error| cut::formatted(format_args!("{}", of(error)), cut::MAX_NAME))
 }
 
 /// The name of a type, as the compiler writes it.

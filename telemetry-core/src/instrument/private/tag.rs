@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::model::cut;
+
 /// Turns the value of a tag into text: what is text already is borrowed, anything else is displayed. The two
 /// traits are told apart by how often the receiver is borrowed.
 #[derive(Debug)]
@@ -27,6 +29,6 @@ pub trait DisplayTag {
 
 impl<T: std::fmt::Display + ?Sized> DisplayTag for &Tag<'_, T> {
     fn text(&self) -> Cow<'_, str> {
-        Cow::Owned(self.0.to_string())
+        Cow::Owned(cut::formatted(format_args!("{}", self.0), cut::MAX_NAME))
     }
 }

@@ -47,6 +47,10 @@ enum Cells {
 }
 
 impl SharedHistogram {
+    /// What one takes that holds a value.
+    pub(crate) const LEAST_BYTES: usize =
+        size_of::<Self>() + size_of::<Blocks>() + size_of::<[AtomicU64; BLOCK]>();
+
     /// With exponential buckets, or with those bounds.
     pub(crate) fn new(bounds: Option<Bounds>) -> Self {
         let cells = match bounds {
@@ -69,6 +73,17 @@ impl SharedHistogram {
             Cells::Exponential { .. } => None,
             Cells::Chosen { bounds, .. } => Some(bounds),
         }
+    }
+
+    /// About how much memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let cells = match &self.cells {
+            Cells::Exponential { positive, negative, .. } => {
+                positive.bytes() + negative.get().map_or(0, |blocks| blocks.bytes())
+            }
+            Cells::Chosen { counts, .. } => size_of_val(&**counts),
+        };
+        size_of::<Self>() + cells + lock(&self.exemplars).capacity() * size_of::<Exemplar>()
     }
 
     /// Takes a finite value, measured for that collector.
@@ -168,6 +183,11 @@ impl Blocks {
     fn bucket(&self, slot: usize) -> &AtomicU64 {
         let block = self.0[slot / BLOCK].get_or_init(|| Box::new([const { AtomicU64::new(0) }; BLOCK]));
         &block[slot % BLOCK]
+    }
+
+    fn bytes(&self) -> usize {
+        let blocks = self.0.iter().filter(|block| block.get().is_some()).count();
+        size_of::<Self>() + blocks * size_of::<[AtomicU64; BLOCK]>()
     }
 
     fn read(&self) -> Vec<(i32, u64)> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::clock::Tick;
-use crate::model::{Identity, Kind, Text};
+use crate::model::{Identity, Kind, Text, cut};
 use crate::sync::{Mutex, Origin, lock};
 
 /// All of one series that run now, by when they began.
@@ -25,7 +25,7 @@ impl LongTasks {
     /// For a series of that identity.
     pub(crate) fn new(of: &Identity) -> Self {
         let behind = |what, kind, unit: &'static str| {
-            let name = Text::from(format!("{}.{what}", of.name));
+            let name = cut::kept_name(Text::from(format!("{}.{what}", of.name)));
             Arc::new(Identity { kind, name, unit: unit.into(), ..of.clone() })
         };
         Self {

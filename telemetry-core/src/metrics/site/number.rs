@@ -15,11 +15,21 @@ pub(crate) const MAX_NUMBER: u32 = 1 << 16;
 /// All sites that have a number, in the order of these.
 static NUMBERED: RwLock<Vec<&'static Site>> = RwLock::new(Vec::new());
 
-/// Those of sites with tags of their own.
-static SHARED: RwLock<Option<HashMap<Key, u32>>> = RwLock::new(None);
+/// Those of sites that are made from code.
+static SHARED: RwLock<Option<Numbers>> = RwLock::new(None);
+
+/// By all that tells sites apart; they are kept for ever.
+#[derive(Default)]
+struct Numbers {
+    by_key: HashMap<Key, u32>,
+    bytes: usize,
+}
 
 /// With unit, description and bounds.
 type Key = (CellKind, Text, Option<Level>, Tags, (&'static str, &'static str, Vec<u64>));
+
+/// They take no more than that; those after them are found by name.
+const MOST_BYTES: usize = 16 << 20;
 
 pub(crate) fn hold() -> Box<dyn ForkLock> {
     Box::new(AsItIs((write(&SHARED), write(&NUMBERED))))
@@ -62,21 +72,28 @@ impl Site {
     /// All handles that say the same of what they measure have one number, so making them again and again uses up none. Those
     /// that declare something else have another, by which each collector finds the same series, and sees that they differ.
     fn shared_number(&self, tags: &Tags) -> u32 {
-        let bounds = self.bounds.iter().map(|bound| bound.to_bits()).collect();
+        let bounds: Vec<u64> = self.bounds.iter().map(|bound| bound.to_bits()).collect();
         let declared = (self.unit, self.description, bounds);
         let key = (self.kind, self.name.clone(), self.level, tags.clone(), declared);
         let known = read(&SHARED);
-        if let Some(number) = known.as_ref().and_then(|numbers| numbers.get(&key)) {
+        if let Some(number) = known.as_ref().and_then(|numbers| numbers.by_key.get(&key)) {
             return *number;
         }
         drop(known);
         let mut numbers = write(&SHARED);
-        let numbers = numbers.get_or_insert_default();
+        let Numbers { by_key, bytes } = numbers.get_or_insert_default();
+        if let Some(number) = by_key.get(&key) {
+            return *number;
+        }
+        // Here and in the list of all.
+        let own = self.name.len() + tags.heap_bytes() + size_of_val(self.bounds);
+        let more = 2 * (size_of::<Self>() + own);
         // Handles must not take the numbers that call sites will need.
-        if numbers.len() >= MAX_NUMBER as usize / 2 && !numbers.contains_key(&key) {
+        if by_key.len() >= MAX_NUMBER as usize / 2 || *bytes + more > MOST_BYTES {
             return UNNUMBERED;
         }
-        *numbers.entry(key).or_insert_with(|| self.next_number())
+        *bytes += more;
+        *by_key.entry(key).or_insert_with(|| self.next_number())
     }
 
     fn next_number(&self) -> u32 {

@@ -13,6 +13,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 
 use crate::clock::deadline_in;
 use crate::metrics::cell::Total;
+use crate::metrics::memory::Held;
 use crate::metrics::series::{Growth, Width};
 use crate::model::{Identity, Kind, Number};
 use crate::sync::{Mutex, lock};
@@ -52,6 +53,8 @@ struct Callback {
     instrument: Arc<Observable>,
     /// Held only here and, while it runs, by a thread of callbacks.
     read: Arc<Read>,
+    /// For its names.
+    _held: Held,
 }
 
 /// What is known of an observable instrument, without code of the program.
@@ -139,15 +142,16 @@ impl Callbacks {
         lock(&self.all).is_empty()
     }
 
-    /// Adds one, in place of the one of the same instrument before. False where there are `most`.
+    /// Adds one, under the name of its instrument and that of its series, in place of the one of the same instrument before.
+    /// False where there are `most`.
     pub(crate) fn set(
         &self,
-        named: Identity,
-        identity: Identity,
+        [named, identity]: [Identity; 2],
         width: Arc<Width>,
         read: impl Fn() -> Number + Send + Sync + 'static,
         now: u64,
         most: usize,
+        held: Held,
     ) -> bool {
         let mut all = lock(&self.all);
         if lock(&self.idle).closed {
@@ -165,7 +169,7 @@ impl Callbacks {
             let (busy, was_there) = (AtomicBool::new(false), AtomicBool::new(before));
             let (identity, sum) = (identity.into(), Mutex::new(sum));
             let instrument = Arc::new(Observable { identity, width, busy, was_there, sum });
-            all.push(Callback { named, instrument, read: Arc::new(read) });
+            all.push(Callback { named, instrument, read: Arc::new(read), _held: held });
         }
         drop(all);
         // What it had captured may do anything when it goes, so it goes when nothing is locked.

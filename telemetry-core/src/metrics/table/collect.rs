@@ -63,6 +63,7 @@ impl Table {
             let mut local = series.gather_local(|bytes| self.pages.give_back(bytes));
             paged.get(&Arc::as_ptr(&series)).into_iter().for_each(|paged| local.add(paged));
             let reading = series.read(&local, now);
+            series.weigh();
             if series.look(&reading, now, *last) {
                 begun.push(Arc::clone(&series));
             }

@@ -6,23 +6,29 @@ use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::panic::Location;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tracing_core::Level;
 
+use super::Settings;
 use crate::clock::Clock;
 use crate::diagnostics::{say_late, warn_once};
+use crate::metrics::memory::{For, Held, Memory};
 use crate::metrics::series::{Epoch, OVERFLOW, Series, SeriesOptions, TOO_MANY, View, Viewed, Views, Width};
 use crate::metrics::site::{Bounds, CellKind, Site};
-use crate::model::{Identity, Tags, Text, valid_tag_key};
+use crate::model::{Identity, Tags, Text, cut, valid_tag_key};
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, read, write};
 
 /// All series of one collector by their names, made where they are missing.
 pub(super) struct Names {
     clock: Arc<Clock>,
     pub(super) views: Views,
-    max_series: usize,
+    settings: Settings,
+    memory: Arc<Memory>,
     index: RwLock<Index>,
     hasher: RandomState,
+    /// How often there was no memory for a series.
+    summed_up: AtomicU64,
 }
 
 #[derive(Default)]
@@ -82,6 +88,16 @@ impl Index {
     }
 }
 
+/// Where a series has its place.
+enum Place<'k> {
+    /// It is one that is there.
+    Known(Arc<Series>),
+    /// Hash and tags of one to be made.
+    New(u64, &'k [(&'k str, &'k str)], Held),
+    /// That of all metrics beyond the limits.
+    Rest,
+}
+
 /// What names a series, borrowed. Tags are sorted, each key once.
 pub(super) struct Key<'a> {
     pub(super) kind: CellKind,
@@ -101,10 +117,22 @@ impl Key<'_> {
 }
 
 impl Names {
-    /// None yet; a metric has at most `max_series` of them.
-    pub(super) fn new(clock: Arc<Clock>, views: Vec<View>, max_series: usize) -> Self {
+    /// None yet; they will be kept in that memory.
+    pub(super) fn new(clock: Arc<Clock>, views: Vec<View>, settings: Settings, memory: Arc<Memory>) -> Self {
         let (index, hasher) = (RwLock::default(), RandomState::new());
-        Self { clock, views: Views::new(views), max_series, index, hasher }
+        Self {
+            clock,
+            views: Views::new(views),
+            settings,
+            memory,
+            index,
+            hasher,
+            summed_up: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn summed_up(&self) -> u64 {
+        self.summed_up.load(Relaxed)
     }
 
     /// The series of a site and more tags, made where it is missing; it then began at `began`.
@@ -112,9 +140,13 @@ impl Names {
         let viewed = self.views.of(&site.name);
         let mut sorted = [("", ""); Tags::MAX];
         let mut len = 0;
-        let mut unfit = None;
+        let (mut unfit, mut long) = (None, None);
         let mut put = |key, tag| {
             if !viewed.takes_tag(key) {
+                return;
+            }
+            if !are_short(&[(key, tag)]) {
+                long = Some(key);
                 return;
             }
             if !valid_tag_key(key) {
@@ -133,17 +165,21 @@ impl Names {
         };
         site.each_tag(&mut put);
         tags.iter().for_each(|(k, v)| put(k, v));
-        if let Some(key) = unfit {
+        if long.is_some() && !are_short(tags) {
+            return self.series_of_long(site, tags, began);
+        }
+        // A tag that a static has can't be cut.
+        if let Some(key) = unfit.or(long) {
             warn_once(format_args!(
-                "metric `{}`: its tag `{key}` is left out: it is no tag key, or one of more than {}",
+                "metric `{}`: its tag `{key}` is left out: it is no tag key, too long, or one of more than {}",
                 site.name,
                 Tags::MAX
             ));
         }
         // One series is enough for what nobody wants.
         let tags = if viewed.is_dropped() { &[] } else { &sorted[..len] };
-        let name = viewed.name().unwrap_or(&site.name);
-        let key = Key { kind: site.kind, name, level: site.level, tags };
+        let name = cut::name(viewed.name().unwrap_or(&site.name));
+        let key = Key { kind: site.kind, name: &name, level: site.level, tags };
         let hash = self.hash(&key);
         let index = self.read();
         let known = find(&index, hash, &key);
@@ -155,9 +191,10 @@ impl Names {
     /// A metric of that name whose values callbacks give, and of which type they are.
     pub(super) fn declare(&self, site: &Site, name: &Text) -> Arc<Width> {
         let mut index = self.write();
-        match index.declared.get(&site.name) {
+        let declared = cut::kept_name(site.name.clone());
+        match index.declared.get(&declared) {
             Some(first) => compare(first, site),
-            None => drop(index.declared.insert(site.name.clone(), site.copy())),
+            None => drop(index.declared.insert(declared.clone(), site.declaration(declared))),
         }
         Arc::clone(&index.per_metric.entry((site.kind, name.clone())).or_default().width)
     }
@@ -173,6 +210,14 @@ impl Names {
         if *first.unit != *point.unit && !point.unit.is_empty() {
             say_differs(first, "unit", first.unit, &point.unit, &place);
         }
+    }
+
+    /// The same with tags that are too long.
+    #[cold]
+    fn series_of_long(&self, site: &Site, tags: &[(&str, &str)], began: Epoch) -> Arc<Series> {
+        let cut: Vec<_> = tags.iter().map(|(key, value)| (cut::name(key), cut::name(value))).collect();
+        let cut: Vec<(&str, &str)> = cut.iter().map(|(key, value)| (&**key, &**value)).collect();
+        self.series(site, &cut, began)
     }
 
     #[cold]
@@ -194,40 +239,32 @@ impl Names {
                 site.name
             ));
         }
-        if index.all >= MOST && site.name != TOO_MANY {
-            warn_once(format_args!(
-                "there are {MOST} series; those of further metrics are summed up in `{TOO_MANY}`"
-            ));
-            drop(index);
-            let rest = Site::new(site.kind, TOO_MANY, &[]).unnumbered();
-            return self.series(&rest, &[], began);
+        let (hash, tags, held) = match self.place(&index, site, hash, key) {
+            Place::Known(series) => return series,
+            Place::Rest => {
+                drop(index);
+                return self.series(&Site::new(site.kind, TOO_MANY, &[]).unnumbered(), &[], began);
+            }
+            Place::New(hash, tags, held) => (hash, tags, held),
+        };
+        let declared = cut::kept_name(site.name.clone());
+        if !index.declared.contains_key(&declared) {
+            index.declared.insert(declared.clone(), site.declaration(declared.clone()));
         }
-        if !index.declared.contains_key(&site.name) {
-            index.declared.insert(site.name.clone(), site.copy());
-        }
-        let first = index.declared.get(&site.name).filter(|_| !site.is_function());
+        let first = index.declared.get(&declared).filter(|_| !site.is_function());
         let bounds = first.map_or(site.bounds, |first| first.bounds);
         let of_metric = index.per_metric.entry((site.kind, key.name.to_owned().into())).or_default();
         let width = Arc::clone(&of_metric.width);
-        let (mut hash, mut tags) = (hash, key.tags);
-        if of_metric.live >= self.max_series {
-            if !std::mem::replace(&mut of_metric.is_said, true) {
-                warn_once(format_args!(
-                    "metric `{}`, recorded at {}, has more than {} series; the next ones are summed up in one \
-                     tagged otel.metric.overflow=true",
-                    site.name,
-                    site.place(),
-                    self.max_series
-                ));
-            }
-            tags = &[OVERFLOW];
-            let overflow = Key { tags, ..*key };
-            hash = self.hash(&overflow);
-            if let Some(series) = find(&index, hash, &overflow) {
-                return series;
-            }
-        } else {
-            of_metric.live += 1;
+        let is_many = of_metric.live >= self.settings.max_series;
+        of_metric.live += usize::from(tags != [OVERFLOW]);
+        if is_many && !std::mem::replace(&mut of_metric.is_said, true) {
+            warn_once(format_args!(
+                "metric `{}`, recorded at {}, has more than {} series; the next ones are summed up in one \
+                 tagged otel.metric.overflow=true",
+                site.name,
+                site.place(),
+                self.settings.max_series
+            ));
         }
         let mut own = Tags::new();
         for (k, v) in tags {
@@ -237,11 +274,11 @@ impl Names {
             bounds: bounds_of(site, viewed.buckets().unwrap_or(bounds)),
             max_buckets: viewed.max_buckets(),
             is_dropped: viewed.is_dropped(),
-            declared: site.name.clone(),
+            declared,
             width,
         };
-        let series =
-            Arc::new(Series::new(site.kind, identity(site, viewed, own), options, &self.clock, began));
+        let identity = identity(site, viewed, own).shortened(self.settings.max_text);
+        let series = Arc::new(Series::new(site.kind, identity, options, &self.clock, began, held));
         index.by_hash.entry(hash).or_default().push(Arc::clone(&series));
         index.all += 1;
         let is_late = index.is_closed;
@@ -250,6 +287,52 @@ impl Names {
             say_late();
         }
         series
+    }
+
+    /// Where a series has its place that is not there yet: its own, else in that of all of its metric beyond the limits, else
+    /// in that of all metrics.
+    fn place<'k>(&self, index: &Index, site: &Site, hash: u64, key: &Key<'k>) -> Place<'k> {
+        let is_rest = site.name == TOO_MANY && key.tags.is_empty();
+        if index.all >= MOST && !is_rest {
+            warn_once(format_args!(
+                "there are {MOST} series; those of further metrics are summed up in `{TOO_MANY}`"
+            ));
+            return Place::Rest;
+        }
+        let of_metric = index.per_metric.get(&(site.kind, Text::Owned(key.name.to_owned())));
+        if of_metric.is_none_or(|of_metric| of_metric.live < self.settings.max_series) {
+            let what = if is_rest { For::Rest } else { For::Series };
+            if let Some(held) = self.memory.hold(least_bytes(key), what) {
+                return Place::New(hash, key.tags, held);
+            }
+            self.say_full();
+        }
+        let overflow = Key { tags: &[OVERFLOW], ..*key };
+        let hash = self.hash(&overflow);
+        if let Some(series) = find(index, hash, &overflow) {
+            return Place::Known(series);
+        }
+        // A metric without a series gets none for all of them.
+        if of_metric.is_none() {
+            return Place::Rest;
+        }
+        self.memory.hold(least_bytes(&overflow), For::Overflow).map_or_else(
+            || {
+                self.say_full();
+                Place::Rest
+            },
+            |held| Place::New(hash, overflow.tags, held),
+        )
+    }
+
+    fn say_full(&self) {
+        if self.summed_up.fetch_add(1, Relaxed) == 0 {
+            warn_once(format_args!(
+                "metric series take `metrics_bytes` ({}); further ones are summed up, in one of their metric tagged \
+                 otel.metric.overflow=true or in `{TOO_MANY}`",
+                self.memory.max()
+            ));
+        }
     }
 
     fn hash(&self, key: &Key<'_>) -> u64 {
@@ -263,6 +346,17 @@ impl Names {
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, Index> {
         write(&self.index)
     }
+}
+
+/// Whether none of these texts has to be cut.
+pub(super) fn are_short(tags: &[(&str, &str)]) -> bool {
+    tags.iter().all(|(key, value)| key.len().max(value.len()) <= cut::MAX_NAME)
+}
+
+/// The least that a series of that name takes.
+fn least_bytes(key: &Key<'_>) -> usize {
+    let tags = key.tags.iter().map(|(key, value)| key.len() + value.len() + size_of::<(Text, Text)>());
+    Series::least_bytes(key.kind, 2 * key.name.len() + tags.sum::<usize>())
 }
 
 /// More series than that are not made, whatever their metrics: names too may be made up without end.

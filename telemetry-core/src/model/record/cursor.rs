@@ -1,10 +1,10 @@
 //! How numbers and texts are read, and texts are written.
 
-use super::text::MAX_TEXT;
+use crate::model::cut::{TEXT_BYTES, prefix};
 
-/// Two bytes of length, then the text, cut to [`MAX_TEXT`].
+/// Two bytes of length, then the text, which is short already.
 pub(super) fn push_text(bytes: &mut Vec<u8>, text: &str) {
-    let text = &text[..text.floor_char_boundary(MAX_TEXT)];
+    let text = prefix(text, *TEXT_BYTES.end());
     let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
     bytes.extend_from_slice(&len.to_le_bytes());
     bytes.extend_from_slice(text.as_bytes());

@@ -3,9 +3,9 @@
 use tracing_core::Metadata;
 
 use super::fields::RawFields;
-use super::text::{MAX_TEXT, write_capped};
-use super::value::{Coded, NAME, NAMED, STR, STR_CUT, coded, head, text_words, word, write_text};
+use super::value::{Coded, NAME, NAMED, STR, coded, head, text_words, word, write_text};
 use super::words::Words;
+use crate::model::cut::{self, MAX_TEXT};
 use crate::model::{Text, Value, ValueRef};
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -23,6 +23,8 @@ pub struct FieldBuf<'a> {
     /// All words, where they are not in their place.
     own: Vec<u64>,
     cut: u32,
+    /// A longer text is cut.
+    max_text: u32,
 }
 
 /// What names a field: its index among the names of its call site, or the name itself.
@@ -45,7 +47,19 @@ impl<'a> FieldBuf<'a> {
     /// No fields, which go to that place. Nobody else writes there meanwhile.
     #[inline]
     pub const fn at(place: &'a [AtomicU64]) -> Self {
-        Self { place, room: place, own: Vec::new(), cut: 0 }
+        Self { place, room: place, own: Vec::new(), cut: 0, max_text: MAX_TEXT as u32 }
+    }
+
+    /// The same with texts of at most so many bytes.
+    #[inline]
+    pub const fn with_max_text(mut self, bytes: u32) -> Self {
+        self.max_text = bytes;
+        self
+    }
+
+    /// A longer text is cut.
+    pub fn max_text(&self) -> usize {
+        self.max_text as usize
     }
 
     /// The fields as they are written.
@@ -73,7 +87,7 @@ impl<'a> FieldBuf<'a> {
 
     /// Fields that were written there, of which so many were cut.
     pub const fn written(words: &'a [AtomicU64], cut: u32) -> Self {
-        Self { place: words, room: &[], own: Vec::new(), cut }
+        Self { place: words, room: &[], own: Vec::new(), cut, max_text: MAX_TEXT as u32 }
     }
 
     /// The same fields in memory of their own.
@@ -81,6 +95,11 @@ impl<'a> FieldBuf<'a> {
         let mut own = Vec::new();
         self.words().each(|word| own.push(word));
         FieldBuf { own, cut: self.cut, ..FieldBuf::new() }
+    }
+
+    /// About how much memory of its own it has.
+    pub fn heap_bytes(&self) -> usize {
+        self.own.capacity() * size_of::<u64>()
     }
 
     /// Whether nothing was recorded.
@@ -94,8 +113,8 @@ impl<'a> FieldBuf<'a> {
         self.cut
     }
 
-    /// Adds a field. A long text is cut at a character; a field beyond [`MAX_FIELDS`], or the 256th of its call
-    /// site, is counted, not kept.
+    /// Adds a field. A long text is cut; a field beyond [`MAX_FIELDS`], or the 256th of its call site, is counted, not
+    /// kept.
     #[expect(
         clippy::inline_always,
         reason = "what the value is, callers know: a fifth of the instructions, counted"
@@ -103,7 +122,8 @@ impl<'a> FieldBuf<'a> {
     #[inline(always)]
     pub fn push<'v>(&mut self, key: Key<'_>, value: impl Into<ValueRef<'v>> + Copy) {
         match key {
-            Key::Index(index @ 0..255) if self.put_in_place(coded(index as u8, value.into())) => {}
+            Key::Index(index @ 0..255)
+                if self.put_in_place(coded(index as u8, value.into(), self.max_text)) => {}
             Key::Index(index) => self.push_elsewhere(index, value),
             Key::Name(_) => self.push_anywhere(key, value.into()),
         }
@@ -117,10 +137,16 @@ impl<'a> FieldBuf<'a> {
 
     fn push_anywhere(&mut self, key: Key<'_>, value: ValueRef<'_>) {
         let start = self.len();
-        if let Some(key) = self.push_key(key) {
-            self.put(coded(key, value));
-            self.keep(start);
+        let Some(key) = self.push_key(key) else { return };
+        let max = self.max_text;
+        match value {
+            ValueRef::Str(text) => {
+                let text = cut::capped(text, self.max_text());
+                self.put(coded(key, ValueRef::Str(&text), max));
+            }
+            value => self.put(coded(key, value, max)),
         }
+        self.keep(start);
     }
 
     /// Adds a field as `Debug` or `Display` prints it, without a copy of the text in between.
@@ -130,8 +156,9 @@ impl<'a> FieldBuf<'a> {
         let at = self.len();
         self.put(Coded::One([0]));
         let mut len = 0;
-        let is_cut = write_capped(|part| self.append(&mut len, part.as_bytes()), text);
-        self.set(at, |_| head(key, if is_cut { STR_CUT } else { STR }, len, false));
+        let max = self.max_text();
+        cut::write(|part| self.append(&mut len, part.as_bytes()), text, max);
+        self.set(at, |_| head(key, STR, len, false));
         self.keep(start);
     }
 
@@ -180,6 +207,7 @@ impl<'a> FieldBuf<'a> {
                 self.room = left;
                 true
             }
+            Coded::TooLong => false,
         }
     }
 
@@ -209,6 +237,7 @@ impl<'a> FieldBuf<'a> {
                 own.push(head);
                 text_words(text.as_bytes(), |word| own.push(word));
             }
+            Coded::TooLong => debug_assert!(false, "it is cut before"),
         }
     }
 
@@ -299,8 +328,8 @@ impl<'a> FieldBuf<'a> {
 
     #[cold]
     fn push_name(&mut self, name: &str) -> u8 {
-        let name = &name[..name.floor_char_boundary(MAX_TEXT)];
-        self.put(Coded::Text(head(NAMED, NAME, name.len(), false), name));
+        let name = cut::name(name);
+        self.put(Coded::Text(head(NAMED, NAME, name.len(), false), &name));
         NAMED
     }
 

@@ -3,7 +3,7 @@
 use tracing_core::{Field, Metadata};
 
 use super::cursor::Cursor;
-use super::value::{F64, I64, NAME, NAMED, STR, STR_CUT, U64};
+use super::value::{F64, I64, NAME, NAMED, STR, U64};
 use crate::model::ValueRef;
 
 /// The fields of one record.
@@ -106,7 +106,7 @@ impl<'a> Iterator for Keyed<'a> {
         }
         let key = if index == NAMED { FieldKey::Name(name) } else { FieldKey::Index(usize::from(index)) };
         let value = match tag {
-            STR | STR_CUT => RawValue::Text(self.text(len)),
+            STR => RawValue::Text(self.text(len)),
             U64 => RawValue::U64(self.0.u64()),
             I64 => RawValue::I64(self.0.u64().cast_signed()),
             F64 => RawValue::F64(f64::from_bits(self.0.u64())),

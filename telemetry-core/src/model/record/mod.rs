@@ -18,7 +18,6 @@ mod field_buf;
 mod fields;
 mod head;
 mod links;
-mod text;
 mod value;
 mod words;
 
@@ -28,7 +27,6 @@ pub use field_buf::{FieldBuf, FieldWords, Key, MAX_FIELDS};
 pub use fields::{FieldKey, Fields, RawValue, field_name};
 pub use head::{EventHead, EventRecord, Site, SpanHead, SpanRecord, Time};
 pub use links::Links;
-pub use text::{MAX_TEXT, capped};
 pub use words::Words;
 
 #[cfg(test)]

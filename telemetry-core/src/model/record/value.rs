@@ -1,6 +1,5 @@
 //! One value of a field as words of 64 bits: a head that says key and type, then the value.
 
-use super::text::MAX_TEXT;
 use crate::model::ValueRef;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -12,10 +11,8 @@ pub(super) const U64: u8 = 1;
 pub(super) const I64: u8 = 2;
 pub(super) const F64: u8 = 3;
 pub(super) const STR: u8 = 4;
-/// A text that was cut at [`MAX_TEXT`].
-pub(super) const STR_CUT: u8 = 5;
 /// Not a value but the name of the next one.
-pub(super) const NAME: u8 = 6;
+pub(super) const NAME: u8 = 5;
 
 /// The word that a value begins with: key, tag, the length of a text, and a boolean.
 #[inline]
@@ -30,6 +27,8 @@ pub(super) enum Coded<'a> {
     Two([u64; 2]),
     /// The first word, and a text.
     Text(u64, &'a str),
+    /// A text that has to be cut before.
+    TooLong,
 }
 
 impl Coded<'_> {
@@ -39,24 +38,22 @@ impl Coded<'_> {
             Self::One(_) => 1,
             Self::Two(_) => 2,
             Self::Text(_, text) => 1 + text.len().div_ceil(8),
+            Self::TooLong => 0,
         }
     }
 }
 
-/// A value behind that key. A long text is cut.
+/// A value behind that key; no text of more than so many bytes.
 #[expect(clippy::inline_always, reason = "what the value is, callers know")]
 #[inline(always)]
-pub(super) fn coded(key: u8, value: ValueRef<'_>) -> Coded<'_> {
+pub(super) fn coded(key: u8, value: ValueRef<'_>, max_text: u32) -> Coded<'_> {
     match value {
         ValueRef::Bool(v) => Coded::One([head(key, BOOL, 0, v)]),
         ValueRef::U64(v) => Coded::Two([head(key, U64, 0, false), v]),
         ValueRef::I64(v) => Coded::Two([head(key, I64, 0, false), v.cast_unsigned()]),
         ValueRef::F64(v) => Coded::Two([head(key, F64, 0, false), v.to_bits()]),
-        ValueRef::Str(v) if v.len() <= MAX_TEXT => Coded::Text(head(key, STR, v.len(), false), v),
-        ValueRef::Str(v) => {
-            let v = &v[..v.floor_char_boundary(MAX_TEXT)];
-            Coded::Text(head(key, STR_CUT, v.len(), false), v)
-        }
+        ValueRef::Str(v) if v.len() <= max_text as usize => Coded::Text(head(key, STR, v.len(), false), v),
+        ValueRef::Str(_) => Coded::TooLong,
     }
 }
 
