@@ -289,6 +289,10 @@ fn json_and_the_console_have_whole_numbers_as_they_are() {
     assert_eq!(value("most"), [serde_json::json!(u64::MAX)]);
     assert_eq!(value("least"), [serde_json::json!(i64::MIN)]);
     assert_eq!(Number::from(u64::MAX).to_string(), "18446744073709551615");
+    for number in [Number::Uint(u64::MAX), Number::Int(i64::MIN), Number::Float(1.0)] {
+        let written = serde_json::to_string(&number).unwrap();
+        assert_eq!(serde_json::from_str::<Number>(&written).unwrap(), number, "{written}");
+    }
 }
 
 #[telemetry_layer::time_me(active)]

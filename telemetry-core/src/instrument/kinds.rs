@@ -100,6 +100,9 @@ impl Counter {
     }
 
     /// Adds a number from 0 up. A negative one is refused, counted, and said once.
+    ///
+    /// Whole numbers add up exactly to `u64::MAX`. Beyond that the series begins anew, with a new start time, which is said
+    /// once; nothing is lost. Where a float was added too the sum is a float.
     #[inline]
     pub fn add(&self, n: impl Into<Number>) {
         self.0.add(n.into());
