@@ -5,13 +5,12 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use telemetry_layer::CheckAtStart;
 use telemetry_layer::prelude::*;
-use telemetry_tests::{SOON, numbers_in};
+use telemetry_tests::{Over, SOON, numbers_in};
 use tempfile::TempDir;
 use tracing::{Dispatch, dispatcher, info_span};
 
@@ -57,12 +56,13 @@ fn start(directory: &Path, options: &str) -> Result<Collector, telemetry_layer::
 fn what_is_renamed_at_any_moment_is_all_there_once() {
     for (options, file) in FORMATS {
         let program = Program::start(&format!("{options}rotate_bytes=30000&keep=1000"));
-        let stop = AtomicBool::new(false);
+        let stop = Over::default();
         thread::scope(|scope| {
+            let _over = stop.when_dropped();
             let (stop, out) = (&stop, &program.out);
             scope.spawn(move || {
                 let mut renamed = 0;
-                while !stop.load(Relaxed) {
+                while !stop.is_over() {
                     let to = out.join(format!("old {renamed} of {file}"));
                     renamed += u32::from(fs::rename(out.join(file), to).is_ok());
                     thread::yield_now();
@@ -73,7 +73,6 @@ fn what_is_renamed_at_any_moment_is_all_there_once() {
                 program.record(50 * round..50 * (round + 1));
                 program.flush();
             }
-            stop.store(true, Relaxed);
         });
         assert!(program.collector.shutdown(SOON).is_complete());
         assert_eq!(numbers_in(&program.out), (0..5_000).collect::<Vec<_>>());
@@ -113,10 +112,11 @@ fn what_is_gone_or_another_one_is_made_anew() {
 #[test]
 fn what_is_removed_again_and_again_is_written_when_that_is_over() {
     let program = Program::start("");
-    let stop = AtomicBool::new(false);
+    let stop = Over::default();
     thread::scope(|scope| {
+        let _over = stop.when_dropped();
         scope.spawn(|| {
-            while !stop.load(Relaxed) {
+            while !stop.is_over() {
                 let _ = fs::remove_dir_all(&program.out);
             }
         });
@@ -124,7 +124,6 @@ fn what_is_removed_again_and_again_is_written_when_that_is_over() {
             program.record(10 * round..10 * (round + 1));
             program.collector.flush(Duration::from_millis(10));
         }
-        stop.store(true, Relaxed);
     });
     program.record(1_000..1_010);
     program.flush();

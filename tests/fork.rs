@@ -3,17 +3,16 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{PipeReader, Read as _, Write as _, pipe};
-use std::os::fd::{AsFd as _, AsRawFd as _, RawFd};
+use std::io::{self, PipeReader, Read as _, Write as _, pipe};
+use std::os::fd::{AsFd as _, AsRawFd, RawFd};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use telemetry_layer::ledger::Reason;
 use telemetry_layer::prelude::*;
 use telemetry_layer::sampling::Sampling;
-use telemetry_tests::SOON;
+use telemetry_tests::{Over, SOON};
 use tracing::{Dispatch, dispatcher, info, info_span};
 
 /// A child, what it says, and its standard error.
@@ -110,14 +109,15 @@ fn a_child_finds_its_own_ids_no_lock_and_no_collector() {
         assert_eq!(HashSet::from(ids.clone()).len(), 3, "{ids:?}");
     }
 
-    let stop = AtomicBool::new(false);
+    let stop = Over::default();
     thread::scope(|scope| {
+        let _over = stop.when_dropped();
         for n in 0..2 {
             let (stop, dispatch) = (&stop, &dispatch);
             scope.spawn(move || {
                 dispatcher::with_default(dispatch, || {
                     let mut i = n;
-                    while !stop.load(Relaxed) {
+                    while !stop.is_over() {
                         record(collector, i);
                         i += 1;
                     }
@@ -146,7 +146,6 @@ fn a_child_finds_its_own_ids_no_lock_and_no_collector() {
             finds_a_collector_that_is_over(collector);
             starts_a_collector_of_its_own(&own, &others);
         });
-        stop.store(true, Relaxed);
     });
     let report = collector.shutdown(SOON);
     assert!(report.is_complete(), "{report}");
@@ -203,37 +202,50 @@ fn starts_a_collector_of_its_own(parents: &Path, own: &Path) {
     assert!(refused.contains("another exporter") && refused.contains(parents.to_str().unwrap()), "{refused}");
 }
 
-/// On standard output, which is nowhere meanwhile, and on standard error.
+/// On standard output and standard error, which are slow meanwhile.
 fn prints_while_its_parent_does() {
-    let nowhere = fs::OpenOptions::new().write(true).open("/dev/null").unwrap();
-    let stdout = std::io::stdout().as_fd().try_clone_to_owned().unwrap();
-    let print_to = |fd: RawFd| {
-        // SAFETY: both are open.
-        assert_eq!(unsafe { libc::dup2(fd, 1) }, 1);
-    };
-    print_to(nowhere.as_raw_fd());
+    let (mut reads, writes) = pipe().unwrap();
+    let streams = [io::stdout().as_fd(), io::stderr().as_fd()].map(|fd| fd.try_clone_to_owned().unwrap());
+    print_to([writes.as_raw_fd(); 2]);
     let collector = Collector::builder().ignore_env().endpoint("console:").start().unwrap();
-    let stop = AtomicBool::new(false);
+    let stop = Over::default();
     thread::scope(|scope| {
+        scope.spawn(move || while reads.read(&mut [0; 4 << 10]).is_ok_and(|bytes| bytes > 0) {});
+        let over = stop.when_dropped();
         scope.spawn(|| {
             dispatcher::with_default(&layered(&collector), || {
-                while !stop.load(Relaxed) {
-                    (0..100).for_each(work);
+                let much = "much ".repeat(1_000);
+                while !stop.is_over() {
+                    (0..20).for_each(|_| info!(much, more = much, most = much, "event"));
+                    (0..200).for_each(|_| telemetry_core::__private::warn(format_args!("{much}")));
                     collector.flush(SOON);
                 }
             });
         });
-        for _ in 0..40 {
-            let child = Child::that(|| {
-                let (mut stdout, mut stderr) = (std::io::stdout().lock(), std::io::stderr().lock());
-                stdout.write_all(b"of the child\n").and_then(|()| stderr.write_all(b"too\n")).unwrap();
-                String::new()
+        let said = std::panic::catch_unwind(|| {
+            let children = (0..40).map(|_| {
+                let child = Child::that(|| {
+                    let (mut stdout, mut stderr) = (io::stdout().lock(), io::stderr().lock());
+                    stdout.write_all(b"of the child\n").and_then(|()| stderr.write_all(b"too\n")).unwrap();
+                    String::new()
+                });
+                child.said_with_errors().1
             });
-            assert_eq!(child.said_with_errors().1, "too\n");
-        }
-        stop.store(true, Relaxed);
+            children.collect::<Vec<_>>()
+        });
+        drop(over);
+        collector.shutdown(SOON);
+        print_to(streams.each_ref().map(AsRawFd::as_raw_fd));
+        drop(writes);
+        assert_eq!(said.unwrap(), vec!["too\n"; 40]);
     });
-    print_to(stdout.as_raw_fd());
+}
+
+fn print_to(files: [RawFd; 2]) {
+    for (stream, file) in [1, 2].into_iter().zip(files) {
+        // SAFETY: both are open.
+        assert_eq!(unsafe { libc::dup2(file, stream) }, stream);
+    }
 }
 
 /// That is killed, while the child lives on.

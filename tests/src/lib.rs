@@ -8,6 +8,7 @@ pub mod receiver;
 
 use std::fmt::Debug;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -25,6 +26,28 @@ struct Readme;
 
 /// Long enough for anything that is not stuck.
 pub const SOON: Duration = Duration::from_secs(20);
+
+/// Other threads of a test see that it is over, also where it failed.
+#[derive(Debug, Default)]
+pub struct Over(AtomicBool);
+
+impl Over {
+    /// Whether it is.
+    pub fn is_over(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    /// When what this gives is dropped, it is.
+    pub fn when_dropped(&self) -> impl Drop {
+        struct Sets<'a>(&'a AtomicBool);
+        impl Drop for Sets<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Relaxed);
+            }
+        }
+        Sets(&self.0)
+    }
+}
 
 /// Keeps a second dispatcher alive. Without one, `tracing` would remember of a call site that a thread without
 /// subscriber reached first that nobody ever wants it.
