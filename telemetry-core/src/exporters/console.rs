@@ -103,7 +103,7 @@ static PRINTING: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
 
 /// Waits for what is being printed, but not for a terminal or a pipe that takes nothing.
 fn hold() -> Box<dyn ForkLock> {
-    const MOMENT: Duration = Duration::from_millis(50);
+    const MOMENT: Duration = Duration::from_millis(200);
     let began = Instant::now();
     let hold = |printing: &'static Mutex<()>| loop {
         match printing.try_lock() {
