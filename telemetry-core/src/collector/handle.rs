@@ -9,9 +9,10 @@ use std::time::Duration;
 use crate::Error;
 use crate::exporters::{self, ExportReport, ExporterHealth, Route, Signal};
 use crate::metrics::{Reader, Snapshot};
-use crate::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
+use crate::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time, latest};
 use crate::model::{
-    DataPoint, Event, Kind, Metric, Number, Resource, SendError, Span, SpanContext, Text, TimeSeries, Value,
+    DataPoint, Event, Kind, Metric, Number, Resource, SendError, Span, SpanContext, Text, TimeSeries,
+    ValueRef,
 };
 use crate::pipeline::{Ledger, writer};
 
@@ -176,7 +177,8 @@ impl Collector {
             trace_state: &span.trace_state,
             links: Links::new(&span.links),
         };
-        let fields = buffer(&span.fields);
+        let mut fields = FieldBuf::new();
+        push_all(&mut fields, span.fields.iter().map(|(name, value)| (&**name, value.as_ref())));
         let texts = head.texts();
         let record = Encoded::span(&head, (&*texts, fields.words()));
         writer::with(&self.engine.buffers, |writer| writer.push(Signal::Spans, record));
@@ -197,8 +199,9 @@ impl Collector {
             cut: 0,
         };
         let mut fields = FieldBuf::new();
-        fields.push(Key::Name("message"), crate::model::ValueRef::Str(&event.message));
-        push_all(&mut fields, &event.fields);
+        let message = ("message", ValueRef::Str(&event.message));
+        let others = event.fields.iter().map(|(name, value)| (&**name, value.as_ref()));
+        push_all(&mut fields, std::iter::once(message).chain(others));
         let texts = head.site.texts();
         let record = Encoded::event(&head, (&*texts, fields.words()));
         writer::with(&self.engine.buffers, |writer| writer.push(Signal::Events, record));
@@ -231,16 +234,10 @@ impl Collector {
     }
 }
 
-fn buffer(fields: &[(Text, Value)]) -> FieldBuf<'static> {
-    let mut buffer = FieldBuf::new();
-    push_all(&mut buffer, fields);
-    buffer
-}
-
-fn push_all(buffer: &mut FieldBuf<'_>, fields: &[(Text, Value)]) {
-    for (name, value) in fields {
-        buffer.push(Key::Name(name), value.as_ref());
-    }
+/// Of a name that comes twice, the last value.
+fn push_all<'a>(buffer: &mut FieldBuf<'_>, fields: impl Iterator<Item = (&'a str, ValueRef<'a>)>) {
+    let fields: Vec<_> = fields.collect();
+    latest(&fields, |(name, _)| name).for_each(|(name, value)| buffer.push(Key::Name(name), *value));
 }
 
 /// See [`Collector::scope_future`].
