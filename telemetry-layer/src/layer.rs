@@ -163,12 +163,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let (mut fields, plan) = (slot.place(), tracer.plan(attributes.metadata()));
         // With the timer of its function, if it has one: known before the code of the user runs, which may begin others.
         let announced = if plan.is_timed { tracer.sink.clock().announced() } else { None };
-        let opens = Opens { tracer, id: id.into_u64(), slot, plan, announced };
+        let opens = || Opens { tracer, id: id.into_u64(), slot, plan, announced };
         if plan.is_plain {
             let take = |fields: &mut _| attributes.record(&mut Recorder { fields, rules: None });
-            taking(&mut fields, take, |fields| opens.breaks(fields));
+            taking(&mut fields, take, |fields| opens().breaks(fields));
         } else {
-            opens.take_by_plan(attributes, &mut fields);
+            opens().take_by_plan(attributes, &mut fields);
         }
         // The clock last: what comes before and what comes after do not wait for each other then.
         slot.begin(announced.unwrap_or_else(|| tracer.sink.clock().now()), &fields);
