@@ -102,7 +102,9 @@ fn spans_that_the_panic_leaves_end_with_it() {
 #[test]
 fn whatever_stands_beside_the_layer_no_span_stays_open() {
     type Layered = Box<dyn tracing_subscriber::Layer<tracing_subscriber::Registry> + Send + Sync>;
-    fn run(layers: fn(TelemetryLayer, Layered) -> Vec<Layered>) -> Kept {
+    type Build = fn(TelemetryLayer, Layered) -> Vec<Layered>;
+
+    fn run(layers: Build) -> Kept {
         let (collector, memory) = collector(|b| b);
         let fmt = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
         let fmt = fmt.with_filter(filter::filter_fn(|site| site.name() != "broken")).boxed();
@@ -112,7 +114,7 @@ fn whatever_stands_beside_the_layer_no_span_stays_open() {
         });
         exported(&collector, &memory)
     }
-    let beside: [(&str, fn(TelemetryLayer, Layered) -> Vec<Layered>); 4] = [
+    let beside: [(&str, Build); 4] = [
         ("alone", |ours, _| vec![ours.boxed()]),
         ("before", |ours, other| vec![ours.boxed(), other]),
         ("filtered", |ours, other| vec![ours.with_filter(filter::LevelFilter::INFO).boxed(), other]),
