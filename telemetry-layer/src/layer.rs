@@ -167,7 +167,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         if plan.is_plain {
             let take = |fields: &mut _| attributes.record(&mut Recorder { fields, rules: None });
             taking(&mut fields, take, |fields| opens().breaks(fields));
-        } else {
+        } else if !attributes.is_empty() {
             opens().take_by_plan(attributes, &mut fields);
         }
         // The clock last: what comes before and what comes after do not wait for each other then.

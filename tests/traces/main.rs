@@ -6,6 +6,7 @@ mod causes;
 mod doubles;
 mod hidden;
 mod measured;
+mod once;
 mod open;
 mod panics;
 mod remote;
