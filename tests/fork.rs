@@ -210,15 +210,6 @@ fn prints_while_its_parent_does() {
     let collector = Collector::builder().ignore_env().endpoint("console:").start().unwrap();
     let stop = Over::default();
     thread::scope(|scope| {
-<<<<<<< HEAD
-        scope.spawn(move || while reads.read(&mut [0; 256]).is_ok_and(|bytes| bytes > 0) {});
-        let over = stop.when_dropped();
-        scope.spawn(|| {
-            dispatcher::with_default(&layered(&collector), || {
-                while !stop.is_over() {
-                    (0..100).for_each(work);
-                    telemetry_core::__private::warn(format_args!("{:1000}", "once more"));
-=======
         scope.spawn(move || while reads.read(&mut [0; 4 << 10]).is_ok_and(|bytes| bytes > 0) {});
         let over = stop.when_dropped();
         scope.spawn(|| {
@@ -227,7 +218,6 @@ fn prints_while_its_parent_does() {
                 while !stop.is_over() {
                     (0..20).for_each(|_| info!(much, more = much, most = much, "event"));
                     (0..200).for_each(|_| telemetry_core::__private::warn(format_args!("{much}")));
->>>>>>> files
                     collector.flush(SOON);
                 }
             });

@@ -7,7 +7,8 @@ use telemetry_core::Signal;
 use telemetry_core::model::SpanContext;
 use tracing::{Event, Level, Metadata};
 
-use crate::fields::{CallsitePlan, EventKind, measure, write_log_record};
+use crate::fields::{CallsitePlan, EventKind, Said, taking, write_log_record};
+use crate::spans::Slot;
 use crate::tracer::Tracer;
 
 /// Fields of an event, or recorded later, that need more words take memory of their own.
@@ -38,46 +39,114 @@ pub(crate) fn event_head<'a>(
     }
 }
 
+/// What is taken down of an event by its plan.
+struct Taken<'a> {
+    fields: FieldBuf<'a>,
+    said: Said,
+    /// Of a record of `log`.
+    target: String,
+}
+
+/// An event, and what is known of it before its fields.
+struct Happened<'a, 'e> {
+    event: &'a Event<'e>,
+    plan: &'static CallsitePlan,
+    span: Option<(u64, &'static Slot)>,
+    context: Option<SpanContext>,
+    now: Tick,
+    is_kept: bool,
+}
+
+impl Happened<'_, '_> {
+    /// Its span may fail by it.
+    fn may_fail(&self) -> bool {
+        *self.event.metadata().level() == Level::ERROR
+    }
+
+    fn take(&self, taken: &mut Taken<'_>) {
+        let (event, plan) = (self.event, self.plan);
+        match plan.events {
+            EventKind::Log if self.is_kept => {
+                write_log_record(event, &plan.actions, &mut taken.fields, &mut taken.target);
+            }
+            EventKind::Plain if !self.is_kept && !self.may_fail() => {}
+            EventKind::Plain | EventKind::Metrics => {
+                plan.record(|recorder| event.record(recorder), &mut taken.fields, &mut taken.said);
+            }
+            EventKind::Log => {}
+        }
+    }
+}
+
 impl Tracer {
+    /// An event that is nothing but that, and is kept.
+    #[expect(clippy::inline_always, reason = "called in one place where it matters")]
+    #[inline(always)]
+    pub(crate) fn write_event(&self, event: &Event<'_>, now: Tick, fields: &FieldBuf<'_>) {
+        let site = event.metadata();
+        let written = self.with_thread(|thread| {
+            let span = self.parent(event.parent(), event.is_contextual(), thread.current());
+            let context = span.and_then(|(id, slot)| slot.publish(id));
+            let head = event_head(context, site, now, fields);
+            thread.writer.push(Signal::Events, Encoded::event(&head, fields.words()));
+        });
+        if written.is_none() {
+            let span = self.parent(event.parent(), false, None);
+            let context = span.and_then(|(id, slot)| slot.publish(id));
+            let record = Encoded::event(&event_head(context, site, now, fields), fields.words());
+            self.sink.with_writer(|writer| writer.push(Signal::Events, record));
+        }
+    }
+
+    /// The same of one that a panic has left: with the fields that were taken by then.
+    #[cold]
+    pub(crate) fn write_broken_event(&self, event: &Event<'_>, now: Tick, fields: &FieldBuf<'_>) {
+        self.write_event(event, now, fields);
+    }
+
     /// An event that may be more than one that is kept as it is.
     #[cold]
-    pub(crate) fn event_by_plan(&self, event: &Event<'_>, plan: &CallsitePlan) {
+    pub(crate) fn event_by_plan(&self, event: &Event<'_>, plan: &'static CallsitePlan) {
         let (site, clock) = (event.metadata(), self.sink.clock());
         let current = self.with_thread(|thread| thread.current()).flatten();
         let span = self.parent(event.parent(), event.is_contextual(), current);
         let context = span.and_then(|(id, slot)| slot.publish(id));
         let now = clock.now();
-        let keeps = self.sink.sampler().keeps_event(context.map(|span| span.trace_id), site, || now);
-        if !keeps {
+        let is_kept = self.sink.sampler().keeps_event(context.map(|span| span.trace_id), site, || now);
+        if !is_kept {
             self.write(|writer| writer.sampled_out(Signal::Events));
         }
-        let may_fail = *site.level() == Level::ERROR;
         let place = field_place();
-        let mut fields = FieldBuf::at(&place).with_max_text(self.max_text);
-        if plan.events == EventKind::Log {
-            if keeps {
-                let target = write_log_record(event, &plan.actions, &mut fields);
-                let head = event_head(context, site, now, &fields);
-                let site = Site::Inline { name: "", target: &target, level: *site.level() };
-                let texts = site.texts();
-                let record = Encoded::event(&EventHead { site, ..head }, (&*texts, fields.words()));
-                self.write(|writer| writer.push(Signal::Events, record));
-            }
-        } else if keeps || may_fail {
-            plan.record(|recorder| event.record(recorder), &mut fields);
-            if keeps {
-                let record = Encoded::event(&event_head(context, site, now, &fields), fields.words());
-                self.write(|writer| writer.push(Signal::Events, record));
-            }
-            if may_fail
-                && let Some((id, slot)) = span.filter(|(_, slot)| slot.is_watched())
-                && let Some(text) = fields.text_of("error", site)
-            {
-                slot.change(id, |extras| extras.fail(text));
-            }
+        let mut taken = Taken {
+            fields: FieldBuf::at(&place).with_max_text(self.max_text),
+            said: Said::default(),
+            target: String::new(),
+        };
+        let happened = Happened { event, plan, span, context, now, is_kept };
+        taking(&mut taken, |taken| happened.take(taken), |taken| self.keep_event(&happened, taken));
+        self.keep_event(&happened, &mut taken);
+    }
+
+    /// With what was taken of it, all or as much as there is by a panic.
+    fn keep_event(&self, happened: &Happened<'_, '_>, taken: &mut Taken<'_>) {
+        let (site, Taken { fields, said, target }) = (happened.event.metadata(), taken);
+        happened.plan.settle(fields, site);
+        let head = event_head(happened.context, site, happened.now, fields);
+        if happened.is_kept && happened.plan.events == EventKind::Log {
+            let site = Site::Inline { name: "", target, level: *site.level() };
+            let texts = site.texts();
+            let record = Encoded::event(&EventHead { site, ..head }, (&*texts, fields.words()));
+            self.write(|writer| writer.push(Signal::Events, record));
+        } else if happened.is_kept {
+            let record = Encoded::event(&head, fields.words());
+            self.write(|writer| writer.push(Signal::Events, record));
         }
-        if plan.events == EventKind::Metrics {
-            measure(event, &self.sink, &plan.actions);
+        if happened.may_fail()
+            && let Some((id, slot)) = happened.span.filter(|(_, slot)| slot.is_watched())
+            && let Some(text) = fields.text_of("error", site)
+        {
+            slot.change(id, |extras| extras.fail(text));
         }
+        said.measurements.measure(fields, site, &self.sink);
     }
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use telemetry_core::__private::record::{Encoded, FieldBuf};
+use telemetry_core::__private::record::FieldBuf;
 use telemetry_core::__private::{Writer, look_for_spans};
 use telemetry_core::model::Text;
 use telemetry_core::{Collector, Signal};
@@ -16,12 +16,13 @@ use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::events::{event_head, field_place};
-use crate::fields::{Recorder, SpanMetrics};
+use crate::events::field_place;
+use crate::fields::{Recorder, Said, SpanMetrics, taking};
 use crate::heartbeat::Heartbeat;
 use crate::layers;
 use crate::open_spans::OpenSpans;
-use crate::spans::kept_span;
+use crate::opens::Opens;
+use crate::spans::{Extras, kept_span};
 use crate::tracer::Tracer;
 
 /// Turns spans and events into telemetry of the collector it was made with.
@@ -46,7 +47,12 @@ use crate::tracer::Tracer;
 ///
 /// Some fields of spans have a meaning, as in `tracing-opentelemetry`, and are not exported as fields:
 /// `otel.name`, `otel.kind` (`server`, `client`, ..), `otel.status_code` (`ok`, `error`) and
-/// `otel.status_description`. A span that a panic leaves has the status error.
+/// `otel.status_description`. A span that a panic leaves has the status error. So has one with a field `error`, which stays
+/// a field; where that is an error (`error = &e as &dyn std::error::Error`), what its sources say is kept too: up to 16 of
+/// them stand behind its own text in the field `exception.message`. The same goes for events.
+///
+/// A field that comes twice, however that is, has the value that it was given last. A `Debug` or `Display` of a field that
+/// panics does so into its caller: what was taken by then is recorded, and spans end as always.
 ///
 /// Some fields of events are measurements; the other fields of the event, without its message, are their tags:
 ///
@@ -131,7 +137,7 @@ impl TelemetryLayer {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     fn on_register_dispatch(&self, subscriber: &Dispatch) {
-        self.tracer.belongs_to(layers::registry_of(subscriber));
+        self.tracer.belongs_to(subscriber, layers::registry_of(subscriber));
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
@@ -158,13 +164,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let plan = tracer.plan(attributes.metadata());
         // With the timer of its function, if it has one: known before the code of the user runs, which may begin others.
         let announced = if plan.is_timed { tracer.sink.clock().announced() } else { None };
+        let opens = || Opens { tracer, id: id.into_u64(), slot, plan, announced };
         if plan.is_plain {
-            attributes.record(&mut Recorder { fields: &mut fields, rules: None });
-        } else {
-            let otel = plan.record(|recorder| attributes.record(recorder), &mut fields);
-            if otel.is_some() {
-                slot.change(id.into_u64(), |extras| extras.apply(otel));
-            }
+            let take = |fields: &mut _| attributes.record(&mut Recorder { fields, rules: None });
+            taking(&mut fields, take, |fields| opens().breaks(fields));
+        } else if !attributes.is_empty() {
+            opens().take_by_plan(attributes, &mut fields);
         }
         // The clock last: what comes before and what comes after do not wait for each other then.
         slot.begin(announced.unwrap_or_else(|| tracer.sink.clock().now()), &fields);
@@ -180,15 +185,20 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             return;
         }
         let Some(site) = slot.site() else { return };
-        let place = field_place();
-        let mut fields = FieldBuf::at(&place).with_max_text(tracer.max_text);
-        let otel = tracer.plan(site).record(|recorder| values.record(recorder), &mut fields);
-        if !fields.is_empty() || fields.cut() > 0 {
-            slot.update(&fields);
-        }
-        if otel.is_some() {
-            slot.change(id.into_u64(), |extras| extras.apply(otel));
-        }
+        let (place, plan) = (field_place(), tracer.plan(site));
+        let mut taken = (FieldBuf::at(&place).with_max_text(tracer.max_text), Said::default());
+        let keep = |(fields, said): &mut (FieldBuf<'_>, Said)| {
+            if !fields.is_empty() || fields.cut() > 0 {
+                slot.update(fields);
+            }
+            let otel = std::mem::take(&mut said.otel);
+            if otel.is_some() {
+                slot.change(id.into_u64(), |extras| extras.apply(otel));
+            }
+        };
+        let take = |(fields, said): &mut _| plan.record(|recorder| values.record(recorder), fields, said);
+        taking(&mut taken, take, keep);
+        keep(&mut taken);
     }
 
     fn on_follows_from(&self, id: &Id, follows: &Id, _: Context<'_, S>) {
@@ -213,26 +223,17 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let now = clock.now();
         let place = field_place();
         let mut fields = FieldBuf::at(&place).with_max_text(tracer.max_text);
-        event.record(&mut Recorder { fields: &mut fields, rules: None });
-        let written = tracer.with_thread(|thread| {
-            let span = tracer.parent(event.parent(), event.is_contextual(), thread.current());
-            let context = span.and_then(|(id, slot)| slot.publish(id));
-            let head = event_head(context, site, now, &fields);
-            thread.writer.push(Signal::Events, Encoded::event(&head, fields.words()));
-        });
-        if written.is_none() {
-            let span = tracer.parent(event.parent(), false, None);
-            let context = span.and_then(|(id, slot)| slot.publish(id));
-            let record = Encoded::event(&event_head(context, site, now, &fields), fields.words());
-            tracer.sink.with_writer(|writer| writer.push(Signal::Events, record));
-        }
+        let take = |fields: &mut _| event.record(&mut Recorder { fields, rules: None });
+        taking(&mut fields, take, |fields| tracer.write_broken_event(event, now, fields));
+        tracer.write_event(event, now, &fields);
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        let (tracer, id) = (&*self.tracer, id.into_u64());
+        let tracer = &*self.tracer;
+        let since = if tracer.minds_entering() { tracer.entering(id) } else { None };
+        let id = id.into_u64();
         tracer.with_thread(|thread| {
             if let Some(slot) = thread.find(&tracer.store, id) {
-                let since = tracer.times_busy().then(|| tracer.sink.clock().now());
                 thread.enter(id, slot, since);
             }
         });
@@ -245,10 +246,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             exited.slot.add_busy(id.into_u64(), since, self.tracer.sink.clock().now());
         }
         if exited.by_panic {
-            exited.slot.change(id.into_u64(), |extras| {
-                extras.has_panicked = true;
-                extras.fail("panicked".to_owned());
-            });
+            exited.slot.change(id.into_u64(), Extras::panic);
         }
     }
 

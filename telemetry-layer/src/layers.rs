@@ -3,9 +3,10 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use telemetry_core::__private::Tick;
 use telemetry_core::__private::sync::{AsItIs, on_fork};
-use tracing::Dispatch;
 use tracing::span::Id;
+use tracing::{Dispatch, dispatcher};
 use tracing_subscriber::Registry;
 use tracing_subscriber::registry::{LookupSpan, SpanData as _, SpanRef};
 
@@ -47,7 +48,7 @@ pub(crate) fn mark<'a, R: LookupSpan<'a>>(span: Option<SpanRef<'a, R>>, layer: u
 }
 
 /// What was left in a span.
-fn marks_of(dispatch: &Dispatch, id: &Id) -> Vec<u64> {
+pub(crate) fn marks_of(dispatch: &Dispatch, id: &Id) -> Vec<u64> {
     let span = dispatch.downcast_ref::<Registry>().and_then(|registry| registry.span_data(id));
     span.and_then(|span| span.extensions().get::<Marks>().map(|marks| marks.0.clone())).unwrap_or_default()
 }
@@ -56,5 +57,19 @@ fn marks_of(dispatch: &Dispatch, id: &Id) -> Vec<u64> {
 pub(crate) fn layers_of(dispatch: &Dispatch, id: &Id) -> Vec<Arc<Tracer>> {
     let (registry, marks) = (registry_of(dispatch), marks_of(dispatch, id));
     let living: Vec<Arc<Tracer>> = all().iter().filter_map(Weak::upgrade).collect();
-    living.into_iter().filter(|layer| layer.is_of(registry, &marks)).collect()
+    living.into_iter().filter(|layer| layer.is_of(dispatch, registry, &marks)).collect()
+}
+
+impl Tracer {
+    /// A thread enters a span: since when, where that is measured. Here the default subscriber can be asked for, so a layer
+    /// that was told of no subscriber finds out.
+    #[cold]
+    pub(crate) fn entering(&self, id: &Id) -> Option<Tick> {
+        if !self.has_registry() {
+            dispatcher::get_default(|dispatch| {
+                self.is_of(dispatch, registry_of(dispatch), &marks_of(dispatch, id))
+            });
+        }
+        self.times_busy().then(|| self.sink.clock().now())
+    }
 }

@@ -240,6 +240,7 @@ mod init;
 mod layer;
 mod layers;
 mod open_spans;
+mod opens;
 mod panics;
 #[cfg(feature = "macros")]
 mod private;

@@ -3,13 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId};
+use telemetry_core::__private::record::{FieldBuf, Key};
+use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId, Value, ValueRef};
 use tracing::Span;
 
+use crate::fields::{Action, OtelFields, REDACTED};
 use crate::layer::TelemetryLayer;
 use crate::layers::layers_of;
 use crate::remote::carried;
 use crate::spans::Slot;
+#[cfg(feature = "macros")]
+use crate::spans::{CANCELLED, ERROR_TYPE};
 use crate::tracer::Tracer;
 
 /// What `TelemetryLayer` knows of a span, and can be told of it while it is open.
@@ -30,6 +34,16 @@ pub trait SpanExt: sealed::Sealed {
 
     /// Adds a link to another span; a span keeps 128.
     fn add_link(&self, to: SpanContext);
+
+    /// Gives it a field, declared or not, in place of one of that name. Names with a meaning (`otel.name`, `error`) have it
+    /// here too. Other layers don't see it: `fmt` prints what is declared and recorded.
+    ///
+    /// ```
+    /// use telemetry_layer::prelude::*;
+    ///
+    /// tracing::Span::current().set_attribute("http.response.header.etag", "a1b2");
+    /// ```
+    fn set_attribute(&self, name: impl AsRef<str>, value: impl Into<Value>);
 
     /// Where it stands, for other programs.
     fn trace_context(&self) -> Option<TraceContext>;
@@ -97,6 +111,11 @@ impl SpanExt for Span {
         each_slot(self, |_, id, slot| slot.link(id, to));
     }
 
+    fn set_attribute(&self, name: impl AsRef<str>, value: impl Into<Value>) {
+        let (name, value) = (name.as_ref(), value.into());
+        each_slot(self, |tracer, id, slot| set_attribute(tracer, id, slot, name, value.as_ref()));
+    }
+
     fn trace_context(&self) -> Option<TraceContext> {
         let read = |tracer: &Tracer, id, slot: &'static Slot| {
             let span = slot.publish(id)?;
@@ -122,6 +141,37 @@ impl SpanExt for Span {
 /// Where the current span stands, for other programs: what to inject into a request.
 pub fn current_trace_context() -> Option<TraceContext> {
     Span::current().trace_context()
+}
+
+fn set_attribute(tracer: &Tracer, id: u64, slot: &Slot, name: &str, value: ValueRef<'_>) {
+    if !tracer.is_recording(None) || !slot.is_watched() {
+        return;
+    }
+    let action = tracer.action(name);
+    let value = match action {
+        Action::Drop => return,
+        Action::Redact => ValueRef::Str(REDACTED),
+        Action::Keep => value,
+    };
+    let mut otel = OtelFields::default();
+    let mut fields = FieldBuf::new().with_max_text(tracer.max_text);
+    if action == Action::Redact || !otel.takes(name, &value, fields.max_text()) {
+        fields.push(Key::Name(name), value);
+        slot.update(&fields);
+    }
+    if otel.is_some() {
+        slot.change(id, |extras| extras.apply(otel));
+    }
+}
+
+/// Says of the span of a call that nobody waits for it any more.
+#[cfg(feature = "macros")]
+pub(crate) fn cancel(span: &Span) {
+    each_slot(span, |tracer, id, slot| {
+        if slot.is_watched() && slot.cancel(id) {
+            set_attribute(tracer, id, slot, ERROR_TYPE, ValueRef::Str(CANCELLED));
+        }
+    });
 }
 
 /// Runs `f` for each layer that sees the span.

@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use telemetry_core::__private::Held;
-use telemetry_core::__private::record::{Encoded, Key, Links, SpanHead};
+use telemetry_core::__private::record::{Encoded, FieldBuf, Key, Links, SpanHead};
 use telemetry_core::__private::{Sink, Writer};
 use telemetry_core::__private::{is_suppressed, new_ids};
 use telemetry_core::Signal;
 use telemetry_core::model::{SpanContext, SpanId, TraceId, ValueRef};
-use tracing::Metadata;
+use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id};
+use tracing::{Dispatch, Metadata};
 
-use crate::fields::{CallsitePlan, CallsitePlans, Rules, SpanMetricSites, SpanMetrics, plan_of};
+use crate::fields::{Action, CallsitePlan, CallsitePlans, Rules, SpanMetricSites, SpanMetrics, plan_of};
 use crate::remote;
 use crate::spans::{Opening, Slot, Store, ThreadState, with_thread};
 
@@ -33,8 +34,12 @@ pub(crate) struct Tracer {
     plans: OnceLock<CallsitePlans>,
     /// Where the subscriber's Registry is, which tells it from others; 0 where nobody knows.
     registry: AtomicUsize,
+    /// That subscriber, where the layer was told of it.
+    subscriber: Mutex<Option<WeakDispatch>>,
     /// Spans are told how long threads were in them.
     times_busy: AtomicBool,
+    /// There is something to do beyond remembering where threads are.
+    minds_entering: AtomicBool,
     /// Some spans are measured, kept or not.
     measures_spans: AtomicBool,
     /// Gone when the layer is.
@@ -52,7 +57,9 @@ impl Tracer {
             rules: Mutex::default(),
             plans: OnceLock::new(),
             registry: AtomicUsize::new(0),
+            subscriber: Mutex::default(),
             times_busy: AtomicBool::new(false),
+            minds_entering: AtomicBool::new(true),
             measures_spans: AtomicBool::new(false),
             alive: Arc::default(),
         }
@@ -74,6 +81,12 @@ impl Tracer {
         self.times_busy.store(true, Relaxed);
     }
 
+    /// Whether [`Tracer::entering`] has something to do when a thread enters a span.
+    #[inline]
+    pub(crate) fn minds_entering(&self) -> bool {
+        self.minds_entering.load(Relaxed)
+    }
+
     #[inline]
     pub(crate) fn times_busy(&self) -> bool {
         self.times_busy.load(Relaxed)
@@ -84,9 +97,17 @@ impl Tracer {
         self.number
     }
 
-    /// It is a part of the subscriber with that Registry.
-    pub(crate) fn belongs_to(&self, registry: usize) {
+    /// It is a part of that subscriber, which has that Registry.
+    pub(crate) fn belongs_to(&self, subscriber: &Dispatch, registry: usize) {
         self.registry.store(registry, Relaxed);
+        self.minds_entering.store(self.times_busy(), Relaxed);
+        *self.subscriber.lock().unwrap_or_else(PoisonError::into_inner) = Some(subscriber.downgrade());
+    }
+
+    /// That subscriber, where the layer was told of it.
+    #[cold]
+    pub(crate) fn subscriber(&self) -> Option<Dispatch> {
+        self.subscriber.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.upgrade()
     }
 
     /// Whether it is a part of a subscriber with a Registry, as far as it knows.
@@ -95,11 +116,11 @@ impl Tracer {
         self.registry.load(Relaxed) != 0
     }
 
-    /// Whether it is a part of the subscriber with that Registry. One that came into it late, through a `reload` handle,
-    /// was told by nobody: it has put its number into the spans that it saw.
-    pub(crate) fn is_of(&self, registry: usize, marks: &[u64]) -> bool {
+    /// Whether it is a part of that subscriber with that Registry. One that came into it late, through a `reload` handle, or
+    /// among others in a `Vec`, was told by nobody: it has put its number into the spans that it saw.
+    pub(crate) fn is_of(&self, subscriber: &Dispatch, registry: usize, marks: &[u64]) -> bool {
         if marks.contains(&self.number) {
-            self.registry.store(registry, Relaxed);
+            self.belongs_to(subscriber, registry);
         }
         registry != 0 && self.registry.load(Relaxed) == registry
     }
@@ -255,6 +276,12 @@ impl Tracer {
         plan_of(self.number, site, || self.plans.get_or_init(|| CallsitePlans::new(rules())))
     }
 
+    /// What is done with a field of that name, which its call site does not declare.
+    #[cold]
+    pub(crate) fn action(&self, name: &str) -> Action {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).action(name)
+    }
+
     #[cold]
     fn measure_span(&self, slot: &Slot) {
         let measured = slot.site().and_then(|site| self.plan(site).metrics.as_ref());
@@ -287,10 +314,13 @@ impl Tracer {
         let duration_nano = self.sink.clock().now().since(slot.start());
         let mut extras = slot.take_extras().unwrap_or_default();
         let mut fields = slot.fields(extras.fields.take());
-        if self.times_busy() {
-            let busy = slot.busy();
-            fields.push(Key::Name("busy_ns"), ValueRef::U64(busy));
-            fields.push(Key::Name("idle_ns"), ValueRef::U64(duration_nano.saturating_sub(busy)));
+        if self.times_busy()
+            && let Some(site) = slot.site()
+        {
+            let (mut times, busy) = (FieldBuf::new(), slot.busy());
+            times.push(Key::Name("busy_ns"), ValueRef::U64(busy));
+            times.push(Key::Name("idle_ns"), ValueRef::U64(duration_nano.saturating_sub(busy)));
+            fields = fields.updated(&times, site);
         }
         let head = SpanHead {
             duration_nano,
@@ -311,8 +341,8 @@ impl Tracer {
 fn with_tags(measured: &SpanMetricSites, slot: &Slot, f: impl Fn(&[(&str, &str)])) {
     let Some(site) = slot.site().filter(|_| !measured.tags.is_empty()) else { return f(&[]) };
     let fields = slot.all_fields();
-    let value = |key: &&'static str| Some((*key, fields.value_of(key, site)?));
-    let tags: Vec<(&str, String)> = measured.tags.iter().filter_map(value).collect();
+    let value = |key| Some((key, fields.value_of(key, site)?));
+    let tags: Vec<(&str, String)> = measured.tags.iter().filter_map(|key| value(&**key)).collect();
     let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (*key, value.as_str())).collect();
     f(&tags);
 }

@@ -1,8 +1,14 @@
-//! Traces across borders, links, metrics of spans, fields that must not be seen, spans that are open.
+//! Traces across borders, links, metrics of spans, fields that must not be seen or come twice, open spans; what is kept of calls
+//! that are cancelled, of errors with their sources, and where code of the program panics.
 
+mod cancelled;
+mod causes;
+mod doubles;
 mod hidden;
 mod measured;
+mod once;
 mod open;
+mod panics;
 mod remote;
 
 use std::sync::Mutex;

@@ -13,10 +13,10 @@ use crate::Error;
 use crate::exporters::{self, ExportReport, ExporterHealth, Route, Signal};
 use crate::metrics::{Reader, Snapshot};
 use crate::model::cut::{self, MAX_NAME};
-use crate::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time};
+use crate::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time, latest};
 use crate::model::{
     DataPoint, Event, Kind, Metric, Number, Resource, SendError, Span, SpanContext, Status, StatusRef, Text,
-    TimeSeries, Value, ValueRef,
+    TimeSeries, ValueRef,
 };
 use crate::pipeline::{Ledger, writer};
 
@@ -194,7 +194,7 @@ impl Collector {
             return;
         }
         let mut fields = self.fields();
-        push_all(&mut fields, &span.fields);
+        push_all(&mut fields, span.fields.iter().map(|(name, value)| (&**name, value.as_ref())));
         let (name, target) = (cut::name(&span.name), cut::name(&span.target));
         let message = if let Status::Error(message) = &span.status { &**message } else { "" };
         let message = cut::capped(message, fields.max_text());
@@ -227,8 +227,9 @@ impl Collector {
             return;
         }
         let mut fields = self.fields();
-        fields.push(Key::Name("message"), ValueRef::Str(&event.message));
-        push_all(&mut fields, &event.fields);
+        let message = ("message", ValueRef::Str(&event.message));
+        let others = event.fields.iter().map(|(name, value)| (&**name, value.as_ref()));
+        push_all(&mut fields, std::iter::once(message).chain(others));
         let (name, target) = (cut::name(&event.name), cut::name(&event.target));
         let head = EventHead {
             trace_id: event.trace_id,
@@ -277,10 +278,10 @@ impl Collector {
     }
 }
 
-fn push_all(buffer: &mut FieldBuf<'_>, fields: &[(Text, Value)]) {
-    for (name, value) in fields {
-        buffer.push(Key::Name(name), value.as_ref());
-    }
+/// Of a name that comes twice, the last value.
+fn push_all<'a>(buffer: &mut FieldBuf<'_>, fields: impl Iterator<Item = (&'a str, ValueRef<'a>)>) {
+    let fields: Vec<_> = fields.collect();
+    latest(&fields, |(name, _)| name).for_each(|(name, value)| buffer.push(Key::Name(name), *value));
 }
 
 /// See [`Collector::scope_future`].

@@ -184,7 +184,7 @@ mod tests {
                 prop_assert!(text.starts_with(kept) && kept.len() + 4 > most - MARK.len());
             }
             let chars: Vec<String> = text.chars().map(String::from).collect();
-            let pieces: Vec<String> = chars.chunks(parts).map(|chars| chars.concat()).collect();
+            let pieces: Vec<String> = chars.chunks(parts).map(<[String]>::concat).collect();
             let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
             prop_assert_eq!(formatted(format_args!("{}", Parts(&pieces)), most), whole);
         }

@@ -24,17 +24,21 @@ impl Resource {
         Ok(Self { tags, others: Vec::new() })
     }
 
-    /// Adds attributes that are no tags; texts are cut as those of tags are. A key that is there already keeps its value.
+    /// Adds attributes that are no tags; texts are cut as those of tags are. A key that is there already keeps its value; of one
+    /// that comes twice here, the last value counts.
     #[must_use]
     pub fn with_attributes(mut self, pairs: impl IntoIterator<Item = (Text, Value)>) -> Self {
+        let before = self.others.len();
         for (key, value) in pairs {
             let key = cut::kept_name(key);
             let value = match value {
                 Value::Str(text) => Value::Str(cut::kept_name(text.into()).into_owned()),
                 value => value,
             };
-            if self.others.iter().all(|(other, _)| *other != key) {
-                self.others.push((key, value));
+            match self.others.iter().position(|(other, _)| *other == key) {
+                Some(at) if at < before => {}
+                Some(at) => self.others[at].1 = value,
+                None => self.others.push((key, value)),
             }
         }
         self
@@ -66,6 +70,14 @@ impl Resource {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_attributes_that_come_twice_at_once_the_last_counts() {
+        let number = |n| ("a".into(), Value::U64(n));
+        let resource = Resource::new(Tags::new(), "shop").unwrap().with_attributes([number(1), number(2)]);
+        let all: Vec<_> = resource.with_attributes([number(3), number(4)]).others;
+        assert_eq!(all, [number(2)]);
+    }
 
     #[test]
     fn tags_win_and_of_attributes_the_first() {

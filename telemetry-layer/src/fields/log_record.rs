@@ -16,12 +16,15 @@ pub(crate) fn is_log(site: &'static Metadata<'static>) -> bool {
     site.target() == "log" && site.fields().field("log.target").is_some()
 }
 
-/// Writes the fields of such an event, and says what its target is. File and line keep the names that OpenTelemetry
+/// Writes the fields of such an event, and what its target is. File and line keep the names that OpenTelemetry
 /// gives them.
-pub(crate) fn write_log_record(event: &Event<'_>, actions: &[Action], fields: &mut FieldBuf<'_>) -> String {
-    let mut taker = Taker { fields, actions, target: String::new() };
-    event.record(&mut taker);
-    taker.target
+pub(crate) fn write_log_record(
+    event: &Event<'_>,
+    actions: &[Action],
+    fields: &mut FieldBuf<'_>,
+    target: &mut String,
+) {
+    event.record(&mut Taker { fields, actions, target });
 }
 
 /// The name under which a field of such an event is kept.
@@ -29,7 +32,7 @@ pub(crate) fn kept_name(name: &str) -> &str {
     match name {
         "log.file" => "code.file.path",
         "log.line" => "code.line.number",
-        name => name,
+        name => name.strip_prefix("r#").unwrap_or(name),
     }
 }
 
@@ -37,13 +40,13 @@ struct Taker<'a, 'b> {
     fields: &'a mut FieldBuf<'b>,
     /// What is done with each field, by its place; empty where all are kept.
     actions: &'a [Action],
-    target: String,
+    target: &'a mut String,
 }
 
 impl Taker<'_, '_> {
     fn put(&mut self, field: &Field, value: ValueRef<'_>) {
         match field.name() {
-            "log.target" => self.target = formatted(format_args!("{value}"), MAX_NAME),
+            "log.target" => *self.target = formatted(format_args!("{value}"), MAX_NAME),
             "log.module_path" => {}
             _ if !self.keeps(field) => {}
             name => self.fields.push(Key::Name(kept_name(name)), value),

@@ -1,18 +1,14 @@
 //! Fields of events that are measurements: `monotonic_counter.x`, `counter.x`, `histogram.x`, `gauge.x`.
 //!
-//! The names are those of `tracing-opentelemetry`. The other fields of the event are the tags, without its
-//! message; any number counts, however it was recorded.
+//! The names are those of `tracing-opentelemetry`. The other fields of the event, as they are recorded, are the tags, without
+//! its message; any number counts, however it was recorded.
 
-use std::fmt;
+use telemetry_core::__private::record::FieldBuf;
+use telemetry_core::__private::{CellKind, Sink};
+use telemetry_core::model::{Number, ValueRef};
+use tracing::Metadata;
 
-use telemetry_core::__private::CellKind;
-use telemetry_core::__private::Sink;
-use telemetry_core::__private::cut;
-use telemetry_core::model::Number;
-use tracing::field::{Field, Visit};
-use tracing::{Event, Metadata};
-
-use super::visit::{Action, REDACTED};
+use super::error_chain::EXCEPTION_MESSAGE;
 
 const PREFIXES: [(&str, CellKind); 4] = [
     ("counter.", CellKind::UpDownCounter),
@@ -30,75 +26,47 @@ pub(crate) fn has_metrics(site: &'static Metadata<'static>) -> bool {
     site.fields().iter().any(|field| metric_of(field.name()).is_some())
 }
 
-/// Takes the measurements of an event.
-pub(crate) fn measure(event: &Event<'_>, sink: &Sink, actions: &[Action]) {
-    let mut found = Found { actions, values: Vec::new(), tags: Vec::new() };
-    event.record(&mut found);
-    let tags: Vec<(&str, &str)> = found.tags.iter().map(|(k, v)| (*k, v.as_str())).collect();
-    let place = (event.metadata().file(), event.metadata().line());
-    for (kind, name, value) in found.values {
-        sink.measure(kind, name, *event.metadata().level(), place, &tags, value);
+/// The measurements of one event, each metric of a kind once.
+#[derive(Debug, Default)]
+pub(crate) struct Measurements(Vec<(CellKind, &'static str, Number)>);
+
+impl Measurements {
+    /// Whether a field of that name is one.
+    pub(super) fn takes(field: &'static str) -> bool {
+        metric_of(field).is_some()
     }
-}
 
-struct Found<'a> {
-    /// What is done with each field, by its place.
-    actions: &'a [Action],
-    values: Vec<(CellKind, &'static str, Number)>,
-    tags: Vec<(&'static str, String)>,
-}
+    /// Takes the value of a field that is one.
+    pub(super) fn take(&mut self, field: &'static str, value: ValueRef<'_>) {
+        let Some((kind, metric)) = metric_of(field) else { return };
+        // What is no number is refused where measurements are refused, which says so.
+        let value = number_of(value).unwrap_or(Number::Float(f64::NAN));
+        self.0.retain(|(of, name, _)| (*of, *name) != (kind, metric));
+        self.0.push((kind, metric, value));
+    }
 
-impl Found<'_> {
-    fn put(&mut self, field: &Field, number: Option<Number>, text: &dyn fmt::Display) {
-        let name = field.name();
-        let text: &dyn fmt::Display = match self.actions.get(field.index()) {
-            Some(Action::Drop) => return,
-            Some(Action::Redact) => &REDACTED,
-            Some(Action::Keep) | None => text,
+    /// Records them, with the other fields of their event as tags.
+    pub(crate) fn measure(&self, fields: &FieldBuf<'_>, site: &'static Metadata<'static>, sink: &Sink) {
+        let is_tag = |name: &str| {
+            let is_other = name == "message" || name == EXCEPTION_MESSAGE || name.starts_with("log.");
+            !is_other && !PREFIXES.iter().any(|(prefix, _)| name.starts_with(prefix))
         };
-        match (metric_of(name), number) {
-            (Some((kind, metric)), Some(number)) => self.values.push((kind, metric, number)),
-            // Not a number: refused where measurements are refused, which says so.
-            (Some((kind, metric)), None) => self.values.push((kind, metric, Number::Float(f64::NAN))),
-            (None, _) if name == "message" || name.starts_with("log.") => {}
-            (None, _) => self.tags.push((name.strip_prefix("r#").unwrap_or(name), text.to_string())),
+        let all = fields.to_values(site).into_iter().filter(|(name, _)| is_tag(name));
+        let tags: Vec<_> = all.map(|(name, value)| (name, value.to_string())).collect();
+        let tags: Vec<(&str, &str)> = tags.iter().map(|(name, value)| (&**name, value.as_str())).collect();
+        for (kind, name, value) in &self.0 {
+            sink.measure(*kind, name, *site.level(), (site.file(), site.line()), &tags, *value);
         }
     }
 }
 
-impl Visit for Found<'_> {
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, Some(value.into()), &value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, Some(value.into()), &value);
-    }
-
-    fn record_i128(&mut self, field: &Field, value: i128) {
-        self.put(field, Some(value.into()), &value);
-    }
-
-    fn record_u128(&mut self, field: &Field, value: u128) {
-        self.put(field, Some(value.into()), &value);
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, Some(value.into()), &value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, None, &value);
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        let text = cut::name(value);
-        self.put(field, number(&text), &text);
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = cut::formatted(format_args!("{value:?}"), cut::MAX_NAME);
-        self.put(field, number(&text), &text);
+fn number_of(value: ValueRef<'_>) -> Option<Number> {
+    match value {
+        ValueRef::U64(n) => Some(n.into()),
+        ValueRef::I64(n) => Some(n.into()),
+        ValueRef::F64(x) => Some(x.into()),
+        ValueRef::Str(text) => number(text),
+        _ => None,
     }
 }
 

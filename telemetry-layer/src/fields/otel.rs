@@ -13,6 +13,16 @@ pub(crate) struct OtelFields {
     pub(crate) kind: Option<SpanKind>,
     pub(crate) code: Option<StatusCode>,
     pub(crate) description: Option<String>,
+    /// What `error` says.
+    pub(crate) error: Option<Failure>,
+}
+
+/// Whether something failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    No,
+    /// For that reason; empty where nobody said.
+    Yes(String),
 }
 
 /// `otel.status_code`.
@@ -30,11 +40,13 @@ pub(crate) fn is_otel(name: &str) -> bool {
 impl OtelFields {
     /// Whether there is anything.
     pub(crate) fn is_some(&self) -> bool {
-        self.name.is_some() || self.kind.is_some() || self.code.is_some() || self.description.is_some()
+        let Self { name, kind, code, description, error } = self;
+        let is_status = code.is_some() || description.is_some() || error.is_some();
+        is_status || name.is_some() || kind.is_some()
     }
 
     /// Whether a field is to be no field.
-    pub(super) fn takes(&mut self, name: &str, value: &dyn fmt::Display, max_text: usize) -> bool {
+    pub(crate) fn takes(&mut self, name: &str, value: &dyn fmt::Display, max_text: usize) -> bool {
         if name == "error" {
             self.fail(&formatted(format_args!("{value}"), max_text));
         }
@@ -43,14 +55,11 @@ impl OtelFields {
 
     /// A field that is called `error`, which stays a field.
     fn fail(&mut self, text: &str) {
-        match text {
-            "false" | "" => {}
-            "true" => self.code = self.code.or(Some(StatusCode::Error)),
-            text => {
-                self.code = self.code.or(Some(StatusCode::Error));
-                self.description.get_or_insert_with(|| text.to_owned());
-            }
-        }
+        self.error = Some(match text {
+            "false" | "" => Failure::No,
+            "true" => Failure::Yes(String::new()),
+            text => Failure::Yes(text.to_owned()),
+        });
     }
 
     fn take(&mut self, name: &str, value: &dyn fmt::Display, max_text: usize) -> bool {

@@ -7,15 +7,16 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 
 use telemetry_core::__private::SpanSites;
 use telemetry_core::__private::glob;
-use telemetry_core::__private::record::FieldBuf;
+use telemetry_core::__private::record::{FieldBuf, field_name};
 use telemetry_core::__private::sync::Origin;
 use telemetry_core::Level;
 use telemetry_core::model::Text;
 use telemetry_core::suppress;
 use tracing::Metadata;
 
+use super::error_chain::EXCEPTION_MESSAGE;
 use super::log_record::{is_log, kept_name};
-use super::metric_fields::has_metrics;
+use super::metric_fields::{Measurements, has_metrics};
 use super::otel::{OtelFields, is_otel};
 use super::span_metrics::{SpanMetrics, is_timed};
 use super::visit::{Action, FieldRules, Recorder};
@@ -25,6 +26,9 @@ use super::visit::{Action, FieldRules, Recorder};
 pub(crate) struct CallsitePlan {
     /// By the field's place; empty where all are kept.
     pub(crate) actions: Box<[Action]>,
+    /// What is done with what an error and its sources say.
+    exception: Action,
+    names: FieldNames,
     /// Of spans that are measured.
     pub(crate) metrics: Option<SpanMetricSites>,
     /// Some fields of its spans say something of the span itself.
@@ -38,18 +42,43 @@ pub(crate) struct CallsitePlan {
 }
 
 impl CallsitePlan {
-    /// Records fields as planned, and says what those with a meaning say of a span.
+    /// Records fields as planned, and what they say beside being fields.
     #[cold]
     pub(crate) fn record(
         &self,
         visit: impl FnOnce(&mut Recorder<'_, '_>),
         fields: &mut FieldBuf<'_>,
-    ) -> OtelFields {
-        let mut otel = OtelFields::default();
-        let takes = self.has_otel.then_some(&mut otel);
-        visit(&mut Recorder { fields, rules: Some(FieldRules { otel: takes, actions: &self.actions }) });
-        otel
+        said: &mut Said,
+    ) {
+        let rules = FieldRules {
+            otel: self.has_otel.then_some(&mut said.otel),
+            measurements: (self.events == EventKind::Metrics).then_some(&mut said.measurements),
+            actions: &self.actions,
+            exception: self.exception,
+        };
+        visit(&mut Recorder { fields, rules: Some(rules) });
     }
+
+    /// Of fields of the same name the last one is kept.
+    pub(crate) fn settle(&self, fields: &mut FieldBuf<'_>, site: &'static Metadata<'static>) {
+        if self.names == FieldNames::Repeated {
+            fields.keep_latest(site);
+        }
+    }
+}
+
+/// Whether fields of a call site may have the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FieldNames {
+    Distinct,
+    Repeated,
+}
+
+/// What fields say beside being fields.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    pub(crate) otel: OtelFields,
+    pub(crate) measurements: Measurements,
 }
 
 /// What events of a call site are besides.
@@ -68,7 +97,7 @@ pub(crate) enum EventKind {
 pub(crate) struct SpanMetricSites {
     pub(crate) sites: SpanSites,
     /// Fields that are tags.
-    pub(crate) tags: Box<[&'static str]>,
+    pub(crate) tags: Box<[Text]>,
 }
 
 /// What a layer was told to do.
@@ -77,6 +106,18 @@ pub(crate) struct Rules {
     pub(crate) redacted: Vec<Text>,
     pub(crate) dropped: Vec<Text>,
     pub(crate) metrics: Option<SpanMetrics>,
+}
+
+impl Rules {
+    /// What is done with a field of that name.
+    pub(crate) fn action(&self, name: &str) -> Action {
+        let any = |patterns: &[Text]| patterns.iter().any(|pattern| glob::matches(pattern, name));
+        match (any(&self.dropped), any(&self.redacted)) {
+            (true, _) => Action::Drop,
+            (_, true) => Action::Redact,
+            _ => Action::Keep,
+        }
+    }
 }
 
 /// All plans of one layer.
@@ -134,6 +175,8 @@ impl CallsitePlans {
     fn look_up_in_child(&self, address: usize) -> &'static CallsitePlan {
         static NONE: LazyLock<CallsitePlan> = LazyLock::new(|| CallsitePlan {
             actions: Box::default(),
+            exception: Action::Keep,
+            names: FieldNames::Distinct,
             metrics: None,
             has_otel: false,
             is_timed: false,
@@ -145,25 +188,19 @@ impl CallsitePlans {
     }
 
     fn make(&self, site: &'static Metadata<'static>) -> CallsitePlan {
-        let any = |patterns: &[Text], name: &str| patterns.iter().any(|pattern| glob::matches(pattern, name));
-        let action = |name: &str| match (any(&self.rules.dropped, name), any(&self.rules.redacted, name)) {
-            (true, _) => Action::Drop,
-            (_, true) => Action::Redact,
-            _ => Action::Keep,
-        };
         let name_of = |name: &'static str| if is_log(site) { kept_name(name) } else { name };
-        let mut actions: Box<[Action]> =
-            site.fields().iter().map(|field| action(name_of(field.name()))).collect();
+        let names: Vec<&str> = site.fields().iter().map(|field| name_of(field_name(&field))).collect();
+        let mut actions: Box<[Action]> = names.iter().map(|name| self.rules.action(name)).collect();
         if actions.iter().all(|action| *action == Action::Keep) {
             actions = Box::default();
         }
+        let exception = self.rules.action(EXCEPTION_MESSAGE);
+        let is_double = |(at, name): (usize, &&str)| *name == EXCEPTION_MESSAGE || names[..at].contains(name);
+        let has_double = names.iter().enumerate().any(is_double);
+        let names = if has_double { FieldNames::Repeated } else { FieldNames::Distinct };
         let measured = |metrics: &SpanMetrics| {
-            let is_tag = |name: &&str| metrics.has_tag(name);
             let function = format!("{}::{}", site.target(), site.name());
-            SpanMetricSites {
-                sites: SpanSites::new(&function, *site.level()),
-                tags: site.fields().iter().map(|field| field.name()).filter(is_tag).collect(),
-            }
+            SpanMetricSites { sites: SpanSites::new(&function, *site.level()), tags: metrics.tags() }
         };
         let metrics =
             self.rules.metrics.as_ref().filter(|metrics| site.is_span() && metrics.takes(site)).map(measured);
@@ -177,7 +214,8 @@ impl CallsitePlans {
         let has_otel = site.is_span() && site.fields().iter().any(|field| is_otel(field.name()));
         let may_fail = site.is_event() && *site.level() == Level::ERROR;
         let says_more = has_otel || may_fail || events != EventKind::Plain;
-        let is_plain = actions.is_empty() && !says_more;
-        CallsitePlan { actions, metrics, has_otel, is_timed: is_timed(site), events, is_plain }
+        let is_plain = actions.is_empty() && exception == Action::Keep && !has_double && !says_more;
+        let is_timed = is_timed(site);
+        CallsitePlan { actions, exception, names, metrics, has_otel, is_timed, events, is_plain }
     }
 }

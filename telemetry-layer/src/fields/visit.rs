@@ -3,10 +3,13 @@
 use std::error::Error;
 use std::fmt;
 
+use telemetry_core::__private::cut::formatted;
 use telemetry_core::__private::record::{FieldBuf, Key};
 use telemetry_core::model::ValueRef;
 use tracing::field::{Field, Visit};
 
+use super::error_chain::{Chain, EXCEPTION_MESSAGE};
+use super::metric_fields::Measurements;
 use super::otel::OtelFields;
 
 /// What becomes of a field.
@@ -28,8 +31,12 @@ pub(crate) struct Recorder<'a, 'b> {
 pub(crate) struct FieldRules<'a> {
     /// Takes those that say something of a span itself.
     pub(crate) otel: Option<&'a mut OtelFields>,
+    /// Takes those that are measurements.
+    pub(crate) measurements: Option<&'a mut Measurements>,
     /// What is done with each field, by its place; empty where all are kept.
     pub(crate) actions: &'a [Action],
+    /// What is done with [`EXCEPTION_MESSAGE`].
+    pub(crate) exception: Action,
 }
 
 /// Stands in place of a value that is not to be seen.
@@ -51,11 +58,45 @@ impl Recorder<'_, '_> {
         if self.keeps(field, &value.into()) {
             self.fields.push(Key::Index(field.index()), value);
         }
+        if let Some(rules) = &mut self.rules
+            && let Some(measurements) = &mut rules.measurements
+            && rules.actions.get(field.index()) != Some(&Action::Drop)
+        {
+            measurements.take(field.name(), value.into());
+        }
     }
 
     fn put_fmt(&mut self, field: &Field, text: fmt::Arguments<'_>) {
-        if self.rules.is_none() || self.keeps(field, &text) {
+        if self.rules.is_none() {
             self.fields.push_fmt(Key::Index(field.index()), text);
+        } else {
+            self.put_fmt_by_rules(field, text);
+        }
+    }
+
+    #[cold]
+    fn put_fmt_by_rules(&mut self, field: &Field, text: fmt::Arguments<'_>) {
+        let measures = self.rules.as_ref().is_some_and(|rules| rules.measurements.is_some());
+        if measures && Measurements::takes(field.name()) {
+            let text = formatted(text, self.fields.max_text());
+            self.put_by_rules(field, text.as_str());
+        } else if self.keeps(field, &text) {
+            self.fields.push_fmt(Key::Index(field.index()), text);
+        }
+    }
+
+    #[cold]
+    fn put_chain(&mut self, field: &Field, error: &(dyn Error + 'static)) {
+        let rules = self.rules.as_ref();
+        let own = rules.and_then(|rules| rules.actions.get(field.index()).copied()).unwrap_or(Action::Keep);
+        match (own, rules.map_or(Action::Keep, |rules| rules.exception)) {
+            (Action::Keep, Action::Keep) => {
+                self.fields.replace_fmt(EXCEPTION_MESSAGE, format_args!("{}", Chain(error)));
+            }
+            (Action::Keep, Action::Redact) => {
+                self.fields.replace_fmt(EXCEPTION_MESSAGE, format_args!("{REDACTED}"));
+            }
+            _ => {}
         }
     }
 
@@ -119,6 +160,7 @@ impl Visit for Recorder<'_, '_> {
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         self.put_fmt(field, format_args!("{value}"));
+        self.put_chain(field, value);
     }
 
     #[inline]

@@ -12,6 +12,7 @@ use tracing::Span;
 use tracing::span::{Entered, EnteredSpan};
 
 use super::span::{begun, open_for, set_status};
+use crate::span_ext::cancel;
 
 pin_project_lite::pin_project! {
     /// A future in a span. What it holds when it is dropped before its end is dropped in the span too: its fields are
@@ -79,6 +80,10 @@ impl Drop for Entering {
     fn drop(&mut self) {
         if !self.0.is_none() {
             let span = std::mem::replace(&mut self.0, Span::none());
+            // It has not come to its end.
+            if !std::thread::panicking() {
+                cancel(&span);
+            }
             // Where that is gone the Registry can't be entered any more: the span ends before its future.
             let _ = DROPPING.try_with(|dropping| {
                 let entered = span.entered();

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use telemetry_core::__private::record::FieldBuf;
 use telemetry_core::model::{SpanContext, SpanKind, StatusRef, TraceContext};
 
-use crate::fields::{OtelFields, StatusCode};
+use crate::fields::{Failure, OtelFields, StatusCode};
 
 /// What most spans don't have.
 #[derive(Debug, Default)]
 pub(crate) struct Extras {
     pub(crate) name: Option<String>,
     pub(crate) kind: SpanKind,
+    /// What the program said of its end.
     pub(crate) code: Option<StatusCode>,
     /// Of the error, if it becomes one.
     pub(crate) description: Option<String>,
+    /// Why it failed, as far as anybody knows; what the program says of its end goes before.
+    failure: Option<String>,
     pub(crate) has_panicked: bool,
     pub(crate) links: Vec<SpanContext>,
     /// What travels with the trace beside its ids.
@@ -27,12 +30,15 @@ pub(crate) struct Extras {
 }
 
 impl Extras {
-    /// It failed, unless somebody has said how it ended.
-    pub(crate) fn fail(&mut self, text: String) {
-        if self.code.is_none() {
-            self.code = Some(StatusCode::Error);
-            self.description.get_or_insert(text);
-        }
+    /// It failed, for that reason unless another one is known.
+    pub(crate) fn fail(&mut self, why: String) {
+        self.failure.get_or_insert(why);
+    }
+
+    /// A panic has left it.
+    pub(crate) fn panic(&mut self) {
+        self.has_panicked = true;
+        self.fail("panicked".to_owned());
     }
 
     /// About how much memory it takes.
@@ -40,7 +46,7 @@ impl Extras {
         let texts =
             [&self.name, &self.description].into_iter().flatten().map(String::capacity).sum::<usize>();
         let fields = self.fields.as_ref().map_or(0, FieldBuf::heap_bytes);
-        let propagated = self.propagated.as_ref().map_or(0, |context| weight(context));
+        let propagated = self.propagated.as_ref().map_or(0, weight);
         size_of::<Self>() + texts + fields + propagated + self.links.capacity() * size_of::<SpanContext>()
     }
 
@@ -51,20 +57,26 @@ impl Extras {
     }
 
     pub(crate) fn status(&self) -> StatusRef<'_> {
-        match self.code {
-            None => StatusRef::Unset,
-            Some(StatusCode::Ok) => StatusRef::Ok,
-            Some(StatusCode::Error) => StatusRef::Error(self.description.as_deref().unwrap_or_default()),
+        // Only an error has a description.
+        let why = self.description.as_deref().or(self.failure.as_deref());
+        match (self.code, why) {
+            (Some(StatusCode::Ok), _) => StatusRef::Ok,
+            (Some(StatusCode::Error), why) => StatusRef::Error(why.unwrap_or_default()),
+            (None, Some(why)) => StatusRef::Error(why),
+            (None, None) => StatusRef::Unset,
         }
     }
 
     pub(crate) fn apply(&mut self, otel: OtelFields) {
-        // Only an error has a description.
-        let described = otel.description.as_ref().map(|_| StatusCode::Error);
-        self.code = otel.code.or(self.code).or(described);
+        self.code = otel.code.or(self.code);
         self.kind = otel.kind.unwrap_or(self.kind);
         self.name = otel.name.or_else(|| self.name.take());
         self.description = otel.description.or_else(|| self.description.take());
+        match otel.error {
+            None => {}
+            Some(Failure::No) => self.failure = None,
+            Some(Failure::Yes(why)) => self.failure = Some(why),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod shuttle;
 mod slot;
 mod store;
 
+pub(crate) use extras::Extras;
 pub(crate) use local::{ThreadState, kept_span, with_thread};
-pub(crate) use slot::{Opening, Slot};
+pub(crate) use slot::{CANCELLED, ERROR_TYPE, Opening, Slot};
 pub(crate) use store::{Store, free_slots};

@@ -129,7 +129,11 @@ impl MadeSpan {
     pub(crate) fn otlp(&self) -> (String, OtlpSpan) {
         let site = site_of(self.site);
         let own_name = site.filter(|_| !self.is_renamed).map(|site| site.name().to_owned());
-        let fields = self.fields.all(site).into_iter().map(|(name, value)| attribute(&name, &value));
+        let fields = self.fields.all(site);
+        // A field of such a name stands in its stead.
+        let is_elsewhere = fields.iter().any(|(name, _)| ["code.file.path", "code.line.number"].contains(&&**name));
+        let place = if is_elsewhere { Vec::new() } else { place(site) };
+        let fields = fields.into_iter().map(|(name, value)| attribute(&name, &value));
         let status = |code: StatusCode, message| Some(OtlpStatus { message, code: code.into() });
         let remote = if self.parent.is_none() { Some(false) } else { self.parent_is_remote };
         let span = OtlpSpan {
@@ -142,7 +146,7 @@ impl MadeSpan {
             kind: i32::from(self.kind % 5) + 1,
             start_time_unix_nano: self.start,
             end_time_unix_nano: self.start.saturating_add(self.duration),
-            attributes: place(site).into_iter().chain(fields).collect(),
+            attributes: place.into_iter().chain(fields).collect(),
             dropped_attributes_count: self.cut,
             links: self.links().map(Context::otlp).collect(),
             status: match &self.status {

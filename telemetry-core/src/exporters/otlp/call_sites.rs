@@ -79,7 +79,7 @@ impl CallSite {
         name(&mut constant);
         let name_len = constant.len();
         // A field of such a name knows better: the event stands for something that happened elsewhere.
-        if !meta.fields().iter().any(|field| [FILE, LINE].contains(&field.name())) {
+        if !meta.fields().iter().any(|field| is_place(field.name())) {
             put_place(&mut constant, meta, list);
         }
         let fields = meta.fields().iter().map(|field| Name::new(list, field_name(&field))).collect();
@@ -90,6 +90,11 @@ impl CallSite {
         // With what the map keeps of it.
         size_of::<Self>() + 3 * size_of::<usize>() + self.constant.len() + size_of_val(&*self.fields)
     }
+}
+
+/// Whether an attribute of that name says where something stands in the source.
+pub(super) fn is_place(name: &str) -> bool {
+    [FILE, LINE].contains(&name)
 }
 
 fn put_place(out: &mut Vec<u8>, meta: &Metadata<'_>, list: u8) {

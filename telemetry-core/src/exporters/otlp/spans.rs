@@ -3,7 +3,7 @@
 //! Source: opentelemetry-proto, `trace.proto`.
 
 use super::attributes::{Name, put_attribute};
-use super::call_sites::CallSites;
+use super::call_sites::{CallSites, is_place};
 use super::scopes::{ITEM, Scopes};
 use super::wire::{bytes, fixed64, put_count, put_message, put_text, varint};
 use crate::exporters::{Batch, FieldKey, SpanRef};
@@ -47,20 +47,27 @@ pub(super) fn put_spans(batch: &Batch, sites: &mut CallSites, scopes: &mut Scope
         Site::Static(meta) => {
             let site = sites.get(meta, scopes, ATTRIBUTE, |out| put_text(out, NAME, meta.name()));
             let name = span.record.head.name;
-            let constant = &site.constant[if name.is_some() { site.name_len } else { 0 }..];
+            let (own_name, place) = site.constant.split_at(site.name_len);
+            let constant = [if name.is_some() { &[] } else { own_name }, place];
             scopes.add(site.scope, |out| put_span(out, span, name, constant, &site.fields))
         }
         Site::Inline { target, .. } => {
             let scope = scopes.find(target);
-            scopes.add(scope, |out| put_span(out, span, Some(span.name()), &[], &[]))
+            scopes.add(scope, |out| put_span(out, span, Some(span.name()), [&[]; 2], &[]))
         }
     };
     batch.spans().take_while(fits).count()
 }
 
-/// `name` is what `constant`, of the call site, does not hold.
+/// `name` is what is not constant of the call site, which has a name and a place.
 #[inline]
-fn put_span(out: &mut Vec<u8>, span: &SpanRef<'_>, name: Option<&str>, constant: &[u8], fields: &[Name]) {
+fn put_span(
+    out: &mut Vec<u8>,
+    span: &SpanRef<'_>,
+    name: Option<&str>,
+    [own_name, place]: [&[u8]; 2],
+    fields: &[Name],
+) {
     put_message::<2>(out, ITEM, |out| {
         let head = &span.record.head;
         out.extend_from_slice(&start(span));
@@ -71,12 +78,20 @@ fn put_span(out: &mut Vec<u8>, span: &SpanRef<'_>, name: Option<&str>, constant:
             out.extend_from_slice(&field);
         }
         name.into_iter().for_each(|name| put_text(out, NAME, name));
-        out.extend_from_slice(constant);
+        out.extend_from_slice(own_name);
+        let (at, mut is_elsewhere) = (out.len(), false);
+        out.extend_from_slice(place);
         for (key, value) in span.record.fields.keyed() {
             match key {
-                FieldKey::Name(name) => put_attribute(out, ATTRIBUTE, name, value),
+                FieldKey::Name(name) => {
+                    is_elsewhere |= is_place(name);
+                    put_attribute(out, ATTRIBUTE, name, value);
+                }
                 FieldKey::Index(index) => fields.get(index).into_iter().for_each(|name| name.put(out, value)),
             }
+        }
+        if is_elsewhere {
+            out.drain(at..at + place.len());
         }
         put_seldom(out, head);
     });

@@ -9,8 +9,8 @@ use crate::model::Number;
 /// The series of one kind of span that is measured.
 #[derive(Debug)]
 pub struct SpanSites {
-    /// In the order of [`Outcome`], without the last.
-    durations: [Site; 3],
+    /// In the order of [`Outcome`].
+    durations: [Site; 4],
     active: Site,
 }
 
@@ -27,7 +27,7 @@ impl SpanSites {
         };
         let duration = |outcome| site(CellKind::Histogram, "function.duration", Some(outcome)).unit("s");
         Self {
-            durations: ["ok", "error", "panic"].map(duration),
+            durations: ["ok", "error", "panic", "cancelled"].map(duration),
             active: site(CellKind::UpDownCounter, "function.active", None),
         }
     }

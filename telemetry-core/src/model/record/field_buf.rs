@@ -2,7 +2,7 @@
 
 use tracing_core::Metadata;
 
-use super::fields::RawFields;
+use super::fields::{FieldKey, Fields, RawFields};
 use super::value::{Coded, NAME, NAMED, STR, coded, head, text_words, word, write_text};
 use super::words::Words;
 use crate::model::cut::{self, MAX_TEXT};
@@ -149,17 +149,31 @@ impl<'a> FieldBuf<'a> {
         self.keep(start);
     }
 
-    /// Adds a field as `Debug` or `Display` prints it, without a copy of the text in between.
+    /// Adds a field as `Debug` or `Display` prints it, without a copy of the text in between. Where that panics, what it
+    /// had printed by then is kept, if anything, and the panic goes on.
     pub fn push_fmt(&mut self, key: Key<'_>, text: std::fmt::Arguments<'_>) {
         let start = self.len();
         let Some(key) = self.push_key(key) else { return };
         let at = self.len();
         self.put(Coded::One([0]));
-        let mut len = 0;
         let max = self.max_text();
-        cut::write(|part| self.append(&mut len, part.as_bytes()), text, max);
-        self.set(at, |_| head(key, STR, len, false));
-        self.keep(start);
+        let mut printed = Printed { fields: self, start, at, key, len: 0, is_whole: false };
+        cut::write(|part| printed.fields.append(&mut printed.len, part.as_bytes()), text, max);
+        printed.is_whole = true;
+    }
+
+    /// The same with a name, in place of what has that name by now.
+    #[cold]
+    pub fn replace_fmt(&mut self, name: &str, text: std::fmt::Arguments<'_>) {
+        let bytes = self.bytes();
+        let is_there = |(key, _)| key == FieldKey::Name(name);
+        if (Fields { bytes: &bytes, site: None }).keyed().any(is_there) {
+            let mut kept = FieldBuf { cut: self.cut, max_text: self.max_text, ..FieldBuf::new() };
+            let others = RawFields::without_site(&bytes).filter(|(key, ..)| *key != name);
+            others.for_each(|(_, _, raw)| kept.put_raw(raw));
+            *self = kept;
+        }
+        self.push_fmt(Key::Name(name), text);
     }
 
     /// Adds to a text that has so many bytes by now.
@@ -267,19 +281,35 @@ impl<'a> FieldBuf<'a> {
         let (own, later) = (RawFields::new(&own, site), RawFields::new(&later, site));
         for (key, _, raw) in own.clone() {
             if later.clone().all(|(k, ..)| k != key) {
-                raw.each(|word| kept.put(Coded::One([word])));
+                kept.put_raw(raw);
             }
         }
-        for (key, _, raw) in later {
+        for (at, (key, _, raw)) in later.clone().enumerate() {
+            if later.clone().skip(at + 1).any(|(k, ..)| k == key) {
+                continue;
+            }
             let start = kept.len();
-            raw.each(|word| kept.put(Coded::One([word])));
+            kept.put_raw(raw);
             if !kept.keep(start) {
                 // Better the value that was there than none.
-                let before = own.clone().find(|(k, ..)| *k == key);
-                before.into_iter().for_each(|(_, _, raw)| raw.each(|word| kept.put(Coded::One([word]))));
+                own.clone().filter(|(k, ..)| *k == key).for_each(|(_, _, raw)| kept.put_raw(raw));
             }
         }
         kept
+    }
+
+    /// Of each key only the value that was recorded last.
+    #[cold]
+    pub fn keep_latest(&mut self, site: &'static Metadata<'static>) {
+        let bytes = self.bytes();
+        let mut kept = FieldBuf { cut: self.cut, ..FieldBuf::new() };
+        RawFields::new(&bytes, site).latest().into_iter().for_each(|(_, _, raw)| kept.put_raw(raw));
+        *self = kept;
+    }
+
+    /// The same field as it is written elsewhere.
+    fn put_raw(&mut self, raw: &[u8]) {
+        raw.each(|word| self.put(Coded::One([word])));
     }
 
     /// The text of a field, if there is one of that name and it has a text.
@@ -341,6 +371,30 @@ impl<'a> FieldBuf<'a> {
             self.cut += 1;
         }
         fits
+    }
+}
+
+/// A text while it is printed by code that may panic. When this is gone, its field is whole.
+struct Printed<'f, 'a> {
+    fields: &'f mut FieldBuf<'a>,
+    /// Where the field begins, with its name, and where its value does.
+    start: usize,
+    at: usize,
+    key: u8,
+    /// How many bytes it has by now.
+    len: usize,
+    /// All of it is printed.
+    is_whole: bool,
+}
+
+impl Drop for Printed<'_, '_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.is_whole && self.len == 0 {
+            return self.fields.own().truncate(self.start);
+        }
+        self.fields.set(self.at, |_| head(self.key, STR, self.len, false));
+        self.fields.keep(self.start);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Names and values as they are read from a record.
 
+use std::collections::HashMap;
+
 use tracing_core::{Field, Metadata};
 
 use super::cursor::Cursor;
@@ -16,6 +18,21 @@ pub struct Fields<'a> {
 /// The name of a call site's field: a raw identifier without its mark.
 pub fn field_name(field: &Field) -> &'static str {
     field.name().strip_prefix("r#").unwrap_or(field.name())
+}
+
+/// Of each name the last item that has it, in their order.
+pub fn latest<T>(items: &[T], name: impl Fn(&T) -> &str) -> impl Iterator<Item = &T> {
+    /// So few are compared faster one by one.
+    const FEW: usize = 16;
+    let mut last = HashMap::new();
+    if items.len() > FEW {
+        last.extend(items.iter().enumerate().map(|(at, item)| (name(item), at)));
+    }
+    let is_last = move |at: usize| match last.get(name(&items[at])) {
+        Some(last) => *last == at,
+        None => items[at + 1..].iter().all(|later| name(later) != name(&items[at])),
+    };
+    (0..items.len()).filter(move |at| is_last(*at)).map(|at| &items[at])
 }
 
 /// How a record names a field.
@@ -125,6 +142,17 @@ pub(super) struct RawFields<'a> {
 impl<'a> RawFields<'a> {
     pub(super) fn new(bytes: &'a [u8], site: &'static Metadata<'static>) -> Self {
         Self { keyed: Keyed(Cursor(bytes)), site: Some(site) }
+    }
+
+    /// Of fields whose indices are not looked up: they have no name.
+    pub(super) fn without_site(bytes: &'a [u8]) -> Self {
+        Self { keyed: Keyed(Cursor(bytes)), site: None }
+    }
+
+    /// Of each key the last one, in their order.
+    pub(super) fn latest(self) -> Vec<<Self as Iterator>::Item> {
+        let all: Vec<_> = self.collect();
+        latest(&all, |(key, ..)| key).copied().collect()
     }
 }
 

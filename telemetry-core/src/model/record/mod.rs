@@ -24,7 +24,7 @@ mod words;
 pub use chunk::{Chunk, Mark};
 pub use encode::Encoded;
 pub use field_buf::{FieldBuf, FieldWords, Key, MAX_FIELDS};
-pub use fields::{FieldKey, Fields, RawValue, field_name};
+pub use fields::{FieldKey, Fields, RawValue, field_name, latest};
 pub use head::{EventHead, EventRecord, Site, SpanHead, SpanRecord, Time};
 pub use links::Links;
 pub use words::Words;

@@ -202,3 +202,46 @@ fn metadata() -> &'static tracing_core::Metadata<'static> {
     }
     &METADATA
 }
+
+#[test]
+fn of_a_text_that_panics_what_was_printed_is_kept() {
+    use std::fmt;
+
+    struct Breaks(&'static str);
+    impl fmt::Display for Breaks {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)?;
+            panic!("on purpose")
+        }
+    }
+    let places = [const { crate::sync::atomic::AtomicU64::new(0) }; 12];
+    for room in 0..=places.len() {
+        let mut buf = FieldBuf::at(&places[..room]);
+        buf.push(Key::Index(0), ValueRef::U64(7));
+        for (index, text) in [(1, ""), (2, "half of it"), (3, "")] {
+            let print = || buf.push_fmt(Key::Index(index), format_args!("{}", Breaks(text)));
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(print)).unwrap_err();
+        }
+        buf.push_fmt(Key::Name("after"), format_args!("all"));
+        let bytes = buf.bytes();
+        let found: Vec<_> = Fields { bytes: &bytes, site: None }.keyed().collect();
+        let want = [
+            (FieldKey::Index(0), RawValue::U64(7)),
+            (FieldKey::Index(2), RawValue::Text(b"half of it")),
+            (FieldKey::Name("after"), RawValue::Text(b"all")),
+        ];
+        assert_eq!(found, want, "with room for {room} words");
+    }
+}
+
+proptest! {
+    /// However many there are, and with which names.
+    #[test]
+    fn of_names_that_come_twice_the_last_is_kept(names in prop::collection::vec("[a-c]{0,2}", 0..40)) {
+        let items: Vec<(usize, String)> = names.into_iter().enumerate().collect();
+        let kept: Vec<usize> = latest(&items, |(_, name)| name).map(|(at, _)| *at).collect();
+        let is_last = |at: &usize| items[at + 1..].iter().all(|(_, name)| *name != items[*at].1);
+        let want: Vec<usize> = (0..items.len()).filter(is_last).collect();
+        prop_assert_eq!(kept, want);
+    }
+}
