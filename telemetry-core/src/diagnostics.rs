@@ -176,7 +176,7 @@ fn is_invisible(c: char) -> bool {
 }
 
 /// All that was said once so far.
-#[cfg(all(test, not(shuttle)))]
+#[cfg(test)]
 pub(crate) fn said() -> Vec<String> {
     lines().said.as_ref().map(|said| said.iter().cloned().collect()).unwrap_or_default()
 }

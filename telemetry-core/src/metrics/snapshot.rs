@@ -132,6 +132,7 @@ impl<'a> MetricRef<'a> {
     }
 
     /// Whether its metric has had values above `i64::MAX`.
+    #[cfg(feature = "otlp")]
     pub(crate) fn is_beyond_int(&self) -> bool {
         self.metric.is_beyond_int
     }
