@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use super::engine::Engine;
+use crate::diagnostics::warn_once;
 use crate::metrics::page;
 
 static GLOBAL: OnceLock<Arc<Engine>> = OnceLock::new();
@@ -29,7 +30,23 @@ pub(super) fn install(engine: &Arc<Engine>) -> bool {
     EVER.store(true, Relaxed);
     let is_first = GLOBAL.set(Arc::clone(engine)).is_ok();
     engine.is_global.fetch_or(is_first, Relaxed);
+    if let Some((module, attribute)) = MAIN.get() {
+        warn_once(format_args!(
+            "`#[{attribute}]` on `{module}::main` measures nothing: the call began before telemetry did. Put what is to \
+             be measured into a function that it calls, and the attribute there"
+        ));
+    }
     is_first
+}
+
+/// Where a `main` began with nothing that could take its call, and what attribute it has.
+static MAIN: OnceLock<(&str, &str)> = OnceLock::new();
+
+/// The call of a `main` with that attribute begins, which is measured by the collector that is current now.
+pub(crate) fn expect_nothing_of_main(module: &'static str, attribute: &'static str) {
+    if get().is_none() {
+        let _ = MAIN.set((module, attribute));
+    }
 }
 
 /// All collectors that there are, by their number.
