@@ -2,26 +2,44 @@
 //! there instead.
 //!
 //! ```
+//! use std::time::Duration;
+//! use telemetry_core::clock::{Clock, ManualClock};
 //! use telemetry_core::testing::{Memory, assert_counter, assert_histogram};
-//! use telemetry_core::{Collector, counter, histogram};
+//! use telemetry_core::{Collector, counter, histogram, timer};
 //!
-//! let memory = Memory::new();
-//! let collector = Collector::builder().ignore_env().exporter(memory.clone()).start()?;
+//! let (memory, clock) = (Memory::new(), ManualClock::new(0));
+//! let builder = Collector::builder().ignore_env().clock(Clock::manual(&clock));
+//! let collector = builder.exporter(memory.clone()).start()?;
 //! collector.scoped(|| {
 //!     counter("orders").with(&[("currency", "EUR")]).inc();
 //!     histogram("size").record(3);
+//!     let waits = timer("wait").start();
+//!     clock.advance(Duration::from_secs(2));
+//!     drop(waits);
 //! });
 //! assert_counter(&collector.snapshot(), "orders", &[("currency", "EUR")], 1);
 //! assert_histogram(&collector.snapshot(), "size", &[], 1, 3.0);
-//! collector.flush(std::time::Duration::from_secs(5));
-//! assert_eq!(memory.kept().metrics.len(), 2);
+//! assert_histogram(&collector.snapshot(), "wait", &[], 1, 2.0);
+//!
+//! // What exporters get, they get at the next flush.
+//! assert!(collector.flush(Duration::from_secs(5)).is_complete());
+//! assert_eq!(memory.kept().metrics.len(), 3);
 //! # Ok::<(), telemetry_core::Error>(())
 //! ```
 //!
-//! A collector that is scoped belongs to one test, so tests may run in parallel; [`ManualClock`](crate::clock::ManualClock) moves only when a
-//! test moves it.
+//! - A collector that is [scoped](crate::Collector::scoped) belongs to one test, so tests may run in parallel. Futures run
+//!   in [`scope_future`](crate::Collector::scope_future). Threads and tasks that a test starts begin without.
+//! - Metrics can be read at once ([`snapshot`](crate::Collector::snapshot)). Spans and events come from `tracing`: the
+//!   subscriber of the test needs a `TelemetryLayer` of the collector. They reach [`Memory`] when they have ended and the
+//!   collector [flushes](crate::Collector::flush).
+//! - [`ManualClock`](crate::clock::ManualClock) moves only when a test moves it.
+//! - `tracing` remembers of a place in the source whether anybody wants what is recorded there, and may ask only the
+//!   thread that comes by first. While there is a [`Memory`], it asks each time: no test loses spans to another one.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use tracing_core::Dispatch;
+use tracing_core::subscriber::NoSubscriber;
 
 use crate::exporters::{Batch, Delivery, ExportError, Exporter};
 use crate::metrics::{MetricRef, Snapshot};
@@ -29,7 +47,7 @@ use crate::model::{Event, Kind, Metric, Number, Span, Text, Value};
 use crate::sync::{Mutex, lock};
 
 /// An exporter that keeps everything. Clones share it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Memory(Arc<Mutex<Kept>>);
 
 /// What was exported.
@@ -47,12 +65,26 @@ pub struct Kept {
 impl Memory {
     /// Nothing kept yet.
     pub fn new() -> Self {
-        Self::default()
+        keep_call_sites_open();
+        Self(Arc::default())
     }
 
     /// What there is so far.
     pub fn kept(&self) -> Kept {
         lock(&self.0).clone()
+    }
+}
+
+/// Keeps a second dispatcher alive: of a call site that a thread without subscriber reaches first, `tracing` would else
+/// remember that nobody ever wants it, as long as there is only one.
+fn keep_call_sites_open() {
+    static SECOND: OnceLock<Dispatch> = OnceLock::new();
+    SECOND.get_or_init(|| Dispatch::new(NoSubscriber::new()));
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -79,8 +111,12 @@ impl Kept {
     #[track_caller]
     pub fn span(&self, name: &str) -> &Span {
         let found: Vec<&Span> = self.spans.iter().filter(|span| span.name == name).collect();
-        assert!(found.len() == 1, "{} spans are called {name}, in\n{}", found.len(), self.tree());
-        found[0]
+        match found[..] {
+            [span] => span,
+            [] if self.spans.is_empty() => panic!("no span is here, so none is called {name}. {NOTHING}"),
+            [] => panic!("no span is called {name}. {NOT_YET} There are\n{}", self.tree()),
+            _ => panic!("{} spans are called {name}, in\n{}", found.len(), self.tree()),
+        }
     }
 
     /// The only event with that message.
@@ -91,9 +127,13 @@ impl Kept {
     #[track_caller]
     pub fn event(&self, message: &str) -> &Event {
         let found: Vec<&Event> = self.events.iter().filter(|event| event.message == message).collect();
-        let all: Vec<&str> = self.events.iter().map(|event| event.message.as_str()).collect();
-        assert!(found.len() == 1, "{} events say {message:?}, of {all:#?}", found.len());
-        found[0]
+        let all = || self.events.iter().map(|event| event.message.as_str()).collect::<Vec<&str>>();
+        match found[..] {
+            [event] => event,
+            [] if self.events.is_empty() => panic!("no event is here, so none says {message:?}. {NOTHING}"),
+            [] => panic!("no event says {message:?}. {NOT_YET} They say {:#?}", all()),
+            _ => panic!("{} events say {message:?}, of {:#?}", found.len(), all()),
+        }
     }
 
     /// The spans by name, each below its parent; those whose parent is not there stand at the left.
@@ -116,6 +156,15 @@ impl Kept {
         }
     }
 }
+
+/// What to do where no span or no event was exported.
+const NOTHING: &str = "Flush first: `collector.flush(Duration::from_secs(5))`, then `memory.kept()`. If that was done: is a \
+                       `TelemetryLayer` of this collector in the subscriber that is current where they are recorded, on that \
+                       thread or in that task, and does no filter keep them from it?";
+
+/// What to do where others were.
+const NOT_YET: &str =
+    "If it is only missing: has it ended, and did the collector flush (`collector.flush(..)`) after that?";
 
 /// The counter, up-down counter or gauge of that name with exactly those tags has that value.
 ///
@@ -159,9 +208,14 @@ pub fn assert_span(kept: &Kept, name: &str, parent: Option<&str>, fields: &[(&st
     let found = span.parent_span_id.and_then(|id| kept.spans.iter().find(|span| span.span_id == id));
     let parent_name = found.map(|span| &*span.name);
     let is_root = span.parent_span_id.is_none();
+    let hint = if found.is_none() && !is_root {
+        " (its parent is not here, or not yet: is it still open?)"
+    } else {
+        ""
+    };
     assert!(
         parent_name == parent && (parent.is_some() || is_root),
-        "{name} is not below {}, in\n{}",
+        "{name} is not below {}{hint}, in\n{}",
         parent.unwrap_or("nothing"),
         kept.tree()
     );
@@ -194,9 +248,11 @@ fn assert_fields(of: &str, all: &[(Text, Value)], wanted: &[(&str, &str)], tree:
     for (name, value) in wanted {
         let found = all.iter().find(|(key, _)| key == name).map(|(_, value)| value.to_string());
         let shown = found.as_deref().unwrap_or("not there");
+        let fields = || all.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ");
         assert!(
             found.as_deref() == Some(value),
-            "{name} of {of} is {shown}, not {value}; all spans:\n{tree}"
+            "{name} of {of} is {shown}, not {value}; its fields: {}; all spans:\n{tree}",
+            fields()
         );
     }
 }
@@ -216,7 +272,11 @@ fn listed(metrics: &Snapshot, name: &str) -> String {
         format!("  {} {}{{{}}} = {value}\n", m.kind().name(), m.name(), m.own_tags())
     };
     let same: String = metrics.iter().filter(|m| m.name() == name).map(line).collect();
-    if same.is_empty() {
+    if metrics.is_empty() {
+        "  nothing at all: is this collector the current one (`collector.scoped(..)`, `collector.scope_future(..)`) where it \
+         is recorded, on that thread?"
+            .to_owned()
+    } else if same.is_empty() {
         format!("  nothing of that name, but\n{}", metrics.iter().map(line).collect::<String>())
     } else {
         same

@@ -129,13 +129,9 @@ impl Engine {
 
     /// At the end of the global collector; others may be there only to be looked at.
     fn say_if_nobody_was_there(&self) {
-        let is_recorded = || {
-            let ledger = self.ledger();
-            Signal::EACH.iter().any(|signal| ledger.signal(*signal).recorded > 0)
-        };
         if self.is_global.load(Relaxed)
             && self.has_nobody()
-            && (is_recorded() || !self.table.read().is_empty())
+            && self.has_recorded()
             && !self.said_nobody.swap(true, Relaxed)
         {
             diagnostics::warn(format_args!(
@@ -223,7 +219,11 @@ impl Engine {
             let _ = thread.join();
         }
         self.buffers.close();
-        self.table.close();
+        // Where neither holds it has served, say in a test, and what still runs has no guard to keep.
+        if self.is_global.load(Relaxed) || !self.has_recorded() {
+            self.buffers.tell_of_late();
+            self.table.tell_of_late();
+        }
         let abandon = || lock(&self.exporters).iter().for_each(|exporter| exporter.lanes.abandon());
         if !is_stopped {
             // It is not there, or late: nobody else would tell them.
@@ -235,6 +235,13 @@ impl Engine {
         self.say_late();
         self.end_user_code(until);
         self.books.finish(late);
+    }
+
+    /// Whether anything was.
+    fn has_recorded(&self) -> bool {
+        let ledger = self.ledger();
+        let is_any = |signal: &Signal| ledger.signal(*signal).recorded > 0;
+        Signal::EACH.iter().any(is_any) || !self.table.read().is_empty()
     }
 
     /// What was lost at the deadline.

@@ -37,6 +37,7 @@ pub(crate) struct Buffers {
     closed: AtomicBool,
     /// Nobody collects any more: what is still written is lost.
     finished: AtomicBool,
+    /// Nobody has to be told, or somebody was, that things are recorded after the end.
     late_said: AtomicBool,
     /// The dispatcher was woken and has not looked yet.
     woken: AtomicBool,
@@ -98,7 +99,7 @@ impl Buffers {
             suppressed: Default::default(),
             closed: AtomicBool::new(false),
             finished: AtomicBool::new(false),
-            late_said: AtomicBool::new(false),
+            late_said: AtomicBool::new(true),
             woken: AtomicBool::new(false),
             pending: AtomicUsize::new(0),
             wake_at: wake_at.max(1),
@@ -294,6 +295,11 @@ impl Buffers {
     ) -> Option<Block> {
         self.wake();
         self.pool.await_lease(before, need, needs_none).map(Block::from)
+    }
+
+    /// From now on whatever is recorded is said to be late.
+    pub(crate) fn tell_of_late(&self) {
+        self.late_said.store(false, Relaxed);
     }
 
     /// Once: the usual reason is a guard that was dropped at once.
