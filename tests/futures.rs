@@ -181,6 +181,7 @@ sizes! {
     #[time_me(name = "size", span = false)] spanless spanless_boxed
     #[time_me(name = "size", span = false, outcome)] spanless_told spanless_told_boxed
     #[count_me(name = "size.count")] called called_boxed
+    #[count_me(name = "size.count", outcome)] counted_late counted_late_boxed
 }
 
 #[test]
@@ -194,6 +195,7 @@ fn a_future_that_is_returned_is_held_once() {
         ("spanless", size(&spanless([0; 4096]))),
         ("spanless_told", size(&spanless_told([0; 4096]))),
         ("called", size(&called([0; 4096]))),
+        ("counted_late", size(&counted_late([0; 4096]))),
     ] {
         assert!(size <= bare + 64, "{what}: {size} bytes, {bare} without");
     }
@@ -208,8 +210,9 @@ fn a_future_that_is_returned_is_held_once() {
         assert_eq!((run(spanless([5; 4096])), run(spanless_told([6; 4096]))), (Ok(5), Ok(6)));
         assert_eq!((run(spanless_boxed([5; 4096])), run(spanless_told_boxed([6; 4096]))), (Ok(5), Ok(6)));
         assert_eq!((run(called([7; 4096])), run(called_boxed([8; 4096]))), (Ok(7), Ok(8)));
+        assert_eq!((run(counted_late([9; 4096])), run(counted_late_boxed([9; 4096]))), (Ok(9), Ok(9)));
         let metrics = collector.snapshot();
-        assert_eq!((metrics.total("size"), metrics.total("size.count")), (10.0, 2.0));
+        assert_eq!((metrics.total("size"), metrics.total("size.count")), (10.0, 4.0));
         assert_eq!(count_of(&metrics, "size", &[("outcome", "ok")]), 6);
     });
     assert_eq!(kept.spans.iter().filter(|span| span.name == "size").count(), 6);

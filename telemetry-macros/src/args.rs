@@ -120,7 +120,9 @@ impl AttributeArgs {
             return Err(Error::new(key.span(), text));
         }
         if let (Some(name), Some(within)) = (&mut args.name, within) {
-            *name = LitStr::new(&format!("{}.{}", name.value(), within.value()), name.span());
+            let prefix = name.value();
+            let prefix = prefix.trim_end_matches('.');
+            *name = LitStr::new(&format!("{prefix}.{}", within.value()), name.span());
         }
         Ok(args)
     }

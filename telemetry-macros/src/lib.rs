@@ -1,7 +1,7 @@
 //! The attributes and macros of `telemetry-layer`, which re-exports them; nobody depends on this crate alone.
 //!
-//! What comes in is parsed (`args`, `function`) and expanded (`expand`, `guarded`, `block`, of the pieces that `tokens`
-//! and `site` make) to calls of `telemetry_layer::__private`. When an argument is wrong, the function is emitted as it
+//! What comes in is parsed (`args` with what can be said of `values`, `function`) and expanded (`expand`, `guarded`, `block`,
+//! of the pieces that `tokens` and `site` make) to calls of `telemetry_layer::__private`. When an argument is wrong, the function is emitted as it
 //! was, beside the error.
 
 mod args;

@@ -508,3 +508,44 @@ mod whole {
 
     async fn dead_later() {}
 }
+
+/// A trait.
+pub trait Shop {
+    /// Nobody says when it fails.
+    #[measured(result)]
+    fn with_default(&self, never: u8) -> Result<u8, String> {
+        let also_never = 1;
+        Ok(self.required(1))
+    }
+
+    /// What others do.
+    fn required(&self, n: u8) -> u8;
+}
+
+impl Shop for Whole {
+    #[measured]
+    fn required(&self, never: u8) -> u8 {
+        return 1;
+    }
+}
+
+macro_rules! emitted {
+    ($name:ident $body:block) => {
+        #[measured]
+        fn $name(never: u8) -> u8 $body
+    };
+}
+
+emitted! {
+    dead_of_a_macro {
+        let result = 1;
+        result
+    }
+}
+
+/// Others call it.
+#[measured]
+pub extern "C" fn for_others(never: *const u8) -> u8 {
+    let mut unchanged = 1;
+    unchanged
+}
