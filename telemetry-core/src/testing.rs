@@ -2,26 +2,44 @@
 //! there instead.
 //!
 //! ```
+//! use std::time::Duration;
+//! use telemetry_core::clock::{Clock, ManualClock};
 //! use telemetry_core::testing::{Memory, assert_counter, assert_histogram};
-//! use telemetry_core::{Collector, counter, histogram};
+//! use telemetry_core::{Collector, counter, histogram, timer};
 //!
-//! let memory = Memory::new();
-//! let collector = Collector::builder().ignore_env().exporter(memory.clone()).start()?;
+//! let (memory, clock) = (Memory::new(), ManualClock::new(0));
+//! let builder = Collector::builder().ignore_env().clock(Clock::manual(&clock));
+//! let collector = builder.exporter(memory.clone()).start()?;
 //! collector.scoped(|| {
 //!     counter("orders").with(&[("currency", "EUR")]).inc();
 //!     histogram("size").record(3);
+//!     let waits = timer("wait").start();
+//!     clock.advance(Duration::from_secs(2));
+//!     drop(waits);
 //! });
 //! assert_counter(&collector.snapshot(), "orders", &[("currency", "EUR")], 1);
 //! assert_histogram(&collector.snapshot(), "size", &[], 1, 3.0);
-//! collector.flush(std::time::Duration::from_secs(5));
-//! assert_eq!(memory.kept().metrics.len(), 2);
+//! assert_histogram(&collector.snapshot(), "wait", &[], 1, 2.0);
+//!
+//! // What exporters get, they get at the next flush.
+//! assert!(collector.flush(Duration::from_secs(5)).is_complete());
+//! assert_eq!(memory.kept().metrics.len(), 3);
 //! # Ok::<(), telemetry_core::Error>(())
 //! ```
 //!
-//! A collector that is scoped belongs to one test, so tests may run in parallel; [`ManualClock`](crate::clock::ManualClock) moves only when a
-//! test moves it.
+//! - A collector that is [scoped](crate::Collector::scoped) belongs to one test, so tests may run in parallel. Futures run
+//!   in [`scope_future`](crate::Collector::scope_future). Threads and tasks that a test starts begin without.
+//! - Metrics can be read at once ([`snapshot`](crate::Collector::snapshot)). Spans and events come from `tracing`: the
+//!   subscriber of the test needs a `TelemetryLayer` of the collector. They reach [`Memory`] when they have ended and the
+//!   collector [flushes](crate::Collector::flush).
+//! - [`ManualClock`](crate::clock::ManualClock) moves only when a test moves it.
+//! - `tracing` remembers of a place in the source whether anybody wants what is recorded there, and may ask only the
+//!   thread that comes by first. While there is a [`Memory`], it asks each time: no test loses spans to another one.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use tracing_core::Dispatch;
+use tracing_core::subscriber::NoSubscriber;
 
 use crate::exporters::{Batch, Delivery, ExportError, Exporter};
 use crate::metrics::{MetricRef, Snapshot};
@@ -30,7 +48,7 @@ use crate::sync::{Mutex, lock};
 use crate::text::Quoted;
 
 /// An exporter that keeps everything. Clones share it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Memory(Arc<Mutex<Kept>>);
 
 /// What was exported.
@@ -48,12 +66,26 @@ pub struct Kept {
 impl Memory {
     /// Nothing kept yet.
     pub fn new() -> Self {
-        Self::default()
+        keep_call_sites_open();
+        Self(Arc::default())
     }
 
     /// What there is so far.
     pub fn kept(&self) -> Kept {
         lock(&self.0).clone()
+    }
+}
+
+/// Keeps a second dispatcher alive: of a call site that a thread without subscriber reaches first, `tracing` would else
+/// remember that nobody ever wants it, as long as there is only one.
+fn keep_call_sites_open() {
+    static SECOND: OnceLock<Dispatch> = OnceLock::new();
+    SECOND.get_or_init(|| Dispatch::new(NoSubscriber::new()));
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -80,14 +112,14 @@ impl Kept {
     #[track_caller]
     pub fn span(&self, name: &str) -> &Span {
         let found: Vec<&Span> = self.spans.iter().filter(|span| span.name == name).collect();
-        assert!(
-            found.len() == 1,
-            "{} spans are called {}, in\n{}",
-            found.len(),
-            Quoted::word(name),
-            self.tree()
-        );
-        found[0]
+        match found[..] {
+            [span] => span,
+            [] if self.spans.is_empty() => {
+                panic!("no span is here, so none is called {}. {NOTHING}", Quoted::word(name))
+            }
+            [] => panic!("no span is called {}. {NOT_YET} There are\n{}", Quoted::word(name), self.tree()),
+            _ => panic!("{} spans are called {}, in\n{}", found.len(), Quoted::word(name), self.tree()),
+        }
     }
 
     /// The only event with that message.
@@ -98,9 +130,13 @@ impl Kept {
     #[track_caller]
     pub fn event(&self, message: &str) -> &Event {
         let found: Vec<&Event> = self.events.iter().filter(|event| event.message == message).collect();
-        let all: Vec<&str> = self.events.iter().map(|event| event.message.as_str()).collect();
-        assert!(found.len() == 1, "{} events say {message:?}, of {all:#?}", found.len());
-        found[0]
+        let all = || self.events.iter().map(|event| event.message.as_str()).collect::<Vec<&str>>();
+        match found[..] {
+            [event] => event,
+            [] if self.events.is_empty() => panic!("no event is here, so none says {message:?}. {NOTHING}"),
+            [] => panic!("no event says {message:?}. {NOT_YET} They say {:#?}", all()),
+            _ => panic!("{} events say {message:?}, of {:#?}", found.len(), all()),
+        }
     }
 
     /// The spans by name, each below its parent; those whose parent is not there stand at the left.
@@ -123,6 +159,15 @@ impl Kept {
         }
     }
 }
+
+/// What to do where no span or no event was exported.
+const NOTHING: &str = "Flush first: `collector.flush(Duration::from_secs(5))`, then `memory.kept()`. If that was done: is a \
+                       `TelemetryLayer` of this collector in the subscriber that is current where they are recorded, on that \
+                       thread or in that task, and does no filter keep them from it?";
+
+/// What to do where others were.
+const NOT_YET: &str =
+    "If it is only missing: has it ended, and did the collector flush (`collector.flush(..)`) after that?";
 
 /// The counter, up-down counter or gauge of that name with exactly those tags has that value.
 ///
@@ -168,9 +213,14 @@ pub fn assert_span(kept: &Kept, name: &str, parent: Option<&str>, fields: &[(&st
     let found = span.parent_span_id.and_then(|id| kept.spans.iter().find(|span| span.span_id == id));
     let parent_name = found.map(|span| &*span.name);
     let is_root = span.parent_span_id.is_none();
+    let hint = if found.is_none() && !is_root {
+        " (its parent is not here, or not yet: is it still open?)"
+    } else {
+        ""
+    };
     assert!(
         parent_name == parent && (parent.is_some() || is_root),
-        "{} is not below {}, in\n{}",
+        "{} is not below {}{hint}, in\n{}",
         Quoted::word(name),
         Quoted::word(parent.unwrap_or("nothing")),
         kept.tree()
@@ -204,13 +254,20 @@ fn assert_fields(of: &str, all: &[(Text, Value)], wanted: &[(&str, &str)], tree:
     for (name, value) in wanted {
         let found = all.iter().find(|(key, _)| key == name).map(|(_, value)| value.to_string());
         let shown = found.as_deref().unwrap_or("not there");
+        let fields = || {
+            all.iter()
+                .map(|(key, value)| format!("{}={}", Quoted::word(key), Quoted::word(&value.to_string())))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         assert!(
             found.as_deref() == Some(value),
-            "{} of {} is {}, not {}; all spans:\n{tree}",
+            "{} of {} is {}, not {}; its fields: {}; all spans:\n{tree}",
             Quoted::word(name),
             Quoted::new(of, "=["),
             Quoted::new(shown, "=,;"),
-            Quoted::new(value, "=,;")
+            Quoted::new(value, "=,;"),
+            fields()
         );
     }
 }
@@ -230,7 +287,11 @@ fn listed(metrics: &Snapshot, name: &str) -> String {
         format!("  {} {}{{{}}} = {value}\n", m.kind().name(), Quoted::word(m.name()), m.own_tags())
     };
     let same: String = metrics.iter().filter(|m| m.name() == name).map(line).collect();
-    if same.is_empty() {
+    if metrics.is_empty() {
+        "  nothing at all: is this collector the current one (`collector.scoped(..)`, `collector.scope_future(..)`) where it \
+         is recorded, on that thread?"
+            .to_owned()
+    } else if same.is_empty() {
         format!("  nothing of that name, but\n{}", metrics.iter().map(line).collect::<String>())
     } else {
         same

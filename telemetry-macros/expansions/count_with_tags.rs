@@ -3,7 +3,6 @@
 /// Feeds the metric `shop.orders`.
 fn order(items: &[u32], currency: &str) {
     {
-        use ::telemetry_layer::__private::{DisplayTag as _, TextTag as _};
         ::telemetry_layer::__private::count_with(
             &::telemetry_layer::__private::sites!(
                 1,
@@ -13,6 +12,7 @@ fn order(items: &[u32], currency: &str) {
             &[("currency", &*(&::telemetry_layer::__private::Tag(&(currency))).text())],
             items.len(),
         );
+        use ::telemetry_layer::__private::{DisplayTag as _, OtherTag as _, TextTag as _};
     }
     #[allow(unused_braces)]
     {

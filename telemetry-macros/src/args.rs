@@ -7,49 +7,8 @@ use syn::{
     Error, Expr, ExprLit, Ident, Lit, LitBool, LitStr, Path, Result, Token, parenthesized, parse_quote,
 };
 
-/// What is made.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Count,
-    Time,
-    Gauge,
-    Histogram,
-    Record,
-}
-
-impl Kind {
-    /// The metric of a function that got no name.
-    pub(crate) fn unnamed(self) -> &'static str {
-        if self == Self::Time { "function.duration" } else { "function.calls" }
-    }
-
-    /// Where its values go; a timer's name says that.
-    pub(crate) fn cell(self) -> Option<&'static str> {
-        match self {
-            Self::Count => Some("Counter"),
-            Self::Time => None,
-            Self::Histogram => Some("Histogram"),
-            Self::Gauge | Self::Record => Some("Gauge"),
-        }
-    }
-
-    fn has_buckets(self) -> bool {
-        matches!(self, Self::Time | Self::Histogram)
-    }
-
-    /// What an attribute of this kind takes.
-    fn takes(self) -> &'static str {
-        match self {
-            Self::Time => {
-                "`name`, `level`, `source`, `tags(..)`, `unit`, `description`, `buckets`, `span`, `fields(..)`, `outcome`, \
-                 `error_type`, `err`, `active`, `crate`"
-            }
-            _ => {
-                "`name`, `value`, `level`, `source`, `tags(..)`, `unit`, `description`, `outcome`, `error_type`, `crate`"
-            }
-        }
-    }
-}
+use crate::kind::Kind;
+use crate::values::{amount, bounds, is_name, level, metric_name, ungrouped};
 
 /// What attributes and macros have in common.
 #[derive(Default)]
@@ -89,6 +48,8 @@ pub(crate) struct AttributeArgs {
     pub(crate) name: Option<LitStr>,
     pub(crate) value: Option<Expr>,
     pub(crate) no_span: bool,
+    /// Of the span, where it is not that of the metric.
+    pub(crate) span_name: Option<LitStr>,
     /// Of the span, as `tracing` takes them.
     pub(crate) fields: Option<TokenStream>,
     pub(crate) outcome: bool,
@@ -109,6 +70,7 @@ impl AttributeArgs {
     pub(crate) fn parse(kind: Kind, input: ParseStream<'_>) -> Result<Self> {
         let mut args = Self::default();
         let mut seen = Vec::new();
+        let mut within = None;
         while !input.is_empty() {
             if input.peek(LitStr) {
                 return Err(input.error("write `name = \"..\"`"));
@@ -116,8 +78,11 @@ impl AttributeArgs {
             let key = input.call(Ident::parse_any)?;
             once(&mut seen, &key)?;
             match key.to_string().as_str() {
-                "name" => args.name = Some(name(&assigned(input, &key)?)?),
-                "value" if kind == Kind::Count => args.value = Some(assigned(input, &key)?),
+                "name" => args.name = Some(metric_name(&assigned(input, &key)?)?),
+                "value" if kind == Kind::Count => args.value = Some(amount(kind, assigned(input, &key)?)?),
+                "span_name" if kind == Kind::Time => {
+                    args.span_name = Some(assigned_as(input, &key, "a text in quotes")?);
+                }
                 "span" if kind == Kind::Time => {
                     args.no_span = !assigned_as::<LitBool>(input, &key, "`true` or `false`")?.value;
                 }
@@ -137,6 +102,7 @@ impl AttributeArgs {
                     args.fields = Some(list.parse()?);
                 }
                 "__type" => args.of_type = Some(assigned_as(input, &key, "a text")?),
+                "__within" => within = Some(assigned_as::<LitStr>(input, &key, "a text")?),
                 _ if args.common.take(kind, &key, input)? => {}
                 _ => return Err(unknown(&key, kind.takes())),
             }
@@ -148,11 +114,15 @@ impl AttributeArgs {
                 "`error_type` goes with `outcome`: it is a tag of the outcome `error`",
             ));
         }
-        if let (true, Some(_)) = (args.no_span, &args.fields) {
-            return Err(Error::new(
-                Span::call_site(),
-                "`fields(..)` are those of the span, and `span = false` takes it away",
-            ));
+        let of_the_span = |key: &&Ident| *key == "fields" || *key == "span_name";
+        if let (true, Some(key)) = (args.no_span, seen.iter().find(of_the_span)) {
+            let text = format!("`{key}` is said of the span, and `span = false` takes it away");
+            return Err(Error::new(key.span(), text));
+        }
+        if let (Some(name), Some(within)) = (&mut args.name, within) {
+            let prefix = name.value();
+            let prefix = prefix.trim_end_matches('.');
+            *name = LitStr::new(&format!("{prefix}.{}", within.value()), name.span());
         }
         Ok(args)
     }
@@ -163,7 +133,7 @@ impl CallArgs {
         if input.is_empty() {
             return Err(Error::new(Span::call_site(), "the metric's name is missing: a string literal"));
         }
-        let name = name(&input.parse()?)?;
+        let name = metric_name(&input.parse()?)?;
         comma(input)?;
         let mut args = Self { common: Common::default(), name, value: None };
         let keyword = |input: ParseStream<'_>| {
@@ -171,7 +141,7 @@ impl CallArgs {
                 && (input.peek2(Token![=]) && !input.peek2(Token![==]) || is_tags(input))
         };
         if kind != Kind::Time && !input.is_empty() && !keyword(input) {
-            args.value = Some(input.parse()?);
+            args.value = Some(amount(kind, input.parse()?)?);
             comma(input)?;
         }
         let mut seen = Vec::new();
@@ -179,8 +149,9 @@ impl CallArgs {
             let key = input.call(Ident::parse_any)?;
             once(&mut seen, &key)?;
             if !args.common.take(kind, &key, input)? {
+                let unit = if kind == Kind::Time { "" } else { "`unit`, " };
                 let buckets = if kind.has_buckets() { "`buckets`, " } else { "" };
-                let known = format!("`level`, `source`, `tags(..)`, `unit`, `description`, {buckets}`crate`");
+                let known = format!("`level`, `source`, `tags(..)`, {unit}`description`, {buckets}`crate`");
                 return Err(unknown(&key, &known));
             }
             comma(input)?;
@@ -202,11 +173,16 @@ impl Common {
     /// Takes the argument if it is one of the common ones.
     fn take(&mut self, kind: Kind, key: &Ident, input: ParseStream<'_>) -> Result<bool> {
         match key.to_string().as_str() {
+            "unit" if kind == Kind::Time => {
+                let text = "a timer measures seconds, and its unit is `s`: take `unit` away. To record in another \
+                            unit, measure by hand: `histogram!(\"name\", value, unit = \"ms\")`";
+                return Err(Error::new(key.span(), text));
+            }
             "unit" => {
                 self.unit = Some(assigned_as(input, key, "a unit in quotes, in UCUM: `\"s\"`, `\"By\"`")?);
             }
             "description" => self.description = Some(assigned_as(input, key, "a text in quotes")?),
-            "buckets" if kind.has_buckets() => self.buckets = Some(assigned(input, key)?),
+            "buckets" if kind.has_buckets() => self.buckets = Some(bounds(assigned(input, key)?)?),
             "crate" => {
                 input.parse::<Token![=]>()?;
                 self.path = Some(input.call(Path::parse_mod_style)?);
@@ -308,44 +284,11 @@ fn assigned_as<T: syn::parse::Parse>(input: ParseStream<'_>, key: &Ident, needed
     syn::parse2(quote::ToTokens::into_token_stream(value)).map_err(|_| wrong)
 }
 
-fn name(value: &Expr) -> Result<LitStr> {
-    let Expr::Lit(ExprLit { lit: Lit::Str(name), .. }) = ungrouped(value) else {
-        let text = "a metric's name is a string literal; for one known only at run time call `counter(name)`, `timer(name)` or `gauge(name)`";
-        return Err(Error::new_spanned(value, text));
-    };
-    if !valid(&name.value()) {
-        let text = "a metric's name has letters, digits and `. - _ /` only, and at least one of them";
-        return Err(Error::new(name.span(), text));
-    }
-    Ok(name.clone())
-}
-
-/// The expression itself: one that came through `macro_rules!` stands in an invisible group.
-fn ungrouped(mut value: &Expr) -> &Expr {
-    while let Expr::Group(group) = value {
-        value = &group.expr;
-    }
-    value
-}
-
-fn valid(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '/'))
-}
-
-fn level(text: &LitStr) -> Result<Ident> {
-    let upper = text.value().to_uppercase();
-    if !matches!(upper.as_str(), "ERROR" | "WARN" | "INFO" | "DEBUG" | "TRACE") {
-        let text_of = format!("`{}` is no level; known are error, warn, info, debug, trace", text.value());
-        return Err(Error::new(text.span(), text_of));
-    }
-    Ok(Ident::new(&upper, text.span()))
-}
-
 /// `"any.key"`, or words with dots between them.
 fn tag_key(input: ParseStream<'_>) -> Result<(String, Span)> {
     if input.peek(LitStr) {
         let key: LitStr = input.parse()?;
-        if !valid(&key.value()) {
+        if !is_name(&key.value()) {
             let text = "a tag's key has letters, digits and `. - _ /` only, and at least one of them";
             return Err(Error::new(key.span(), text));
         }

@@ -4,9 +4,10 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Expr;
 
-use crate::args::{AttributeArgs, CallArgs, Common, Kind};
+use crate::args::{AttributeArgs, CallArgs, Common};
 use crate::function::Function;
 use crate::guarded::Guarded;
+use crate::kind::Kind;
 use crate::site::{Metric, site};
 use crate::tokens::{dynamic_tags, imports, in_scope, private};
 
@@ -41,8 +42,8 @@ fn count(args: &AttributeArgs, function: &Function) -> TokenStream {
     let imports = imports(&args.common);
     function.with_body(quote! {
         {
-            #imports
             #add;
+            #imports
         }
         #body
     })

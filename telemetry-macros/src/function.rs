@@ -18,6 +18,8 @@ pub(crate) struct Function {
     pub(crate) signature: Signature,
     /// In the braces of its author, whose edition says when temporaries of the last expression are dropped.
     pub(crate) body: Group,
+    /// What runs before anything else.
+    first: Option<TokenStream>,
 }
 
 impl Function {
@@ -47,7 +49,7 @@ impl Function {
         } else {
             body
         };
-        Ok(Self { attributes, visibility, signature, body })
+        Ok(Self { attributes, visibility, signature, body, first: None })
     }
 
     /// Whether the arguments make sense for it.
@@ -72,10 +74,25 @@ impl Function {
         quote!(#[allow(unused_braces)] #body)
     }
 
-    /// The same function with another body.
+    /// The same function with another body. Its braces stay those of its author: lints look at where an item ends, and
+    /// are silent of one that is a macro's.
     pub(crate) fn with_body(&self, body: impl ToTokens) -> TokenStream {
-        let Self { attributes, visibility, signature, .. } = self;
-        quote! { #(#attributes)* #visibility #signature { #body } }
+        let Self { attributes, visibility, signature, first, .. } = self;
+        let mut braces = Group::new(Delimiter::Brace, quote!(#first #body));
+        braces.set_span(self.body.span());
+        quote! { #(#attributes)* #visibility #signature #braces }
+    }
+
+    /// The same, where it is a `main`: that says when it begins, as telemetry may begin in it.
+    pub(crate) fn tell_of_main(&mut self, private: &TokenStream, attribute: &str) {
+        if self.signature.ident == "main" {
+            self.first = Some(quote!(#private::main_begins(::core::module_path!(), #attribute);));
+        }
+    }
+
+    /// Whether it may wait for a future: it says so, or a macro in it may.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.signature.asyncness.is_some() && may_wait(self.body.stream())
     }
 
     /// Says in its documentation, where it has one, which metric it feeds.
@@ -102,6 +119,58 @@ fn parse_head(input: ParseStream<'_>, end: Span) -> Result<(Vec<Attribute>, Visi
         return Err(Error::new_spanned(constant, text));
     }
     Ok((attributes, visibility, signature))
+}
+
+/// Whether these tokens may wait for a future. What stands in an `async` block is waited for elsewhere.
+fn may_wait(tokens: TokenStream) -> bool {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    tokens.iter().enumerate().any(|(at, token)| match token {
+        TokenTree::Ident(word) => word == "await",
+        TokenTree::Group(group) => {
+            let before = &tokens[..at];
+            let is_block = group.delimiter() == Delimiter::Brace
+                && (ends_with(before, &["async"]) || ends_with(before, &["async", "move"]));
+            !is_block && (is_macro_that_may_wait(before) || may_wait(group.stream()))
+        }
+        _ => false,
+    })
+}
+
+/// Whether these are followed by the brackets of a macro that may wait, whatever stands in them.
+fn is_macro_that_may_wait(before: &[TokenTree]) -> bool {
+    /// Of the standard library; those of `tracing` and what our own attributes make don't wait either.
+    const PLAIN: [&str; 21] = [
+        "assert",
+        "assert_eq",
+        "assert_ne",
+        "dbg",
+        "debug_assert",
+        "debug_assert_eq",
+        "debug_assert_ne",
+        "eprint",
+        "eprintln",
+        "format",
+        "format_args",
+        "matches",
+        "panic",
+        "print",
+        "println",
+        "todo",
+        "unimplemented",
+        "unreachable",
+        "vec",
+        "write",
+        "writeln",
+    ];
+    let [path @ .., TokenTree::Ident(name), TokenTree::Punct(mark)] = before else { return false };
+    let is_of = |root| ends_with(path, &[root, ":", ":"]);
+    let is_plain = || PLAIN.iter().any(|plain| name == plain) || is_of("tracing") || is_of("__private");
+    mark.as_char() == '!' && !is_plain()
+}
+
+fn ends_with(tokens: &[TokenTree], texts: &[&str]) -> bool {
+    let is_same = |(token, text): (&TokenTree, &&str)| token.to_string() == **text;
+    tokens.len() >= texts.len() && tokens[tokens.len() - texts.len()..].iter().zip(texts).all(is_same)
 }
 
 /// One that came through `macro_rules!` stands in an invisible group.

@@ -1,17 +1,17 @@
 //! Functions that are measured by something that is dropped when the call is over.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::{GenericArgument, LitStr, PathArguments, ReturnType, Type, TypeParamBound};
 
-use crate::args::{AttributeArgs, Common, ErrorType, Kind};
+use crate::args::{AttributeArgs, Common, ErrorType};
 use crate::function::Function;
+use crate::kind::Kind;
 use crate::site::{Metric, outcome_sites, site};
 use crate::tokens::{dynamic_tags, has_dynamic_tags, in_scope, local, nameable, private};
 
 const ACTIVE: &str = "__active";
 const TIMER: &str = "__timer";
-const FUTURE: &str = "__future";
 const RESULT: &str = "__result";
 
 pub(crate) struct Guarded<'a> {
@@ -50,31 +50,40 @@ impl<'a> Guarded<'a> {
     }
 
     pub(crate) fn expand(&self) -> TokenStream {
-        let (timer, future) = (local(TIMER), local(FUTURE));
-        let begin = self.active();
-        let (run, is_async) = (self.run(), self.flow == Flow::Async);
-        let mutable = self.args.outcome.then(|| quote!(mut));
-        let start = |mutable: &Option<TokenStream>| {
+        if let Flow::Future { boxed } = self.flow {
+            return self.function.with_body(self.returned(boxed));
+        }
+        let (timer, mutable) = (local(TIMER), self.mutable());
+        // Futures hold the timer of their span.
+        let start = (self.flow == Flow::Sync || !self.has_span).then(|| {
             let start = self.start();
             quote!(let #mutable #timer = #start;)
-        };
-        let Flow::Future { boxed } = self.flow else {
-            // Futures hold the timer of their span.
-            let start = (!is_async || !self.has_span).then(|| start(&mutable));
-            return self.function.with_body(quote!(#begin #start #run));
-        };
-        let kept = begin.is_some().then(|| {
-            let active = local(ACTIVE);
-            quote!(let #active = #active;)
         });
-        let (start, held, call) = if self.has_span {
-            (None, None, self.in_span(&self.call()))
+        let (begin, run) = (self.active(), self.run());
+        self.function.with_body(quote!(#begin #start #run))
+    }
+
+    /// The future that the function returns, in one that holds it and what measures it: an `async` block would hold it
+    /// twice, where it comes from and where it waits for it.
+    fn returned(&self, boxed: bool) -> TokenStream {
+        let (p, timer, active, mutable) = (&self.p, local(TIMER), local(ACTIVE), self.mutable());
+        let (begin, future) = (self.active(), self.in_span(&self.call()));
+        let kept = begin.is_some().then(|| quote!(let #active = #active;));
+        let (start, held) = if self.has_span {
+            (None, None)
         } else {
-            (Some(start(&None)), Some(quote!(let #mutable #timer = #timer;)), self.call())
+            let start = self.start();
+            (Some(quote!(let #timer = #start;)), Some(quote!(let #mutable #timer = #timer;)))
         };
-        let whole = quote!(async move { #kept #held #run });
+        let (told, end) = (self.told(), self.end());
+        let whole = quote!(#p::Returned::new(#future, move |#told| { #kept #held #end }));
         let whole = if boxed { quote!(::std::boxed::Box::pin(#whole)) } else { whole };
-        self.function.with_body(quote!(#begin #start let #future = #call; #whole))
+        quote!(#begin #start #whole)
+    }
+
+    /// What is told how a call ended changes.
+    fn mutable(&self) -> Option<TokenStream> {
+        self.args.outcome.then(|| quote!(mut))
     }
 
     /// Whether the result is looked at.
@@ -87,7 +96,11 @@ impl<'a> Guarded<'a> {
         let args = self.args;
         let has_fields = args.fields.as_ref().is_some_and(|fields| !fields.is_empty());
         let is_known = matches!(self.flow, Flow::Sync | Flow::Async);
-        let is_plain = args.name.is_none() && args.err.is_none() && !has_fields;
+        let is_plain = args.name.is_none()
+            && args.span_name.is_none()
+            && args.err.is_none()
+            && args.error_type.is_none()
+            && !has_fields;
         self.has_span && is_known && is_plain && !has_dynamic_tags(&args.common)
     }
 
@@ -149,12 +162,14 @@ impl<'a> Guarded<'a> {
     /// Opens a span of which more is to be said than the site of its timer knows.
     fn open_span(&self) -> TokenStream {
         let Self { args, p, .. } = self;
-        let name = args.name.clone().unwrap_or_else(|| self.function.name());
+        let name = args.span_name.as_ref().or(args.name.as_ref());
+        let name = name.cloned().unwrap_or_else(|| self.function.name());
         let level = args.common.level.clone().unwrap_or_else(|| Ident::new("INFO", Span::call_site()));
         // By the first one the layer knows that the span is measured already.
         let own = ["telemetry.timed"].into_iter();
-        let own =
-            own.chain(args.outcome.then_some("otel.status_code")).chain(args.err.as_ref().map(|_| "error"));
+        let own = own.chain(args.outcome.then_some("otel.status_code"));
+        let own = own.chain(args.err.as_ref().map(|_| "error"));
+        let own = own.chain(args.error_type.as_ref().map(|_| "error.type"));
         if let Some(fields) = args.fields.as_ref().filter(|fields| !fields.is_empty()) {
             let own = own.map(|name| quote!(#name = #p::tracing::field::Empty));
             return quote!(#p::tracing::span!(
@@ -197,22 +212,30 @@ impl<'a> Guarded<'a> {
             Flow::Sync if !self.looks() => return self.function.last(),
             Flow::Async if !self.looks() && !self.has_span => return self.function.last(),
             Flow::Sync => self.call(),
-            Flow::Async => self.in_span(&self.future()),
-            Flow::Future { .. } => local(FUTURE).into_token_stream(),
+            _ => self.in_span(&self.future()),
         };
         let wait = (self.flow != Flow::Sync).then(|| quote!(.await));
         if !self.looks() {
             return quote!(#call #wait);
         }
-        let (timer, result) = (local(TIMER), local(RESULT));
-        let (error, ended) = (self.error(), self.ended());
-        let mutable = self.args.outcome.then(|| quote!(mut));
-        let told = if wait.is_some() && self.has_span {
+        let (told, end) = (self.told(), self.end());
+        quote!(let #told = #call #wait; #end)
+    }
+
+    /// What a call gives: with the timer that a future held, where there is more to be said.
+    fn told(&self) -> TokenStream {
+        let (timer, result, mutable) = (local(TIMER), local(RESULT), self.mutable());
+        if self.flow != Flow::Sync && self.has_span && self.looks() {
             quote!((#result, #mutable #timer))
         } else {
             quote!(#result)
-        };
-        quote!(let #told = #call #wait; #error #ended #result)
+        }
+    }
+
+    /// What is said of that, before it is handed on.
+    fn end(&self) -> TokenStream {
+        let (error, ended, result) = (self.error(), self.ended(), local(RESULT));
+        quote!(#error #ended #result)
     }
 
     /// Gives the span its error.
@@ -277,7 +300,8 @@ fn at(name: &Ident, argument: &Ident) -> Ident {
 impl Flow {
     fn of(function: &Function) -> Self {
         if function.signature.asyncness.is_some() {
-            return Self::Async;
+            // What waits for nothing ends on the thread on which it began, when it is first polled.
+            return if function.may_wait() { Self::Async } else { Self::Sync };
         }
         match &function.signature.output {
             ReturnType::Type(_, ty) => Self::returning(ty).unwrap_or(Self::Sync),

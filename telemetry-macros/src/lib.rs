@@ -1,7 +1,7 @@
 //! The attributes and macros of `telemetry-layer`, which re-exports them; nobody depends on this crate alone.
 //!
-//! What comes in is parsed (`args`, `function`) and expanded (`expand`, `guarded`, `block`, of the pieces that `tokens`
-//! and `site` make) to calls of `telemetry_layer::__private`. When an argument is wrong, the function is emitted as it
+//! What comes in is parsed (`args` with what can be said of `values`, `function`) and expanded (`expand`, `guarded`, `block`,
+//! of the pieces that `tokens` and `site` make) to calls of `telemetry_layer::__private`. When an argument is wrong, the function is emitted as it
 //! was, beside the error.
 
 mod args;
@@ -9,17 +9,20 @@ mod block;
 mod expand;
 mod function;
 mod guarded;
+mod kind;
 mod site;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod values;
 
 use proc_macro::TokenStream;
 use proc_macro2::{Delimiter, TokenTree};
 
-use crate::args::{AttributeArgs, CallArgs, Kind};
+use crate::args::{AttributeArgs, CallArgs};
 use crate::block::Block;
 use crate::function::Function;
+use crate::kind::Kind;
 
 /// Counts the calls of a function.
 ///
@@ -44,7 +47,8 @@ use crate::function::Function;
 /// - `crate = path`: where `telemetry_layer` is, if it has another name.
 ///
 /// On an `impl` block or a module it holds for each function in it, but for those that say `#[skip]` and for `const`
-/// ones. Methods of the same name on different types in one module share the tag `code.function.name` where each is
+/// ones; `name = "shop.cart"` is then what the names of all their metrics begin with: `shop.cart.add`, and in a module
+/// `shop.cart.Cart.add` for methods. Methods of the same name on different types in one module share the tag `code.function.name` where each is
 /// annotated by itself; annotated blocks put the type's name into it.
 ///
 /// ```
@@ -59,6 +63,9 @@ use crate::function::Function;
 ///     fn len(&self) -> usize { 0 }
 /// }
 /// ```
+///
+/// The call of a `main` that starts telemetry itself begins too early to be counted or measured; that is said once, on
+/// standard error.
 #[proc_macro_attribute]
 pub fn count_me(args: TokenStream, item: TokenStream) -> TokenStream {
     attribute(Kind::Count, args, item)
@@ -86,7 +93,7 @@ pub fn count_me(args: TokenStream, item: TokenStream) -> TokenStream {
 /// - `source = ".."`, `tags(..)`: as for `#[count_me]`; they go to the metric, not to the span.
 /// - `buckets = [0.01, 0.1, 1.0]`: upper bounds in seconds, in place of exponential buckets; `description = ".."`,
 ///   `crate = path`, blocks and modules: as for `#[count_me]`.
-/// - `span = false`: no span.
+/// - `span = false`: no span. `span_name = ".."`: that of the span, whatever that of the metric is.
 /// - `fields(name = expr, ..)`: of the span, as `tracing` writes them.
 /// - `err`: an `Err` is the field `error` of the span, as `Display` shows it, and its status.
 /// - `active`: how many calls run now, as `function.active`, or `NAME.active`.
@@ -95,7 +102,8 @@ pub fn count_me(args: TokenStream, item: TokenStream) -> TokenStream {
 ///   one; anything else, also a generic type, counts as `ok`.
 ///
 /// - `error_type`, `error_type = |error| ..`: with `outcome`, adds OpenTelemetry's tag `error.type` to the outcome `error`:
-///   the name of the error's type, or what the closure makes of the error. Few different ones, please: each is a series.
+///   the name of the error's type, or what the closure makes of the error, which it may borrow from that. Few different
+///   ones, please: each is a series. The span has it as the field `error.type`.
 ///
 /// On an `async fn` the whole future is measured, until it is done or dropped; on a function that says that it returns a
 /// future (`-> impl Future`, `-> Pin<Box<dyn Future>>`, what `#[async_trait]` makes, `-> BoxFuture`), from the call until
@@ -112,8 +120,8 @@ pub fn count(args: TokenStream) -> TokenStream {
     call(Kind::Count, args)
 }
 
-/// Starts a timer: `let _timer = time!("name");`, with `level = ".."`, `source = ".."` and `tags(key = expr)`
-/// behind the name. It measures until the guard is dropped.
+/// Starts a timer: `let _timer = time!("name");`, with `level = ".."`, `source = ".."`, `tags(key = expr)` and
+/// `buckets = [..]` behind the name. It measures seconds. It measures until the guard is dropped.
 #[proc_macro]
 pub fn time(args: TokenStream) -> TokenStream {
     call(Kind::Time, args)
@@ -165,6 +173,7 @@ fn expanded(
     let mut function = Function::parse(item.clone())?;
     function.fits(&args)?;
     function.document(&args.name.as_ref().map_or_else(|| kind.unnamed().to_owned(), syn::LitStr::value));
+    function.tell_of_main(&tokens::private(&args.common), kind.attribute());
     Ok(expand::attribute(kind, &args, &function))
 }
 

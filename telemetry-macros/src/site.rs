@@ -1,12 +1,12 @@
 //! What is measured: the name of a metric, and the `static` that an expansion keeps for it.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::LitStr;
 
 use crate::args::{AttributeArgs, Common};
 use crate::function::Function;
-use crate::tokens::{has_dynamic_tags, private};
+use crate::tokens::{has_dynamic_tags, place, private, private_at};
 
 /// What a metric is called.
 pub(crate) enum Metric<'a> {
@@ -67,7 +67,10 @@ fn site_value(cell: Option<&str>, metric: &Metric<'_>, common: &Common) -> Token
     let p = private(common);
     let unit = common.unit.as_ref().filter(|_| cell.is_some()).map(|unit| quote!(.unit(#unit)));
     let description = common.description.as_ref().map(|text| quote!(.description(#text)));
-    let buckets = common.buckets.as_ref().map(|bounds| quote!(.buckets(&#bounds)));
+    let buckets = common.buckets.as_ref().map(|bounds| {
+        let (p, span) = (private_at(common, place(bounds)), place(bounds));
+        quote_spanned!(span=> .buckets(#p::bounds(&#bounds)))
+    });
     let level = common.level.as_ref().map(|level| quote!(.level(#p::Level::#level)));
     let later = has_dynamic_tags(common).then(|| quote!(.tagged_later()));
     let tags = common.tags.iter().filter_map(|tag| {

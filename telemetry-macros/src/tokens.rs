@@ -1,9 +1,9 @@
 //! Pieces that all expansions are made of: paths, names that no name of the user can meet, tags. They know nothing of
 //! functions and metrics.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
-use syn::Type;
+use syn::{Expr, Type};
 
 use crate::args::Common;
 
@@ -16,6 +16,20 @@ pub(crate) fn root(common: &Common) -> TokenStream {
 pub(crate) fn private(common: &Common) -> TokenStream {
     let root = root(common);
     quote!(#root::__private)
+}
+
+/// The same, where what is wrong there is said of a value.
+pub(crate) fn private_at(common: &Common, span: Span) -> TokenStream {
+    let at = |mut token: TokenTree| {
+        token.set_span(span);
+        token
+    };
+    private(common).into_iter().map(at).collect()
+}
+
+/// The place of a value, for what the user does not see of it.
+pub(crate) fn place(value: &Expr) -> Span {
+    Span::mixed_site().located_at(syn::spanned::Spanned::span(value))
 }
 
 /// A name that no name of the user can meet.
@@ -42,8 +56,7 @@ pub(crate) fn dynamic_tags(common: &Common) -> TokenStream {
     let tags = common.tags.iter().filter(|tag| tag.literal().is_none()).map(|tag| {
         let (key, value) = (&tag.key, &tag.value);
         // What is wrong with the value is said where it stands.
-        let span = Span::mixed_site().located_at(syn::spanned::Spanned::span(value));
-        quote_spanned!(span=> (#key, &*(&#p::Tag(&(#value))).text()))
+        quote_spanned!(place(value)=> (#key, &*(&#p::Tag(&(#value))).text()))
     });
     quote!(&[#(#tags),*])
 }
@@ -55,7 +68,7 @@ pub(crate) fn in_scope(common: &Common, call: &TokenStream) -> TokenStream {
 
 pub(crate) fn imports(common: &Common) -> Option<TokenStream> {
     let p = private(common);
-    has_dynamic_tags(common).then(|| quote!(use #p::{DisplayTag as _, TextTag as _};))
+    has_dynamic_tags(common).then(|| quote!(use #p::{DisplayTag as _, OtherTag as _, TextTag as _};))
 }
 
 /// Whether the values of some tags are known only when the program runs.

@@ -75,6 +75,40 @@ fn what_a_metric_is_is_said_where_it_is_recorded() {
     assert!(sizes.eq([(1000.0, 1), (100.0, 1)]));
 }
 
+#[time_me(name = "http.requests", span_name = "GET /orders/{id}", outcome, fields(id))]
+fn spelled(id: u8) -> Result<u8, String> {
+    Ok(id)
+}
+
+#[time_me(span_name = "the whole")]
+async fn only_the_span_is_named() {
+    std::future::ready(()).await;
+}
+
+#[time_me(span_name = "what is returned", tags(id = id + 1))]
+fn of_a_future(id: u8) -> impl Future<Output = u8> {
+    async move { id }
+}
+
+#[test]
+fn a_span_may_be_named_apart_from_its_metric() {
+    let kept = recorded(|collector| {
+        assert_eq!((spelled(3), ready(of_a_future(4))), (Ok(3), 4));
+        ready(only_the_span_is_named());
+        let metrics = collector.snapshot();
+        assert_eq!((metrics.total("http.requests"), metrics.total("function.duration")), (1.0, 2.0));
+        let functions =
+            metrics.named("function.duration").filter_map(|metric| metric.tag("code.function.name"));
+        assert!(
+            functions
+                .eq(["of_a_future", "only_the_span_is_named"].map(|f| format!("attributes::arguments::{f}")))
+        );
+    });
+    let names: Vec<_> = kept.spans.iter().map(|span| &*span.name).collect();
+    assert_eq!(names, ["GET /orders/{id}", "what is returned", "the whole"]);
+    assert_eq!(kept.spans[0].fields, [("id".into(), 3u64.into())]);
+}
+
 #[test]
 fn errors_fields_and_calls_in_flight() {
     let kept = recorded(|collector| {

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::task::{Context, Waker};
 
+use telemetry_layer::model::Span;
 use telemetry_layer::prelude::*;
-use telemetry_tests::{count_of, measured, ready};
+use telemetry_tests::{count_of, measured, ready, recorded};
 
 #[derive(Debug)]
 enum Refused {
@@ -16,6 +17,82 @@ impl Refused {
     fn kind(&self) -> &'static str {
         if matches!(self, Self::Empty) { "empty" } else { "too_long" }
     }
+}
+
+struct Failed {
+    code: String,
+}
+
+impl Failed {
+    fn code(&self) -> &str {
+        &self.code
+    }
+}
+
+fn failed() -> Failed {
+    Failed { code: "declined".to_owned() }
+}
+
+#[time_me(name = "borrowed", outcome, error_type = |e| e.code().trim())]
+fn borrowed(fails: bool) -> Result<u8, Failed> {
+    if fails { Err(failed()) } else { Ok(1) }
+}
+
+#[time_me(name = "borrowed.path", outcome, error_type = Failed::code)]
+async fn borrowed_by_path() -> Result<u8, Failed> {
+    std::future::ready(()).await;
+    Err(failed())
+}
+
+#[time_me(name = "borrowed.field", outcome, error_type = |Failed { code }| code)]
+fn borrowed_by_pattern() -> impl Future<Output = Result<u8, Failed>> {
+    async { Err(failed()) }
+}
+
+#[count_me(name = "borrowed.typed", outcome, error_type = |e: &Failed| e.code().get(..3).unwrap_or_default())]
+async fn borrowed_and_typed() -> Result<u8, Failed> {
+    Err(failed())
+}
+
+#[time_me(name = "borrowed.of.borrowed", outcome, error_type = |e| e.code(), tags(a = 1 + 1), fields(n = 1))]
+fn borrowed_of_borrowed(of: &Failed) -> Result<u8, &Failed> {
+    Err(of)
+}
+
+#[time_me(outcome, error_type, span_name = "named")]
+fn named() -> Result<u8, std::num::ParseIntError> {
+    "x".parse()
+}
+
+#[test]
+fn what_an_error_is_may_be_borrowed_from_it_and_reaches_the_span() {
+    let mut metrics = None;
+    let kept = recorded(|collector| {
+        assert!(borrowed(true).is_err() && borrowed(false).is_ok());
+        assert!(ready(borrowed_by_path()).is_err() && ready(borrowed_by_pattern()).is_err());
+        assert!(ready(borrowed_and_typed()).is_err() && borrowed_of_borrowed(&failed()).is_err());
+        named().unwrap_err();
+        metrics = Some(collector.snapshot());
+    });
+    let metrics = metrics.unwrap();
+    let parse = "core::num::error::ParseIntError";
+    for (name, kind, span) in [
+        ("borrowed", "declined", "borrowed"),
+        ("borrowed.path", "declined", "borrowed.path"),
+        ("borrowed.field", "declined", "borrowed.field"),
+        ("borrowed.of.borrowed", "declined", "borrowed.of.borrowed"),
+        ("function.duration", parse, "named"),
+    ] {
+        assert_eq!(count_of(&metrics, name, &[("outcome", "error"), ("error.type", kind)]), 1, "{name}");
+        let of =
+            |span: &Span| span.fields.iter().find(|(key, _)| key == "error.type").map(|(_, v)| v.to_string());
+        let kinds: Vec<_> = kept.spans.iter().filter(|it| it.name == span).map(of).collect();
+        let want =
+            if span == "borrowed" { vec![Some(kind.to_owned()), None] } else { vec![Some(kind.to_owned())] };
+        assert_eq!(kinds, want, "{name}");
+    }
+    assert_eq!(count_of(&metrics, "borrowed.typed", &[("error.type", "dec")]), 1);
+    assert_eq!(count_of(&metrics, "borrowed", &[("outcome", "ok")]), 1);
 }
 
 type Answer = Result<usize, Refused>;

@@ -1,6 +1,9 @@
 //! The attributes and macros, as a program uses them.
 
+#![allow(clippy::unused_async, clippy::unused_self, reason = "how they are measured does not depend on it")]
+
 mod arguments;
+mod beginning;
 mod blocks;
 mod clock;
 mod kinds;

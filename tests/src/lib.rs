@@ -1,6 +1,7 @@
 //! What the tests that cross crates share. The README's code blocks are doc tests of this crate.
 
 pub mod beside;
+pub mod compiler;
 pub mod lines;
 pub mod process;
 pub mod program;

@@ -59,7 +59,7 @@ trait NoBody {
     fn none(&self);
 }
 
-#[time_me(name = "all")]
+#[time_me(span_name = "all")]
 impl Block {
     fn one(&self) {}
 }

@@ -3,10 +3,9 @@
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use super::engine::Engine;
-#[cfg(feature = "catalogue")]
 use crate::diagnostics::warn_once;
 #[cfg(feature = "catalogue")]
 use crate::metrics::catalogue;
@@ -38,13 +37,30 @@ pub(super) fn say_if_attributes_feed_nobody() {
 pub(super) fn install(engine: &Arc<Engine>) -> bool {
     EVER.store(true, Relaxed);
     // Under it nobody else is first.
-    let _all = all();
+    let all = all();
     let is_first = GLOBAL.get().is_none();
     if is_first {
         GLOBAL.set(Box::leak(Box::new(Arc::clone(engine))));
         engine.is_global.store(true, Relaxed);
     }
+    drop(all);
+    if let Some((module, attribute)) = MAIN.get() {
+        warn_once(format_args!(
+            "`#[{attribute}]` on `{module}::main` measures nothing: the call began before telemetry did. Put what is to \
+             be measured into a function that it calls, and the attribute there"
+        ));
+    }
     is_first
+}
+
+/// Where a `main` began with nothing that could take its call, and what attribute it has.
+static MAIN: OnceLock<(&str, &str)> = OnceLock::new();
+
+/// The call of a `main` with that attribute begins, which is measured by the collector that is current now.
+pub(crate) fn expect_nothing_of_main(module: &'static str, attribute: &'static str) {
+    if get().is_none() {
+        let _ = MAIN.set((module, attribute));
+    }
 }
 
 /// By their number.

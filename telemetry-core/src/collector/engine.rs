@@ -145,17 +145,10 @@ impl Engine {
 
     /// Of the global collector, while it runs and at its end; others may be there only to be looked at.
     pub(super) fn say_if_nobody_takes(&self) {
-        let is_recorded = || {
-            let ledger = self.ledger();
-            Signal::EACH.iter().any(|signal| ledger.signal(*signal).recorded > 0)
-        };
-        // Without callbacks, which would have to be waited for.
-        let levels = || self.table.read_levels(Observations::default(), false);
-        let is_measured = || self.table.has_callbacks() || !levels().merged(|_| true).is_empty();
         if self.is_global.load(Relaxed)
             && !self.said_nobody.load(Relaxed)
             && self.has_nobody()
-            && (is_recorded() || is_measured())
+            && self.has_recorded()
             && !self.said_nobody.swap(true, Relaxed)
         {
             diagnostics::warn(format_args!(
@@ -249,7 +242,11 @@ impl Engine {
             let _ = thread.join();
         }
         self.buffers.close();
-        self.table.close();
+        // Where neither holds it has served, say in a test, and what still runs has no guard to keep.
+        if self.is_global.load(Relaxed) || !self.has_recorded() {
+            self.buffers.tell_of_late();
+            self.table.tell_of_late();
+        }
         let abandon = || lock(&self.exporters).iter().for_each(|exporter| exporter.lanes.abandon());
         if !is_stopped {
             // It is not there, or late: nobody else would tell them.
@@ -261,6 +258,14 @@ impl Engine {
         self.say_late();
         self.end_user_code(until);
         self.books.finish(late);
+    }
+
+    /// Whether anything was. Callbacks are not asked: they would have to be waited for.
+    fn has_recorded(&self) -> bool {
+        let ledger = self.ledger();
+        let is_any = |signal: &Signal| ledger.signal(*signal).recorded > 0;
+        let levels = || self.table.read_levels(Observations::default(), false);
+        Signal::EACH.iter().any(is_any) || self.table.has_callbacks() || !levels().merged(|_| true).is_empty()
     }
 
     /// What was lost at the deadline.

@@ -180,8 +180,8 @@ impl Table {
         self.callbacks.stop_by(until);
     }
 
-    /// The collector is shut down: nobody reads what begins from now on.
-    pub(crate) fn close(&self) {
+    /// The collector is shut down, and nobody reads what begins from now on: that is said.
+    pub(crate) fn tell_of_late(&self) {
         self.names.write().is_closed = true;
     }
 

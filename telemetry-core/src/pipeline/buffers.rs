@@ -41,6 +41,7 @@ pub(crate) struct Buffers {
     left_behind: AtomicBool,
     /// Spans and events that came since then.
     strays: [AtomicU64; 2],
+    /// Nobody has to be told, or somebody was, that things are recorded after the end.
     late_said: AtomicBool,
     /// The dispatcher was woken and has not looked yet.
     woken: AtomicBool,
@@ -104,7 +105,7 @@ impl Buffers {
             finished: AtomicBool::new(false),
             left_behind: AtomicBool::new(false),
             strays: Default::default(),
-            late_said: AtomicBool::new(false),
+            late_said: AtomicBool::new(true),
             woken: AtomicBool::new(false),
             pending: AtomicUsize::new(0),
             wake_at: wake_at.max(1),
@@ -323,6 +324,11 @@ impl Buffers {
     ) -> Option<Block> {
         self.wake();
         self.pool.await_lease(before, need, needs_none).map(Block::from)
+    }
+
+    /// From now on whatever is recorded is said to be late.
+    pub(crate) fn tell_of_late(&self) {
+        self.late_said.store(false, Relaxed);
     }
 
     /// An item came after the end, which is said once: the usual reason is a guard that was dropped at once.

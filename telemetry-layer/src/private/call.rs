@@ -56,7 +56,7 @@ impl<T: Ends> Spanned<T> {
 
     /// The same with the kind of error, if it is one.
     pub fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
-        set_status(&self.span, outcome);
+        set_status(&self.span, outcome, error_type.as_deref());
         self.end.now();
         Ends::end_with(&mut self.timer, outcome, error_type);
     }

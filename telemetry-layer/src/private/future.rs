@@ -22,26 +22,25 @@ pin_project_lite::pin_project! {
         entering: Entering,
         #[pin]
         future: F,
-        leaving: Leaving,
-        timer: E,
+        leaving: E,
     }
 }
 
-/// Enters its span when it is dropped.
+/// Enters its span when it is dropped, unless its future came to its end: then there is none.
 #[derive(Debug)]
-struct Entering(Span);
+struct Entering(Option<Span>);
 
-/// Leaves that span when it is dropped, unless its future came to its end.
+/// Its timer ends with the future.
 #[derive(Debug)]
-struct Leaving(bool);
-
-/// The timer ends with its future.
-#[derive(Debug)]
-pub struct Timed<T>(Option<T>);
+pub struct Timed<T>(Leaving<T>);
 
 /// Timer and span are handed out with the result.
 #[derive(Debug)]
-pub struct Told<T>(Option<T>);
+pub struct Told<T>(Leaving<T>);
+
+/// Leaves the span that was entered last when it is dropped, unless its future came to its end: then it has no timer.
+#[derive(Debug)]
+struct Leaving<T>(Option<T>);
 
 /// The timer and the span of a future that has come to its end. They end together, and the clock runs again after both.
 #[derive(Debug)]
@@ -58,28 +57,16 @@ thread_local! {
 }
 
 impl Entering {
-    fn enter(&self) -> Entered<'_> {
-        let entered = self.0.enter();
+    fn enter(&self) -> Option<Entered<'_>> {
+        let entered = self.0.as_ref().map(Span::enter);
         let _ = DROPPING.try_with(|_| ());
         entered
-    }
-
-    /// The future has come to its end, and so has its span.
-    fn end(&mut self, leaving: &mut Leaving) {
-        drop(self.take(leaving));
-    }
-
-    /// The same of a span that goes on.
-    fn take(&mut self, leaving: &mut Leaving) -> Span {
-        leaving.0 = false;
-        std::mem::replace(&mut self.0, Span::none())
     }
 }
 
 impl Drop for Entering {
     fn drop(&mut self) {
-        if !self.0.is_none() {
-            let span = std::mem::replace(&mut self.0, Span::none());
+        if let Some(span) = self.0.take() {
             // It has not come to its end.
             if !std::thread::panicking() {
                 cancel(&span);
@@ -93,9 +80,9 @@ impl Drop for Entering {
     }
 }
 
-impl Drop for Leaving {
+impl<T> Drop for Leaving<T> {
     fn drop(&mut self) {
-        if self.0 {
+        if self.0.is_some() {
             // Its end runs code of others: not while it is borrowed.
             let entered = DROPPING.try_with(|dropping| dropping.borrow_mut().pop());
             drop(entered);
@@ -107,14 +94,12 @@ impl Drop for Leaving {
 #[derive(Debug)]
 pub struct Begun<E> {
     entering: Entering,
-    leaving: Leaving,
-    timer: E,
+    leaving: E,
 }
 
 impl<E> Begun<E> {
-    fn new(span: Span, timer: E) -> Self {
-        let leaving = Leaving(!span.is_none());
-        Self { entering: Entering(span), leaving, timer }
+    fn new(span: Span, leaving: E) -> Self {
+        Self { entering: Entering(Some(span)), leaving }
     }
 }
 
@@ -134,20 +119,20 @@ pub fn told(sites: &'static [Site; 4]) -> Begun<Told<FutureOutcomeTimer>> {
 
 /// That timer ends when its future is gone.
 pub fn timed_in<T>(timer: T, span: Span) -> Begun<Timed<T>> {
-    Begun::new(span, Timed(Some(timer)))
+    Begun::new(span, Timed(Leaving(Some(timer))))
 }
 
 /// That timer is told how its future ended.
 pub fn told_in<T>(timer: T, span: Span) -> Begun<Told<T>> {
-    Begun::new(span, Told(Some(timer)))
+    Begun::new(span, Told(Leaving(Some(timer))))
 }
 
 impl<F, E> InSpan<F, E> {
     /// Calls nothing: it is a part of each annotated function.
     #[inline]
     pub fn new(begun: Begun<E>, future: F) -> Self {
-        let Begun { entering, leaving, timer } = begun;
-        Self { entering, future, leaving, timer }
+        let Begun { entering, leaving } = begun;
+        Self { entering, future, leaving }
     }
 }
 
@@ -159,12 +144,9 @@ impl<F: Future, T: Measures> Future for InSpan<F, Timed<T>> {
         let entered = this.entering.enter();
         let polled = this.future.poll(context);
         drop(entered);
-        match polled {
-            Poll::Ready(_) => {
-                let _over = this.timer.end();
-                this.entering.end(this.leaving);
-            }
-            Poll::Pending => {}
+        if polled.is_ready() {
+            let _over = this.leaving.end();
+            this.entering.0 = None;
         }
         polled
     }
@@ -180,8 +162,9 @@ impl<F: Future, T: Measures> Future for InSpan<F, Told<T>> {
         drop(entered);
         match polled {
             Poll::Ready(output) => {
-                let span = this.entering.take(this.leaving);
-                Poll::Ready((output, this.timer.ended(span)))
+                let ended = this.leaving.0.0.take().zip(this.entering.0.take());
+                let (timer, span) = ended.expect("no future goes on after its end");
+                Poll::Ready((output, Ended { timer, span, over: None }))
             }
             Poll::Pending => Poll::Pending,
         }
@@ -191,15 +174,9 @@ impl<F: Future, T: Measures> Future for InSpan<F, Told<T>> {
 impl<T: Measures> Timed<T> {
     /// Before its span, as what others do at the end of that is not a part of the call.
     fn end(&mut self) -> Option<Over> {
-        let over = self.0.as_ref().and_then(end_together);
-        self.0 = None;
+        let over = self.0.0.as_ref().and_then(end_together);
+        self.0.0 = None;
         over
-    }
-}
-
-impl<T: Measures> Told<T> {
-    fn ended(&mut self, span: Span) -> Ended<T> {
-        Ended { span, timer: self.0.take().expect("no future goes on after its end"), over: None }
     }
 }
 
@@ -226,7 +203,7 @@ impl<T: Ends + Measures> Ended<T> {
 
     /// The same with the kind of error, if it is one.
     pub fn end_with(&mut self, outcome: Outcome, error_type: Option<String>) {
-        set_status(&self.span, outcome);
+        set_status(&self.span, outcome, error_type.as_deref());
         self.over = end_together(&self.timer);
         self.timer.end_with(outcome, error_type);
     }

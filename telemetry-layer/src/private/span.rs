@@ -45,9 +45,12 @@ pub fn record_error<T, E: std::fmt::Display>(span: &Span, result: &Result<T, E>)
     }
 }
 
-/// Gives the span of a call that returned an error the status error.
-pub(super) fn set_status(span: &Span, outcome: Outcome) {
+/// Gives the span of a call that returned an error the status error, and the kind of error where that is known.
+pub(super) fn set_status(span: &Span, outcome: Outcome, error_type: Option<&str>) {
     if outcome == Outcome::Error {
         span.record("otel.status_code", "error");
+        if let Some(kind) = error_type {
+            span.record("error.type", kind);
+        }
     }
 }

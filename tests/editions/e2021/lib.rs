@@ -1,6 +1,8 @@
 //! The shapes in edition 2021, and what it allows that 2018 or 2024 do not.
 
 #![deny(warnings, rust_2024_compatibility)]
+// Some functions wait for nothing.
+#![allow(clippy::unused_async)]
 
 #[path = "../shapes/mod.rs"]
 pub mod shapes;

@@ -9,6 +9,11 @@ use crate::instrument::timer::{borrowed, owned};
 use crate::metrics::Site;
 use crate::model::Number;
 
+/// A `main` with that attribute begins. Where nothing is there to take its call, whoever installs a collector says so.
+pub fn main_begins(module: &'static str, attribute: &'static str) {
+    current::expect_nothing_of_main(module, attribute);
+}
+
 /// Counts a call as long as it runs, for the collector that was current when it began.
 #[derive(Debug)]
 pub struct Active {

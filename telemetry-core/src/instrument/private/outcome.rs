@@ -38,10 +38,10 @@ impl<T: ?Sized> AnyOutcome for Probe<'_, T> {}
 /// OpenTelemetry's tag for the kind of an error.
 pub(super) const ERROR_TYPE: &str = "error.type";
 
-/// The kind of the error, if it is one: what `of` says of it.
-pub fn error_type<T, E, K: std::fmt::Display>(
-    result: &Result<T, E>,
-    of: impl FnOnce(&E) -> K,
+/// The kind of the error, if it is one: what `of` says of it, which it may borrow from it.
+pub fn error_type<'a, T, E, K: std::fmt::Display>(
+    result: &'a Result<T, E>,
+    of: impl FnOnce(&'a E) -> K,
 ) -> Option<String> {
     result.as_ref().err().map(|error| cut::formatted(format_args!("{}", of(error)), cut::MAX_NAME))
 }

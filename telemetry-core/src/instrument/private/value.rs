@@ -3,6 +3,7 @@
 use crate::collector::{Collector, current};
 use crate::instrument::route;
 use crate::metrics::Site;
+use crate::metrics::site::MOST_BOUNDS;
 use crate::model::Number;
 
 /// Adds to a static counter.
@@ -26,6 +27,18 @@ pub fn record(site: &'static Site, tags: &[(&str, &str)], value: impl Into<Numbe
 #[inline]
 pub fn observe(site: &'static Site, tags: &[(&str, &str)], value: impl Into<Number>) {
     route::observe_tagged(None, site, tags, value.into());
+}
+
+/// The upper bounds of buckets, as the compiler finds them.
+pub const fn bounds(list: &'static [f64]) -> &'static [f64] {
+    assert!(list.len() <= MOST_BOUNDS, "a histogram has at most 256 buckets with bounds");
+    let mut at = 0;
+    while at < list.len() {
+        let is_ascending = at == 0 || list[at - 1] < list[at];
+        assert!(is_ascending && list[at].is_finite(), "the bounds of buckets are finite and ascending");
+        at += 1;
+    }
+    list
 }
 
 /// Sends a finished data point.
