@@ -130,9 +130,12 @@ impl<'a> FieldBuf<'a> {
         let Some(key) = self.push_key(key) else { return };
         let at = self.len();
         self.put(Coded::One([0]));
-        let mut printed = Printed { fields: self, start, at, key, len: 0, end: None };
+        let mut printed = Printed { fields: self, start, at, key, len: 0 };
         let is_cut = write_capped(|part| printed.fields.append(&mut printed.len, part.as_bytes()), text);
-        printed.end = Some(if is_cut { STR_CUT } else { STR });
+        let len = printed.len;
+        std::mem::forget(printed);
+        self.set(at, |_| head(key, if is_cut { STR_CUT } else { STR }, len, false));
+        self.keep(start);
     }
 
     /// The same with a name, in place of what has that name by now.
@@ -255,8 +258,9 @@ impl<'a> FieldBuf<'a> {
                 kept.put_raw(raw);
             }
         }
-        for (at, (key, _, raw)) in later.clone().enumerate() {
-            if later.clone().skip(at + 1).any(|(k, ..)| k == key) {
+        let mut rest = later;
+        while let Some((key, _, raw)) = rest.next() {
+            if rest.clone().any(|(k, ..)| k == key) {
                 continue;
             }
             let start = kept.len();
@@ -345,7 +349,7 @@ impl<'a> FieldBuf<'a> {
     }
 }
 
-/// A text while it is printed by code that may panic. When this is gone, its field is whole.
+/// A text while it is printed. It is dropped only by a panic: then what there is of it is made a whole field.
 struct Printed<'f, 'a> {
     fields: &'f mut FieldBuf<'a>,
     /// Where the field begins, with its name, and where its value does.
@@ -354,19 +358,15 @@ struct Printed<'f, 'a> {
     key: u8,
     /// How many bytes it has by now.
     len: usize,
-    /// What it is, once all of it is printed.
-    end: Option<u8>,
 }
 
 impl Drop for Printed<'_, '_> {
-    #[inline]
+    #[cold]
     fn drop(&mut self) {
-        let tag = match self.end {
-            Some(tag) => tag,
-            None if self.len > 0 => STR_CUT,
-            None => return self.fields.own().truncate(self.start),
-        };
-        self.fields.set(self.at, |_| head(self.key, tag, self.len, false));
+        if self.len == 0 {
+            return self.fields.own().truncate(self.start);
+        }
+        self.fields.set(self.at, |_| head(self.key, STR_CUT, self.len, false));
         self.fields.keep(self.start);
     }
 }
