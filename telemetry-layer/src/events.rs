@@ -7,7 +7,7 @@ use telemetry_core::Signal;
 use telemetry_core::model::SpanContext;
 use tracing::{Event, Level, Metadata};
 
-use crate::fields::{CallsitePlan, EventKind, Said, taking, write_log_record};
+use crate::fields::{CallsitePlan, EventKind, Measurements, taking, write_log_record};
 use crate::spans::Slot;
 use crate::tracer::Tracer;
 
@@ -42,7 +42,7 @@ pub(crate) fn event_head<'a>(
 /// What is taken down of an event by its plan.
 struct Taken<'a> {
     fields: FieldBuf<'a>,
-    said: Said,
+    measurements: Measurements,
     /// Of a record of `log`.
     target: String,
 }
@@ -71,7 +71,7 @@ impl Happened<'_, '_> {
             }
             EventKind::Plain if !self.is_kept && !self.may_fail() => {}
             EventKind::Plain | EventKind::Metrics => {
-                plan.record(|recorder| event.record(recorder), &mut taken.fields, &mut taken.said);
+                plan.record_event(event, &mut taken.fields, &mut taken.measurements);
             }
             EventKind::Log => {}
         }
@@ -117,11 +117,8 @@ impl Tracer {
             self.write(|writer| writer.sampled_out(Signal::Events));
         }
         let place = field_place();
-        let mut taken = Taken {
-            fields: FieldBuf::at(&place).with_max_text(self.max_text),
-            said: Said::default(),
-            target: String::new(),
-        };
+        let fields = FieldBuf::at(&place).with_max_text(self.max_text);
+        let mut taken = Taken { fields, measurements: Measurements::default(), target: String::new() };
         let happened = Happened { event, plan, span, context, now, is_kept };
         taking(&mut taken, |taken| happened.take(taken), |taken| self.keep_event(&happened, taken));
         self.keep_event(&happened, &mut taken);
@@ -129,7 +126,7 @@ impl Tracer {
 
     /// With what was taken of it, all or as much as there is by a panic.
     fn keep_event(&self, happened: &Happened<'_, '_>, taken: &mut Taken<'_>) {
-        let (site, Taken { fields, said, target }) = (happened.event.metadata(), taken);
+        let (site, Taken { fields, measurements, target }) = (happened.event.metadata(), taken);
         happened.plan.settle(fields, site);
         let head = event_head(happened.context, site, happened.now, fields);
         if happened.is_kept && happened.plan.events == EventKind::Log {
@@ -147,6 +144,6 @@ impl Tracer {
         {
             slot.change(id, |extras| extras.fail(text));
         }
-        said.measurements.measure(fields, site, &self.sink);
+        measurements.measure(fields, site, &self.sink);
     }
 }

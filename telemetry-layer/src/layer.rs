@@ -17,7 +17,7 @@ use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::events::field_place;
-use crate::fields::{Recorder, Said, SpanMetrics, taking};
+use crate::fields::{OtelFields, Recorder, SpanMetrics, taking};
 use crate::heartbeat::Heartbeat;
 use crate::layers;
 use crate::open_spans::OpenSpans;
@@ -186,17 +186,18 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         }
         let Some(site) = slot.site() else { return };
         let (place, plan) = (field_place(), tracer.plan(site));
-        let mut taken = (FieldBuf::at(&place).with_max_text(tracer.max_text), Said::default());
-        let keep = |(fields, said): &mut (FieldBuf<'_>, Said)| {
+        let fields = FieldBuf::at(&place).with_max_text(tracer.max_text);
+        let mut taken = (fields, OtelFields::default());
+        let keep = |(fields, otel): &mut (FieldBuf<'_>, OtelFields)| {
             if !fields.is_empty() || fields.cut() > 0 {
                 slot.update(fields);
             }
-            let otel = std::mem::take(&mut said.otel);
+            let otel = std::mem::take(otel);
             if otel.is_some() {
                 slot.change(id.into_u64(), |extras| extras.apply(otel));
             }
         };
-        let take = |(fields, said): &mut _| plan.record(|recorder| values.record(recorder), fields, said);
+        let take = |(fields, otel): &mut _| plan.record(|recorder| values.record(recorder), fields, otel);
         taking(&mut taken, take, keep);
         keep(&mut taken);
     }

@@ -10,7 +10,7 @@ use tracing::{Dispatch, dispatcher};
 use tracing_subscriber::Registry;
 use tracing_subscriber::registry::{LookupSpan as _, SpanData as _};
 
-use crate::fields::{CallsitePlan, Said, taking};
+use crate::fields::{CallsitePlan, OtelFields, taking};
 use crate::layers::{marks_of, registry_of};
 use crate::spans::{Extras, Slot};
 use crate::tracer::Tracer;
@@ -29,16 +29,16 @@ impl Opens<'_> {
     /// Takes its fields down, and what they say of it.
     #[cold]
     pub(crate) fn take_by_plan(&self, attributes: &Attributes<'_>, fields: &mut FieldBuf<'_>) {
-        let mut taken = (fields, Said::default());
-        let keep = |(fields, said): &mut (&mut FieldBuf<'_>, Said)| {
+        let mut taken = (fields, OtelFields::default());
+        let keep = |(fields, otel): &mut (&mut FieldBuf<'_>, OtelFields)| {
             self.plan.settle(fields, attributes.metadata());
-            let otel = std::mem::take(&mut said.otel);
+            let otel = std::mem::take(otel);
             if otel.is_some() {
                 self.slot.change(self.id, |extras| extras.apply(otel));
             }
         };
-        let take = |(fields, said): &mut (&mut FieldBuf<'_>, Said)| {
-            self.plan.record(|recorder| attributes.record(recorder), fields, said);
+        let take = |(fields, otel): &mut (&mut FieldBuf<'_>, OtelFields)| {
+            self.plan.record(|recorder| attributes.record(recorder), fields, otel);
         };
         taking(&mut taken, take, |taken| {
             keep(taken);

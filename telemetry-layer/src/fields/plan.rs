@@ -12,7 +12,7 @@ use telemetry_core::__private::sync::Origin;
 use telemetry_core::Level;
 use telemetry_core::model::Text;
 use telemetry_core::suppress;
-use tracing::Metadata;
+use tracing::{Event, Metadata};
 
 use super::error_chain::EXCEPTION_MESSAGE;
 use super::log_record::{is_log, kept_name};
@@ -42,21 +42,38 @@ pub(crate) struct CallsitePlan {
 }
 
 impl CallsitePlan {
-    /// Records fields as planned, and what they say beside being fields.
+    /// Records fields of a span as planned, and what they say of the span itself.
     #[cold]
     pub(crate) fn record(
         &self,
         visit: impl FnOnce(&mut Recorder<'_, '_>),
         fields: &mut FieldBuf<'_>,
-        said: &mut Said,
+        otel: &mut OtelFields,
     ) {
         let rules = FieldRules {
-            otel: self.has_otel.then_some(&mut said.otel),
-            measurements: (self.events == EventKind::Metrics).then_some(&mut said.measurements),
+            otel: self.has_otel.then_some(otel),
+            measurements: None,
             actions: &self.actions,
             exception: self.exception,
         };
         visit(&mut Recorder { fields, rules: Some(rules) });
+    }
+
+    /// Records fields of an event as planned, and those that are measurements.
+    #[cold]
+    pub(crate) fn record_event(
+        &self,
+        event: &Event<'_>,
+        fields: &mut FieldBuf<'_>,
+        measurements: &mut Measurements,
+    ) {
+        let rules = FieldRules {
+            otel: None,
+            measurements: (self.events == EventKind::Metrics).then_some(measurements),
+            actions: &self.actions,
+            exception: self.exception,
+        };
+        event.record(&mut Recorder { fields, rules: Some(rules) });
     }
 
     /// Of fields of the same name the last one is kept.
@@ -72,13 +89,6 @@ impl CallsitePlan {
 enum FieldNames {
     Distinct,
     Repeated,
-}
-
-/// What fields say beside being fields.
-#[derive(Debug, Default)]
-pub(crate) struct Said {
-    pub(crate) otel: OtelFields,
-    pub(crate) measurements: Measurements,
 }
 
 /// What events of a call site are besides.

@@ -11,5 +11,7 @@ mod store;
 
 pub(crate) use extras::Extras;
 pub(crate) use local::{ThreadState, kept_span, with_thread};
-pub(crate) use slot::{CANCELLED, ERROR_TYPE, Opening, Slot};
+#[cfg(feature = "macros")]
+pub(crate) use slot::{CANCELLED, ERROR_TYPE};
+pub(crate) use slot::{Opening, Slot};
 pub(crate) use store::{Store, free_slots};

@@ -393,6 +393,7 @@ impl Slot {
 
     /// Nobody waits any more for what it stands for, if the span with that id is still here. Whether that may be said in a
     /// field, the caller knows.
+    #[cfg(feature = "macros")]
     #[cold]
     pub(crate) fn cancel(&self, id: u64) -> bool {
         let mut is_told = false;

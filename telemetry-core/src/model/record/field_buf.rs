@@ -157,9 +157,12 @@ impl<'a> FieldBuf<'a> {
         let at = self.len();
         self.put(Coded::One([0]));
         let max = self.max_text();
-        let mut printed = Printed { fields: self, start, at, key, len: 0, is_whole: false };
+        let mut printed = Printed { fields: self, start, at, key, len: 0 };
         cut::write(|part| printed.fields.append(&mut printed.len, part.as_bytes()), text, max);
-        printed.is_whole = true;
+        let len = printed.len;
+        std::mem::forget(printed);
+        self.set(at, |_| head(key, STR, len, false));
+        self.keep(start);
     }
 
     /// The same with a name, in place of what has that name by now.
@@ -284,8 +287,9 @@ impl<'a> FieldBuf<'a> {
                 kept.put_raw(raw);
             }
         }
-        for (at, (key, _, raw)) in later.clone().enumerate() {
-            if later.clone().skip(at + 1).any(|(k, ..)| k == key) {
+        let mut rest = later;
+        while let Some((key, _, raw)) = rest.next() {
+            if rest.clone().any(|(k, ..)| k == key) {
                 continue;
             }
             let start = kept.len();
@@ -374,7 +378,7 @@ impl<'a> FieldBuf<'a> {
     }
 }
 
-/// A text while it is printed by code that may panic. When this is gone, its field is whole.
+/// A text while it is printed. It is dropped only by a panic: then what there is of it is made a whole field.
 struct Printed<'f, 'a> {
     fields: &'f mut FieldBuf<'a>,
     /// Where the field begins, with its name, and where its value does.
@@ -383,14 +387,12 @@ struct Printed<'f, 'a> {
     key: u8,
     /// How many bytes it has by now.
     len: usize,
-    /// All of it is printed.
-    is_whole: bool,
 }
 
 impl Drop for Printed<'_, '_> {
-    #[inline]
+    #[cold]
     fn drop(&mut self) {
-        if !self.is_whole && self.len == 0 {
+        if self.len == 0 {
             return self.fields.own().truncate(self.start);
         }
         self.fields.set(self.at, |_| head(self.key, STR, self.len, false));
