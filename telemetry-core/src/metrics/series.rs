@@ -63,6 +63,9 @@ pub(crate) struct SeriesOptions {
     pub(crate) width: Arc<Width>,
 }
 
+/// About what it takes to find a series by its name, and what the allocator adds.
+const INDEXED: usize = 256;
+
 /// The tag of the series that stands for all beyond the cap.
 pub(crate) const OVERFLOW: (&str, &str) = ("otel.metric.overflow", "true");
 
@@ -113,7 +116,7 @@ impl Series {
 
     /// The least that a series takes, where its name and its tags have so many bytes.
     pub(crate) fn least_bytes(kind: CellKind, texts: usize) -> usize {
-        let (mut bytes, mut identities) = (size_of::<Self>(), 1);
+        let (mut bytes, mut identities) = (size_of::<Self>() + INDEXED, 1);
         match kind {
             CellKind::Histogram => bytes += SharedHistogram::LEAST_BYTES,
             CellKind::Meter => identities += Meter::RATES.len(),
@@ -126,7 +129,8 @@ impl Series {
     pub(crate) fn weigh(&self) {
         let tasks = self.tasks.get().map_or(0, |tasks| tasks.active.bytes() + tasks.longest.bytes());
         let names: usize = self.rates.iter().chain([&self.identity]).map(|identity| identity.bytes()).sum();
-        self.held.weigh(size_of::<Self>() + self.declared.len() + names + tasks + self.cell.bytes());
+        self.held
+            .weigh(size_of::<Self>() + INDEXED + self.declared.len() + names + tasks + self.cell.bytes());
     }
 
     /// Takes a thread's own cell.

@@ -26,6 +26,7 @@ fn table(max_bytes: usize) -> (ManualClock, Arc<Table>) {
         min_level: None,
         max_series: 10,
         max_bytes,
+        max_text: 1 << 13,
         expiration: Some(Duration::from_secs(1)),
         callback_timeout: Duration::from_secs(1),
     };

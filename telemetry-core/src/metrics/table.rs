@@ -88,7 +88,12 @@ impl Table {
             pages: Pages::new(NEXT.fetch_add(1, Relaxed), clock.is_system(), Arc::clone(&memory)),
             last_reading: Mutex::new(Epoch { unix_nanos: clock.unix_nanos(), reading: 0 }),
             readings: AtomicU64::new(0),
-            names: Names::new(Arc::clone(&clock), views, settings, Arc::clone(&memory)),
+            names: Names::new(
+                Arc::clone(&clock),
+                views,
+                [settings.max_series, settings.max_text],
+                Arc::clone(&memory),
+            ),
             memory,
             clock,
             settings,

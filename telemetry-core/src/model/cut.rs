@@ -124,21 +124,19 @@ impl<F: FnMut(&str)> Capped<F> {
     /// An error where nothing more is kept: whoever formats stops there.
     #[cold]
     fn write_end(&mut self, mut part: &str) -> fmt::Result {
-        let held = if let Some(held) = &mut self.held {
-            held
-        } else {
-            let sure = prefix(part, self.room.saturating_sub(MARK.len()));
-            (self.put)(sure);
+        let Self { put, room, held, is_cut } = self;
+        let held = held.get_or_insert_with(|| {
+            let sure = prefix(part, room.saturating_sub(MARK.len()));
+            put(sure);
             part = &part[sure.len()..];
-            let room = std::mem::take(&mut self.room) - sure.len();
-            self.held.insert(Held { text: String::new(), room })
-        };
-        if !self.is_cut && held.text.len() + part.len() <= held.room {
+            Held { text: String::new(), room: std::mem::take(room) - sure.len() }
+        });
+        if !*is_cut && held.text.len() + part.len() <= held.room {
             return held.text.write_str(part);
         }
-        if !std::mem::replace(&mut self.is_cut, true) {
+        if !std::mem::replace(is_cut, true) {
             CUT.fetch_add(1, Relaxed);
-            (self.put)(MARK);
+            put(MARK);
         }
         Err(fmt::Error)
     }

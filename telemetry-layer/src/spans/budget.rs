@@ -49,6 +49,28 @@ impl Budget {
     }
 }
 
+/// Bytes for what does not fit into a slot, in use until this goes.
+#[derive(Debug, Default)]
+pub(super) struct Booked(Option<&'static Budget>, usize);
+
+impl Booked {
+    /// So many are in use now. False where there are not so many.
+    pub(super) fn change(&mut self, budget: &'static Budget, bytes: usize) -> bool {
+        if bytes > self.1 && !budget.take_for_extras(bytes - self.1) {
+            return false;
+        }
+        budget.give_back(self.1.saturating_sub(bytes));
+        (self.0, self.1) = (Some(budget), bytes);
+        true
+    }
+}
+
+impl Drop for Booked {
+    fn drop(&mut self) {
+        self.0.into_iter().for_each(|budget| budget.give_back(self.1));
+    }
+}
+
 /// Runs `f` with those that no layer has.
 fn with_free<R>(f: impl FnOnce(&mut Vec<&'static Budget>) -> R) -> R {
     static FREE: Mutex<Vec<&'static Budget>> = Mutex::new(Vec::new());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use telemetry_core::__private::record::FieldBuf;
 use telemetry_core::model::{SpanContext, SpanKind, StatusRef, TraceContext};
 
+use super::budget::{Booked, Budget};
 use crate::fields::{Failure, OtelFields, StatusCode};
 
 /// What most spans don't have.
@@ -25,8 +26,7 @@ pub(crate) struct Extras {
     pub(crate) propagated: Option<Arc<TraceContext>>,
     /// All fields, where they are too large for the slot.
     pub(crate) fields: Option<FieldBuf<'static>>,
-    /// So many bytes are booked for it.
-    pub(super) booked: usize,
+    booked: Booked,
 }
 
 impl Extras {
@@ -41,8 +41,14 @@ impl Extras {
         self.fail("panicked".to_owned());
     }
 
+    /// Books what it takes. False where there is not so much memory.
+    pub(super) fn book(&mut self, budget: &'static Budget) -> bool {
+        let bytes = self.bytes();
+        self.booked.change(budget, bytes)
+    }
+
     /// About how much memory it takes.
-    pub(super) fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         let texts =
             [&self.name, &self.description].into_iter().flatten().map(String::capacity).sum::<usize>();
         let fields = self.fields.as_ref().map_or(0, FieldBuf::heap_bytes);

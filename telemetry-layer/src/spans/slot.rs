@@ -125,22 +125,9 @@ impl Slot {
 
     /// Books what it holds beside itself, with its lock; where there is no memory for that, the span is lost.
     fn book(&self, extras: &mut Extras) {
-        let Some(budget) = self.budget.get() else { return };
-        let (bytes, booked) = (extras.bytes(), extras.booked);
-        if !self.is_lost() && (bytes <= booked || budget.take_for_extras(bytes - booked)) {
-            budget.give_back(booked.saturating_sub(bytes));
-            extras.booked = bytes;
-            return;
-        }
-        self.flags.store(self.flags.load(Relaxed) | LOST, Relaxed);
-        extras.forget();
-        budget.give_back(booked);
-    }
-
-    /// What it held beside itself goes, with its lock.
-    fn unbook(&self, extras: Option<&Extras>) {
-        if let (Some(extras), Some(budget)) = (extras, self.budget.get()) {
-            budget.give_back(extras.booked);
+        if self.is_lost() || self.budget.get().is_some_and(|budget| !extras.book(budget)) {
+            self.flags.store(self.flags.load(Relaxed) | LOST, Relaxed);
+            extras.forget();
         }
     }
 
@@ -440,9 +427,7 @@ impl Slot {
 
     /// What most spans don't have, of one that ends.
     pub(crate) fn take_extras(&self) -> Option<Box<Extras>> {
-        let extras = self.lock().take();
-        self.unbook(extras.as_deref());
-        extras
+        self.lock().take()
     }
 
     /// The name that it was given after the one of its call site.
@@ -474,8 +459,7 @@ impl Slot {
     pub(super) fn free(&self) {
         self.id.store(0, Release);
         if self.has_extras() {
-            let extras = self.lock().take();
-            self.unbook(extras.as_deref());
+            *self.lock() = None;
         }
     }
 

@@ -204,7 +204,8 @@ fn check_values(decoded: &Decoded) {
     // With the two of the place.
     assert_eq!(values["attributes"].as_array().unwrap().len(), 17 + 2);
     let long = attribute(span(decoded, "long"), "text")["string_value"].as_str().unwrap();
-    assert!(long.len() >= 8_000 && long.chars().all(|c| c == 'é'), "{} bytes", long.len());
+    let kept = long.strip_suffix("..").expect("a mark where it was cut");
+    assert!(long.len() >= 8_000 && kept.chars().all(|c| c == 'é'), "{} bytes", long.len());
     let too_much = span(decoded, "too much");
     let there = too_much["attributes"].as_array().unwrap().len() - 2;
     assert_eq!(too_much["dropped_attributes_count"], 6 - there);

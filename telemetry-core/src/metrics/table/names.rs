@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tracing_core::Level;
 
-use super::Settings;
 use crate::clock::Clock;
 use crate::diagnostics::{say_late, warn_once};
 use crate::metrics::memory::{For, Held, Memory};
@@ -23,7 +22,10 @@ use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, read, write};
 pub(super) struct Names {
     clock: Arc<Clock>,
     pub(super) views: Views,
-    settings: Settings,
+    /// A metric has at most so many of them.
+    max_series: usize,
+    /// Longer descriptions are cut.
+    max_text: usize,
     memory: Arc<Memory>,
     index: RwLock<Index>,
     hasher: RandomState,
@@ -117,18 +119,16 @@ impl Key<'_> {
 }
 
 impl Names {
-    /// None yet; they will be kept in that memory.
-    pub(super) fn new(clock: Arc<Clock>, views: Vec<View>, settings: Settings, memory: Arc<Memory>) -> Self {
-        let (index, hasher) = (RwLock::default(), RandomState::new());
-        Self {
-            clock,
-            views: Views::new(views),
-            settings,
-            memory,
-            index,
-            hasher,
-            summed_up: AtomicU64::new(0),
-        }
+    /// None yet, of at most `max_series` for each metric, with descriptions of at most `max_text` bytes; they will be kept in
+    /// that memory.
+    pub(super) fn new(
+        clock: Arc<Clock>,
+        views: Vec<View>,
+        [max_series, max_text]: [usize; 2],
+        memory: Arc<Memory>,
+    ) -> Self {
+        let (views, index, hasher) = (Views::new(views), RwLock::default(), RandomState::new());
+        Self { clock, views, max_series, max_text, memory, index, hasher, summed_up: AtomicU64::new(0) }
     }
 
     pub(super) fn summed_up(&self) -> u64 {
@@ -248,14 +248,14 @@ impl Names {
             Place::New(hash, tags, held) => (hash, tags, held),
         };
         let declared = cut::kept_name(site.name.clone());
-        if !index.declared.contains_key(&declared) {
+        if declared != TOO_MANY && !index.declared.contains_key(&declared) {
             index.declared.insert(declared.clone(), site.declaration(declared.clone()));
         }
         let first = index.declared.get(&declared).filter(|_| !site.is_function());
         let bounds = first.map_or(site.bounds, |first| first.bounds);
         let of_metric = index.per_metric.entry((site.kind, key.name.to_owned().into())).or_default();
         let width = Arc::clone(&of_metric.width);
-        let is_many = of_metric.live >= self.settings.max_series;
+        let is_many = of_metric.live >= self.max_series;
         of_metric.live += usize::from(tags != [OVERFLOW]);
         if is_many && !std::mem::replace(&mut of_metric.is_said, true) {
             warn_once(format_args!(
@@ -263,7 +263,7 @@ impl Names {
                  tagged otel.metric.overflow=true",
                 site.name,
                 site.place(),
-                self.settings.max_series
+                self.max_series
             ));
         }
         let mut own = Tags::new();
@@ -277,7 +277,7 @@ impl Names {
             declared,
             width,
         };
-        let identity = identity(site, viewed, own).shortened(self.settings.max_text);
+        let identity = identity(site, viewed, own).shortened(self.max_text);
         let series = Arc::new(Series::new(site.kind, identity, options, &self.clock, began, held));
         index.by_hash.entry(hash).or_default().push(Arc::clone(&series));
         index.all += 1;
@@ -300,7 +300,7 @@ impl Names {
             return Place::Rest;
         }
         let of_metric = index.per_metric.get(&(site.kind, Text::Owned(key.name.to_owned())));
-        if of_metric.is_none_or(|of_metric| of_metric.live < self.settings.max_series) {
+        if of_metric.is_none_or(|of_metric| of_metric.live < self.max_series) {
             let what = if is_rest { For::Rest } else { For::Series };
             if let Some(held) = self.memory.hold(least_bytes(key), what) {
                 return Place::New(hash, key.tags, held);
