@@ -77,7 +77,8 @@
 //!
 //! A server opens the span of a request inside of [`with_remote_parent`], a client sends what [`current_trace_context`]
 //! says. With the feature `tower`, [`HttpServerLayer`] does the server's part for axum and everything else that is built on
-//! tower, and measures `http.server.request.duration`; with the feature `http`, [`inject_headers`] does the client's.
+//! tower, and measures `http.server.request.duration`, both with the route that axum's router finds (feature `axum`); with the
+//! feature `http`, [`inject_headers`] does the client's.
 //!
 //! ```
 //! use telemetry_layer::model::TraceContext;
@@ -177,7 +178,8 @@
 //! | `http-exporter` | | the exporters `http://HOST/PATH` and `https://..`, batches as JSON posted to any endpoint; with `otlp` too |
 //! | `zstd` | | bodies of requests compressed with zstd |
 //! | `http` | | [`inject_headers`] and [`extract_headers`]: trace context in `http::HeaderMap` |
-//! | `tower` | | [`HttpServerLayer`], for axum and everything else that is built on tower; `http` with it |
+//! | `tower` | | [`HttpServerLayer`], for everything that is built on tower; `http` with it |
+//! | `axum` | | the same with the routes of axum's router; `tower` with it |
 //! | `testing` | | [`testing`]: an exporter that keeps everything, assertions |
 //! | `full` | | all of these |
 //!
@@ -241,8 +243,13 @@ mod spans;
 mod tracer;
 
 pub use self::fields::SpanMetrics;
+#[cfg(feature = "axum")]
+pub use self::http::{HttpRoute, HttpRouteLayer};
 #[cfg(feature = "tower")]
-pub use self::http::{HttpServer, HttpServerFuture, HttpServerLayer};
+pub use self::http::{
+    HttpServer, HttpServerBody, HttpServerBodyFuture, HttpServerBodyLayer, HttpServerFuture, HttpServerLayer,
+    HttpServerWithBody, RequestSpan,
+};
 #[cfg(feature = "http")]
 pub use self::http::{extract_headers, inject_headers};
 #[cfg(feature = "env-filter")]
