@@ -126,7 +126,7 @@ impl HttpServerLayer {
         self.change(|settings| settings.skip = Some(Hook(Arc::new(skip))))
     }
 
-    /// Looks at each request when its span has opened, and may say more of it: another name, a route, values of fields.
+    /// Looks at each request, in its span, and may say more of it: another name, a route, values of fields.
     ///
     /// ```
     /// # use telemetry_layer::HttpServerLayer;

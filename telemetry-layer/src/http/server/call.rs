@@ -115,7 +115,7 @@ impl Call {
         let Seen { method, route, .. } = seen;
         let request = RequestSpan::new(span.clone(), method.clone(), route);
         if let Some(on_request) = &settings.on_request {
-            on_request(head, &request);
+            span.in_scope(|| on_request(head, &request));
         }
         head.extensions.insert(request.clone());
         let call = Self {

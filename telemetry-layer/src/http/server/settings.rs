@@ -108,19 +108,3 @@ fn listed(list: &str) -> Option<Vec<Method>> {
     }
     (!methods.is_empty()).then_some(methods)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_list_of_methods_stands_for_all_of_them() {
-        let names =
-            |list: &str| listed(list).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(names("GET, PURGE,,get "), Some(vec!["GET".into(), "PURGE".into(), "get".into()]));
-        assert_eq!(names("GET,PU GE,\u{fffd}"), Some(vec!["GET".into()]), "what is no method is left out");
-        for nothing in ["", " , ", "PU GE"] {
-            assert_eq!(names(nothing), None, "{nothing:?}");
-        }
-    }
-}
