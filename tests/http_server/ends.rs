@@ -193,7 +193,7 @@ fn a_client_that_goes_away_cancels_its_request() {
     });
     assert_eq!((active, metrics.total(ACTIVE)), (1.0, 0.0));
     let (span, duration) = (request(&kept), duration(&metrics));
-    assert_eq!((&*span.name, span.status.as_ref().is_error()), ("GET /slow", true));
+    assert_eq!((&*span.name, &span.status), ("GET /slow", &Status::Error("cancelled".into())));
     assert_eq!(fields(span)["error.type"], "cancelled");
     assert_eq!(
         (tag(&duration, "error.type"), tag(&duration, "http.response.status_code")),

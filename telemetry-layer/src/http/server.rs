@@ -126,7 +126,8 @@ impl HttpServerLayer {
         self.change(|settings| settings.skip = Some(Hook(Arc::new(skip))))
     }
 
-    /// Looks at each request, in its span, and may say more of it: another name, a route, values of fields.
+    /// Looks at each request, in its span, and may say more of it: another name, a route, values of fields; `set_attribute`
+    /// of [`SpanExt`](crate::SpanExt) adds fields of one's own.
     ///
     /// ```
     /// # use telemetry_layer::HttpServerLayer;

@@ -32,6 +32,8 @@ static ACTIVE: LazyLock<UpDownCounter> = LazyLock::new(|| {
     active.description("Number of active HTTP server requests.")
 });
 
+/// What nobody waited for.
+const CANCELLED: &str = "cancelled";
 const METHOD: &str = "http.request.method";
 const STATUS: &str = "http.response.status_code";
 const SCHEME: &str = "url.scheme";
@@ -47,6 +49,7 @@ macro_rules! request_span {
             otel.kind = "server",
             otel.name = %SpanName { method, route },
             otel.status_code = Empty,
+            otel.status_description = Empty,
             http.request.method = method.map_or(OTHER, Method::as_str),
             http.request.method_original = method.is_none().then(|| head.method.as_str()),
             http.route = route,
@@ -215,13 +218,17 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if !self.has_ended && self.error.is_none() {
-            self.error = Some(if std::thread::panicking() { "panic" } else { "cancelled" });
+            self.error = Some(if std::thread::panicking() { "panic" } else { CANCELLED });
         }
         let failed = self.status.as_ref().filter(|status| status.is_server_error());
         let error = failed.map(StatusCode::as_str).or(self.error);
         if let Some(error) = error {
             self.span.record("error.type", error);
             self.span.record("otel.status_code", "error");
+            if error == CANCELLED {
+                // As of every call that was cancelled.
+                self.span.record("otel.status_description", CANCELLED);
+            }
         }
         let route = self.request.end();
         if let Some((sink, began)) = &self.began {
