@@ -13,7 +13,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::headers::extract_headers;
-use crate::remote::with_remote_parent;
+use crate::context;
 
 /// Opens a span for each request, as a child of the span that the caller's `traceparent` names, and measures it.
 ///
@@ -48,9 +48,8 @@ impl<S> Layer<S> for HttpServerLayer {
 }
 
 macro_rules! request_span {
-    ($method:expr, $path:expr $(, parent: $parent:expr)?) => {
+    ($method:expr, $path:expr) => {
         tracing::info_span!(
-            $(parent: $parent,)?
             "request",
             otel.kind = "server",
             otel.name = Empty,
@@ -85,16 +84,12 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let method = known(request.method());
         let path = request.uri().path();
-        let parent = extract_headers(request.headers());
-        let span = if parent.is_some() {
-            // Whatever span the connection is in: the caller says what this is a part of.
-            with_remote_parent(parent, || request_span!(method, path, parent: None))
-        } else {
-            request_span!(method, path)
-        };
-        let call = Call::begin(method, span);
+        // Whatever span the connection is in: the caller says what this is a part of.
+        let came = extract_headers(request.headers()).map(context::Context::new);
+        let _attached = came.as_ref().map(context::Context::attach);
+        let call = Call::begin(method, request_span!(method, path));
         let future = call.span.in_scope(|| self.service.call(request));
-        HttpServerFuture { future: Some(future), call }
+        HttpServerFuture { future: Some(future), call, came }
     }
 }
 
@@ -156,11 +151,14 @@ pin_project_lite::pin_project! {
         #[pin]
         future: Option<F>,
         call: Call,
+        // Attached whenever the future runs, so that no filter that leaves out the span breaks the trace.
+        came: Option<context::Context>,
     }
 
     impl<F> PinnedDrop for HttpServerFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
+            let _attached = this.came.as_ref().map(context::Context::attach);
             let _entered = this.call.span.enter();
             this.future.set(None);
         }
@@ -176,6 +174,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let answer = {
+            let _attached = this.came.as_ref().map(context::Context::attach);
             let _entered = this.call.span.enter();
             let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
             ready!(future.poll(cx))
