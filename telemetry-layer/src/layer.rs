@@ -16,7 +16,7 @@ use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::events::{event_head, field_place};
+use crate::events::{event_context, event_head, field_place};
 use crate::fields::{Recorder, SpanMetrics};
 use crate::heartbeat::Heartbeat;
 use crate::layers;
@@ -215,13 +215,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         event.record(&mut Recorder { fields: &mut fields, rules: None });
         let written = tracer.with_thread(|thread| {
             let span = tracer.parent(event.parent(), event.is_contextual(), thread.current());
-            let context = span.and_then(|(id, slot)| slot.publish(id));
+            let context = event_context(event, span);
             let head = event_head(context, site, now, &fields);
             thread.writer.push(Signal::Events, Encoded::event(&head, fields.words()));
         });
         if written.is_none() {
-            let span = tracer.parent(event.parent(), false, None);
-            let context = span.and_then(|(id, slot)| slot.publish(id));
+            let context = event_context(event, tracer.parent(event.parent(), false, None));
             let record = Encoded::event(&event_head(context, site, now, &fields), fields.words());
             tracer.sink.with_writer(|writer| writer.push(Signal::Events, record));
         }

@@ -39,13 +39,13 @@ pub(crate) fn mark<'a, R: LookupSpan<'a>>(span: Option<SpanRef<'a, R>>, layer: u
 }
 
 /// What was left in a span.
-fn marks_of(dispatch: &Dispatch, id: &Id) -> Vec<u64> {
-    let span = dispatch.downcast_ref::<Registry>().and_then(|registry| registry.span_data(id));
+fn marks_of(dispatch: &Dispatch, id: Option<&Id>) -> Vec<u64> {
+    let span = dispatch.downcast_ref::<Registry>().zip(id).and_then(|(registry, id)| registry.span_data(id));
     span.and_then(|span| span.extensions().get::<Marks>().map(|marks| marks.0.clone())).unwrap_or_default()
 }
 
-/// The layers of a subscriber, also those that others wrap and hide, or that came into it late.
-pub(crate) fn layers_of(dispatch: &Dispatch, id: &Id) -> Vec<Arc<Tracer>> {
+/// The layers of a subscriber, also those that others wrap and hide, or that came into it late and saw that span.
+pub(crate) fn layers_of(dispatch: &Dispatch, id: Option<&Id>) -> Vec<Arc<Tracer>> {
     let (registry, marks) = (registry_of(dispatch), marks_of(dispatch, id));
     let living: Vec<Arc<Tracer>> = {
         let layers = LAYERS.lock().unwrap_or_else(PoisonError::into_inner);

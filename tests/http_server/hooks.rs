@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use axum::http::{HeaderName, Method};
+use axum::http::{HeaderMap, HeaderName, Method};
 use axum::routing::{any, get};
 use axum::{Extension, Router};
-use telemetry_layer::{HttpServerLayer, RequestSpan, time_me};
+use telemetry_layer::{HttpServerLayer, RequestSpan, inject_headers, time_me};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
@@ -25,6 +25,21 @@ fn requests_that_are_left_out_are_seen_nowhere() {
     assert_eq!(request(&served.kept).name, "GET /users/{id}");
     assert_eq!((served.kept.spans.len(), served.metrics.named(ACTIVE).count()), (1, 1));
     assert_eq!(tag(&duration(&served.metrics), "http.route"), "/users/{id}");
+}
+
+/// What a handler would send on.
+async fn traceparent() -> String {
+    let mut headers = HeaderMap::new();
+    inject_headers(&mut headers);
+    headers.get("traceparent").map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+}
+
+#[test]
+fn requests_that_are_left_out_are_still_parts_of_their_callers_trace() {
+    let layer = HttpServerLayer::new().skip(|_| true);
+    let asked = head("GET /") + "\r\ntraceparent: " + CALLER;
+    let served = served(Router::new().route("/", get(traceparent)).layer(layer), &[&asked]);
+    assert!(served.answers[0].ends_with(CALLER) && served.kept.spans.is_empty(), "{}", served.answers[0]);
 }
 
 #[time_me]

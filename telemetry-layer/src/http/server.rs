@@ -120,8 +120,8 @@ impl HttpServerLayer {
         self.change(|settings| settings.sensitive.extend(keys.into_iter().map(Into::into)))
     }
 
-    /// Leaves out the requests for which `skip` says so: they have no span and are not measured. Health checks, say, and
-    /// the page that is scraped.
+    /// Leaves out the requests for which `skip` says so: they have no span and are not measured, and what they call
+    /// is a part of their caller's trace all the same. Health checks, say, and the page that is scraped.
     pub fn skip(self, skip: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         self.change(|settings| settings.skip = Some(Hook(Arc::new(skip))))
     }

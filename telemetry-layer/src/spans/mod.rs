@@ -8,6 +8,8 @@ mod shuttle;
 mod slot;
 mod store;
 
-pub(crate) use local::{ThreadState, kept_span, with_thread};
+pub(crate) use local::{
+    ThreadState, context_begins, context_ends, is_context_innermost, kept_span, with_thread,
+};
 pub(crate) use slot::{Opening, Slot};
 pub(crate) use store::Store;

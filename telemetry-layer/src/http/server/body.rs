@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf as _;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::call::Call;
+use super::call::Handling;
 use super::future::HttpServerFuture;
 use super::settings::Settings;
 
@@ -82,13 +82,11 @@ where
     type Output = Result<Response<HttpServerBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (answer, call) = ready!(self.project().future.poll_answer(cx));
+        let (answer, mut handling) = ready!(self.project().future.poll_answer(cx));
         Poll::Ready(match answer {
-            Ok(answer) => Ok(HttpServerBody::of(answer, call)),
+            Ok(answer) => Ok(HttpServerBody::of(answer, handling)),
             Err(error) => {
-                if let Some(call) = call {
-                    call.end();
-                }
+                handling.end();
                 Err(error)
             }
         })
@@ -101,7 +99,7 @@ pin_project_lite::pin_project! {
     pub struct HttpServerBody<B> {
         #[pin]
         body: Option<B>,
-        call: Option<Call>,
+        handling: Handling,
         // How many bytes are still to come, where that is known.
         left: Option<u64>,
     }
@@ -109,38 +107,29 @@ pin_project_lite::pin_project! {
     impl<B> PinnedDrop for HttpServerBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            Call::run(this.call, || this.body.set(None));
+            this.handling.run(|| this.body.set(None));
             // A server that has sent as many bytes as it promised asks for no more.
-            if *this.left == Some(0) && let Some(call) = this.call.take() {
-                call.end();
+            if *this.left == Some(0) {
+                this.handling.end();
             }
         }
     }
 }
 
 impl<B: Body> HttpServerBody<B> {
-    fn of(answer: Response<B>, call: Option<Call>) -> Response<Self> {
+    fn of(answer: Response<B>, handling: Handling) -> Response<Self> {
         let promised =
             answer.headers().get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok());
         answer.map(|body| {
             let left = promised.or(body.size_hint().exact());
-            let is_over = left == Some(0) || body.is_end_stream() || call.as_ref().is_some_and(has_no_body);
-            let mut body = Self { body: Some(body), call, left };
-            if is_over && let Some(call) = body.call.take() {
-                call.end();
+            let is_over = left == Some(0) || body.is_end_stream() || handling.has_no_body();
+            let mut body = Self { body: Some(body), handling, left };
+            if is_over {
+                body.handling.end();
             }
             body
         })
     }
-}
-
-/// Whether no byte follows the head of that answer, whatever its body holds.
-fn has_no_body(call: &Call) -> bool {
-    let Some(status) = call.status else { return false };
-    let is_connected = call.method == Some(Method::CONNECT) && status.is_success();
-    let is_empty =
-        status.is_informational() || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status);
-    is_connected || is_empty || call.method == Some(Method::HEAD)
 }
 
 impl<B: Body> Body for HttpServerBody<B> {
@@ -153,7 +142,7 @@ impl<B: Body> Body for HttpServerBody<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        let frame = ready!(Call::run(this.call, || body.poll_frame(cx)));
+        let frame = ready!(this.handling.run(|| body.poll_frame(cx)));
         let is_over = match &frame {
             Some(Ok(frame)) => {
                 let sent = frame.data_ref().map_or(0, |data| data.remaining() as u64);
@@ -162,15 +151,13 @@ impl<B: Body> Body for HttpServerBody<B> {
                     || this.body.as_ref().as_pin_ref().is_some_and(|body| body.is_end_stream())
             }
             Some(Err(_)) => {
-                if let Some(call) = this.call {
-                    call.failed(type_name::<B::Error>());
-                }
+                this.handling.failed(type_name::<B::Error>());
                 true
             }
             None => true,
         };
-        if is_over && let Some(call) = this.call.take() {
-            call.end();
+        if is_over {
+            this.handling.end();
         }
         Poll::Ready(frame)
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::call::Call;
+use super::call::Handling;
 use super::settings::Settings;
 
 pin_project_lite::pin_project! {
@@ -18,16 +18,13 @@ pin_project_lite::pin_project! {
     pub struct HttpServerFuture<F> {
         #[pin]
         future: Option<F>,
-        // None for a request that is left out, and after its end.
-        call: Option<Call>,
+        handling: Handling,
     }
 
     impl<F> PinnedDrop for HttpServerFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if let Some(call) = this.call {
-                call.within(|| this.future.set(None));
-            }
+            this.handling.run(|| this.future.set(None));
         }
     }
 }
@@ -39,33 +36,28 @@ impl<F> HttpServerFuture<F> {
         S: Service<Request<B>, Future = F>,
     {
         let (mut head, body) = request.into_parts();
-        let mut call = Call::begin(settings, &mut head);
+        let mut handling = Handling::begin(settings, &mut head);
         let request = Request::from_parts(head, body);
-        let future = Call::run(&mut call, || service.call(request));
-        Self { future: Some(future), call }
+        let future = handling.run(|| service.call(request));
+        Self { future: Some(future), handling }
     }
 
     /// The answer, and the request that has it: whoever drops that cuts it off.
-    pub(super) fn poll_answer<R, E>(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<(F::Output, Option<Call>)>
+    pub(super) fn poll_answer<R, E>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<(F::Output, Handling)>
     where
         F: Future<Output = Result<Response<R>, E>>,
     {
         let mut this = self.project();
         let Some(future) = this.future.as_mut().as_pin_mut() else { return Poll::Pending };
-        let mut answer = ready!(Call::run(this.call, || future.poll(cx)));
+        let mut answer = ready!(this.handling.run(|| future.poll(cx)));
         // What it still holds goes in the span, and before that ends.
-        Call::run(this.call, || this.future.set(None));
-        let mut call = this.call.take();
-        if let Some(call) = &mut call {
-            match &mut answer {
-                Ok(answer) => call.answered(answer.status(), answer.headers_mut()),
-                Err(_) => call.failed(type_name::<E>()),
-            }
+        this.handling.run(|| this.future.set(None));
+        let mut handling = std::mem::take(this.handling);
+        match &mut answer {
+            Ok(answer) => handling.answered(answer.status(), answer.headers_mut()),
+            Err(_) => handling.failed(type_name::<E>()),
         }
-        Poll::Ready((answer, call))
+        Poll::Ready((answer, handling))
     }
 }
 
@@ -76,10 +68,8 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let (answer, call) = ready!(self.poll_answer(cx));
-        if let Some(call) = call {
-            call.end();
-        }
+        let (answer, mut handling) = ready!(self.poll_answer(cx));
+        handling.end();
         Poll::Ready(answer)
     }
 }
