@@ -28,7 +28,7 @@ impl Drop for Last {
         info!("alone");
         info!(parent: &parent, "in it");
         parent.record("late", "yes");
-        parent.add_link(remote(true).span);
+        parent.add_link(remote(true).span.unwrap());
         drop((self.2.take(), parent));
         let _ = late();
     }

@@ -48,6 +48,7 @@ fn shows_its_settings() {
             println!("\nenabled is {}", config.enabled);
             println!("sample_rate is {}", config.sample_rate);
             println!("flush_interval is {:?}", config.flush_interval);
+            println!("propagators is {:?}", config.propagators);
             println!("endpoints is {}", config.export_endpoints.join(" "));
             for (key, value) in collector.resource().attributes() {
                 println!("{key} is {value:?}");
@@ -77,6 +78,16 @@ fn each_variable_does_what_the_table_says() {
         ),
         (vec![("OTEL_TRACES_SAMPLER", "always_off")], "sample_rate", "0"),
         (vec![("OTEL_TRACES_SAMPLER", "xray")], "error", "OTEL_TRACES_SAMPLER=xray: one of always_on"),
+        (vec![], "propagators", "[TraceContext, Baggage]"),
+        (vec![("OTEL_PROPAGATORS", "b3multi, baggage,b3multi")], "propagators", "[B3Multi, Baggage]"),
+        (vec![("OTEL_PROPAGATORS", "None")], "propagators", "[]"),
+        (vec![("OTEL_PROPAGATORS", "b3"), ("TELEMETRY_PROPAGATORS", "baggage")], "propagators", "[Baggage]"),
+        (
+            vec![("OTEL_PROPAGATORS", "tracecontext,jaeger")],
+            "error",
+            "`jaeger` is not there: one of tracecontext",
+        ),
+        (vec![("OTEL_PROPAGATORS", "none,b3")], "error", "OTEL_PROPAGATORS=none,b3: `none` stands alone"),
         (vec![("OTEL_BSP_SCHEDULE_DELAY", "2000")], "flush_interval", "2s"),
         (vec![("OTEL_BLRP_SCHEDULE_DELAY", "x")], "error", "OTEL_BLRP_SCHEDULE_DELAY=x"),
         (vec![("OTEL_LOGS_EXPORTER", "console")], "endpoints", "console:?signals=events"),
@@ -230,7 +241,6 @@ fn what_is_malformed_fails_the_start_by_name() {
 fn variables_without_effect_are_named() {
     for name in [
         "OTEL_ENTITIES",
-        "OTEL_PROPAGATORS",
         "OTEL_LOG_LEVEL",
         "OTEL_METRICS_EXEMPLAR_FILTER",
         "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
@@ -255,8 +265,7 @@ fn variables_without_effect_are_named() {
         let said = program("shows_its_settings", &[(name, "7")]);
         assert!(said["stderr"].contains(&format!("`{name}=7` has no effect here")), "{said:?}");
     }
-    let as_it_is =
-        [("OTEL_PROPAGATORS", "tracecontext, baggage"), ("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based")];
+    let as_it_is = [("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based")];
     assert_eq!(program("shows_its_settings", &as_it_is)["stderr"], "");
 }
 

@@ -126,11 +126,9 @@ fn axum_tower_http_and_reqwest_join_in_one_trace() {
     check(&kept);
     let of = |name: &str| kept.spans.iter().filter(|span| span.name == name).collect::<Vec<_>>();
     let orders: HashMap<SpanId, &Span> = of("order").into_iter().map(|span| (span.span_id, span)).collect();
-    let (handled, looked) = (of("request"), of("look up"));
-    // tower-http's spans are called so too.
-    let ours: Vec<_> = handled.iter().filter(|span| span.target.starts_with("telemetry_layer")).collect();
-    assert_eq!((orders.len(), ours.len(), looked.len()), (100, 100, 90));
-    for span in ours {
+    let (priced, missing, looked) = (of("GET /price/{id}"), of("GET"), of("look up"));
+    assert_eq!((orders.len(), priced.len(), missing.len(), looked.len()), (100, 90, 10, 90));
+    for span in priced.into_iter().chain(missing) {
         let caller = orders[&span.parent_span_id.unwrap()];
         assert_eq!(caller.trace_id, span.trace_id);
     }

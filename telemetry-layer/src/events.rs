@@ -8,6 +8,7 @@ use telemetry_core::model::SpanContext;
 use tracing::{Event, Level, Metadata};
 
 use crate::fields::{CallsitePlan, EventKind, Measurements, taking, write_log_record};
+use crate::remote::attached_span;
 use crate::spans::Slot;
 use crate::tracer::Tracer;
 
@@ -18,6 +19,13 @@ const PLACE: usize = 24;
 #[inline]
 pub(crate) fn field_place() -> [AtomicU64; PLACE] {
     [const { AtomicU64::new(0) }; PLACE]
+}
+
+/// Where an event in that span stands; outside of spans in the context that is attached.
+#[inline]
+pub(crate) fn event_context(event: &Event<'_>, span: Option<(u64, &'static Slot)>) -> Option<SpanContext> {
+    let of_span = span.and_then(|(id, slot)| slot.publish(id));
+    of_span.or_else(|| if event.is_root() { None } else { attached_span() })
 }
 
 /// What the record of an event in that span begins with.
@@ -86,13 +94,13 @@ impl Tracer {
         let site = event.metadata();
         let written = self.with_thread(|thread| {
             let span = self.parent(event.parent(), event.is_contextual(), thread.current());
-            let context = span.and_then(|(id, slot)| slot.publish(id));
+            let context = event_context(event, span);
             let head = event_head(context, site, now, fields);
             thread.writer.push(Signal::Events, Encoded::event(&head, fields.words()));
         });
         if written.is_none() {
             let span = self.parent(event.parent(), false, None);
-            let context = span.and_then(|(id, slot)| slot.publish(id));
+            let context = event_context(event, span);
             let record = Encoded::event(&event_head(context, site, now, fields), fields.words());
             self.sink.with_writer(|writer| writer.push(Signal::Events, record));
         }
@@ -110,7 +118,7 @@ impl Tracer {
         let (site, clock) = (event.metadata(), self.sink.clock());
         let current = self.with_thread(|thread| thread.current()).flatten();
         let span = self.parent(event.parent(), event.is_contextual(), current);
-        let context = span.and_then(|(id, slot)| slot.publish(id));
+        let context = event_context(event, span);
         let now = clock.now();
         let is_kept = self.sink.sampler().keeps_event(context.map(|span| span.trace_id), site, || now);
         if !is_kept {

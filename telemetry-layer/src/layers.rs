@@ -48,13 +48,13 @@ pub(crate) fn mark<'a, R: LookupSpan<'a>>(span: Option<SpanRef<'a, R>>, layer: u
 }
 
 /// What was left in a span.
-pub(crate) fn marks_of(dispatch: &Dispatch, id: &Id) -> Vec<u64> {
-    let span = dispatch.downcast_ref::<Registry>().and_then(|registry| registry.span_data(id));
+pub(crate) fn marks_of(dispatch: &Dispatch, id: Option<&Id>) -> Vec<u64> {
+    let span = dispatch.downcast_ref::<Registry>().zip(id).and_then(|(registry, id)| registry.span_data(id));
     span.and_then(|span| span.extensions().get::<Marks>().map(|marks| marks.0.clone())).unwrap_or_default()
 }
 
-/// The layers of a subscriber, also those that others wrap and hide, or that came into it late.
-pub(crate) fn layers_of(dispatch: &Dispatch, id: &Id) -> Vec<Arc<Tracer>> {
+/// The layers of a subscriber, also those that others wrap and hide, or that came into it late and saw that span.
+pub(crate) fn layers_of(dispatch: &Dispatch, id: Option<&Id>) -> Vec<Arc<Tracer>> {
     let (registry, marks) = (registry_of(dispatch), marks_of(dispatch, id));
     let living: Vec<Arc<Tracer>> = all().iter().filter_map(Weak::upgrade).collect();
     living.into_iter().filter(|layer| layer.is_of(dispatch, registry, &marks)).collect()
@@ -67,7 +67,7 @@ impl Tracer {
     pub(crate) fn entering(&self, id: &Id) -> Option<Tick> {
         if !self.has_registry() {
             dispatcher::get_default(|dispatch| {
-                self.is_of(dispatch, registry_of(dispatch), &marks_of(dispatch, id))
+                self.is_of(dispatch, registry_of(dispatch), &marks_of(dispatch, Some(id)))
             });
         }
         self.times_busy().then(|| self.sink.clock().now())

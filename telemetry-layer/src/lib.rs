@@ -29,7 +29,7 @@
 //! | functions counted and timed | [`count_me`], [`time_me`]; in the middle of one [`count!`], [`time!`] |
 //! | metrics of your own | [`counter()`], [`gauge()`](gauge()), [`histogram()`](histogram()), [`timer()`], [`meter()`], [`up_down_counter()`] |
 //! | spans measured, open spans seen | [`SpanMetrics`], [`OpenSpans`] |
-//! | traces across services | [`HttpServerLayer`], [`inject_headers`], [`with_remote_parent`], [`SpanExt`] |
+//! | traces across services | [`HttpServerLayer`], [`inject_headers`], [`with_remote_parent`], [`Context`], [`SpanExt`] |
 //! | an exporter of your own | [`Exporter`]; those that are there: [`exporters`] |
 //! | to tell instances, hosts, pods apart | [`Builder::service`], [`Detect`] |
 //! | settings | [`Builder`], [`Config`], [the variables](#variables) |
@@ -77,7 +77,8 @@
 //!
 //! A server opens the span of a request inside of [`with_remote_parent`], a client sends what [`current_trace_context`]
 //! says. With the feature `tower`, [`HttpServerLayer`] does the server's part for axum and everything else that is built on
-//! tower, and measures `http.server.request.duration`; with the feature `http`, [`inject_headers`] does the client's.
+//! tower, and measures `http.server.request.duration`, both with the route that axum's router finds (feature `axum`); with the
+//! feature `http`, [`inject_headers`] does the client's.
 //!
 //! ```
 //! use telemetry_layer::model::TraceContext;
@@ -93,6 +94,9 @@
 //! }
 //! # handle(|_| None);
 //! ```
+//!
+//! No log filter breaks a trace: [`Context`] holds what came, whether the span of the request is recorded or not, and
+//! [`in_current_context`] takes it along to a task that is spawned. [`HttpServerLayer`] does that by itself.
 //!
 //! ## Keep less
 //!
@@ -177,7 +181,9 @@
 //! | `http-exporter` | | the exporters `http://HOST/PATH` and `https://..`, batches as JSON posted to any endpoint; with `otlp` too |
 //! | `zstd` | | bodies of requests compressed with zstd |
 //! | `http` | | [`inject_headers`] and [`extract_headers`]: trace context in `http::HeaderMap` |
-//! | `tower` | | [`HttpServerLayer`], for axum and everything else that is built on tower; `http` with it |
+//! | `b3` | | B3, as Zipkin's libraries pass traces on: `b3` and `b3multi` among the [propagators](Config::propagators) |
+//! | `tower` | | [`HttpServerLayer`], for everything that is built on tower; `http` with it |
+//! | `axum` | | the same with the routes of axum's router; `tower` with it |
 //! | `testing` | | [`testing`]: an exporter that keeps everything, assertions |
 //! | `full` | | all of these |
 //!
@@ -203,6 +209,7 @@
 //! | `TELEMETRY_EXPORTER_BYTES` | 134217728 (128 MiB) | bytes, for each exporter |
 //! | `TELEMETRY_SELF_METRICS` | `off` | `off`, `export`, `otel`, `all` |
 //! | `TELEMETRY_DETECT` | all of them | `none`, or some of `service`, `process`, `host`, `os`, `container`, `kubernetes`, separated by commas |
+//! | `TELEMETRY_PROPAGATORS` | `tracecontext,baggage` | `none`, or some of `tracecontext`, `baggage`, `b3`, `b3multi`, separated by commas |
 //! | `TELEMETRY_MAX_SERIES` | 2000 | series of one metric: the cardinality limit |
 //! | `TELEMETRY_METRICS_BYTES` | 33554432 (32 MiB) | bytes |
 //! | `TELEMETRY_MAX_TEXT_BYTES` | 8192 (8 KiB) | bytes, from 128 to 31744; longer texts are cut |
@@ -223,6 +230,8 @@
 //! | links of a span | 128 |
 //! | tags of a metric, or global ones | 25 |
 //! | series of one metric | 2000 (`max_series`); the next ones are summed up in one |
+//! | `tracestate` | 512 bytes and 32 members; members of more than 128 bytes go first |
+//! | baggage | 16 KiB and 256 entries |
 //! | memory | `buffer_bytes`, `exporter_bytes`, `metrics_bytes`, `open_spans_bytes` of [`Config`] |
 //!
 //! Two names that differ only beyond what is kept stay two by their hashes, whatever way they come; where the value of a tag is
@@ -230,6 +239,7 @@
 //! [`ledger::cut_texts`]. OpenTelemetry exempts metrics from limits on attributes; here they have them too, as their tags may
 //! come from whoever sends a request.
 
+mod context;
 mod events;
 mod fields;
 mod heartbeat;
@@ -249,9 +259,17 @@ mod span_ext;
 mod spans;
 mod tracer;
 
+pub use self::context::{
+    Context, ContextGuard, InContext, current_trace_context, in_current_context, with_remote_parent,
+};
 pub use self::fields::SpanMetrics;
+#[cfg(feature = "axum")]
+pub use self::http::{HttpRoute, HttpRouteLayer};
 #[cfg(feature = "tower")]
-pub use self::http::{HttpServer, HttpServerFuture, HttpServerLayer};
+pub use self::http::{
+    HttpServer, HttpServerBody, HttpServerBodyFuture, HttpServerBodyLayer, HttpServerFuture, HttpServerLayer,
+    HttpServerWithBody, RequestSpan,
+};
 #[cfg(feature = "http")]
 pub use self::http::{extract_headers, inject_headers};
 #[cfg(feature = "env-filter")]
@@ -259,8 +277,7 @@ pub use self::init::{init, init_with};
 pub use self::layer::TelemetryLayer;
 pub use self::open_spans::{OpenSpan, OpenSpans};
 pub use self::panics::install_panic_hook;
-pub use self::remote::with_remote_parent;
-pub use self::span_ext::{SetParentError, SpanExt, current_trace_context};
+pub use self::span_ext::{SetParentError, SpanExt};
 
 #[cfg(feature = "testing")]
 pub use telemetry_core::testing;

@@ -68,8 +68,9 @@ impl Opens<'_> {
     fn subscriber(&self) -> Option<Dispatch> {
         let id = Id::from_u64(self.id);
         let default = || dispatcher::get_default(Clone::clone);
-        let is_own =
-            |default: &Dispatch| self.tracer.is_of(default, registry_of(default), &marks_of(default, &id));
+        let is_own = |default: &Dispatch| {
+            self.tracer.is_of(default, registry_of(default), &marks_of(default, Some(&id)))
+        };
         self.tracer.subscriber().or_else(|| Some(default()).filter(is_own))
     }
 }

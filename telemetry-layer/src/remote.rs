@@ -1,52 +1,79 @@
-//! The parent that a span has in another program: told to the spans that open next on this thread.
+//! The contexts that are attached to this thread: where spans belong that open on it and have no span here around them.
+//!
+//! A context stands in front of the spans that the thread was in before, and behind those that it enters later. Nothing here
+//! decides what is recorded.
 
 use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use telemetry_core::model::TraceContext;
+use telemetry_core::__private::Suppression;
+use telemetry_core::model::{SpanContext, TraceContext};
 
-/// If it says more than ids.
-pub(crate) fn carried(context: Arc<TraceContext>) -> Option<Arc<TraceContext>> {
-    (!context.trace_state.is_empty() || !context.baggage.is_empty()).then_some(context)
-}
+use crate::spans::{context_begins, context_ends};
 
 thread_local! {
-    static HAS_REMOTE: Cell<bool> = const { Cell::new(false) };
-    static REMOTE: RefCell<Option<Arc<TraceContext>>> = const { RefCell::new(None) };
+    static IS_ATTACHED: Cell<bool> = const { Cell::new(false) };
+    /// The innermost one last, each with a number of its own.
+    static ATTACHED: RefCell<Vec<(u64, Arc<TraceContext>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Runs `f`; spans without a parent that begin in it on this thread are children of that span elsewhere. What a server
-/// does with the context that came with a request, around the opening of the request's span.
-///
-/// ```
-/// use telemetry_layer::model::TraceContext;
-///
-/// # fn header(_: &str) -> Option<&'static str> { None }
-/// let parent = TraceContext::extract(header);
-/// let span = telemetry_layer::with_remote_parent(parent, || tracing::info_span!("request", otel.kind = "server"));
-/// ```
-pub fn with_remote_parent<R>(parent: Option<TraceContext>, f: impl FnOnce() -> R) -> R {
-    struct Back(Option<Arc<TraceContext>>);
-    impl Drop for Back {
-        fn drop(&mut self) {
-            HAS_REMOTE.set(self.0.is_some());
-            let _ = REMOTE.try_with(|remote| remote.replace(self.0.take()));
-        }
+/// Keeps a context attached to its thread.
+#[derive(Debug)]
+pub(crate) struct Attached {
+    number: u64,
+    _of_this_thread: PhantomData<*const ()>,
+}
+
+/// From now on that context is the innermost one. Nothing where the thread is ending.
+pub(crate) fn attach(context: Arc<TraceContext>) -> Attached {
+    // An allocator may open spans, which would look here.
+    let _away = Suppression::begin();
+    let push = |all: &RefCell<Vec<(u64, Arc<TraceContext>)>>| {
+        let mut all = all.borrow_mut();
+        let number = all.last().map_or(1, |(number, _)| number + 1);
+        all.push((number, context));
+        IS_ATTACHED.set(true);
+        context_begins();
+        number
+    };
+    Attached { number: ATTACHED.try_with(push).unwrap_or_default(), _of_this_thread: PhantomData }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let remove = |all: &RefCell<Vec<(u64, Arc<TraceContext>)>>| {
+            let mut all = all.borrow_mut();
+            // Mostly it is the last one.
+            let at = all.iter().rposition(|(number, _)| *number == self.number)?;
+            let (_, context) = all.remove(at);
+            IS_ATTACHED.set(!all.is_empty());
+            context_ends(all.len() - at);
+            Some(context)
+        };
+        let _ = ATTACHED.try_with(remove);
     }
-    let is_some = parent.is_some();
-    let before = REMOTE.try_with(|remote| remote.replace(parent.map(Arc::new))).ok().flatten();
-    HAS_REMOTE.set(is_some);
-    let _back = Back(before);
-    f()
 }
 
-/// Whether a span that has no parent here has one elsewhere.
+/// Whether a context is attached to this thread.
 #[inline]
-pub(crate) fn has_remote_parent() -> bool {
-    HAS_REMOTE.get()
+pub(crate) fn is_attached() -> bool {
+    IS_ATTACHED.get()
 }
 
-/// That parent.
-pub(crate) fn remote_parent() -> Option<Arc<TraceContext>> {
-    REMOTE.try_with(|remote| remote.borrow().clone()).ok().flatten()
+/// The innermost context.
+pub(crate) fn attached() -> Option<Arc<TraceContext>> {
+    let last =
+        |all: &RefCell<Vec<(u64, Arc<TraceContext>)>>| all.borrow().last().map(|(_, last)| Arc::clone(last));
+    if is_attached() { ATTACHED.try_with(last).ok().flatten() } else { None }
+}
+
+/// The span that speaks in it.
+#[inline]
+pub(crate) fn attached_span() -> Option<SpanContext> {
+    #[cold]
+    fn of_attached() -> Option<SpanContext> {
+        attached()?.span
+    }
+    if is_attached() { of_attached() } else { None }
 }

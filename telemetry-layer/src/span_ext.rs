@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use telemetry_core::__private::record::{FieldBuf, Key};
 use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId, Value, ValueRef};
-use tracing::Span;
+use tracing::span::Id;
+use tracing::{Dispatch, Span};
 
 use crate::fields::{Action, OtelFields, REDACTED};
 use crate::layer::TelemetryLayer;
 use crate::layers::layers_of;
-use crate::remote::carried;
 use crate::spans::Slot;
 #[cfg(feature = "macros")]
 use crate::spans::{CANCELLED, ERROR_TYPE};
@@ -25,8 +25,8 @@ use crate::tracer::Tracer;
 pub trait SpanExt: sealed::Sealed {
     /// Makes it a child of a span elsewhere, and so a part of that trace, sampled as that is, with all spans below it. Only
     /// before the trace that they are in is known: before one of them has an event or is linked to, a child has ended,
-    /// or somebody has asked for their context. Not while another thread opens or closes spans below it, which may
-    /// stay where they are.
+    /// or somebody has asked for their [`trace_context`](SpanExt::trace_context). Not while another thread opens or closes
+    /// spans below it, which may stay where they are. A context that tells of no span only brings its baggage.
     ///
     /// Spans that were not sampled before have lost the fields they began with; they are counted in them. It is better
     /// to open the span inside of [`with_remote_parent`](crate::with_remote_parent), which tells first.
@@ -45,10 +45,10 @@ pub trait SpanExt: sealed::Sealed {
     /// ```
     fn set_attribute(&self, name: impl AsRef<str>, value: impl Into<Value>);
 
-    /// Where it stands, for other programs.
+    /// Where it stands, for other programs. From then on it stays in its trace.
     fn trace_context(&self) -> Option<TraceContext>;
 
-    /// Its trace.
+    /// Its trace, which may be another one after [`set_parent`](SpanExt::set_parent).
     fn trace_id(&self) -> Option<TraceId>;
 
     /// Its id.
@@ -89,16 +89,24 @@ impl SpanExt for Span {
     fn set_parent(&self, parent: &TraceContext) -> Result<(), SetParentError> {
         let set = |tracer: &Tracer, id, slot: &'static Slot| {
             let Some(site) = slot.site() else { return Err(SetParentError::NotSeen) };
-            let now = tracer.sink.clock().now();
-            let propagated = carried(Arc::new(parent.clone()));
-            let sampled = tracer.sink.sampler().keeps_remote(parent.span, site, || now);
-            let all = tracer.store.below(id, slot);
+            let (now, all) = (tracer.sink.clock().now(), tracer.store.below(id, slot));
+            let Some(far) = parent.span else {
+                for (below, slot) in all {
+                    let mut told = slot.propagated().map(Arc::unwrap_or_clone).unwrap_or_default();
+                    told.baggage.clone_from(&parent.baggage);
+                    told.baggage_properties.clone_from(&parent.baggage_properties);
+                    slot.propagate(below, Some(Arc::new(told)).filter(|told| told.is_more_than_ids()));
+                }
+                return Ok(());
+            };
             if all.iter().any(|(_, slot)| slot.is_published()) {
                 return Err(SetParentError::InUse);
             }
+            let sampled = tracer.sink.sampler().keeps_remote(parent, site, || now);
+            let propagated = tracer.carried(Arc::new(parent.clone()), sampled);
             for (below, slot) in all {
-                let parent_span = (below == id).then_some(parent.span.span_id);
-                slot.move_to(below, parent.span.with_sampled(sampled), parent_span, now);
+                let parent_span = (below == id).then_some(far.span_id);
+                slot.move_to(below, far.with_sampled(sampled), parent_span, now);
                 slot.propagate(below, propagated.clone());
             }
             Ok(())
@@ -117,20 +125,11 @@ impl SpanExt for Span {
     }
 
     fn trace_context(&self) -> Option<TraceContext> {
-        let read = |tracer: &Tracer, id, slot: &'static Slot| {
-            let span = slot.publish(id)?;
-            let mut context = slot.propagated().map_or_else(|| TraceContext::new(span), Arc::unwrap_or_clone);
-            context.span = span;
-            if context.trace_state.is_empty() && context.span.sampled && slot.is_decided_here() {
-                context.trace_state = tracer.sink.sampler().trace_state();
-            }
-            Some(context)
-        };
-        with_slot(self, read).flatten()
+        with_slot(self, Tracer::trace_context).flatten()
     }
 
     fn trace_id(&self) -> Option<TraceId> {
-        with_slot(self, |_, id, slot| Some(slot.publish(id)?.trace_id)).flatten()
+        with_slot(self, |_, id, slot| Some(slot.context(id)?.trace_id)).flatten()
     }
 
     fn span_id(&self) -> Option<SpanId> {
@@ -138,9 +137,16 @@ impl SpanExt for Span {
     }
 }
 
-/// Where the current span stands, for other programs: what to inject into a request.
-pub fn current_trace_context() -> Option<TraceContext> {
-    Span::current().trace_context()
+/// Where the innermost span of this thread stands that a layer sees; none where a context is attached in front of it.
+pub(crate) fn trace_context_of_thread() -> Option<TraceContext> {
+    tracing::dispatcher::get_default(|dispatch| {
+        let current = dispatch.current_span();
+        let here = |tracer: &Tracer| {
+            let (id, slot) = tracer.with_thread(|thread| thread.current()).flatten()?;
+            tracer.trace_context(id, slot)
+        };
+        each_layer(dispatch, current.id(), here).into_iter().flatten().next()
+    })
 }
 
 fn set_attribute(tracer: &Tracer, id: u64, slot: &Slot, name: &str, value: ValueRef<'_>) {
@@ -177,19 +183,23 @@ pub(crate) fn cancel(span: &Span) {
 /// Runs `f` for each layer that sees the span.
 fn each_slot<R>(span: &Span, mut f: impl FnMut(&Tracer, u64, &'static Slot) -> R) -> Vec<R> {
     let seen = span.with_subscriber(|(id, dispatch)| {
-        let layers = layers_of(dispatch, id);
-        let id = id.into_u64();
-        let mut run = |tracer: &Tracer| tracer.store.find(id).map(|slot| f(tracer, id, slot));
-        if layers.is_empty() {
-            return dispatch
-                .downcast_ref::<TelemetryLayer>()
-                .and_then(|layer| run(layer.tracer()))
-                .into_iter()
-                .collect();
-        }
-        layers.iter().filter_map(|tracer| run(tracer)).collect()
+        let number = id.into_u64();
+        each_layer(dispatch, Some(id), |tracer| tracer.store.find(number).map(|slot| f(tracer, number, slot)))
     });
-    seen.unwrap_or_default()
+    seen.unwrap_or_default().into_iter().flatten().collect()
+}
+
+/// Runs `f` for each layer of a subscriber; one that came into it late is known by a span that it has seen.
+fn each_layer<R>(dispatch: &Dispatch, seen: Option<&Id>, mut f: impl FnMut(&Tracer) -> R) -> Vec<R> {
+    let layers = layers_of(dispatch, seen);
+    if layers.is_empty() {
+        return dispatch
+            .downcast_ref::<TelemetryLayer>()
+            .map(|layer| f(layer.tracer()))
+            .into_iter()
+            .collect();
+    }
+    layers.iter().map(|tracer| f(tracer)).collect()
 }
 
 /// The same for the first one.

@@ -11,7 +11,7 @@ use telemetry_core::__private::record::{Encoded, FieldBuf, Key, Links, SpanHead}
 use telemetry_core::__private::{Sink, Writer};
 use telemetry_core::__private::{is_suppressed, new_ids};
 use telemetry_core::Signal;
-use telemetry_core::model::{SpanContext, SpanId, TraceId, ValueRef};
+use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId, ValueRef};
 use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id};
 use tracing::{Dispatch, Metadata};
@@ -190,7 +190,7 @@ impl Tracer {
         let current = thread.as_deref().and_then(ThreadState::current);
         let parent = self.parent(attributes.parent(), attributes.is_contextual(), current);
         let known = parent.and_then(|(id, slot)| Some((slot.context(id)?, id, slot)));
-        let is_remote = known.is_none() && remote::has_remote_parent();
+        let is_remote = known.is_none() && remote::is_attached() && !attributes.is_root();
         let (new_trace, span_id) = new_ids();
         let site = attributes.metadata();
         let measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
@@ -214,7 +214,7 @@ impl Tracer {
         if is_remote || known.is_some_and(|(.., slot)| slot.propagates()) {
             let propagated = match known {
                 Some((.., parent)) => parent.propagated(),
-                None => remote::remote_parent().and_then(remote::carried),
+                None => remote::attached().and_then(|remote| self.carried(remote, context.sampled)),
             };
             slot.propagate(id, propagated);
         }
@@ -233,13 +233,34 @@ impl Tracer {
         site: &'static Metadata<'static>,
     ) -> (SpanContext, Option<SpanContext>, bool) {
         let (sampler, now) = (self.sink.sampler(), || self.sink.clock().now());
-        let Some(parent) = remote::remote_parent().map(|remote| remote.span) else {
-            // The thread is ending, and what was told it is gone.
+        let remote = remote::attached();
+        let Some((remote, parent)) = remote.as_deref().and_then(|remote| Some((remote, remote.span?))) else {
+            // It brings nothing but baggage, or the thread is ending, and what was told it is gone.
             let sampled = sampler.keeps(new_trace, site, now);
             return (SpanContext::new(new_trace, span_id, sampled).with_random(true), None, true);
         };
-        let sampled = sampler.keeps_remote(parent, site, now);
+        let sampled = sampler.keeps_remote(remote, site, now);
         (parent.with_span(span_id).with_sampled(sampled), Some(parent), false)
+    }
+
+    /// What spans below are told of that context beside ids.
+    #[cold]
+    pub(crate) fn carried(&self, context: Arc<TraceContext>, sampled: bool) -> Option<Arc<TraceContext>> {
+        let mut context = context;
+        if let Some(state) = self.sink.sampler().trace_state_below(&context, sampled) {
+            Arc::make_mut(&mut context).trace_state = state;
+        }
+        context.is_more_than_ids().then_some(context)
+    }
+
+    /// Where an open span stands, for other programs: from then on it stays in its trace.
+    pub(crate) fn trace_context(&self, id: u64, slot: &'static Slot) -> Option<TraceContext> {
+        let span = slot.publish(id)?;
+        let mut context = slot.propagated().map(Arc::unwrap_or_clone).unwrap_or_default().with_span(span);
+        if span.sampled && slot.is_decided_here() {
+            context.trace_state = self.sink.sampler().trace_state_of_own(&context.trace_state);
+        }
+        Some(context)
     }
 
     /// A span ends: it is written, if it is kept, and forgotten.

@@ -101,7 +101,7 @@ fn one_span_can_be_told_things_by_both() {
     let (mut of_ours, mut of_otel) = (None, OtelSpanContext::NONE);
     tracing::subscriber::with_default(subscriber, || {
         let (far, span) = (info_span!("far"), info_span!("work"));
-        of_ours = far.trace_context().map(|context| context.span);
+        of_ours = far.trace_context().and_then(|context| context.span);
         of_otel = far.context().span().span_context().clone();
         SpanExt::add_link(&span, of_ours.expect("it is open"));
         OpenTelemetrySpanExt::add_link(&span, of_otel.clone());

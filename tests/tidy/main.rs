@@ -60,6 +60,9 @@ const HOOKS: &[(&str, &str, &str)] = &[
     ("pipeline", "OnExport", "the user's: what is told of each attempt"),
     ("pipeline", "Schedule", "a random number; tests have one that is none"),
     ("pipeline", "Dispatcher", "the collector's: what telemetry measures of itself"),
+    ("http", "Skip", "the user's: which requests are left out"),
+    ("http", "Client", "the user's: where a request comes from"),
+    ("http", "OnRequest", "the user's: says more of a request"),
     ("collector", "Change", "the builder's own: what code sets is laid over the environment"),
 ];
 

@@ -29,12 +29,12 @@ fn a_span_follows_others_by_links_whatever_became_of_them() {
         let closed = info_span!("closed").id();
         second.follows_from(closed);
         second.follows_from(Span::none());
-        second.add_link(remote(true).span);
+        second.add_link(remote(true).span.unwrap());
         second.follows_from(second.id());
     });
     let (first, second) = (kept.span("first"), kept.span("second"));
     let links: Vec<(TraceId, SpanId)> = second.links.iter().map(|to| (to.trace_id, to.span_id)).collect();
-    let (own, far) = ((second.trace_id, second.span_id), remote(true).span);
+    let (own, far) = ((second.trace_id, second.span_id), remote(true).span.unwrap());
     assert_eq!(links, [(first.trace_id, first.span_id), (far.trace_id, far.span_id), own]);
     assert_eq!(second.parent_span_id, None);
 }
@@ -79,7 +79,7 @@ fn nothing_of_a_span_is_left_for_the_next_one_in_its_place() {
             let mut far = remote(false);
             far.trace_state = "secret=1".to_owned();
             let unsampled = with_remote_parent(Some(far), || info_span!("unsampled"));
-            unsampled.add_link(remote(true).span);
+            unsampled.add_link(remote(true).span.unwrap());
             drop(unsampled);
             drop(info_span!("first", otel.kind = "server"));
             let long = "SECRET".repeat(60);

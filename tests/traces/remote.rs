@@ -28,10 +28,14 @@ fn a_remote_parent_can_be_set_until_somebody_knows_the_trace() {
         let asked = info_span!("asked");
         assert!(asked.trace_context().is_some());
         assert_eq!(asked.set_parent(&remote(true)), Err(SetParentError::InUse));
+        let logged = info_span!("logged");
+        assert_ne!(logged.trace_id(), Some(remote(true).span.unwrap().trace_id));
+        assert_eq!(logged.set_parent(&remote(true)), Ok(()), "its id was only asked for");
+        assert_eq!(logged.trace_id(), Some(remote(true).span.unwrap().trace_id));
         assert_eq!(Span::none().set_parent(&remote(true)), Err(SetParentError::NotSeen));
         assert_eq!((Span::none().trace_id(), current_trace_context()), (None, None));
     });
-    let (far, handled) = (remote(true).span, kept.span("handle"));
+    let (far, handled) = (remote(true).span.unwrap(), kept.span("handle"));
     assert_eq!((handled.trace_id, handled.parent_span_id), (far.trace_id, Some(far.span_id)));
     let child = kept.span("child");
     assert_eq!((child.trace_id, child.parent_span_id), (far.trace_id, Some(handled.span_id)));
@@ -55,7 +59,7 @@ fn a_remote_parent_takes_over_the_open_spans_below() {
             },
         )
     };
-    let (all, far) = (move_all(1.0), remote(true).span);
+    let (all, far) = (move_all(1.0), remote(true).span.unwrap());
     for (name, parent) in [("child", "request"), ("grandchild", "child"), ("later", "child")] {
         let (span, parent) = (all.span(name), all.span(parent));
         assert_eq!((span.trace_id, span.parent_span_id), (far.trace_id, Some(parent.span_id)), "{name}");
@@ -113,12 +117,12 @@ fn what_was_said_of_a_trace_id_is_handed_on() {
     let sent = |flags: &str| {
         let header = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
         let extracted = TraceContext::extract(|name| (name == "traceparent").then_some(&*header)).unwrap();
-        assert!(extracted.span.is_remote);
+        assert!(extracted.span.unwrap().is_remote);
         let mut sent = Vec::new();
         recorded(|_| {
             let inject = || {
                 let here = current_trace_context().unwrap();
-                assert!(!here.span.is_remote);
+                assert!(!here.span.unwrap().is_remote);
                 here.inject(|_, value| sent.push(value));
             };
             let server = with_remote_parent(Some(extracted.clone()), || info_span!("server"));

@@ -20,7 +20,7 @@ use crate::detect::{self, Detect};
 use crate::exporters::redaction::redacted;
 use crate::exporters::{self, EndpointError, ExportReport, Route};
 use crate::metrics::{Reader, Table, View};
-use crate::model::{Metric, Resource, Text, Value};
+use crate::model::{Metric, Propagator, Resource, Text, Value};
 use crate::pipeline::buffers::Buffers;
 use crate::pipeline::command::Command;
 use crate::pipeline::dispatcher::{Dispatcher, Progress};
@@ -111,6 +111,12 @@ impl Builder {
     pub fn detect(self, wanted: impl IntoIterator<Item = Detect>) -> Self {
         let wanted = wanted.into_iter().collect();
         self.set(move |c| c.detect = wanted)
+    }
+
+    /// Sets [`Config::propagators`]: in which formats HTTP headers tell of traces.
+    pub fn propagators(self, formats: impl IntoIterator<Item = Propagator>) -> Self {
+        let formats = formats.into_iter().collect();
+        self.set(move |c| c.propagators = formats)
     }
 
     /// Adds the exporter that a URL names: `console:`, `console:stderr`, `file:DIR`, `discard:`. Once used, the

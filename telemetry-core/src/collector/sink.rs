@@ -12,7 +12,7 @@ use super::handle::Collector;
 use crate::clock::Clock;
 use crate::exporters::Signal;
 use crate::metrics::{CellKind, Site};
-use crate::model::Number;
+use crate::model::{Number, Propagator};
 use crate::pipeline::writer::{self, Writer};
 use crate::sampling::Sampler;
 
@@ -57,6 +57,10 @@ impl Sink {
 
     pub fn sampler(&self) -> &Sampler {
         &self.0.sampler
+    }
+
+    pub fn propagators(&self) -> &[Propagator] {
+        &self.0.config.propagators
     }
 
     /// With what this thread records for the layer.

@@ -95,6 +95,12 @@ impl SpanContext {
     }
 }
 
+/// The number that so many digits are, as headers have them: in lower case.
+pub(super) fn lower_hex(text: &str, digits: usize) -> Option<u128> {
+    let is_hex = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if is_hex && text.len() == digits { u128::from_str_radix(text, 16).ok() } else { None }
+}
+
 /// What is no id: not hexadecimal, of the wrong length, or zero.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is no id: {digits} hexadecimal digits are needed, not all of them 0", Clean(.text))]

@@ -3,6 +3,9 @@
 //! Values come in from instruments, from the layer and from users' own hands; they go out to exporters.
 //! Nothing here reads a clock, a variable or a file, and nothing here starts a thread.
 
+#[cfg(feature = "b3")]
+mod b3;
+mod baggage;
 mod buckets;
 pub(crate) mod cut;
 mod event;
@@ -18,6 +21,7 @@ mod series_key;
 mod span;
 mod tags;
 mod trace_context;
+pub(crate) mod trace_state;
 mod value;
 
 pub use buckets::Buckets;
@@ -32,7 +36,7 @@ pub use series_key::{SeriesKey, SeriesKeyError};
 pub use span::{Span, SpanKind, Status, StatusRef};
 pub(crate) use tags::valid_key as valid_tag_key;
 pub use tags::{Tags, TagsError};
-pub use trace_context::TraceContext;
+pub use trace_context::{Propagator, TraceContext};
 pub use value::{Value, ValueRef};
 
 /// A name or a text that is mostly static.

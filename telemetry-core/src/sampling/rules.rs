@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use tracing_core::Metadata;
 
-use super::head::HeadSampler;
+use super::head::{HeadSampler, randomness};
 use crate::clock::Tick;
-use crate::model::{SpanContext, Text, TraceId, glob};
+use crate::model::trace_state::{self, Threshold};
+use crate::model::{Text, TraceContext, TraceId, glob};
 use crate::sync::{Mutex, Origin, lock};
 use crate::thread::{Suppression, random_u64};
 
@@ -113,22 +114,48 @@ impl Sampler {
     ) -> bool {
         match &self.rules {
             None => self.head.keeps(trace),
-            Some(rules) => rules.keeps(self.head, trace, site, now),
+            Some(rules) => rules.keeps(self.head, randomness(trace), site, now),
         }
     }
 
     /// The same for a part of a trace that began elsewhere.
     pub fn keeps_remote(
         &self,
-        remote: SpanContext,
+        remote: &TraceContext,
         site: &'static Metadata<'static>,
         now: impl FnOnce() -> Tick,
     ) -> bool {
-        if self.rules.as_ref().is_some_and(|rules| rules.ignores_remote) {
-            self.keeps(remote.trace_id, site, now)
-        } else {
-            remote.sampled
+        if !self.decides_on(remote) {
+            return remote.span.is_some_and(|span| span.sampled);
         }
+        let randomness = randomness_of(remote);
+        match &self.rules {
+            None => self.head.keeps_random(randomness),
+            Some(rules) => rules.keeps(self.head, randomness, site, now),
+        }
+    }
+
+    /// Whether a trace that began elsewhere is sampled as it is decided here.
+    fn decides_on(&self, remote: &TraceContext) -> bool {
+        remote.is_deferred() || self.rules.as_ref().is_some_and(|rules| rules.ignores_remote)
+    }
+
+    /// What `tracestate` says of a trace that began elsewhere, where that is another thing than came: a threshold that does
+    /// not say how it was decided would make others count wrong.
+    pub fn trace_state_below(&self, remote: &TraceContext, sampled: bool) -> Option<String> {
+        let came = &*remote.trace_state;
+        if self.decides_on(remote)
+            && sampled
+            && let Some(threshold) = self.threshold()
+        {
+            return Some(trace_state::with_threshold(came, Some(&threshold)));
+        }
+        let holds = match trace_state::threshold(came) {
+            Threshold::Unsaid => true,
+            Threshold::At(least) => sampled && !self.decides_on(remote) && randomness_of(remote) >= least,
+            Threshold::Malformed => false,
+        };
+        (!holds).then(|| trace_state::with_threshold(came, None))
     }
 
     /// The same for a finished span, which has no call site.
@@ -155,9 +182,17 @@ impl Sampler {
         }
     }
 
-    /// What `tracestate` says of a trace that was kept here; nothing where all are, or where more than the rate decides.
-    pub fn trace_state(&self) -> String {
-        if self.rules.is_none() { self.head.trace_state() } else { String::new() }
+    /// What `tracestate` says, beside what came, of a trace that was decided here and kept; as it came where more than the
+    /// rate decides.
+    pub fn trace_state_of_own(&self, came: &str) -> String {
+        let threshold = self.threshold();
+        threshold.map_or_else(|| came.to_owned(), |digits| trace_state::with_threshold(came, Some(&digits)))
+    }
+
+    /// None where more than the rate decides, and nobody knows the share that is kept.
+    fn threshold(&self) -> Option<String> {
+        let is_known = self.rules.as_ref().is_none_or(|rules| rules.keep_the_rate());
+        is_known.then(|| self.head.threshold())
     }
 }
 
@@ -192,12 +227,17 @@ impl Rules {
     fn keeps(
         &self,
         head: HeadSampler,
-        trace: TraceId,
+        randomness: u64,
         site: &'static Metadata<'static>,
         now: impl FnOnce() -> Tick,
     ) -> bool {
         let own = self.names.iter().find(|(pattern, _)| glob::matches(pattern, site.name()));
-        own.map_or(head, |(_, own)| *own).keeps(trace) && self.spans_by_site.allows(site, now)
+        own.map_or(head, |(_, own)| *own).keeps_random(randomness) && self.spans_by_site.allows(site, now)
+    }
+
+    /// Whether they leave the share of traces as the rate has it.
+    fn keep_the_rate(&self) -> bool {
+        self.names.is_empty() && self.spans_by_site.per_second.is_none()
     }
 
     fn keeps_event(
@@ -210,6 +250,12 @@ impl Rules {
         self.events.is_none_or(|rate| rate.keeps(trace.unwrap_or_else(any)))
             && self.events_by_site.allows(site, now)
     }
+}
+
+/// By what a trace that began elsewhere is sampled: `rv` of its state, else its id.
+fn randomness_of(remote: &TraceContext) -> u64 {
+    let said = trace_state::randomness(&remote.trace_state);
+    said.or_else(|| remote.span.map(|span| randomness(span.trace_id))).unwrap_or_default()
 }
 
 /// So many a second for each call site: a bucket that fills with time.

@@ -5,5 +5,10 @@ mod headers;
 mod server;
 
 pub use headers::{extract_headers, inject_headers};
+#[cfg(feature = "axum")]
+pub use server::{HttpRoute, HttpRouteLayer};
 #[cfg(feature = "tower")]
-pub use server::{HttpServer, HttpServerFuture, HttpServerLayer};
+pub use server::{
+    HttpServer, HttpServerBody, HttpServerBodyFuture, HttpServerBodyLayer, HttpServerFuture, HttpServerLayer,
+    HttpServerWithBody, RequestSpan,
+};

@@ -1,41 +1,160 @@
 //! A span and metrics for each request that a server is given, for everything that is built on tower.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Instant;
+mod attributes;
+mod body;
+mod call;
+mod forwarded;
+mod future;
+mod query;
+mod request_span;
+#[cfg(feature = "axum")]
+mod route;
+mod settings;
 
-use http::{Request, Response};
-use telemetry_core::Collector;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::request::Parts;
+use http::{HeaderName, Method, Request, Response};
+use telemetry_core::model::Text;
 use tower_layer::Layer;
 use tower_service::Service;
-use tracing::Span;
-use tracing::field::Empty;
 
-use super::headers::extract_headers;
-use crate::remote::with_remote_parent;
+pub use body::{HttpServerBody, HttpServerBodyFuture, HttpServerBodyLayer, HttpServerWithBody};
+pub use future::HttpServerFuture;
+pub use request_span::RequestSpan;
+#[cfg(feature = "axum")]
+pub use route::{HttpRoute, HttpRouteLayer};
+use settings::{Hook, Settings};
 
-/// Opens a span for each request, as a child of the span that the caller's `traceparent` names, and measures it.
+/// Opens a span for each request, as a child of the span that the caller's `traceparent` names, and measures it, as
+/// OpenTelemetry's semantic conventions for HTTP have it.
 ///
-/// The span is called `request`, with OpenTelemetry's fields `http.request.method`, `url.path` and
-/// `http.response.status_code`; a status from 500 up is an error. A handler that knows its route can record
-/// `http.route`, and a better name in `otel.name`. Neither headers nor the query are recorded.
+#[cfg_attr(feature = "axum", doc = "```")]
+#[cfg_attr(not(feature = "axum"), doc = "```ignore")]
+/// use axum::{Router, routing::get};
+/// use telemetry_layer::HttpServerLayer;
 ///
-/// The metrics are `http.server.request.duration` (in seconds, tagged with method and status, or
-/// `error.type=cancelled` where nobody waited for the answer) and `http.server.active_requests`, in the collector that is
-/// current.
+/// let layer = HttpServerLayer::new().skip(|request| ["/health", "/metrics"].contains(&request.uri.path()));
+/// let routes: Router = Router::new().route("/users/{id}", get(|| async { "hello" })).layer(layer);
+/// # drop(routes);
+/// ```
 ///
-/// With axum: `Router::new().route(..).layer(HttpServerLayer::new())`.
+/// The span is called after method and route (`GET /users/{id}`), after the method alone where no route is known, and
+/// `HTTP` instead of a method that is not known. With the feature `axum` the route is the `MatchedPath` of the router that
+/// this is a layer of; around a finished router `HttpRouteLayer` tells it. Every other service says it by a
+/// [`RequestSpan`].
 ///
-/// Source: OpenTelemetry semantic conventions for HTTP.
-#[derive(Clone, Copy, Debug, Default)]
+/// | field | what it says |
+/// | --- | --- |
+/// | `http.request.method` | one of the known methods, else `_OTHER`, with `http.request.method_original` beside it |
+/// | `http.route` | where a route is known |
+/// | `http.response.status_code` | where there is an answer |
+/// | `error.type` | where it failed: a status from 500 up, the type of the service's or the body's error, `panic`, or `cancelled` where nobody waited for the end. The span's status is error then, and only then |
+/// | `url.scheme`, `url.path`, `url.query` | what was asked for; in the query `REDACTED` stands for values of signatures and keys |
+/// | `server.address`, `server.port` | what the request's authority or `Host` says; without a port that of the scheme |
+/// | `client.address` | only [by choice](Self::client_address) |
+/// | `user_agent.original` | the header `User-Agent` |
+/// | `network.protocol.version` | `1.1`, `2` |
+///
+/// `TelemetryLayer::without_fields` leaves out those that are not wanted.
+///
+/// The metrics are `http.server.request.duration`, in seconds, in the buckets of the conventions, tagged with
+/// `http.request.method`, `url.scheme`, `network.protocol.version`, and `http.response.status_code`, `http.route` and
+/// `error.type` where there are any; and `http.server.active_requests`, tagged with method and scheme. They go to the
+/// collector that is current when the request begins. All of it ends with the answer, whose body may still be on its
+/// way; see [`until_body_ends`](Self::until_body_ends).
+///
+/// Source: OpenTelemetry semantic conventions 1.44, HTTP. `OTEL_SEMCONV_STABILITY_OPT_IN` has no effect: there are only the
+/// stable names.
+#[derive(Clone, Debug)]
 #[must_use = "a layer does nothing before a service is built with it"]
-pub struct HttpServerLayer(());
+pub struct HttpServerLayer {
+    settings: Arc<Settings>,
+}
+
+impl Default for HttpServerLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl HttpServerLayer {
-    /// For any service that takes HTTP requests.
+    /// For any service that takes HTTP requests. `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`, a list with commas, names the
+    /// methods that are known.
     pub fn new() -> Self {
-        Self::default()
+        Self { settings: Arc::new(Settings::from_env()) }
+    }
+
+    /// These methods are known, whatever the environment says, and no others. Without: those of RFC 9110, `PATCH` and
+    /// `QUERY`. Upper and lower case differ.
+    pub fn known_methods(self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.change(|settings| settings.methods = methods.into_iter().collect())
+    }
+
+    /// `url.scheme` is `https` where a request does not say it, as none does over HTTP/1.1. For a server that speaks TLS
+    /// itself.
+    pub fn https(self) -> Self {
+        self.change(|settings| settings.scheme = "https")
+    }
+
+    /// Believes what a proxy in front says in `Forwarded`, or in `X-Forwarded-Proto`, `-Host` and `-For`, for `url.scheme`,
+    /// `server.address`, and `client.address` where that is told. Only behind a proxy that sets them: anybody else can say
+    /// there what he likes.
+    pub fn trust_forwarded(self) -> Self {
+        self.change(|settings| settings.trusts_forwarded = true)
+    }
+
+    /// Tells `client.address`: with [`trust_forwarded`](Self::trust_forwarded) the one that the proxy names, else what
+    /// `peer` says. In axum that is
+    /// `|request| request.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.ip())`.
+    pub fn client_address(self, peer: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
+        self.change(|settings| settings.client = Some(Hook(Arc::new(peer))))
+    }
+
+    /// Puts `REDACTED` in place of the values of these keys in `url.query` too, beside those that the conventions name:
+    /// `sig`, `Signature`, `AWSAccessKeyId`, `X-Goog-Signature`, `X-Amz-Signature`, `X-Amz-Credential`,
+    /// `X-Amz-Security-Token`. Upper and lower case differ.
+    pub fn redact_query<T: Into<Text>>(self, keys: impl IntoIterator<Item = T>) -> Self {
+        self.change(|settings| settings.sensitive.extend(keys.into_iter().map(Into::into)))
+    }
+
+    /// Leaves out the requests for which `skip` says so: they have no span and are not measured, and what they call
+    /// is a part of their caller's trace all the same. Health checks, say, and the page that is scraped.
+    pub fn skip(self, skip: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.change(|settings| settings.skip = Some(Hook(Arc::new(skip))))
+    }
+
+    /// Looks at each request, in its span, and may say more of it: another name, a route, values of fields; `set_attribute`
+    /// of [`SpanExt`](crate::SpanExt) adds fields of one's own.
+    ///
+    /// ```
+    /// # use telemetry_layer::HttpServerLayer;
+    /// let layer = HttpServerLayer::new().on_request(|request, span| {
+    ///     if request.headers.contains_key("x-synthetic") {
+    ///         span.set_name("probe");
+    ///     }
+    /// });
+    /// ```
+    pub fn on_request(self, f: impl Fn(&Parts, &RequestSpan) + Send + Sync + 'static) -> Self {
+        self.change(|settings| settings.on_request = Some(Hook(Arc::new(f))))
+    }
+
+    /// Puts the id of the trace into that header of each answer, as 32 hexadecimal digits.
+    pub fn trace_id_header(self, name: HeaderName) -> Self {
+        self.change(|settings| settings.trace_id_header = Some(name))
+    }
+
+    /// Lets requests end with the last byte of their answer, and makes a body that is not sent to its end a request that
+    /// was cancelled. The last choice of all: it makes a layer of another type, as the body of an answer is another one.
+    pub fn until_body_ends(self) -> HttpServerBodyLayer {
+        HttpServerBodyLayer::new(self.settings)
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
+        self
     }
 }
 
@@ -43,24 +162,8 @@ impl<S> Layer<S> for HttpServerLayer {
     type Service = HttpServer<S>;
 
     fn layer(&self, service: S) -> HttpServer<S> {
-        HttpServer { service }
+        HttpServer { service, settings: Arc::clone(&self.settings) }
     }
-}
-
-macro_rules! request_span {
-    ($method:expr, $path:expr $(, parent: $parent:expr)?) => {
-        tracing::info_span!(
-            $(parent: $parent,)?
-            "request",
-            otel.kind = "server",
-            otel.name = Empty,
-            otel.status_code = Empty,
-            http.request.method = $method,
-            http.route = Empty,
-            http.response.status_code = Empty,
-            url.path = $path,
-        )
-    };
 }
 
 /// The service that [`HttpServerLayer`] makes.
@@ -68,6 +171,7 @@ macro_rules! request_span {
 #[must_use = "a service does nothing before it is called"]
 pub struct HttpServer<S> {
     service: S,
+    settings: Arc<Settings>,
 }
 
 impl<S, B, R> Service<Request<B>> for HttpServer<S>
@@ -83,201 +187,6 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let method = known(request.method());
-        let path = request.uri().path();
-        let parent = extract_headers(request.headers());
-        let span = if parent.is_some() {
-            // Whatever span the connection is in: the caller says what this is a part of.
-            with_remote_parent(parent, || request_span!(method, path, parent: None))
-        } else {
-            request_span!(method, path)
-        };
-        let call = Call::begin(method, span);
-        let future = call.span.in_scope(|| self.service.call(request));
-        HttpServerFuture { future: Some(future), call }
-    }
-}
-
-/// Methods have a name that nobody can make up: other ones would each be a series.
-fn known(method: &http::Method) -> &'static str {
-    const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
-}
-
-/// A request until it is answered, or until nobody waits any more.
-#[derive(Debug)]
-struct Call {
-    method: &'static str,
-    span: Span,
-    begin: Instant,
-    status: Option<u16>,
-    has_failed: bool,
-    /// The one that was current when it began.
-    collector: Option<Collector>,
-}
-
-impl Call {
-    fn begin(method: &'static str, span: Span) -> Self {
-        let collector = Collector::current();
-        let call = Self { method, span, begin: Instant::now(), status: None, has_failed: false, collector };
-        call.count(1);
-        call
-    }
-
-    fn count(&self, n: i64) {
-        if let Some(collector) = &self.collector {
-            let active = collector.up_down_counter("http.server.active_requests");
-            active.with(&[("http.request.method", self.method)]).add(n);
-        }
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        self.count(-1);
-        let Some(collector) = &self.collector else { return };
-        let status = self.status.map(|status| status.to_string());
-        let end = match &status {
-            Some(status) => ("http.response.status_code", status.as_str()),
-            None if self.has_failed => ("error.type", "error"),
-            None if std::thread::panicking() => ("error.type", "panic"),
-            None => ("error.type", "cancelled"),
-        };
-        let duration = collector.timer("http.server.request.duration");
-        duration.with(&[("http.request.method", self.method), end]).record(self.begin.elapsed());
-    }
-}
-
-pin_project_lite::pin_project! {
-    /// The answer of an [`HttpServer`], with the span of its request.
-    #[derive(Debug)]
-    #[must_use = "futures do nothing unless they are polled"]
-    pub struct HttpServerFuture<F> {
-        #[pin]
-        future: Option<F>,
-        call: Call,
-    }
-
-    impl<F> PinnedDrop for HttpServerFuture<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            let _entered = this.call.span.enter();
-            this.future.set(None);
-        }
-    }
-}
-
-impl<F, R, E> Future for HttpServerFuture<F>
-where
-    F: Future<Output = Result<Response<R>, E>>,
-{
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let answer = {
-            let _entered = this.call.span.enter();
-            let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
-            ready!(future.poll(cx))
-        };
-        let status = answer.as_ref().ok().map(Response::status);
-        this.call.status = status.map(|status| status.as_u16());
-        this.call.has_failed = status.is_none();
-        if let Some(status) = status {
-            this.call.span.record("http.response.status_code", status.as_u16());
-        }
-        if status.is_none_or(|status| status.is_server_error()) {
-            this.call.span.record("otel.status_code", "error");
-        }
-        Poll::Ready(answer)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::task::Waker;
-
-    use telemetry_core::{Builder, metrics::Snapshot};
-    use tracing_subscriber::layer::SubscriberExt as _;
-
-    use super::*;
-    use crate::layer::TelemetryLayer;
-
-    /// Answers at once with that status, never with 0, and panics with 1.
-    #[derive(Clone)]
-    struct Answer(u16);
-
-    impl Service<Request<()>> for Answer {
-        type Response = Response<()>;
-        type Error = std::convert::Infallible;
-        type Future = Pin<Box<dyn Future<Output = Result<Response<()>, Self::Error>>>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: Request<()>) -> Self::Future {
-            let status = self.0;
-            Box::pin(async move {
-                match status {
-                    0 => std::future::pending().await,
-                    1 => panic!("in a handler"),
-                    status => Ok(Response::builder().status(status).body(()).unwrap()),
-                }
-            })
-        }
-    }
-
-    const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-
-    /// Handles one request, polled once, inside of another span.
-    fn handled(status: u16, change: impl FnOnce(Builder) -> Builder) -> Snapshot {
-        let collector = change(Collector::builder().ignore_env()).start().unwrap();
-        let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
-        tracing::subscriber::with_default(subscriber, || {
-            let _connection = tracing::info_span!("connection").entered();
-            let request = Request::builder().uri("/a?b=c").header("traceparent", CALLER).body(()).unwrap();
-            let mut future =
-                Box::pin(collector.scoped(|| HttpServerLayer::new().layer(Answer(status)).call(request)));
-            assert_eq!(collector.snapshot().total("http.server.active_requests"), 1.0);
-            let poll = || drop(future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(poll));
-            drop(future);
-        });
-        collector.snapshot()
-    }
-
-    #[test]
-    fn every_way_in_which_a_request_ends_is_measured() {
-        for (status, key, value) in [
-            (200, "http.response.status_code", "200"),
-            (503, "http.response.status_code", "503"),
-            (0, "error.type", "cancelled"),
-            (1, "error.type", "cancelled"),
-        ] {
-            let metrics = handled(status, |b| b);
-            assert_eq!(metrics.total("http.server.active_requests"), 0.0, "{status}");
-            let duration = metrics.named("http.server.request.duration").next().unwrap();
-            assert_eq!(
-                (duration.tag(key), duration.tag("http.request.method")),
-                (Some(value), Some("GET")),
-                "{status}"
-            );
-        }
-    }
-
-    #[cfg(feature = "testing")]
-    #[test]
-    fn a_request_is_a_part_of_its_callers_trace_whatever_span_it_comes_in() {
-        let memory = crate::testing::Memory::new();
-        handled(503, |b| b.exporter(memory.clone()));
-        let kept = memory.kept();
-        let request = kept.span("request");
-        assert_eq!(request.trace_id.to_string(), CALLER[3..35]);
-        assert_eq!(request.parent_span_id.unwrap().to_string(), CALLER[36..52]);
-        assert!(request.status.as_ref().is_error());
-        let path =
-            request.fields.iter().find(|(name, _)| name == "url.path").map(|(_, value)| value.to_string());
-        assert_eq!(path.as_deref(), Some("/a"), "without the query");
+        HttpServerFuture::of(&mut self.service, request, &self.settings)
     }
 }

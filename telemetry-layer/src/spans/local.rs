@@ -3,7 +3,7 @@
 //! Fed by enter and exit, the stack follows per-layer filters.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use telemetry_core::__private::is_suppressed;
 use telemetry_core::__private::{Sink, Writer};
@@ -13,9 +13,10 @@ use telemetry_core::model::{SpanContext, SpanId, TraceId};
 use super::slot::Slot;
 use super::store::Store;
 
-/// A span that the thread has entered.
+/// A span that the thread has entered, or a context that was attached to it.
 #[derive(Clone, Copy, Debug)]
 struct Entered {
+    /// 0 for a context.
     id: u64,
     slot: &'static Slot,
     /// It was entered before and not left: then that entry says where the thread is, as in the Registry.
@@ -128,6 +129,44 @@ pub(crate) fn kept_span(collector: u64) -> Option<(TraceId, SpanId)> {
     STATES.try_with(find).ok().flatten()
 }
 
+/// A context is attached to this thread: it stands in front of the spans that the thread is in.
+pub(crate) fn context_begins() {
+    static NO_SPAN: OnceLock<&Slot> = OnceLock::new();
+    let slot = NO_SPAN.get_or_init(|| Box::leak(Box::default()));
+    each_state(|thread| {
+        let entered = Entered { id: 0, slot, again: false, panicking: false, since: None };
+        thread.stack.push(entered);
+    });
+}
+
+/// It is attached no more; so many came after it and still are.
+pub(crate) fn context_ends(later: usize) {
+    each_state(|thread| {
+        let mut contexts = thread.stack.iter().enumerate().rev().filter(|(_, entered)| entered.id == 0);
+        if let Some((at, _)) = contexts.nth(later) {
+            thread.stack.remove(at);
+        }
+    });
+}
+
+/// Whether this thread has entered no span since a context was attached to it, as far as any layer looks.
+pub(crate) fn is_context_innermost() -> bool {
+    let mut is_innermost = true;
+    each_state(|thread| is_innermost &= thread.current().is_none_or(|(id, _)| id == 0));
+    is_innermost
+}
+
+/// Runs `f`, which runs no code of the user, with what this thread has of each layer that was used on it.
+fn each_state(f: impl FnMut(&mut ThreadState)) {
+    let run = |states: &RefCell<ThreadStates>| {
+        if let Ok(mut states) = states.try_borrow_mut() {
+            let ThreadStates { first, others } = &mut *states;
+            first.iter_mut().chain(others).for_each(f);
+        }
+    };
+    let _ = STATES.try_with(run);
+}
+
 impl ThreadState {
     fn kept(&self) -> Option<(TraceId, SpanId)> {
         let current = || self.current().and_then(|(id, slot)| slot.publish(id));
@@ -160,7 +199,7 @@ impl ThreadState {
         }
     }
 
-    /// The span that the thread is in.
+    /// The span that the thread is in; a slot without one, and 0, where a context was attached since.
     #[inline]
     pub(crate) fn current(&self) -> Option<(u64, &'static Slot)> {
         let entered = self.stack.iter().rev().find(|entered| !entered.again)?;

@@ -10,7 +10,9 @@ mod slot;
 mod store;
 
 pub(crate) use extras::Extras;
-pub(crate) use local::{ThreadState, kept_span, with_thread};
+pub(crate) use local::{
+    ThreadState, context_begins, context_ends, is_context_innermost, kept_span, with_thread,
+};
 #[cfg(feature = "macros")]
 pub(crate) use slot::{CANCELLED, ERROR_TYPE};
 pub(crate) use slot::{Opening, Slot};

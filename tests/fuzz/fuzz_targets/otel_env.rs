@@ -22,7 +22,7 @@ struct Input<'a> {
 }
 
 const SIGNALS: [&str; 4] = ["", "TRACES_", "LOGS_", "METRICS_"];
-const NAMES: [&str; 57] = [
+const NAMES: [&str; 58] = [
     "OTEL_CONFIG_FILE",
     "OTEL_SDK_DISABLED",
     "OTEL_SERVICE_NAME",
@@ -79,6 +79,7 @@ const NAMES: [&str; 57] = [
     "TELEMETRY_EXPORTER_BYTES",
     "TELEMETRY_SELF_METRICS",
     "TELEMETRY_DETECT",
+    "TELEMETRY_PROPAGATORS",
     "OTEL_EXPORTER_OTLP_INSECURE",
 ];
 

@@ -101,6 +101,9 @@ impl Config {
             let wanted: Vec<Option<Detect>> = var.read(read)?;
             self.detect = wanted.into_iter().flatten().collect();
         }
+        if let Some(var) = var("propagators") {
+            self.propagators = var.propagators()?;
+        }
         if let Some(var) = var("self_metrics") {
             use SelfMetrics::{All, Export, Off, Otel};
             self.self_metrics =
@@ -115,6 +118,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::Propagator;
     use tracing_core::Level;
 
     fn with(vars: &[(&str, &str)]) -> Result<Config, Error> {
@@ -146,6 +150,7 @@ mod tests {
             ("TELEMETRY_EXPORTER_BYTES", "200000"),
             ("TELEMETRY_SELF_METRICS", "otel"),
             ("TELEMETRY_DETECT", "host, OS"),
+            ("TELEMETRY_PROPAGATORS", "baggage, TraceContext"),
         ])
         .unwrap();
         let want = Config {
@@ -170,6 +175,7 @@ mod tests {
             exporter_bytes: 200_000,
             self_metrics: SelfMetrics::Otel,
             detect: vec![Detect::Host, Detect::Os],
+            propagators: vec![Propagator::Baggage, Propagator::TraceContext],
         };
         assert_eq!(config, want);
     }

@@ -18,8 +18,8 @@ use crate::detect::Detect;
 use crate::exporters::redaction::redacted;
 use crate::exporters::words::ABOVE_0;
 use crate::metrics::Settings;
-use crate::model::Tags;
 use crate::model::cut::{MAX_TEXT, TEXT_BYTES};
+use crate::model::{Propagator, Tags};
 use crate::sampling::HeadSampler;
 
 pub use check::CheckAtStart;
@@ -51,6 +51,7 @@ pub(super) use var::{Environment, env_var};
 /// | `exporter_bytes` | `TELEMETRY_EXPORTER_BYTES` | 128 MiB |
 /// | `self_metrics` | `TELEMETRY_SELF_METRICS`: `off`, `export`, `otel` or `all` | `off` |
 /// | `detect` | `TELEMETRY_DETECT`: `none`, or a list of `service`, `process`, `host`, `os`, `container`, `kubernetes` | all of them |
+/// | `propagators` | `TELEMETRY_PROPAGATORS`: `none`, or a list of `tracecontext`, `baggage`, `b3`, `b3multi` | `tracecontext`, `baggage` |
 #[derive(Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -124,6 +125,8 @@ pub struct Config {
     /// What is found out about the program and about where it runs, when the collector starts. Exporters that send a
     /// resource have it; it is on no item of the others.
     pub detect: Vec<Detect>,
+    /// In which formats HTTP headers tell of traces, coming in and going out. `b3` and `b3multi` need the feature `b3`.
+    pub propagators: Vec<Propagator>,
 }
 
 /// Which metrics of telemetry itself are exported, read off the ledger.
@@ -173,6 +176,7 @@ impl std::fmt::Debug for Config {
             exporter_bytes,
             self_metrics,
             detect,
+            propagators,
         } = self;
         let export_endpoints: Vec<String> = export_endpoints.iter().map(|url| redacted(url)).collect();
         f.debug_struct("Config")
@@ -197,6 +201,7 @@ impl std::fmt::Debug for Config {
             .field("exporter_bytes", exporter_bytes)
             .field("self_metrics", self_metrics)
             .field("detect", detect)
+            .field("propagators", propagators)
             .finish()
     }
 }
@@ -225,6 +230,7 @@ impl Default for Config {
             exporter_bytes: 128 << 20,
             self_metrics: SelfMetrics::Off,
             detect: Detect::ALL.to_vec(),
+            propagators: Propagator::DEFAULT.to_vec(),
         }
     }
 }

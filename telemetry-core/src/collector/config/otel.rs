@@ -11,7 +11,7 @@ use super::var::{Environment, Var};
 use crate::Error;
 use crate::exporters::words::one_of;
 use crate::exporters::{Signal, escape, unescape, with_port, without_user};
-use crate::model::{Temporality, Text, Value};
+use crate::model::{Propagator, Temporality, Text, Value};
 
 /// What the variables say.
 #[derive(Debug, Default)]
@@ -19,6 +19,7 @@ pub(in crate::collector) struct Otel {
     disabled: bool,
     sample_rate: Option<f64>,
     flush_interval: Option<Duration>,
+    propagators: Option<Vec<Propagator>>,
     pub(in crate::collector) endpoints: Vec<String>,
     pub(in crate::collector) service_name: Option<Text>,
     /// Of the resource, without that name.
@@ -48,9 +49,8 @@ enum Wire {
 const NAMES: [&str; 3] = ["TRACES", "LOGS", "METRICS"];
 
 /// Nothing here does what these say; the documentation says what is there instead.
-const WITHOUT_EFFECT: [&str; 22] = [
+const WITHOUT_EFFECT: [&str; 21] = [
     "OTEL_ENTITIES",
-    "OTEL_PROPAGATORS",
     "OTEL_LOG_LEVEL",
     "OTEL_METRICS_EXEMPLAR_FILTER",
     "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
@@ -74,8 +74,7 @@ const WITHOUT_EFFECT: [&str; 22] = [
 ];
 
 /// These say what is done here anyway.
-const AS_IT_IS: [(&str, &str); 3] = [
-    ("OTEL_PROPAGATORS", "tracecontext,baggage"),
+const AS_IT_IS: [(&str, &str); 2] = [
     ("OTEL_METRICS_EXEMPLAR_FILTER", "trace_based"),
     ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "base2_exponential_bucket_histogram"),
 ];
@@ -109,6 +108,7 @@ impl Otel {
             otel.disabled = var.is_true();
         }
         otel.sample_rate = vars.sample_rate()?;
+        otel.propagators = vars.var("OTEL_PROPAGATORS").map(|var| var.propagators()).transpose()?;
         for name in ["OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY"] {
             let delay = vars.var(name).map(|var| var.millis()).transpose()?;
             otel.flush_interval = otel.flush_interval.into_iter().chain(delay).min();
@@ -129,6 +129,7 @@ impl Otel {
         config.sample_rate = self.sample_rate.unwrap_or(config.sample_rate);
         config.flush_interval = self.flush_interval.unwrap_or(config.flush_interval);
         config.export_endpoints.clone_from(&self.endpoints);
+        config.propagators = self.propagators.clone().unwrap_or(config.propagators);
         config
     }
 }

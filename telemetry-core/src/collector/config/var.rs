@@ -7,6 +7,7 @@ use crate::Error;
 use crate::diagnostics::warn_once;
 use crate::exporters::redaction::{HIDDEN, is_secret, redacted};
 use crate::exporters::words::{ABOVE_0, above_0, nearest, one_of};
+use crate::model::Propagator;
 use crate::sampling::HeadSampler;
 
 /// A variable that is set, and not empty.
@@ -107,6 +108,28 @@ impl Var {
         self.read(|text| {
             let share = text.parse().map_err(|_| "a number from 0 to 1 is needed")?;
             HeadSampler::ratio(share).map(|_| share).map_err(|e| e.to_string())
+        })
+    }
+
+    /// A list of formats, each once, or `none`.
+    pub(super) fn propagators(&self) -> Result<Vec<Propagator>, Error> {
+        let words = Propagator::WORDS.iter().map(|(word, which)| (*word, Some(*which)));
+        let words: Vec<_> = words.chain([("none", None)]).collect();
+        let read = |word: &str| match word {
+            "b3" | "b3multi" if cfg!(not(feature = "b3")) => Err(format!("`{word}` needs the feature `b3`")),
+            _ => one_of(word, &words).map_err(|needed| format!("`{word}` is not there: {needed}")),
+        };
+        self.read(|text| {
+            let mut wanted = Vec::new();
+            for word in text.split(',') {
+                let which = read(word.trim())?;
+                wanted.extend(which.filter(|which| !wanted.contains(which)));
+            }
+            if wanted.is_empty() || text.split(',').all(|word| !word.trim().eq_ignore_ascii_case("none")) {
+                Ok(wanted)
+            } else {
+                Err("`none` stands alone".to_owned())
+            }
         })
     }
 
