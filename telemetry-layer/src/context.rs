@@ -116,11 +116,10 @@ impl<F> Drop for InContext<F> {
 /// The future goes on with the trace that this thread is in, wherever it runs: what a task is spawned with.
 ///
 /// ```
-/// # async fn example() {
+/// # mod tokio { pub fn spawn(_: impl Future + Send + 'static) {} }
 /// tokio::spawn(telemetry_layer::in_current_context(async {
 ///     tracing::info!("still a part of the request");
 /// }));
-/// # }
 /// ```
 ///
 /// [`Instrument`](tracing::Instrument) does the same only where the span of the request is not filtered out.

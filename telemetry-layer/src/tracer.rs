@@ -258,7 +258,8 @@ impl Tracer {
         let span = slot.publish(id)?;
         let mut context = slot.propagated().map(Arc::unwrap_or_clone).unwrap_or_default().with_span(span);
         if span.sampled && slot.is_decided_here() {
-            context.trace_state = self.sink.sampler().trace_state_of_own(&context.trace_state);
+            context.trace_state =
+                self.sink.sampler().trace_state_of_own(std::mem::take(&mut context.trace_state));
         }
         Some(context)
     }

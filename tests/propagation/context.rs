@@ -215,6 +215,20 @@ fn it_needs_no_subscriber() {
     assert_eq!(thread, format!("{PARENT} v=1 tenant=a"));
 }
 
+/// `OTEL_SDK_DISABLED` says nothing of what is handed on.
+#[test]
+fn it_goes_on_where_nothing_is_recorded() {
+    let went_on = format!("{PARENT} v=1 tenant=a");
+    let handle = || with_remote_parent(came(), || request().in_scope(sent));
+    let (disabled, _) = collector(|b| b.enabled(false));
+    let of_disabled = registry().with(TelemetryLayer::new(&disabled));
+    assert_eq!(tracing::subscriber::with_default(of_disabled, handle), went_on);
+    let kept = recorded(|_| {
+        assert_eq!(telemetry_layer::suppress(handle), went_on);
+    });
+    assert_eq!(kept.spans.len(), 0);
+}
+
 #[test]
 fn baggage_alone_goes_on_with_the_trace_that_is_there() {
     let baggage = || TraceContext::default().with_baggage("tenant", "a");

@@ -208,6 +208,7 @@ impl TraceContext {
     }
 
     /// Whether who comes next decides if the trace is sampled.
+    #[cfg_attr(not(feature = "b3"), expect(clippy::unused_self, reason = "nothing but B3 leaves it open"))]
     pub(crate) fn is_deferred(&self) -> bool {
         #[cfg(feature = "b3")]
         return self.decision == b3::Decision::Deferred;

@@ -25,12 +25,13 @@ pub(super) const OWS: [char; 2] = [' ', '\t'];
 pub(super) fn checked(list: &str) -> Option<Cow<'_, str>> {
     let list = list.trim_matches(OWS);
     let mut members = members(list)?;
-    let is_short = list.len() <= MAX;
-    if !is_short {
+    // Commas alone follow the grammar, and say nothing.
+    let as_it_came = list.len() <= MAX && !members.is_empty();
+    if !as_it_came {
         shorten(&mut members);
     }
     let fits = |member: &&str| member.split('=').all(|part| part.len() <= MAX_PART);
-    members.iter().all(fits).then(|| if is_short { Cow::Borrowed(list) } else { members.join(",").into() })
+    members.iter().all(fits).then(|| if as_it_came { Cow::Borrowed(list) } else { members.join(",").into() })
 }
 
 /// Those that are not empty, in their order; none if one of them is malformed, two have one key, or there are too many.
@@ -104,6 +105,9 @@ pub(crate) fn randomness(list: &str) -> Option<u64> {
 
 /// The same list with that threshold or without any, in front, as what was changed stands there.
 pub(crate) fn with_threshold(list: &str, threshold: Option<&str>) -> String {
+    if let (true, Some(digits)) = (list.is_empty(), threshold) {
+        return format!("{OT}{THRESHOLD}{digits}");
+    }
     let own = ot(list).unwrap_or_default();
     let others = own.split(';').filter(|part| !part.is_empty() && !part.starts_with(THRESHOLD));
     let others: Vec<&str> = others.collect();

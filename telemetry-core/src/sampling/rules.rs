@@ -184,9 +184,11 @@ impl Sampler {
 
     /// What `tracestate` says, beside what came, of a trace that was decided here and kept; as it came where more than the
     /// rate decides.
-    pub fn trace_state_of_own(&self, came: &str) -> String {
-        let threshold = self.threshold();
-        threshold.map_or_else(|| came.to_owned(), |digits| trace_state::with_threshold(came, Some(&digits)))
+    pub fn trace_state_of_own(&self, came: String) -> String {
+        match self.threshold() {
+            Some(threshold) => trace_state::with_threshold(&came, Some(&threshold)),
+            None => came,
+        }
     }
 
     /// None where more than the rate decides, and nobody knows the share that is kept.
