@@ -152,7 +152,10 @@ impl Kept {
 
     fn draw(&self, span: &Span, depth: usize, text: &mut String) {
         text.push_str(&"  ".repeat(depth));
-        text.push_str(&Quoted::word(&span.name).to_string());
+        // A line of its own: only what could be taken for another one is quoted.
+        let is_deeper = span.name.starts_with(char::is_whitespace);
+        let name = if is_deeper { Quoted::always(&span.name) } else { Quoted::new(&span.name, "") };
+        text.push_str(&name.to_string());
         text.push('\n');
         for child in self.spans.iter().filter(|other| other.parent_span_id == Some(span.span_id)) {
             self.draw(child, depth + 1, text);

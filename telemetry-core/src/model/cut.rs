@@ -40,20 +40,26 @@ pub(crate) fn prefix(text: &str, most: usize) -> &str {
 /// A name within [`MAX_NAME`].
 #[inline]
 pub fn name(name: &str) -> Cow<'_, str> {
-    if name.len() <= MAX_NAME { Cow::Borrowed(name) } else { Cow::Owned(cut_name(name)) }
+    apart(name, MAX_NAME)
+}
+
+/// A text that tells things apart, within so many bytes.
+#[inline]
+pub fn apart(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most { Cow::Borrowed(text) } else { Cow::Owned(cut_apart(text, most)) }
 }
 
 /// The same of one that is kept.
 #[inline]
 pub(crate) fn kept_name(name: Text) -> Text {
-    if name.len() <= MAX_NAME { name } else { Text::Owned(cut_name(&name)) }
+    if name.len() <= MAX_NAME { name } else { Text::Owned(cut_apart(&name, MAX_NAME)) }
 }
 
 #[cold]
-fn cut_name(name: &str) -> String {
+fn cut_apart(text: &str, most: usize) -> String {
     CUT.fetch_add(1, Relaxed);
-    let kept = prefix(name, MAX_NAME - MARK.len() - HASH);
-    format!("{kept}{MARK}{:0HASH$x}", hash(name.as_bytes()))
+    let kept = prefix(text, most - MARK.len() - HASH);
+    format!("{kept}{MARK}{:0HASH$x}", hash(text.as_bytes()))
 }
 
 /// A text within so many bytes.

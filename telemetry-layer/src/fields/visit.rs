@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use telemetry_core::__private::cut::formatted;
+use telemetry_core::__private::cut::{apart, formatted};
 use telemetry_core::__private::record::{FieldBuf, Key};
 use telemetry_core::model::ValueRef;
 use tracing::field::{Field, Visit};
@@ -55,14 +55,20 @@ impl Recorder<'_, '_> {
 
     #[cold]
     fn put_by_rules<'v>(&mut self, field: &Field, value: impl Into<ValueRef<'v>> + Copy) {
-        if self.keeps(field, &value.into()) {
+        let measures = self.rules.as_ref().is_some_and(|rules| rules.measurements.is_some());
+        let (value, own) = (value.into(), self.fields.max_text());
+        // Beside a measurement it is a tag, which tells series apart.
+        let text = if let ValueRef::Str(text) = value { text } else { "" };
+        let text = apart(text, if measures { own } else { usize::MAX });
+        let value = if let ValueRef::Str(_) = value { ValueRef::Str(&text) } else { value };
+        if self.keeps(field, &value) {
             self.fields.push(Key::Index(field.index()), value);
         }
         if let Some(rules) = &mut self.rules
             && let Some(measurements) = &mut rules.measurements
             && rules.actions.get(field.index()) != Some(&Action::Drop)
         {
-            measurements.take(field.name(), value.into());
+            measurements.take(field.name(), value);
         }
     }
 

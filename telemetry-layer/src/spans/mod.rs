@@ -4,6 +4,7 @@ mod budget;
 mod extras;
 mod local;
 mod locked;
+mod outcome;
 #[cfg(all(test, shuttle))]
 mod shuttle;
 mod slot;
@@ -14,6 +15,6 @@ pub(crate) use local::{
     ThreadState, context_begins, context_ends, is_context_innermost, kept_span, with_thread,
 };
 #[cfg(feature = "macros")]
-pub(crate) use slot::{CANCELLED, ERROR_TYPE};
+pub(crate) use outcome::{CANCELLED, ERROR_TYPE};
 pub(crate) use slot::{Opening, Slot};
 pub(crate) use store::{Store, free_slots};

@@ -8,7 +8,6 @@
 use std::sync::Arc;
 use std::sync::atomic::fence;
 
-use telemetry_core::__private::Outcome;
 use telemetry_core::__private::Tick;
 use telemetry_core::__private::record::{FieldBuf, Links, Site, SpanHead, Time, Words};
 use telemetry_core::__private::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -52,10 +51,6 @@ pub(crate) struct Slot {
     words: [AtomicU64; WORDS],
     extras: Mutex<Option<Box<Extras>>>,
 }
-
-/// What a field says of a span that failed: OpenTelemetry's name, and our word for what nobody waits for any more.
-pub(crate) const ERROR_TYPE: &str = "error.type";
-pub(crate) const CANCELLED: &str = "cancelled";
 
 /// Fields of so many words fit into a slot.
 const WORDS: usize = 20;
@@ -362,42 +357,6 @@ impl Slot {
         self.flags.load(Relaxed) & (SAMPLED | MEASURED) != 0
     }
 
-    pub(crate) fn outcome(&self) -> Outcome {
-        if !self.has_extras() {
-            return Outcome::Ok;
-        }
-        let (is_error, has_panicked) = match self.lock().as_deref() {
-            Some(extras) => (extras.status().is_error(), extras.has_panicked),
-            None => (false, false),
-        };
-        match is_error {
-            _ if has_panicked => Outcome::Panic,
-            true if self.text_of(ERROR_TYPE).as_deref() == Some(CANCELLED) => Outcome::Cancelled,
-            true => Outcome::Error,
-            false => Outcome::Ok,
-        }
-    }
-
-    /// Nobody waits any more for what it stands for, if the span with that id is still here. Whether that may be said in a
-    /// field, the caller knows.
-    #[cfg(feature = "macros")]
-    #[cold]
-    pub(crate) fn cancel(&self, id: u64) -> bool {
-        let mut is_told = false;
-        self.change(id, |extras| {
-            is_told = !extras.has_panicked;
-            if is_told {
-                extras.fail(CANCELLED.to_owned());
-            }
-        });
-        is_told
-    }
-
-    /// The text of one of its fields.
-    fn text_of(&self, name: &str) -> Option<String> {
-        self.all_fields().value_of(name, self.site()?)
-    }
-
     /// A thread was in it between these ticks, if the span with that id is still here.
     pub(crate) fn add_busy(&self, id: u64, since: Tick, until: Tick) {
         if self.id() == id {
@@ -463,7 +422,7 @@ impl Slot {
         }
     }
 
-    fn lock(&self) -> Locked<'_, Option<Box<Extras>>> {
+    pub(super) fn lock(&self) -> Locked<'_, Option<Box<Extras>>> {
         Locked::new(&self.extras)
     }
 }
