@@ -22,7 +22,8 @@ fuzz_target!(|input: ([Option<&str>; 8], bool, u8)| {
     let (values, is_valid, formats) = input;
     let formats = FORMATS[usize::from(formats) % FORMATS.len()];
     let names = TraceContext::HEADERS.into_iter().chain(Propagator::B3.headers().iter().copied());
-    let mut headers: Headers = names.zip(values).filter_map(|(name, value)| Some((name, value?.to_owned()))).collect();
+    let mut headers: Headers =
+        names.zip(values).filter_map(|(name, value)| Some((name, value?.to_owned()))).collect();
     if is_valid {
         headers.insert("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03".to_owned());
     }

@@ -131,7 +131,8 @@ impl MadeSpan {
         let own_name = site.filter(|_| !self.is_renamed).map(|site| site.name().to_owned());
         let fields = self.fields.all(site);
         // A field of such a name stands in its stead.
-        let is_elsewhere = fields.iter().any(|(name, _)| ["code.file.path", "code.line.number"].contains(&&**name));
+        let is_elsewhere =
+            fields.iter().any(|(name, _)| ["code.file.path", "code.line.number"].contains(&&**name));
         let place = if is_elsewhere { Vec::new() } else { place(site) };
         let fields = fields.into_iter().map(|(name, value)| attribute(&name, &value));
         let status = |code: StatusCode, message| Some(OtlpStatus { message, code: code.into() });
