@@ -190,11 +190,10 @@ fn what_is_no_regular_file_is_refused_by_name() {
     }
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("file"), "").unwrap();
-    for (path, is) in
-        [("/dev/null".into(), "it is a device"), (directory.path().join("file"), "it is a file")]
-    {
+    for (path, is) in [("/dev/null".into(), "is a device"), (directory.path().join("file"), "is a file")] {
         let refused = start(&path, "").unwrap_err().to_string();
-        assert!(refused.contains(&format!("{is}, and no directory")), "{refused}");
+        let says = format!("`{}` {is}, and no directory", path.display());
+        assert!(refused.contains(&says), "{refused}");
     }
     // A link to a regular file is one.
     std::os::unix::fs::symlink("file", directory.path().join("spans.jsonl")).unwrap();

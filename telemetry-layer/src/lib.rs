@@ -75,18 +75,18 @@
 //!
 //! ## Follow a trace across services
 //!
-//! A server opens the span of a request inside of [`with_remote_parent`], a client sends what [`current_trace_context`]
-//! says. With the feature `tower`, [`HttpServerLayer`] does the server's part for axum and everything else that is built on
+//! A server attaches the [`Context`] that came with a request, a client sends what [`current_trace_context`] says. With the feature `tower`, [`HttpServerLayer`] does the server's part for axum and everything else that is built on
 //! tower, and measures `http.server.request.duration`, both with the route that axum's router finds (feature `axum`); with the
 //! feature `http`, [`inject_headers`] does the client's.
 //!
 //! ```
 //! use telemetry_layer::model::TraceContext;
-//! use telemetry_layer::{current_trace_context, with_remote_parent};
+//! use telemetry_layer::{Context, current_trace_context};
 //!
 //! fn handle(header: impl Fn(&str) -> Option<&'static str>) {
-//!     let span = with_remote_parent(TraceContext::extract(header), || tracing::info_span!("request"));
-//!     span.in_scope(|| {
+//!     // For the whole request, whether its span is recorded or not.
+//!     let _attached = TraceContext::extract(header).map(|came| Context::new(came).attach());
+//!     tracing::info_span!("request").in_scope(|| {
 //!         if let Some(context) = current_trace_context() {
 //!             context.inject(|name, value| println!("{name}: {value}"));
 //!         }

@@ -2,8 +2,10 @@
 
 use telemetry_layer::Signal;
 use telemetry_layer::ledger::Reason;
+use telemetry_layer::model::TraceContext;
 use telemetry_layer::prelude::*;
 use telemetry_layer::testing::Memory;
+use telemetry_layer::with_remote_parent;
 use telemetry_tests::SOON;
 use tracing::field::Empty;
 use tracing::info_span;
@@ -100,4 +102,25 @@ fn the_number_of_open_spans_is_bounded_by_their_bytes_alone() {
     let lost = spans.dropped.by(Reason::OpenSpansFull);
     assert!((20_000..48_000).contains(&lost), "{ledger}");
     assert_eq!((spans.recorded, spans.dropped.total()), (60_000, lost), "{ledger}");
+}
+
+#[test]
+fn baggage_of_open_requests_takes_so_much_and_no_more() {
+    let _alone = alone();
+    let (collector, _memory) = collector();
+    let layer = TelemetryLayer::new(&collector);
+    let text = format!("a={}", "v".repeat(8_000));
+    let headers = |name: &str| match name {
+        "traceparent" => Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        "baggage" => Some(text.as_str()),
+        _ => None,
+    };
+    with_default(tracing_subscriber::registry().with(layer), || {
+        let request = |_| with_remote_parent(TraceContext::extract(headers), || info_span!("request"));
+        let (most, open) = peak(|| (0..5_000).map(request).collect::<Vec<_>>());
+        assert!(most < 12 * MIB, "{most} bytes");
+        assert!(full(&collector) > 0);
+        drop(open);
+    });
+    assert!(collector.shutdown(SOON).ledger().balances());
 }

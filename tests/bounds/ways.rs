@@ -307,6 +307,7 @@ fn by_tracing() -> Vec<(&'static str, Way)> {
         ("TelemetryLayer::on_record", In(late)),
         ("TelemetryLayer::on_event", In(event)),
         ("SpanExt::set_attribute", In(attribute)),
+        ("Span::set_attribute", With("SpanExt::set_attribute")),
         ("HttpServer::call", With("TelemetryLayer::on_new_span")),
         ("HttpServerWithBody::call", With("TelemetryLayer::on_new_span")),
         ("HttpRoute::call", With("TelemetryLayer::on_record")),

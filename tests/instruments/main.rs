@@ -29,6 +29,19 @@ fn one<'a>(metrics: &'a Snapshot, name: &'a str) -> MetricRef<'a> {
 }
 
 #[test]
+fn what_a_metric_declares_first_holds_for_all_of_its_series() {
+    let collector = builder().start().unwrap();
+    collector.histogram("size").unit("By").description("of bodies").with(&[("a", "1")]).record(1);
+    collector.histogram("size").unit("ms").description("other").with(&[("a", "2")]).record(2);
+    collector.counter("n").unit("By").with(&[("a", "1")]).inc();
+    collector.counter("n").with(&[("a", "2")]).inc();
+    let metrics = collector.snapshot();
+    let said: Vec<_> = metrics.named("size").map(|metric| (metric.unit(), metric.description())).collect();
+    assert_eq!(said, [("By", "of bodies"); 2]);
+    assert!(metrics.named("n").all(|metric| metric.unit() == "By"));
+}
+
+#[test]
 fn long_tasks_are_seen_while_they_run() {
     let clock = ManualClock::new(0);
     let collector = builder().clock(Clock::manual(&clock)).start().unwrap();

@@ -8,6 +8,7 @@ use tracing_core::Level;
 use super::base::Instrument;
 use super::timer::TimerGuard;
 use crate::collector::Collector;
+use crate::diagnostics::warn_once;
 use crate::metrics::CellKind;
 use crate::model::{Number, Text};
 
@@ -30,8 +31,16 @@ macro_rules! instruments {
                     Self(self.0.change(|site| site.level = Some(level)))
                 }
 
-                /// The same with that unit, in UCUM: `s`, `By`, `1`.
+                /// The same with that unit, in UCUM: `s`, `By`, `1`. Timers measure seconds, whatever is said here.
                 pub fn unit(self, unit: &'static str) -> Self {
+                    if !$unit.is_empty() && unit != $unit {
+                        warn_once(format_args!(
+                            "metric `{}`: its values are in `{}`, so the unit `{unit}` is left out; \
+                             `histogram(..)` takes any",
+                            self.0.site.name, $unit
+                        ));
+                        return self;
+                    }
                     Self(self.0.change(|site| site.unit = unit))
                 }
 

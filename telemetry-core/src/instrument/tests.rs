@@ -293,8 +293,10 @@ fn declarations_that_differ_are_said_once_with_both_places_whichever_way_they_we
         ("site", "kind", "up_down_counter", "counter", here(15), SITE.place()),
     ]
     .map(|(name, what, one, other, first, second)| {
+        let is = if what == "buckets" { "are" } else { "is" };
+        let counts = if what == "kind" { "both are exported" } else { "the first counts" };
         format!(
-            "metric `differs.{name}`: its {what} is `{one}` at {first} and `{other}` at {second}; the first counts"
+            "metric `differs.{name}`: its {what} {is} `{one}` at {first} and `{other}` at {second}; {counts}"
         )
     });
     let mut said = crate::diagnostics::said();

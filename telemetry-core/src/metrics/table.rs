@@ -160,6 +160,12 @@ impl Table {
         let max_text = self.settings.max_text;
         let instrument = identity(site, &Viewed::default(), all_tags).shortened(max_text);
         let (identity, most) = (identity(site, &viewed, tags).shortened(max_text), self.settings.max_series);
+        let say_many =
+            || warn_once(format_args!("metric `{}`: there are {most} callbacks already", site.name));
+        // Before anything is kept of it.
+        if !self.callbacks.takes(&instrument, most) {
+            return say_many();
+        }
         let bytes = instrument.bytes() + identity.bytes();
         let Some(held) = self.memory.hold(bytes, For::Series) else {
             let max = self.memory.max();
@@ -171,7 +177,7 @@ impl Table {
         let width = self.names.declare(site, &identity.name);
         let now = self.clock.unix_nanos();
         if !self.callbacks.set([instrument, identity], width, read, now, most, held) {
-            warn_once(format_args!("metric `{}`: there are {most} callbacks already", site.name));
+            say_many();
         }
     }
 

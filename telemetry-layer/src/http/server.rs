@@ -58,7 +58,8 @@ use settings::{Hook, Settings};
 /// | `user_agent.original` | the header `User-Agent` |
 /// | `network.protocol.version` | `1.1`, `2` |
 ///
-/// `TelemetryLayer::without_fields` leaves out those that are not wanted.
+/// `TelemetryLayer::without_fields` leaves out those that are not wanted. What looks at a span when it opens (filters,
+/// `Sampling`, `SpanMetrics`) sees the name `request`; to leave single routes out there is [`skip`](Self::skip).
 ///
 /// The metrics are `http.server.request.duration`, in seconds, in the buckets of the conventions, tagged with
 /// `http.request.method`, `url.scheme`, `network.protocol.version`, and `http.response.status_code`, `http.route` and

@@ -52,7 +52,7 @@ impl Extras {
         let texts =
             [&self.name, &self.description].into_iter().flatten().map(String::capacity).sum::<usize>();
         let fields = self.fields.as_ref().map_or(0, FieldBuf::heap_bytes);
-        let propagated = self.propagated.as_ref().map_or(0, weight);
+        let propagated = self.propagated.as_deref().map_or(0, weight);
         size_of::<Self>() + texts + fields + propagated + self.links.capacity() * size_of::<SpanContext>()
     }
 
@@ -86,9 +86,9 @@ impl Extras {
     }
 }
 
-/// Spans of one trace have it together: it is weighed for the first two of them.
-fn weight(context: &Arc<TraceContext>) -> usize {
+/// Spans of one trace have it together; each is weighed with all of it, as whichever is left last keeps it.
+fn weight(context: &TraceContext) -> usize {
     let pairs = context.baggage.iter().chain(&context.baggage_properties);
     let pairs = pairs.map(|(key, value)| key.len() + value.len() + size_of::<(String, String)>());
-    if Arc::strong_count(context) > 2 { 0 } else { context.trace_state.len() + pairs.sum::<usize>() }
+    context.trace_state.len() + pairs.sum::<usize>()
 }

@@ -75,7 +75,8 @@ fn kind(of: fs::FileType) -> &'static str {
 pub(super) fn make_directory(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if !found.is_dir() => {
-            Err(io::Error::other(format!("it is {}, and no directory", kind(found.file_type()))))
+            let what = kind(found.file_type());
+            Err(io::Error::other(format!("`{}` is {what}, and no directory", path.display())))
         }
         _ => fs::create_dir_all(path),
     }

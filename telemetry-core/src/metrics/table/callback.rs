@@ -142,6 +142,12 @@ impl Callbacks {
         lock(&self.all).is_empty()
     }
 
+    /// Whether one of that instrument can be added, of which there may be `most`.
+    pub(crate) fn takes(&self, named: &Identity, most: usize) -> bool {
+        let all = lock(&self.all);
+        all.len() < most || all.iter().any(|known| known.named == *named)
+    }
+
     /// Adds one, under the name of its instrument and that of its series, in place of the one of the same instrument before.
     /// False where there are `most`.
     pub(crate) fn set(

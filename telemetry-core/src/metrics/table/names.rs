@@ -205,10 +205,10 @@ impl Names {
         let Some(first) = index.declared.get(&point.name) else { return };
         let place = format!("{}:{}", place.file(), place.line());
         if first.kind.kind() != point.kind {
-            say_differs(first, "kind", first.kind.kind().name(), point.kind.name(), &place);
+            say_differs(first, KIND, first.kind.kind().name(), point.kind.name(), &place);
         }
         if *first.unit != *point.unit && !point.unit.is_empty() {
-            say_differs(first, "unit", first.unit, &point.unit, &place);
+            say_differs(first, UNIT, first.unit, &point.unit, &place);
         }
     }
 
@@ -253,6 +253,11 @@ impl Names {
         }
         let first = index.declared.get(&declared).filter(|_| !site.is_function());
         let bounds = first.map_or(site.bounds, |first| first.bounds);
+        let first = first.filter(|first| first.kind == site.kind);
+        let declares = |of: fn(&Site) -> &'static str| {
+            first.map(of).filter(|text| !text.is_empty()).unwrap_or_else(|| of(site))
+        };
+        let (unit, description) = (declares(|site| site.unit), declares(|site| site.description));
         let of_metric = index.per_metric.entry((site.kind, key.name.to_owned().into())).or_default();
         let width = Arc::clone(&of_metric.width);
         let is_many = of_metric.live >= self.max_series;
@@ -277,7 +282,12 @@ impl Names {
             declared,
             width,
         };
-        let identity = identity(site, viewed, own).shortened(self.max_text);
+        let mut identity = identity(site, viewed, own);
+        identity.unit = unit.into();
+        if viewed.description().is_none() {
+            identity.description = description.into();
+        }
+        let identity = identity.shortened(self.max_text);
         let series = Arc::new(Series::new(site.kind, identity, options, &self.clock, began, held));
         index.by_hash.entry(hash).or_default().push(Arc::clone(&series));
         index.all += 1;
@@ -363,28 +373,32 @@ fn least_bytes(key: &Key<'_>) -> usize {
 const MOST: usize = 100_000;
 
 /// Says, once, that two places declare one metric differently. What the first one said counts, and both are
-/// recorded.
+/// recorded; of two kinds both are exported.
 fn compare(first: &Site, site: &Site) {
     let differs = |what, one: &str, other: &str| say_differs(first, what, one, other, &site.place());
     if first.kind != site.kind {
-        differs("kind", first.kind.kind().name(), site.kind.kind().name());
+        differs(KIND, first.kind.kind().name(), site.kind.kind().name());
     }
     if first.unit != site.unit && !site.unit.is_empty() {
-        differs("unit", first.unit, site.unit);
+        differs(UNIT, first.unit, site.unit);
     }
     if first.bounds != site.bounds && !site.bounds.is_empty() && !site.is_function() {
-        differs("buckets", &format!("{:?}", first.bounds), &format!("{:?}", site.bounds));
+        differs("buckets are", &format!("{:?}", first.bounds), &format!("{:?}", site.bounds));
     }
     if first.description != site.description && !site.description.is_empty() {
-        differs("description", first.description, site.description);
+        differs("description is", first.description, site.description);
     }
 }
 
+const KIND: &str = "kind is";
+const UNIT: &str = "unit is";
+
 fn say_differs(first: &Site, what: &str, one: &str, other: &str, place: &dyn std::fmt::Display) {
     warn_once(format_args!(
-        "metric `{}`: its {what} is `{one}` at {} and `{other}` at {place}; the first counts",
+        "metric `{}`: its {what} `{one}` at {} and `{other}` at {place}; {}",
         first.name,
-        first.place()
+        first.place(),
+        if what == KIND { "both are exported" } else { "the first counts" }
     ));
 }
 
