@@ -49,7 +49,8 @@ pub fn compare(revision: Option<&str>, filter: Option<&str>, all: &[Entry]) -> E
         let of = |program, list: &[Name]| list.contains(name).then(|| settled(program, name));
         let (was, is) = std::thread::scope(|s| {
             let was = s.spawn(|| of(&base.program, &ours_then));
-            (of(&now, &ours_now), was.join().expect("it only counts"))
+            let is = of(&now, &ours_now);
+            (was.join().expect("it only counts"), is)
         });
         wrong += usize::from(!row(name, was, is));
     }
