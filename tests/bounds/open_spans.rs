@@ -8,8 +8,8 @@ use telemetry_layer::testing::Memory;
 use telemetry_layer::with_remote_parent;
 use telemetry_tests::SOON;
 use tracing::field::Empty;
-use tracing::info_span;
 use tracing::subscriber::with_default;
+use tracing::{error, info_span};
 
 use crate::{MIB, alone, peak, small};
 
@@ -84,6 +84,30 @@ fn what_comes_late_counts_too() {
         drop((more, open));
     });
     assert!(full(&collector) > 500 && full(&collector) < 1_000);
+    assert!(collector.shutdown(SOON).ledger().balances());
+}
+
+#[test]
+fn why_they_failed_counts_too() {
+    let _alone = alone();
+    let (collector, _) = collector();
+    let text = "k".repeat(8_000);
+    with_default(tracing_subscriber::registry().with(TelemetryLayer::new(&collector)), || {
+        let fail = |_| {
+            let span = info_span!(parent: None, "failed");
+            span.in_scope(|| error!(error = text.as_str()));
+            span
+        };
+        // Their events are taken away meanwhile.
+        let rounds = |n| {
+            collector.flush(SOON);
+            (0..100).map(move |_| n).map(fail).collect::<Vec<_>>()
+        };
+        let (most, open) = peak(|| (0..20).flat_map(rounds).collect::<Vec<_>>());
+        assert!(full(&collector) == 0 && most < 24 * MIB, "{most} bytes");
+        drop(open);
+    });
+    assert!(full(&collector) > 1_000);
     assert!(collector.shutdown(SOON).ledger().balances());
 }
 

@@ -49,8 +49,8 @@ impl Extras {
 
     /// About how much memory it takes.
     fn bytes(&self) -> usize {
-        let texts =
-            [&self.name, &self.description].into_iter().flatten().map(String::capacity).sum::<usize>();
+        let texts = [&self.name, &self.description, &self.failure];
+        let texts = texts.into_iter().flatten().map(String::capacity).sum::<usize>();
         let fields = self.fields.as_ref().map_or(0, FieldBuf::heap_bytes);
         let propagated = self.propagated.as_deref().map_or(0, weight);
         size_of::<Self>() + texts + fields + propagated + self.links.capacity() * size_of::<SpanContext>()
@@ -59,7 +59,8 @@ impl Extras {
     /// There is no memory for it: what is left says how it ended.
     pub(super) fn forget(&mut self) {
         let Self { code, has_panicked, .. } = *self;
-        *self = Self { code, has_panicked, ..Self::default() };
+        let failure = self.failure.is_some().then(String::new);
+        *self = Self { code, failure, has_panicked, ..Self::default() };
     }
 
     pub(crate) fn status(&self) -> StatusRef<'_> {
