@@ -192,10 +192,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
             if !fields.is_empty() || fields.cut() > 0 {
                 slot.update(fields);
             }
-            let otel = std::mem::take(otel);
-            if otel.is_some() {
-                slot.change(id.into_u64(), |extras| extras.apply(otel));
-            }
+            slot.apply(id.into_u64(), std::mem::take(otel));
         };
         let take = |(fields, otel): &mut _| plan.record(|recorder| values.record(recorder), fields, otel);
         taking(&mut taken, take, keep);

@@ -32,10 +32,7 @@ impl Opens<'_> {
         let mut taken = (fields, OtelFields::default());
         let keep = |(fields, otel): &mut (&mut FieldBuf<'_>, OtelFields)| {
             self.plan.settle(fields, attributes.metadata());
-            let otel = std::mem::take(otel);
-            if otel.is_some() {
-                self.slot.change(self.id, |extras| extras.apply(otel));
-            }
+            self.slot.apply(self.id, std::mem::take(otel));
         };
         let take = |(fields, otel): &mut (&mut FieldBuf<'_>, OtelFields)| {
             self.plan.record(|recorder| attributes.record(recorder), fields, otel);

@@ -165,9 +165,7 @@ fn set_attribute(tracer: &Tracer, id: u64, slot: &Slot, name: &str, value: Value
         fields.push(Key::Name(name), value);
         slot.update(&fields);
     }
-    if otel.is_some() {
-        slot.change(id, |extras| extras.apply(otel));
-    }
+    slot.apply(id, otel);
 }
 
 /// Says of the span of a call that nobody waits for it any more.

@@ -18,6 +18,7 @@ use tracing::Metadata;
 use super::budget::Budget;
 use super::extras::Extras;
 use super::locked::Locked;
+use crate::fields::OtelFields;
 
 use Ordering::{Acquire, Relaxed, Release};
 
@@ -285,6 +286,13 @@ impl Slot {
         }
         let flags = if context.sampled { flags | SAMPLED } else { flags & !SAMPLED };
         self.flags.store(if context.random { flags | RANDOM } else { flags & !RANDOM }, Relaxed);
+    }
+
+    /// What fields said of it, if they said anything and the span with that id is still here.
+    pub(crate) fn apply(&self, id: u64, otel: OtelFields) {
+        if otel.is_some() {
+            self.change(id, |extras| extras.apply(otel));
+        }
     }
 
     /// Changes what most spans don't have, if the span with that id is still here.
