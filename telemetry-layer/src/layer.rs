@@ -227,14 +227,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
     }
 
     fn on_enter(&self, id: &Id, _: Context<'_, S>) {
-        let tracer = &*self.tracer;
-        let since = if tracer.minds_entering() { tracer.entering(id) } else { None };
-        let id = id.into_u64();
-        tracer.with_thread(|thread| {
-            if let Some(slot) = thread.find(&tracer.store, id) {
-                thread.enter(id, slot, since);
-            }
-        });
+        if self.tracer.minds_entering() {
+            return self.tracer.entering(id);
+        }
+        self.tracer.enter(id.into_u64(), None);
     }
 
     fn on_exit(&self, id: &Id, _: Context<'_, S>) {

@@ -3,7 +3,6 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use telemetry_core::__private::Tick;
 use telemetry_core::__private::sync::{AsItIs, on_fork};
 use tracing::span::Id;
 use tracing::{Dispatch, dispatcher};
@@ -61,15 +60,15 @@ pub(crate) fn layers_of(dispatch: &Dispatch, id: Option<&Id>) -> Vec<Arc<Tracer>
 }
 
 impl Tracer {
-    /// A thread enters a span: since when, where that is measured. Here the default subscriber can be asked for, so a layer
-    /// that was told of no subscriber finds out.
+    /// A thread enters a span, where more is to be done than to remember that. Here the default subscriber can be asked for,
+    /// so a layer that was told of no subscriber finds out.
     #[cold]
-    pub(crate) fn entering(&self, id: &Id) -> Option<Tick> {
+    pub(crate) fn entering(&self, id: &Id) {
         if !self.has_registry() {
             dispatcher::get_default(|dispatch| {
                 self.is_of(dispatch, registry_of(dispatch), &marks_of(dispatch, Some(id)))
             });
         }
-        self.times_busy().then(|| self.sink.clock().now())
+        self.enter(id.into_u64(), self.times_busy().then(|| self.sink.clock().now()));
     }
 }

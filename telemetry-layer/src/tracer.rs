@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use telemetry_core::__private::Held;
 use telemetry_core::__private::record::{Encoded, FieldBuf, Key, Links, SpanHead};
-use telemetry_core::__private::{Sink, Writer};
+use telemetry_core::__private::{Sink, Tick, Writer};
 use telemetry_core::__private::{is_suppressed, new_ids};
 use telemetry_core::Signal;
 use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId, ValueRef};
@@ -85,6 +85,16 @@ impl Tracer {
     #[inline]
     pub(crate) fn minds_entering(&self) -> bool {
         self.minds_entering.load(Relaxed)
+    }
+
+    /// A thread enters a span; since when, where that is measured.
+    #[inline]
+    pub(crate) fn enter(&self, id: u64, since: Option<Tick>) {
+        self.with_thread(|thread| {
+            if let Some(slot) = thread.find(&self.store, id) {
+                thread.enter(id, slot, since);
+            }
+        });
     }
 
     #[inline]
