@@ -124,8 +124,9 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `cert=FILE&key=FILE` | the client's own certificate and its key (PEM) |
 ///
 /// In place of a password, a token or a header's value, `$NAME` is the variable of that name and `@FILE` what stands in that file; a
-/// file with a password or a token is read again for each request, a variable that is not set or empty is refused; before a host a slash in its path is written `%2F`. None of these is ever
-/// printed; a path is.
+/// file with a password or a token is read again for each request; a variable that is not set or empty and a file that is not there
+/// are refused. A secret that begins with one of the two signs has `%24` or `%40` in its place; before a host a slash in a path is
+/// written `%2F`. No secret is ever printed; the path of its file is.
 ///
 /// Every endpoint takes these options too:
 ///

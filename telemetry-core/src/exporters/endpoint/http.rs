@@ -1,7 +1,7 @@
 //! Endpoints over HTTP: what stands behind the colon and the options of the client become its settings.
 
 use std::env::VarError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::escape::unescape;
 use super::place::{with_port, without_user};
@@ -68,24 +68,39 @@ fn basic(user: &str) -> Result<Auth, String> {
     Ok(Auth::Basic { user: unescape(user)?, password: secret(password)? })
 }
 
-/// `$NAME` stands in the environment and `@FILE` in a file; all else is itself.
+/// `$NAME` stands in the environment and `@FILE` in a file; all else is itself. What may be a secret that only begins like one of
+/// them is not named.
 fn secret(text: &str) -> Result<Secret, String> {
     if let Some(name) = text.strip_prefix('$') {
+        let is_constant = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
         return match std::env::var(name) {
             Ok(value) if !value.is_empty() => Ok(Secret::Text(value)),
             Ok(_) => Err(format!("the variable `{name}` is empty")),
-            Err(VarError::NotPresent) => Err(format!("the variable `{name}` is not set")),
+            Err(VarError::NotPresent) if is_constant => Err(format!("the variable `{name}` is not set")),
+            Err(VarError::NotPresent) => Err(
+                "`$NAME` in place of a secret, and no such variable is set (`%24` is a `$` of the secret)"
+                    .to_owned(),
+            ),
             Err(VarError::NotUnicode(_)) => Err(format!("the variable `{name}` is not UTF-8")),
         };
     }
-    Ok(match text.strip_prefix('@') {
-        Some(name) => Secret::File(file(name)?),
-        None => Secret::Text(unescape(text)?),
-    })
+    let Some(name) = text.strip_prefix('@') else { return Ok(Secret::Text(unescape(text)?)) };
+    let name = unescape(name)?;
+    let path = Path::new(&name);
+    if !path.is_absolute() && !path.exists() {
+        return Err(
+            "`@FILE` in place of a secret, and there is no such file (`%40` is an `@` of the secret)"
+                .to_owned(),
+        );
+    }
+    Ok(Secret::File(absolute(path)?))
 }
 
 /// It is read again later, when the program may have another working directory.
 fn file(text: &str) -> Result<PathBuf, String> {
-    let path = unescape(text)?;
-    std::path::absolute(&path).map_err(|e| format!("`{path}` is no file ({e})"))
+    absolute(Path::new(&unescape(text)?))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, String> {
+    std::path::absolute(path).map_err(|e| format!("`{}` is no file ({e})", path.display()))
 }

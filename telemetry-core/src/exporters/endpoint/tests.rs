@@ -306,12 +306,31 @@ fn otlp_goes_over_http() {
         ("otlp://h?header=a b:c", "`a b` is no header"),
         ("otlp://h?cert=/c", "`cert` and `key` belong together"),
         ("otlp://h?token=$NO_SUCH_VARIABLE", "`NO_SUCH_VARIABLE` is not set"),
+        ("otlp://h?token=@/no/such/token", "/no/such/token can't be read"),
         ("otlp://h?ca=/no/such/file", "/no/such/file can't be read"),
         ("otlp://h?a=b", "no option `a`"),
         ("console+http:", "`console+http` is no known scheme"),
     ] {
         let said = refusal(wrong);
         assert!(said.contains(named), "{said}");
+    }
+}
+
+#[cfg(feature = "otlp")]
+#[test]
+fn a_secret_that_begins_like_the_name_of_one_is_not_printed() {
+    for url in [
+        "otlp://me:@s3cret@h",
+        "otlp://me:$s3cret@h",
+        "otlp://:@@s3cret%20@h",
+        "otlp://h?token=@s3cret",
+        "otlp://h?token=$s3cret",
+        "otlp://h?header=x-key:@s3cret",
+        "otlp://h?header=x-key:$s3cret",
+    ] {
+        let said = refusal(url);
+        assert!(said.contains("no such") && said.contains("of the secret"), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
     }
 }
 
