@@ -49,6 +49,7 @@ fn a_variable_that_nobody_reads_is_named_with_the_one_that_is_meant() {
         ("TELEMETRY_SAMPEL_RATE", "did you mean `TELEMETRY_SAMPLE_RATE`?"),
         ("TELEMETRY_SAMPLERATE", "did you mean `TELEMETRY_SAMPLE_RATE`?"),
         ("TELEMETRY_TAG", "did you mean `TELEMETRY_TAGS`?"),
+        ("TELEMETRY_FLUSH_INTERVAL", "did you mean `TELEMETRY_FLUSH_INTERVAL_MS`?"),
         ("telemetry_sample_rate", "did you mean `TELEMETRY_SAMPLE_RATE`?"),
         ("TELEMTRY_SAMPLE_RATE", "did you mean `TELEMETRY_SAMPLE_RATE`?"),
         ("OTEL_SERIVCE_NAME", "did you mean `OTEL_SERVICE_NAME`?"),

@@ -113,6 +113,8 @@ impl Otel {
             let delay = vars.var(name).map(|var| var.millis()).transpose()?;
             otel.flush_interval = otel.flush_interval.into_iter().chain(delay).min();
         }
+        // A wrong one is refused also where no exporter takes it.
+        vars.var("OTEL_METRIC_EXPORT_INTERVAL").map(|var| var.millis()).transpose()?;
         otel.endpoints = vars.endpoints()?;
         for var in WITHOUT_EFFECT.into_iter().filter_map(|name| vars.var(name)) {
             let said = var.value.replace(' ', "").to_ascii_lowercase();

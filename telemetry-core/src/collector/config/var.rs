@@ -48,7 +48,11 @@ impl Environment {
                     let var = Var { name: name.into_owned(), value };
                     return Err(Error::config(&var.name, var.shown(), "it is not UTF-8"));
                 }
-            } else if let Some(known) = nearest(&name, &asked, if is_ours { MOST_WRONG } else { 1 }) {
+            } else if let Some(known) =
+                nearest(&name, &asked, if is_ours { MOST_WRONG } else { 1 }).or_else(|| {
+                    asked.iter().map(String::as_str).find(|known| is_ours && lacks_its_unit(&name, known))
+                })
+            {
                 warn_once(format_args!("`{name}` is no variable of telemetry; did you mean `{known}`?"));
             } else if is_ours {
                 let known = asked.join(", ");
@@ -57,6 +61,12 @@ impl Environment {
         }
         Ok(())
     }
+}
+
+fn lacks_its_unit(name: &str, known: &str) -> bool {
+    known
+        .rsplit_once('_')
+        .is_some_and(|(stem, unit)| matches!(unit, "MS" | "BYTES") && stem.eq_ignore_ascii_case(name))
 }
 
 /// A name with more characters wrong is not the nearest one to any.

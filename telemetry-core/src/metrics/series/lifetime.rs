@@ -46,6 +46,13 @@ impl Growth {
             self.began = Some(last);
             warn_once(format_args!("metric `{}`: a sum has grown beyond {MOST}, and begins anew", of.name));
         }
+        if sum.whole - self.taken_off > MOST {
+            warn_once(format_args!(
+                "metric `{}`: a sum grows by more than {MOST} from one reading to the next; what one can't give the next \
+                 ones do, and what is beyond the last one is lost",
+                of.name
+            ));
+        }
         self.given = (sum.whole - self.taken_off).min(MOST);
     }
 

@@ -183,7 +183,8 @@ impl Names {
         let hash = self.hash(&key);
         let index = self.read();
         let known = find(&index, hash, &key);
-        index.declared.get(&site.name).into_iter().for_each(|first| compare(first, site));
+        let first = index.declared.get(&cut::name(&site.name));
+        first.into_iter().for_each(|first| compare(first, site));
         drop(index);
         known.unwrap_or_else(|| self.create(site, &viewed, hash, &key, began))
     }

@@ -153,6 +153,9 @@ fn what_is_malformed_is_named() {
         let said = read(&[ENDPOINT, (var, value)]).map(drop).expect_err(var).to_string();
         assert!(said.contains(var) && said.contains(named), "{said}");
     }
+    assert!(
+        read(&[("OTEL_METRIC_EXPORT_INTERVAL", "abc")]).unwrap_err().to_string().contains("INTERVAL=abc")
+    );
     let arg = [("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "2")];
     assert!(read(&arg).unwrap_err().to_string().contains("OTEL_TRACES_SAMPLER_ARG=2"));
 }
