@@ -2,6 +2,7 @@
 //! in which threads may meet (but for [`StaticRef`], which is never the matter of a model).
 
 mod fork;
+pub mod prefetch;
 mod static_ref;
 
 pub use fork::{AsItIs, ForkLock, Origin, on_fork};

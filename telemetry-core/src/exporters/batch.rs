@@ -221,8 +221,8 @@ impl Batch {
         self.parts.iter().flat_map(|part| {
             let all =
                 if let Records::Metrics(snapshot) = &*part.records { &snapshot.metrics()[..] } else { &[] };
-            let own = all.iter().skip(part.first).take(part.items);
-            own.map(|metric| MetricRef::new(metric, &self.resource))
+            let own = all.get(part.first..).map_or(&[][..], |own| &own[..part.items.min(own.len())]);
+            MetricRef::each(own, &self.resource)
         })
     }
 

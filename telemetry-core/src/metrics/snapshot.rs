@@ -20,7 +20,7 @@ impl Snapshot {
 
     /// All data points.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = MetricRef<'_>> {
-        self.metrics.iter().map(|metric| MetricRef { metric, resource: &self.resource })
+        MetricRef::each(&self.metrics, &self.resource)
     }
 
     /// The data points of that name.
@@ -66,9 +66,17 @@ pub struct MetricRef<'a> {
 }
 
 impl<'a> MetricRef<'a> {
-    /// With these global tags.
-    pub(crate) fn new(metric: &'a Metric, resource: &'a Resource) -> Self {
-        Self { metric, resource }
+    /// Each of them, with these global tags. What comes soon is asked for already.
+    pub(crate) fn each(
+        metrics: &'a [Metric],
+        resource: &'a Resource,
+    ) -> impl ExactSizeIterator<Item = Self> + use<'a> {
+        const SOON: usize = 6;
+        metrics.iter().enumerate().map(move |(at, metric)| {
+            metrics.get(at + 2 * SOON).into_iter().for_each(Metric::prefetch);
+            metrics.get(at + SOON).into_iter().for_each(|soon| soon.identity.tags.prefetch());
+            Self { metric, resource }
+        })
     }
 
     /// Dotted and lower-case.

@@ -1,6 +1,7 @@
 //! Metrics: what a series is, and what was read from it.
 
 use super::{HistogramValue, Tags, Text, cut};
+use crate::sync::prefetch;
 use std::fmt;
 use tracing_core::Level;
 
@@ -354,6 +355,12 @@ impl Metric {
         };
         let names = self.identity.bytes() / std::sync::Arc::strong_count(&self.identity);
         size_of::<Self>() + value + names
+    }
+
+    /// Asks for what it points to.
+    pub(crate) fn prefetch(&self) {
+        prefetch::to_read(&*self.identity);
+        self.histogram().into_iter().for_each(prefetch::to_read);
     }
 
     /// The histogram, if it is one.

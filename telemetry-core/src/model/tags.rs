@@ -1,17 +1,23 @@
 //! Tags: the few, short, text-valued names that tell one series from another.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Range;
 
 use super::{Text, cut};
+use crate::sync::prefetch;
 use crate::text::{Clean, Quoted};
 
 /// A sorted set of tags, at most [`Tags::MAX`], each key once.
 ///
 /// A key or a value of more than [`Tags::MAX_BYTES`] is cut: it ends in `..` and a hash of the whole then, so that two which
 /// differ only beyond that stay two.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 #[must_use = "tags say nothing before they are given to what they describe"]
-pub struct Tags(Vec<(Text, Text)>);
+pub struct Tags(
+    /// Each tag: the lengths of its key and of its value, then both. Whoever walks them finds all in one place.
+    String,
+);
 
 /// Why tags were refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +48,7 @@ impl Tags {
 
     /// No tags.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self(String::new())
     }
 
     /// Reads `key: value, key2: value2`; the spaces are optional, an empty text is no tags.
@@ -72,17 +78,30 @@ impl Tags {
         if !is_valid {
             return Err(TagsError::BadKey(key.into_owned()));
         }
-        match self.find(&key) {
-            Ok(at) => self.0[at].1 = value,
-            Err(_) if self.0.len() >= Self::MAX => return Err(TagsError::TooMany(self.0.len() + 1)),
-            Err(at) => self.0.insert(at, (key, value)),
+        let (found, len) = (self.find(&key), self.len());
+        if found.is_err() && len >= Self::MAX {
+            return Err(TagsError::TooMany(len + 1));
         }
+        self.put(found, &key, &value);
         Ok(())
+    }
+
+    /// A tag in place of the one that stands there, or where it belongs.
+    fn put(&mut self, at: Result<Range<usize>, usize>, key: &str, value: &str) {
+        let at = at.unwrap_or_else(|at| at..at);
+        let mut tag = String::with_capacity(LENGTHS + key.len() + value.len());
+        for len in [key.len(), value.len()] {
+            tag.extend([len & 0x7f, len >> 7].map(|digit| char::from(digit as u8)));
+        }
+        tag.extend([key, value]);
+        self.0.reserve_exact(tag.len().saturating_sub(at.len()));
+        self.0.replace_range(at, &tag);
     }
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.find(key).ok().map(|at| &*self.0[at].1)
+        let tag = &self.0[self.find(key).ok()?];
+        first(tag).map(|(_, value, _)| value)
     }
 
     /// Its tags and those of another set, sorted by key; of a key that both have, its own value.
@@ -103,18 +122,22 @@ impl Tags {
 
     /// About how much memory it takes beside itself.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let texts = self.0.iter().map(|(k, v)| k.len() + v.len());
-        self.0.capacity() * size_of::<(Text, Text)>() + texts.sum::<usize>()
+        self.0.capacity()
     }
 
     /// Keys and values, sorted by key.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
-        self.0.iter().map(|(k, v)| (&**k, &**v))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || {
+            let (key, value, behind) = first(rest)?;
+            rest = behind;
+            Some((key, value))
+        })
     }
 
     /// How many.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
     /// Whether there are none.
@@ -125,17 +148,62 @@ impl Tags {
     /// These tags, and those of `under` whose keys are not among them.
     pub fn or(&self, under: &Tags) -> Tags {
         let mut all = under.clone();
-        for (key, value) in &self.0 {
-            match all.find(key) {
-                Ok(at) => all.0[at].1.clone_from(value),
-                Err(at) => all.0.insert(at, (key.clone(), value.clone())),
-            }
+        for (key, value) in self.iter() {
+            all.put(all.find(key), key, value);
         }
         all
     }
 
-    fn find(&self, key: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(k, _)| (**k).cmp(key))
+    /// Asks for their texts.
+    pub(crate) fn prefetch(&self) {
+        prefetch::to_read(&*self.0);
+    }
+
+    /// Where the tag of that key is, or where it belongs.
+    fn find(&self, key: &str) -> Result<Range<usize>, usize> {
+        let mut rest = &*self.0;
+        while let Some((known, _, behind)) = first(rest) {
+            let at = self.0.len() - rest.len();
+            match known.cmp(key) {
+                Ordering::Less => rest = behind,
+                Ordering::Equal => return Ok(at..self.0.len() - behind.len()),
+                Ordering::Greater => return Err(at),
+            }
+        }
+        Err(self.0.len())
+    }
+}
+
+/// What stands before a key: two lengths, of which each has two digits of seven bits, the lower one first.
+const LENGTHS: usize = 4;
+const _: () = assert!(Tags::MAX_BYTES < 1 << 14, "it has to fit into them");
+
+/// The key and the value of the first tag, and what is behind it.
+#[inline]
+fn first(tags: &str) -> Option<(&str, &str, &str)> {
+    let [a, b, c, d] = *tags.as_bytes().first_chunk::<LENGTHS>()?;
+    let len = |low, high| usize::from(low) | usize::from(high) << 7;
+    let (key, rest) = tags.get(LENGTHS..)?.split_at_checked(len(a, b))?;
+    let (value, rest) = rest.split_at_checked(len(c, d))?;
+    Some((key, value, rest))
+}
+
+impl fmt::Debug for Tags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// By the first key that differs, then by its value.
+impl Ord for Tags {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl PartialOrd for Tags {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -175,7 +243,46 @@ impl<'de> serde::Deserialize<'de> for Tags {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn they_are_a_sorted_map(
+            sets in prop::collection::vec(prop::collection::vec(("[a-cß]{1,2}", "[a-zß]{0,3}"), 0..12), 2),
+        ) {
+            let made = sets.into_iter().map(|set| {
+                let (mut tags, mut map) = (Tags::new(), BTreeMap::new());
+                for (key, value) in set {
+                    tags.insert(key.clone(), value.clone()).unwrap();
+                    map.insert(key, value);
+                }
+                (tags, map)
+            });
+            let made: Vec<_> = made.collect();
+            let texts = |map: &BTreeMap<String, String>| -> Vec<(String, String)> {
+                map.iter().map(|(k, v)| (k.clone(), v.clone())).collect()
+            };
+            let of = |tags: &Tags| -> Vec<(String, String)> {
+                tags.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+            };
+            for (tags, map) in &made {
+                prop_assert_eq!(of(tags), texts(map));
+                prop_assert_eq!(tags.len(), map.len());
+                prop_assert!(map.iter().all(|(key, value)| tags.get(key) == Some(value)));
+                prop_assert_eq!(tags.get("cc"), map.get("cc").map(String::as_str));
+            }
+            let [(one, one_map), (other, other_map)] = &made[..] else { unreachable!() };
+            let mut both = other_map.clone();
+            both.extend(one_map.clone());
+            prop_assert_eq!(of(&one.or(other)), texts(&both));
+            prop_assert_eq!(one.cmp(other), texts(one_map).cmp(&texts(other_map)));
+            prop_assert_eq!(one == other, one_map == other_map);
+        }
+    }
 
     #[test]
     fn tags_are_read_with_and_without_spaces() {

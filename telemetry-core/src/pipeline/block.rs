@@ -3,10 +3,10 @@
 //! The writer alone stores words and then says how many there are; the reader looks no further. Neither waits for the
 //! other.
 
-use super::prefetch;
 use crate::model::record::{Chunk, Encoded, Words};
 use crate::sync::StaticRef;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::prefetch;
 use tracing_core::Metadata;
 
 use Ordering::{Acquire, Relaxed, Release};

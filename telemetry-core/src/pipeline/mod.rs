@@ -24,7 +24,6 @@ pub(crate) mod observer;
 pub(crate) mod output;
 mod parcel;
 mod pool;
-mod prefetch;
 mod rate;
 pub(crate) mod schedule;
 pub(crate) mod start;
