@@ -30,11 +30,16 @@ pub(crate) mod otlp;
 mod protobuf;
 #[cfg(any(feature = "net", test))]
 pub(crate) mod protocol;
+#[cfg(feature = "prometheus")]
+pub(crate) mod prometheus;
 mod recycler;
 pub(crate) mod redaction;
 mod report;
 mod route;
 pub(crate) mod signal;
+#[cfg(any(feature = "otlp", feature = "prometheus"))]
+#[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "some of it is for OTLP"))]
+mod wire;
 pub(crate) mod words;
 
 pub use crate::model::record::{FieldKey, RawValue};
@@ -56,6 +61,8 @@ pub use item::{EventRef, SpanRef};
 pub(crate) use limits::Limits;
 #[cfg(any(feature = "net", test))]
 pub(crate) use protocol::{Protocol, Sending};
+#[cfg(feature = "prometheus")]
+pub use prometheus::{Answer, Prometheus, Translation};
 pub(crate) use recycler::Recycler;
 pub use report::{ExportReport, NextAttempt};
 pub use route::{HostTag, Route};
