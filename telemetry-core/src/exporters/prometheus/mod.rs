@@ -35,6 +35,7 @@ mod labels;
 mod ladder;
 mod names;
 mod native;
+mod notices;
 mod page;
 mod protobuf;
 mod settings;
