@@ -25,13 +25,13 @@ mod json_batches;
 pub(crate) mod limits;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
+#[cfg(feature = "prometheus")]
+pub(crate) mod prometheus;
 #[cfg(feature = "http")]
 #[cfg_attr(not(feature = "otlp"), allow(dead_code, unreachable_pub, reason = "all of it is for OTLP"))]
 mod protobuf;
 #[cfg(any(feature = "net", test))]
 pub(crate) mod protocol;
-#[cfg(feature = "prometheus")]
-pub(crate) mod prometheus;
 mod recycler;
 pub(crate) mod redaction;
 mod report;
@@ -59,10 +59,10 @@ pub(crate) use filter::Sieve;
 pub use health::{Activity, ExporterHealth};
 pub use item::{EventRef, SpanRef};
 pub(crate) use limits::Limits;
-#[cfg(any(feature = "net", test))]
-pub(crate) use protocol::{Protocol, Sending};
 #[cfg(feature = "prometheus")]
 pub use prometheus::{Answer, Prometheus, Translation};
+#[cfg(any(feature = "net", test))]
+pub(crate) use protocol::{Protocol, Sending};
 pub(crate) use recycler::Recycler;
 pub use report::{ExportReport, NextAttempt};
 pub use route::{HostTag, Route};

@@ -1,6 +1,6 @@
 //! Families: series of one name, kind and description. What is known of a family stands before its series, and is written once.
 //!
-//! Source: Prometheus, "Text-based format" and `metrics.proto` of client_model; OpenMetrics 1.0.0, "MetricFamily".
+//! Source: Prometheus, "Text-based format" and `metrics.proto` of `client_model`; OpenMetrics 1.0.0, "`MetricFamily`".
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -108,7 +108,9 @@ impl Starts {
             Class::Counter if dialect == Dialect::OpenMetrics => {
                 Self { value: start("_total"), created: start("_created"), ..Self::default() }
             }
-            Class::Counter | Class::Unknown | Class::Gauge | Class::Info => Self { value: start(""), ..Self::default() },
+            Class::Counter | Class::Unknown | Class::Gauge | Class::Info => {
+                Self { value: start(""), ..Self::default() }
+            }
             Class::Histogram => Self {
                 value: Start::default(),
                 bucket: start("_bucket"),

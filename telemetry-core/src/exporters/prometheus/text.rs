@@ -124,7 +124,7 @@ fn is_sum(x: f64) -> bool {
 
 /// The newest one in that bucket; they are sorted by time.
 pub(super) fn newest<'a>(exemplars: &'a [Exemplar], ladder: &Ladder, place: usize) -> Option<&'a Exemplar> {
-    exemplars.iter().rev().find(|exemplar| ladder.place(exemplar.value) == place)
+    exemplars.iter().rev().find(|it| it.value.is_finite() && ladder.place(it.value) == place)
 }
 
 fn put_exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
@@ -140,5 +140,7 @@ fn put_exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
 
 pub(super) fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    out.extend(bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]));
+    out.extend(
+        bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
+    );
 }
