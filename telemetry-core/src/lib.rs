@@ -72,6 +72,11 @@ pub mod __private {
     pub mod otlp {
         pub use crate::exporters::otlp::*;
     }
+    /// What a page of metrics is made of.
+    #[cfg(feature = "prometheus")]
+    pub mod prometheus {
+        pub use crate::exporters::prometheus::source_of;
+    }
     /// The bytes of finished records.
     pub mod record {
         pub use crate::model::record::*;

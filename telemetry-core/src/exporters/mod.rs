@@ -25,6 +25,8 @@ mod json_batches;
 pub(crate) mod limits;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
+#[cfg(feature = "prometheus")]
+pub(crate) mod prometheus;
 #[cfg(feature = "http")]
 #[cfg_attr(not(feature = "otlp"), allow(dead_code, unreachable_pub, reason = "all of it is for OTLP"))]
 mod protobuf;
@@ -35,6 +37,9 @@ pub(crate) mod redaction;
 mod report;
 mod route;
 pub(crate) mod signal;
+#[cfg(any(feature = "otlp", feature = "prometheus"))]
+#[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "some of it is for OTLP"))]
+mod wire;
 pub(crate) mod words;
 
 pub use crate::model::record::{FieldKey, RawValue};
@@ -54,6 +59,8 @@ pub(crate) use filter::Sieve;
 pub use health::{Activity, ExporterHealth};
 pub use item::{EventRef, SpanRef};
 pub(crate) use limits::Limits;
+#[cfg(feature = "prometheus")]
+pub use prometheus::{Answer, Prometheus, Translation};
 #[cfg(any(feature = "net", test))]
 pub(crate) use protocol::{Protocol, Sending};
 pub(crate) use recycler::Recycler;

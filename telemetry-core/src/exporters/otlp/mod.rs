@@ -19,7 +19,6 @@ mod points;
 mod schema;
 mod scopes;
 mod spans;
-mod wire;
 mod writer;
 
 pub use answer::Answer;
@@ -30,6 +29,7 @@ pub use json::put_json;
 pub use writer::Writer;
 
 pub use super::protobuf::Malformed;
+use super::wire;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Protobuf's wire format, as far as OTLP needs it. What is written is added to a vector.
+//! Protobuf's wire format, as far as exporters need it. What is written is added to a vector.
 //!
 //! A field begins with its key: number and wire type. The functions below make the keys of fields up to 15, which are one
 //! byte; a key of two bytes stands where it is used.
