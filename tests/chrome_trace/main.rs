@@ -1,0 +1,7 @@
+//! `chrome-trace:`: what stands in its files, as those who open them read it.
+
+mod kills;
+mod rotation;
+
+mod trace;
+mod tracks;
