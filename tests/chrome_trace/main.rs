@@ -2,6 +2,6 @@
 
 mod kills;
 mod rotation;
-
+mod speedscope;
 mod trace;
 mod tracks;

@@ -30,7 +30,8 @@ impl Trace {
     }
 
     /// The events of one kind.
-    pub(crate) fn of<'a>(&'a self, ph: &'a str) -> impl Iterator<Item = &'a Value> {
+    pub(crate) fn of<'a>(&'a self, ph: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let ph = ph.to_owned();
         self.0.iter().filter(move |event| event["ph"] == ph)
     }
 
@@ -68,8 +69,9 @@ impl Trace {
         self.check_threads();
         self.check_async();
         self.check_flows();
-        let ids = self.of("X").chain(self.of("b")).map(|span| &span["args"]["span_id"]);
-        let mut ids: Vec<&str> = ids.map(|id| id.as_str().unwrap()).collect();
+        // Where spans have `args`.
+        let ids = self.of("X").chain(self.of("b")).filter_map(|span| span.get("args"));
+        let mut ids: Vec<&str> = ids.map(|args| args["span_id"].as_str().unwrap()).collect();
         let all = ids.len();
         ids.sort_unstable();
         ids.dedup();

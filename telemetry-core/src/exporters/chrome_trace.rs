@@ -30,7 +30,7 @@ use page::{BEGIN, Page, State};
 /// | item | event | where |
 /// | --- | --- | --- |
 /// | a span that one thread opened, entered once at most and closed | `X` (complete) | on the track of its thread |
-/// | any other span: a future that was polled more than once, what went to another thread, what overlaps with others of its thread, what was made by hand | `b` and `e` (async, nestable) | on tracks of its trace, in the spans that it is a child of |
+/// | any other span: a future (`tracing` enters it once more to drop it), what went to another thread, what overlaps with others of its thread, what was made by hand | `b` and `e` (async, nestable) | on tracks of its trace, in the spans that it is a child of |
 /// | a span whose parent is on another thread; a link | `s` and `f` (flow), where both spans are on tracks of threads | from the start of the parent, or of the span that the link names, to the start of the span |
 /// | an event | `i` (instant) | on the track of its thread; if made by hand, on that of the process |
 /// | a metric | `C` (counter) | a track of its own, its series in `args`; of a histogram three: `count`, `p50`, `p99` |
@@ -39,6 +39,9 @@ use page::{BEGIN, Page, State};
 /// `ts` and `dur` are microseconds, with three decimals: exact to the nanosecond, in a program that runs for less than 50 days. Time 0 is midnight (UTC) of the day on which the program
 /// began to write, `zero_unix_nano`. `tid` is no thread id of the system, but tells threads apart; `args` have the ids, level,
 /// target, status and `fields` of spans and events as [`File`](super::File) names them.
+///
+/// speedscope shows spans on threads only, and `args` as a part of their names. To see what took the time by name, write without them
+/// ([`without_args`](Self::without_args), `?args=false`).
 ///
 /// A counter's values are sums since the start; with `temporality=delta` they are what came since the last ones. A gauge is written
 /// when it was set. `NaN` and infinity are texts, which viewers pass over.
@@ -65,6 +68,7 @@ pub struct ChromeTrace {
     lines: Lines,
     rotate_bytes: u64,
     keep: usize,
+    has_args: bool,
     zero: u64,
     state: State,
     /// The threads that the file has names of.
@@ -112,6 +116,7 @@ impl ChromeTrace {
             owner,
             rotate_bytes: 64 << 20,
             keep: 4,
+            has_args: true,
             zero: now - now % DAY,
             state: State::default(),
             named: BTreeSet::new(),
@@ -130,6 +135,13 @@ impl ChromeTrace {
         self
     }
 
+    /// Spans have their names, targets and times only, and no `args`: then speedscope takes spans of one name for the same, and adds
+    /// them up. It shows `args` as a part of the name.
+    pub fn without_args(mut self) -> Self {
+        self.has_args = false;
+        self
+    }
+
     /// Adds the lines of a page to the file, or to a new one if it is full. False where all of it went into a file that was removed
     /// meanwhile.
     fn write(&mut self, page: &Page, resource: &Resource) -> io::Result<bool> {
@@ -141,7 +153,7 @@ impl ChromeTrace {
         if bytes > 0 && bytes + page.lines.len() as u64 > self.rotate_bytes {
             bytes = self.begin_next()?;
         }
-        let mut all = Page::new(self.zero);
+        let mut all = Page::new(self.zero, self.has_args);
         if bytes == 0 {
             self.named.clear();
             self.state.in_new_file();
@@ -246,7 +258,7 @@ impl Exporter for ChromeTrace {
 
 impl ChromeTrace {
     fn export_once(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
-        let mut page = Page::new(self.zero);
+        let mut page = Page::new(self.zero, self.has_args);
         page.add(batch, &mut self.state)
             .map_err(|e| ExportError::never("an item can't be written as JSON").caused_by(e))?;
         if page.lines.is_empty() {

@@ -85,7 +85,7 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | --- | --- |
 /// | `console:`, `console:stderr` | [`Console`](super::Console) |
 /// | `file:DIR?rotate_bytes=67108864&keep=4` | [`File`](super::File); with `format=otlp` (feature `otlp`) in OTLP's file format, in files beside those of `format=json` |
-/// | `chrome-trace:FILE?rotate_bytes=67108864&keep=4` | [`ChromeTrace`](super::ChromeTrace), which Perfetto and speedscope open (feature `chrome-trace`) |
+/// | `chrome-trace:FILE?rotate_bytes=67108864&keep=4` | [`ChromeTrace`](super::ChromeTrace), which Perfetto and speedscope open; with `args=false` spans have no `args` (feature `chrome-trace`) |
 /// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
 /// | `otlp+grpc://HOST:4317`, `otlp+grpcs://HOST` | OTLP over gRPC (feature `otlp-grpc`); `otlp+grpc:` is `otlp+grpc://localhost:4317` |
 /// | `http://HOST:80/PATH`, `https://HOST/PATH` | batches as JSON, posted to any endpoint (feature `http-exporter`) |
@@ -238,11 +238,16 @@ fn chrome_trace(mut endpoint: Endpoint<'_>) -> Made {
     let path = path(endpoint.rest, home, ("chrome-trace:FILE", "a file")).map_err(plain)?;
     let bytes = endpoint.options.number("rotate_bytes").map_err(plain)?;
     let keep = endpoint.options.number("keep").map_err(plain)?;
+    let args = endpoint.options.read("args", |text| one_of(text, &[("true", true), ("false", false)]));
+    let has_args = args.map_err(plain)?.unwrap_or(true);
     endpoint.end()?;
     // The URL names it already, but where it has escapes.
     let named = Some(&*path).filter(|path| !endpoint.rest.ends_with(&*path.to_string_lossy()));
     let mut trace = super::ChromeTrace::open(&path)
         .map_err(|e| (super::ChromeTrace::refusal(named, &e), Some(e.into())))?;
+    if !has_args {
+        trace = trace.without_args();
+    }
     if let Some(bytes) = bytes {
         trace = trace.rotate_bytes(bytes);
     }

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 
 use super::track::{Drawn, Track};
-use crate::exporters::SpanRef;
 use crate::model::TraceId;
 
 /// So many threads and traces are remembered, and so many tracks of a trace.
@@ -35,20 +34,12 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Draws a span.
-    pub(super) fn place(&mut self, span: &SpanRef<'_>) -> Place {
-        let drawn = Drawn {
-            id: span.span_id(),
-            parent: span.parent_span_id(),
-            start: span.start_unix_nano(),
-            end: span.end_unix_nano(),
-        };
-        if let Some(thread) = span.thread().filter(|_| span.is_on_one_thread())
-            && self.thread(thread).draw(&drawn, false)
-        {
-            return Place::Thread(thread);
+    /// Draws a span of that trace, all of which was on that thread at one go, if on any.
+    pub(super) fn place(&mut self, trace: TraceId, thread: Option<u32>, span: &Drawn) -> Place {
+        match thread {
+            Some(thread) if self.thread(thread).draw(span, false) => Place::Thread(thread),
+            _ => Place::Beside(self.beside(trace, span)),
         }
-        Place::Beside(self.beside(span.trace_id(), &drawn))
     }
 
     fn thread(&mut self, number: u32) -> &mut Track {
@@ -100,4 +91,54 @@ fn forget<K: Copy + Eq + std::hash::Hash, V>(of: &mut HashMap<K, V>, end: impl F
     ends.truncate(of.len().div_ceil(2));
     ends.iter().for_each(|(_, key)| drop(of.remove(key)));
     ends.last().map_or(0, |(end, _)| *end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SpanId;
+
+    fn span(id: u64, parent: u64, start: u64, end: u64) -> Drawn {
+        Drawn { id: SpanId::new(id).unwrap(), parent: SpanId::new(parent), start, end }
+    }
+
+    fn trace(n: u64) -> TraceId {
+        TraceId::new(u128::from(n)).unwrap()
+    }
+
+    #[test]
+    fn one_behind_the_other_lies_in_its_parent_and_side_by_side_does_not() {
+        let mut layout = Layout::default();
+        let mut place = |id, parent, start, end| match layout.place(trace(1), None, &span(id, parent, start, end)) {
+            Place::Beside(track) => track,
+            Place::Thread(thread) => panic!("{thread}"),
+        };
+        let [first, second] = [place(11, 10, 1, 2), place(12, 10, 3, 4)];
+        let [below, third] = [place(21, 13, 6, 7), place(13, 10, 5, 8)];
+        let beside = place(14, 10, 3, 9);
+        let around = place(10, 1, 0, 10);
+        assert_eq!([second, below, third, around], [first; 4]);
+        assert_ne!(beside, first);
+        assert_eq!(place(1, 0, 0, 20), first);
+        assert!(place(30, 1, 12, 13) > beside, "the root has ended: what comes later is by itself");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_what_is_forgotten_is_drawn_nowhere_twice() {
+        let mut layout = Layout::default();
+        for n in 1..3_000 {
+            layout.place(trace(n), Some(n as u32), &span(n, 9_999, n, n + 5));
+            layout.place(trace(n), None, &span(n, 9_999, n, n + 5));
+            assert!(layout.threads.len() <= THREADS && layout.traces.len() <= TRACES);
+        }
+        assert!(layout.forgotten > 2_000);
+        // The first thread again: what it did there is not known any more.
+        assert!(matches!(layout.place(trace(1), Some(1), &span(1, 0, 3, 4_000)), Place::Beside(_)));
+        let later = layout.forgotten;
+        assert_eq!(layout.place(trace(1), Some(1), &span(1, 0, later, later + 9)), Place::Thread(1));
+        for n in 1..2 * TRACKS as u64 {
+            layout.place(trace(7), None, &span(n, 9_999, 5_000, 5_000 + n));
+        }
+        assert_eq!(layout.traces[&trace(7)].len(), TRACKS);
+    }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::flows::{Flow, Flows, OnThread};
 use super::layout::{Layout, Place};
+use super::track::Drawn;
 use crate::exporters::json::{Map, put};
 use crate::exporters::{Batch, EventRef, SpanRef};
 use crate::metrics::MetricRef;
@@ -47,6 +48,8 @@ pub(super) struct Page {
     /// The moment from which times are counted, in nanoseconds since the Unix epoch.
     zero: u64,
     process: u32,
+    /// Spans say more than their names and times.
+    has_args: bool,
 }
 
 /// One event of the format, as its specification names the parts.
@@ -128,8 +131,9 @@ fn is_0(n: &u32) -> bool {
 type NoArgs = Option<()>;
 
 impl Page {
-    pub(super) fn new(zero: u64) -> Self {
-        Self { lines: Vec::new(), threads: BTreeSet::new(), zero, process: std::process::id() }
+    pub(super) fn new(zero: u64, has_args: bool) -> Self {
+        let process = std::process::id();
+        Self { lines: Vec::new(), threads: BTreeSet::new(), zero, process, has_args }
     }
 
     /// Adds all items of a batch.
@@ -184,30 +188,31 @@ impl Page {
             code_file: file,
             code_line: line.flatten(),
         };
-        let thread = span.thread();
-        match state.layout.place(span) {
+        let (thread, args) = (span.thread(), Some(args).filter(|_| self.has_args));
+        let drawn = Drawn {
+            id: span.span_id(),
+            parent: span.parent_span_id(),
+            start,
+            end: start.saturating_add(duration),
+        };
+        match state.layout.place(span.trace_id(), thread.filter(|_| span.is_on_one_thread()), &drawn) {
             Place::Thread(number) => {
-                let entry = Entry { args: Some(args), ..self.entry("X", span.name(), Some(number)) };
+                let entry = Entry { args, ..self.entry("X", span.name(), Some(number)) };
                 let (ts, dur) = (Some(self.time(start)), Some(duration as f64 / 1e3));
                 self.put(&Entry { cat: span.target(), ts, dur, ..entry })?;
-                let drawn = OnThread {
-                    id: span.span_id(),
-                    thread: number,
-                    start,
-                    end: start.saturating_add(duration),
-                };
-                let parent = span.parent_span_id().filter(|_| span.is_parent_far());
+                let on_thread = OnThread { id: drawn.id, thread: number, start, end: drawn.end };
+                let parent = drawn.parent.filter(|_| span.is_parent_far());
                 let links = span.links().map(|to| to.span_id);
-                let flows = state.flows.add(drawn, parent, links);
+                let flows = state.flows.add(on_thread, parent, links);
                 flows.iter().try_for_each(|flow| self.flow(flow))?;
             }
             Place::Beside(track) => {
                 state.flows.forget(span.span_id());
                 let id = || Some(format!("{track:#x}"));
                 let (ts, cat) = (Some(self.time(start)), "async");
-                let begin = Entry { args: Some(args), ..self.entry("b", span.name(), thread) };
+                let begin = Entry { args, ..self.entry("b", span.name(), thread) };
                 self.put(&Entry { cat, ts, id: id(), ..begin })?;
-                let ts = Some(self.time(start.saturating_add(duration)));
+                let ts = Some(self.time(drawn.end));
                 let end: Entry<'_, NoArgs> = self.entry("e", span.name(), thread);
                 self.put(&Entry { cat, ts, id: id(), ..end })?;
             }

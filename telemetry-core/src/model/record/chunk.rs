@@ -74,7 +74,7 @@ impl Chunk {
         self.push(&Encoded::event(head, (&*head.site.texts(), fields.words())));
     }
 
-    fn push<const HEAD: usize>(&mut self, record: &Encoded<impl Words, HEAD>) {
+    pub(super) fn push<const HEAD: usize>(&mut self, record: &Encoded<impl Words, HEAD>) {
         let mut put = |word: u64| self.bytes.extend_from_slice(&word.to_le_bytes());
         record.head.iter().for_each(|word| put(*word));
         record.rest.each(put);
