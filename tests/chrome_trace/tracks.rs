@@ -1,6 +1,8 @@
 //! What each item becomes, and on which track it is.
 
+use std::env;
 use std::pin::Pin;
+use std::process::Command;
 use std::sync::mpsc::channel;
 use std::task::{Context, Waker};
 use std::thread;
@@ -8,7 +10,7 @@ use std::thread;
 use serde_json::{Value, json};
 use telemetry_layer::model::{Event, Span, SpanContext, SpanId, TraceId};
 use telemetry_layer::prelude::*;
-use telemetry_layer::Level;
+use telemetry_layer::{Level, SpanMetrics};
 use telemetry_layer::exporters::{ChromeTrace, Filter, Route};
 use telemetry_tests::{SOON, ready};
 use tempfile::TempDir;
@@ -328,8 +330,17 @@ fn deltas_are_what_came_since() {
     assert_eq!(values, [3, 4]);
 }
 
+/// By itself in a process: elsewhere another test may have wanted to know of threads before.
 #[test]
 fn an_exporter_that_is_added_later_knows_the_threads_from_then_on() {
+    const ALONE: &str = "CHROME_TRACE_ALONE";
+    if env::var_os(ALONE).is_none() {
+        let mut program = Command::new(env::current_exe().unwrap());
+        let name = "tracks::an_exporter_that_is_added_later_knows_the_threads_from_then_on";
+        let out = program.args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        return;
+    }
     let (collector, _) = telemetry_tests::collector(|b| b);
     let dispatch = Dispatch::new(tracing_subscriber::registry().with(TelemetryLayer::new(&collector)));
     let directory = tempfile::tempdir().unwrap();
@@ -340,12 +351,42 @@ fn an_exporter_that_is_added_later_knows_the_threads_from_then_on() {
         collector.exporter(Route::new(trace).only(Filter::new().names(["before", "after"]))).unwrap();
         info_span!("after").in_scope(|| ());
         drop(before);
+        thread::scope(|scope| {
+            let layer = &dispatch;
+            scope.spawn(move || dispatcher::with_default(layer, || drop(info_span!("after").entered())));
+        });
     });
     assert!(collector.shutdown(SOON).is_complete());
     let trace = Trace::read(&path);
-    trace.one("X", "after");
-    // In another test that wanted to know of threads it began with that known.
-    assert_eq!(trace.of("X").chain(trace.of("b")).filter(|span| span["name"] == "before").count(), 1);
+    trace.one("b", "before");
+    let after: Vec<_> = trace.of("X").collect();
+    assert!(after.len() == 2 && after.iter().all(|span| span["name"] == "after"));
+    assert_ne!(after[0]["tid"], after[1]["tid"]);
+}
+
+#[test]
+fn what_else_is_known_of_spans_is_as_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("trace.json");
+    let url = format!("chrome-trace:{}", path.display());
+    let (collector, memory) = telemetry_tests::collector(|b| b.endpoint(url));
+    let layer = TelemetryLayer::new(&collector).with_busy_times().with_span_metrics(SpanMetrics::new());
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let span = info_span!("work", n = 1, late = tracing::field::Empty);
+        (0..3).for_each(|_| span.in_scope(|| info!("in it")));
+        span.record("late", 2);
+    });
+    let kept = telemetry_tests::exported(&collector, &memory);
+    let span = kept.span("work");
+    let field = |name: &str| span.fields.iter().find(|(known, _)| known == name).unwrap().1.to_string();
+    let nanos_of = |name: &str| field(name).parse::<u64>().unwrap();
+    assert_eq!((field("n"), field("late")), ("1".to_owned(), "2".to_owned()));
+    assert_eq!(nanos_of("busy_ns") + nanos_of("idle_ns"), span.duration_nano);
+    assert!(nanos_of("busy_ns") > 0);
+    let measured = kept.metrics.iter().filter_map(|metric| metric.histogram());
+    assert_eq!(measured.filter(|histogram| histogram.count == 1).count(), 1);
+    let trace = Trace::read(&path);
+    assert_eq!(trace.one("b", "work")["args"]["fields"]["busy_ns"], nanos_of("busy_ns"));
 }
 
 #[test]
