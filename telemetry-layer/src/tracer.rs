@@ -224,7 +224,6 @@ impl Tracer {
         let is_remote = known.is_none() && remote::is_attached() && !attributes.is_root();
         let (new_trace, span_id) = new_ids();
         let site = attributes.metadata();
-        let marks = if self.minds_opening.load(Relaxed) { self.marks(site, parent) } else { 0 };
         let (context, parent, decided_here) = match known {
             Some((parent, _, slot)) => {
                 slot.child_begins();
@@ -236,6 +235,8 @@ impl Tracer {
                 (SpanContext::new(new_trace, span_id, sampled).with_random(true), None, true)
             }
         };
+        let marks =
+            if self.minds_opening.load(Relaxed) { self.marks(site, known.map(|(.., slot)| slot)) } else { 0 };
         let parent_id = known.map_or(0, |(_, id, _)| id);
         let parent_span = parent.map(|parent| parent.span_id);
         let parent_is_remote = parent.is_some_and(|parent| parent.is_remote);
@@ -256,10 +257,11 @@ impl Tracer {
     }
 
     /// What is to be remembered of a span that opens, for what is done when it closes.
-    fn marks(&self, site: &'static Metadata<'static>, parent: Option<(u64, &'static Slot)>) -> u64 {
+    #[cold]
+    fn marks(&self, site: &'static Metadata<'static>, parent: Option<&'static Slot>) -> u64 {
         let is_measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
         let thread = if self.knows_threads() { thread_number() } else { 0 };
-        Slot::flag_of_measured(is_measured) | Slot::flags_of_thread(thread, parent.map(|(_, slot)| slot))
+        Slot::flag_of_measured(is_measured) | Slot::flags_of_thread(thread, parent)
     }
 
     /// Where a span stands whose parent is elsewhere.

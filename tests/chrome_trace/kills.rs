@@ -47,7 +47,8 @@ fn all_lines_but_the_last_are_whole_and_after_a_start_that_one_is_too() {
         program.args(["--exact", "kills::writes_until_it_is_killed", "--nocapture"]).env(FILE, &path);
         let mut process = Process::start(program.stdout(Stdio::piped()).stderr(Stdio::null()));
         let mut lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
-        let mut numbers = lines.by_ref().filter_map(|line| line.unwrap().rsplit(' ').next()?.parse::<u64>().ok());
+        let mut numbers =
+            lines.by_ref().filter_map(|line| line.unwrap().rsplit(' ').next()?.parse::<u64>().ok());
         // In the middle of what comes next, each time at another place.
         let mut delivered = numbers.by_ref().nth(run % 4).unwrap();
         // Nothing waits for that: it is only somewhere else each time.

@@ -50,8 +50,10 @@ fn a_full_file_is_put_aside_and_the_next_one_is_a_trace_of_its_own() {
     }
     assert!(collector.shutdown(SOON).is_complete());
     let directory = path.parent().unwrap();
-    let mut names: Vec<_> =
-        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort_unstable();
     assert_eq!(names, ["trace.1.json", "trace.2.json", "trace.json", "trace.json.lock"]);
     for file in ["trace.json", "trace.1.json", "trace.2.json"] {

@@ -18,7 +18,8 @@ use crate::trace::{Trace, nanos};
 fn page() -> Option<PathBuf> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let page = top.join("target/node/node_modules/speedscope/dist/release/index.html");
-    let has_browser = Command::new("chromium").arg("--version").output().is_ok_and(|out| out.status.success());
+    let has_browser =
+        Command::new("chromium").arg("--version").output().is_ok_and(|out| out.status.success());
     if page.exists() && has_browser { Some(page) } else { missing("speedscope and chromium") }
 }
 
@@ -89,9 +90,12 @@ fn speedscope_opens_it_and_shows_its_frames() {
     let pid = &trace.0[0]["pid"];
     let tid = &trace.one("X", "pay")["tid"];
     assert!(all.contains(&format!("till (pid {pid}), cashier (tid {tid})")), "{all}");
-    for (name, shown_as) in
-        [("checkout <&>", "checkout &lt;&amp;&gt;"), ("price item", "price item"), ("look up", "look up"), ("pay", "pay")]
-    {
+    for (name, shown_as) in [
+        ("checkout <&>", "checkout &lt;&amp;&gt;"),
+        ("price item", "price item"),
+        ("look up", "look up"),
+        ("pay", "pay"),
+    ] {
         let spans = trace.of("X").filter(|span| span["name"] == name);
         let total = spans.map(|span| nanos(&span["dur"])).sum::<u64>() as f64 / 1e3;
         // Total and self stand in front of the name.

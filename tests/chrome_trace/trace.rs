@@ -138,7 +138,8 @@ impl Trace {
     #[track_caller]
     pub(crate) fn flow(&self, of: &str) -> (&str, &str) {
         let at = |flow: &Value| {
-            let is_its = |span: &&Value| span["tid"] == flow["tid"] && nanos(&span["ts"]) == nanos(&flow["ts"]);
+            let is_its =
+                |span: &&Value| span["tid"] == flow["tid"] && nanos(&span["ts"]) == nanos(&flow["ts"]);
             self.of("X").find(is_its).unwrap_or_else(|| panic!("{flow}"))["name"].as_str().unwrap()
         };
         (at(self.one("s", of)), at(self.one("f", of)))

@@ -8,10 +8,10 @@ use std::task::{Context, Waker};
 use std::thread;
 
 use serde_json::{Value, json};
+use telemetry_layer::exporters::{ChromeTrace, Filter, Route};
 use telemetry_layer::model::{Event, Span, SpanContext, SpanId, TraceId};
 use telemetry_layer::prelude::*;
 use telemetry_layer::{Level, SpanMetrics};
-use telemetry_layer::exporters::{ChromeTrace, Filter, Route};
 use telemetry_tests::{SOON, ready};
 use tempfile::TempDir;
 use tracing::{Dispatch, Instrument as _, dispatcher, info, info_span};
@@ -82,7 +82,10 @@ fn calls_nest_on_the_tracks_of_their_threads() {
         let own = |name: &str, event: &&Value| trace.thread_of(event) == name;
         let outer = trace.of("X").find(|span| own(name, span) && span["name"] == "outer").unwrap();
         assert_eq!(outer["args"]["fields"], json!({"order": 7, "user": "me"}));
-        assert_eq!((&outer["cat"], &outer["args"]["level"]), (&json!("chrome_trace::tracks"), &json!("info")));
+        assert_eq!(
+            (&outer["cat"], &outer["args"]["level"]),
+            (&json!("chrome_trace::tracks"), &json!("info"))
+        );
         assert_eq!(outer["args"]["code_file"], file!());
         assert_eq!(outer["args"]["status"], "unset");
         let inner: Vec<_> = trace.of("X").filter(|span| own(name, span) && span["name"] == "inner").collect();
@@ -97,7 +100,10 @@ fn calls_nest_on_the_tracks_of_their_threads() {
         assert_eq!(steps.len(), 3);
         for (step, span) in steps.iter().zip(&inner) {
             assert_eq!((&step["name"], &step["args"]["message"]), (&json!("step"), &json!("step")));
-            assert_eq!(step["args"]["fields"], json!({"left": 3 - span["args"]["fields"]["i"].as_u64().unwrap()}));
+            assert_eq!(
+                step["args"]["fields"],
+                json!({"left": 3 - span["args"]["fields"]["i"].as_u64().unwrap()})
+            );
             assert_eq!(ids(step, "span_id"), ids(span, "span_id"));
             let (at, from) = (nanos(&step["ts"]), nanos(&span["ts"]));
             assert!(from <= at && at <= from + nanos(&span["dur"]));
@@ -261,7 +267,7 @@ fn what_is_made_by_hand_is_on_no_thread() {
     let (root, child) = (trace.one("b", "root"), trace.one("b", "child"));
     assert_eq!(root["id"], child["id"]);
     let zero = trace.0[0]["args"]["zero_unix_nano"].as_u64().unwrap();
-    let time = |of: &Value| zero as i128 + (of["ts"].as_f64().unwrap() * 1e3).round() as i128;
+    let time = |of: &Value| i128::from(zero) + (of["ts"].as_f64().unwrap() * 1e3).round() as i128;
     // Two years before time 0, a double is off by a few nanoseconds.
     assert!((time(root) - i128::from(at)).abs() < 20 && (time(child) - i128::from(at + 10)).abs() < 20);
     let event = trace.one("i", "by hand");

@@ -283,7 +283,9 @@ mod tests {
 
     #[test]
     fn files_that_are_put_aside_keep_their_extension() {
-        for (path, aside) in [("a/b.json", "a/b.2.json"), ("a.b/c", "a.b/c.2"), (".b", ".b.2"), ("a.b.c", "a.b.2.c")] {
+        for (path, aside) in
+            [("a/b.json", "a/b.2.json"), ("a.b/c", "a.b/c.2"), (".b", ".b.2"), ("a.b.c", "a.b.2.c")]
+        {
             assert_eq!(aged(Path::new(path), 2), Path::new(aside));
             assert_eq!(aged(Path::new(path), 0), Path::new(path));
         }

@@ -73,12 +73,13 @@ fn first_number() -> u32 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Relaxed).wrapping_add(1).max(1);
     let _ = NUMBER.try_with(|own| own.set(number));
+    // An allocator may record what it does.
+    let _away = Suppression::begin();
     // A thread that is ending can't be asked for its name.
     let name = HERE.try_with(|_| std::thread::current().name().map(|name| prefix(name, NAME).into()));
     if let Ok(Some(name)) = name {
         static NAMED: AtomicBool = AtomicBool::new(false);
         on_fork(&NAMED, &[|| Box::new(AsItIs(names()))]);
-        let _away = Suppression::begin();
         let mut names = names();
         if names.len() >= MOST {
             names.pop_front();

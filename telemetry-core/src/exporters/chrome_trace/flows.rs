@@ -134,7 +134,9 @@ mod tests {
         OnThread { id: SpanId::new(id).unwrap(), thread, start, end }
     }
 
-    fn ends(flows: &[Flow]) -> Vec<(Why, (u32, u64), (u32, u64))> {
+    type Ends = (Why, (u32, u64), (u32, u64));
+
+    fn ends(flows: &[Flow]) -> Vec<Ends> {
         flows.iter().map(|flow| (flow.why, flow.from, flow.to)).collect()
     }
 
@@ -177,6 +179,9 @@ mod tests {
         }
         assert_eq!(flows.drawn.len(), MOST);
         let last = 19_999 % 5_000;
-        assert!(!flows.add(span(1 + last, 8, 0, 30_000), None, std::iter::empty()).is_empty(), "the last stays");
+        assert!(
+            !flows.add(span(1 + last, 8, 0, 30_000), None, std::iter::empty()).is_empty(),
+            "the last stays"
+        );
     }
 }

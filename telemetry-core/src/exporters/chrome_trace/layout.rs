@@ -44,7 +44,7 @@ impl Layout {
 
     fn thread(&mut self, number: u32) -> &mut Track {
         if self.threads.len() >= THREADS && !self.threads.contains_key(&number) {
-            let forgotten = forget(&mut self.threads, |track| track.end());
+            let forgotten = forget(&mut self.threads, Track::end);
             self.forgotten = self.forgotten.max(forgotten);
         }
         self.threads.entry(number).or_insert_with(|| Track::from(self.forgotten))
@@ -64,17 +64,16 @@ impl Layout {
         let mut order: Vec<usize> = (0..tracks.len()).collect();
         order.sort_by_key(|at| rank(&tracks[*at].1));
         let mut fits = order.into_iter().filter(|at| tracks[*at].1.draw(span, true));
-        let number = match fits.next() {
-            Some(at) => tracks[at].0,
-            None => {
-                self.last_track += 1;
-                let mut track = Track::default();
-                track.draw(span, true);
-                if tracks.len() < TRACKS {
-                    tracks.push((self.last_track, track));
-                }
-                self.last_track
+        let number = if let Some(at) = fits.next() {
+            tracks[at].0
+        } else {
+            self.last_track += 1;
+            let mut track = Track::default();
+            track.draw(span, true);
+            if tracks.len() < TRACKS {
+                tracks.push((self.last_track, track));
             }
+            self.last_track
         };
         if span.parent.is_none() {
             // Mostly nothing of it comes any more.
@@ -109,10 +108,11 @@ mod tests {
     #[test]
     fn one_behind_the_other_lies_in_its_parent_and_side_by_side_does_not() {
         let mut layout = Layout::default();
-        let mut place = |id, parent, start, end| match layout.place(trace(1), None, &span(id, parent, start, end)) {
-            Place::Beside(track) => track,
-            Place::Thread(thread) => panic!("{thread}"),
-        };
+        let mut place =
+            |id, parent, start, end| match layout.place(trace(1), None, &span(id, parent, start, end)) {
+                Place::Beside(track) => track,
+                Place::Thread(thread) => panic!("{thread}"),
+            };
         let [first, second] = [place(11, 10, 1, 2), place(12, 10, 3, 4)];
         let [below, third] = [place(21, 13, 6, 7), place(13, 10, 5, 8)];
         let beside = place(14, 10, 3, 9);

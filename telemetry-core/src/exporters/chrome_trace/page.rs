@@ -287,7 +287,8 @@ impl Page {
             let values = || track.series.iter().map(|(label, metric)| (&**label, value(metric.number())));
             self.counter(&format!("{name}{unit}"), ts, Map(values))?;
         } else {
-            let each = || track.series.iter().filter_map(|(label, metric)| Some((&**label, metric.histogram()?)));
+            let each =
+                || track.series.iter().filter_map(|(label, metric)| Some((&**label, metric.histogram()?)));
             self.counter(&format!("{name} count"), ts, Map(|| each().map(|(label, of)| (label, of.count))))?;
             for (part, share) in [("p50", 0.5), ("p99", 0.99)] {
                 let of = || each().filter_map(|(label, of)| Some((label, of.quantile(share)?)));

@@ -279,18 +279,33 @@ fn records_say_which_thread_wrote_them_and_keep_all_else() {
     let spans: Vec<SpanRecord<'_>> = chunk.spans().collect();
     let of = |span: &SpanRecord<'_>| (span.thread, span.on_one_thread, span.is_parent_far);
     let thread = u32::MAX - 1;
-    assert_eq!(spans.iter().map(of).collect::<Vec<_>>(), [(0, false, false), (thread, true, false), (thread, true, true)]);
+    assert_eq!(
+        spans.iter().map(of).collect::<Vec<_>>(),
+        [(0, false, false), (thread, true, false), (thread, true, true)]
+    );
     let remote: Vec<_> = spans.iter().map(|span| span.head.parent_is_remote).collect();
     assert_eq!(remote, [Some(true), Some(false), Some(false)]);
     for span in &spans {
         assert_eq!((span.head.cut, span.head.duration_nano, span.head.name), (u32::MAX, 6, Some("named")));
-        assert!(span.head.context.sampled && span.head.kind == SpanKind::Server && span.head.status == StatusRef::Ok);
+        assert!(
+            span.head.context.sampled
+                && span.head.kind == SpanKind::Server
+                && span.head.status == StatusRef::Ok
+        );
         assert_eq!(span.fields.iter().collect::<Vec<_>>(), [("n", ValueRef::U64(7))]);
     }
 
     let mut events = Chunk::default();
     for cut in [0, u32::MAX] {
-        let head = EventHead { trace_id: None, span_id: None, sampled: false, random: false, time: Time::Tick(1), site, cut };
+        let head = EventHead {
+            trace_id: None,
+            span_id: None,
+            sampled: false,
+            random: false,
+            time: Time::Tick(1),
+            site,
+            cut,
+        };
         events.push_event(&head, &fields);
     }
     events.events_are_of(0, 9);
