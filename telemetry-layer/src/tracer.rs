@@ -224,6 +224,8 @@ impl Tracer {
         let is_remote = known.is_none() && remote::is_attached() && !attributes.is_root();
         let (new_trace, span_id) = new_ids();
         let site = attributes.metadata();
+        let marks =
+            if self.minds_opening.load(Relaxed) { self.marks(site, known.map(|(.., slot)| slot)) } else { 0 };
         let (context, parent, decided_here) = match known {
             Some((parent, _, slot)) => {
                 slot.child_begins();
@@ -235,8 +237,6 @@ impl Tracer {
                 (SpanContext::new(new_trace, span_id, sampled).with_random(true), None, true)
             }
         };
-        let marks =
-            if self.minds_opening.load(Relaxed) { self.marks(site, known.map(|(.., slot)| slot)) } else { 0 };
         let parent_id = known.map_or(0, |(_, id, _)| id);
         let parent_span = parent.map(|parent| parent.span_id);
         let parent_is_remote = parent.is_some_and(|parent| parent.is_remote);

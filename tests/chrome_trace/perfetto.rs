@@ -64,8 +64,8 @@ fn work(collector: &Collector, layer: &Dispatch) {
                 pay.in_scope(|| info_span!("card").in_scope(|| ()));
                 let audit = info_span!(parent: None, "audit");
                 audit.follows_from(pay.id());
-                drop(pay);
                 audit.in_scope(|| ());
+                drop(audit);
             };
             let layer = layer.clone();
             let till = thread::Builder::new().name("till 2".to_owned());
@@ -110,8 +110,12 @@ fn perfetto_reads_what_was_written() {
     let mut want: Vec<Value> = Vec::new();
     for span in trace.of("X") {
         let (name, thread) = (&span["name"], trace.thread_of(span));
-        // What is far away is on another track.
-        let parent = parent_of(span).filter(|_| name != "pay");
+        // On its thread, which is another one than that of its parent, or while the thread was in no parent of it.
+        let parent = match name.as_str().unwrap() {
+            "pay" => None,
+            "audit" => Some(json!("pay")),
+            _ => parent_of(span),
+        };
         want.push(json!({"name": name, "ts": nanos(&span["ts"]), "dur": nanos(&span["dur"]), "thread": thread, "parent": parent}));
     }
     for span in trace.of("b") {
