@@ -1,8 +1,9 @@
-//! A disk that fills up while `file:` writes, and empties again. Alone in its program: its stand-in is the largest size that files
+//! A disk that fills up while `file:` or `chrome-trace:` writes, and empties again. Alone in its program: its stand-in is the largest size that files
 //! of a process may have.
 #![allow(unsafe_code)] // Only C has limits.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use telemetry_layer::prelude::*;
@@ -16,6 +17,23 @@ fn limit(bytes: u64) {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
         assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), 0);
     }
+}
+
+/// The numbers of all spans in the files of a trace; all of them are drawn as calls are.
+fn numbers_of_traces(directory: &Path) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        if text.is_empty() {
+            continue;
+        }
+        let events: Vec<serde_json::Value> = serde_json::from_str(&format!("{text}]")).unwrap();
+        assert_eq!(events[0]["name"], "process_name");
+        let spans = events.iter().filter(|event| event["ph"] == "X");
+        numbers.extend(spans.map(|span| span["args"]["fields"]["i"].as_u64().unwrap()));
+    }
+    numbers.sort_unstable();
+    numbers
 }
 
 #[test]
@@ -44,6 +62,31 @@ fn what_does_not_fit_is_taken_back_and_comes_later() {
         assert!(collector.shutdown(SOON).is_complete());
         there.extend(20..500);
         assert_eq!(numbers_in(directory.path()), there);
+    }
+
+    // A trace, each file of which is one of its own.
+    for options in ["", "?rotate_bytes=20000&keep=100"] {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("chrome-trace:{}/trace.json{options}", directory.path().display());
+        let builder = Collector::builder().ignore_env().flush_interval(Duration::from_hours(1));
+        let collector = builder.on_export(|_| ()).endpoint(url).start().unwrap();
+        let subscriber = Dispatch::new(tracing_subscriber::registry().with(TelemetryLayer::new(&collector)));
+        let record = |numbers: std::ops::Range<u64>| {
+            dispatcher::with_default(&subscriber, || numbers.for_each(|i| drop(info_span!("work", i))));
+        };
+        record(0..20);
+        assert!(collector.flush(SOON).is_complete());
+        assert_eq!(numbers_of_traces(directory.path()), (0..20).collect::<Vec<_>>());
+        record(20..500);
+        for bytes in [1, 10_000, 20_000, 30_000] {
+            limit(bytes);
+            let is_complete = collector.flush(Duration::from_millis(50)).is_complete();
+            assert!(!is_complete, "{bytes}");
+            assert_eq!(numbers_of_traces(directory.path()), (0..20).collect::<Vec<_>>());
+        }
+        limit(libc::RLIM_INFINITY);
+        assert!(collector.shutdown(SOON).is_complete());
+        assert_eq!(numbers_of_traces(directory.path()), (0..500).collect::<Vec<_>>());
     }
 
     // What the resource is comes whole too.

@@ -66,6 +66,7 @@ pub mod __private {
     pub use crate::pipeline::Writer;
     pub use crate::sampling::rules::Sampler;
     pub use crate::thread::{Suppression, is_suppressed, look_for_spans, new_ids};
+    pub use crate::thread::{are_threads_wanted, on_threads_wanted, thread_number};
 
     /// What OTLP says on the wire.
     #[cfg(feature = "otlp")]

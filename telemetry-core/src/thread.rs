@@ -2,6 +2,8 @@
 //!
 //! Nothing here is shared between threads, and nothing here ever blocks. A child process begins with random ids of its own.
 
+mod numbers;
+
 use std::cell::Cell;
 use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
@@ -13,6 +15,9 @@ use std::task::{Context, Poll};
 use std::thread::{Builder, JoinHandle};
 use std::time::SystemTime;
 
+pub use self::numbers::{are_threads_wanted, on_threads_wanted, thread_number};
+#[cfg(feature = "chrome-trace")]
+pub(crate) use self::numbers::{name_of, want_threads};
 use crate::model::{SpanId, TraceId};
 use crate::sync::ForkLock;
 

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use telemetry_core::__private::sync::{AsItIs, on_fork};
+use telemetry_core::__private::{are_threads_wanted, on_threads_wanted, thread_number};
 use tracing::span::Id;
 use tracing::{Dispatch, dispatcher};
 use tracing_subscriber::Registry;
@@ -24,6 +25,14 @@ pub(crate) fn register(layer: &Arc<Tracer>) {
     let mut layers = all();
     layers.retain(|layer| layer.strong_count() > 0);
     layers.push(Arc::downgrade(layer));
+    drop(layers);
+    on_threads_wanted(|| {
+        let living: Vec<Arc<Tracer>> = all().iter().filter_map(Weak::upgrade).collect();
+        living.iter().for_each(|layer| layer.know_threads());
+    });
+    if are_threads_wanted() {
+        layer.know_threads();
+    }
 }
 
 /// Tells one subscriber from another: where its Registry is; 0 where it has none that can be asked for.
@@ -68,6 +77,11 @@ impl Tracer {
             dispatcher::get_default(|dispatch| {
                 self.is_of(dispatch, registry_of(dispatch), &marks_of(dispatch, Some(id)))
             });
+        }
+        if self.knows_threads()
+            && let Some(slot) = self.store.find(id.into_u64())
+        {
+            slot.is_entered_by(id.into_u64(), thread_number());
         }
         self.enter(id.into_u64(), self.times_busy().then(|| self.sink.clock().now()));
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use telemetry_core::__private::Held;
 use telemetry_core::__private::record::{Encoded, FieldBuf, Key, Links, SpanHead};
 use telemetry_core::__private::{Sink, Tick, Writer};
-use telemetry_core::__private::{is_suppressed, new_ids};
+use telemetry_core::__private::{is_suppressed, new_ids, thread_number};
 use telemetry_core::Signal;
 use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId, ValueRef};
 use tracing::dispatcher::WeakDispatch;
@@ -40,8 +40,13 @@ pub(crate) struct Tracer {
     times_busy: AtomicBool,
     /// There is something to do beyond remembering where threads are.
     minds_entering: AtomicBool,
-    /// Some spans are measured, kept or not.
+    /// There is something to do beyond writing down what a span was.
+    minds_closing: AtomicBool,
+    /// There is something to do beyond taking a span down: some are measured, kept or not, or their threads are.
+    minds_opening: AtomicBool,
     measures_spans: AtomicBool,
+    /// Somebody wants to know which thread a span is on.
+    knows_threads: AtomicBool,
     /// Gone when the layer is.
     alive: Arc<()>,
 }
@@ -60,7 +65,10 @@ impl Tracer {
             subscriber: Mutex::default(),
             times_busy: AtomicBool::new(false),
             minds_entering: AtomicBool::new(true),
+            minds_closing: AtomicBool::new(false),
+            minds_opening: AtomicBool::new(false),
             measures_spans: AtomicBool::new(false),
+            knows_threads: AtomicBool::new(false),
             alive: Arc::default(),
         }
     }
@@ -73,12 +81,25 @@ impl Tracer {
     /// The same: some spans are measured.
     pub(crate) fn measure_spans(&self, metrics: SpanMetrics) {
         self.measures_spans.store(true, Relaxed);
+        self.minds_opening.store(true, Relaxed);
         self.change_rules(|rules| rules.metrics = Some(metrics));
     }
 
     /// The same: spans are told how long threads were in them.
     pub(crate) fn time_busy(&self) {
         self.times_busy.store(true, Relaxed);
+        self.minds_closing.store(true, Relaxed);
+    }
+
+    /// From now on it is known of spans on which thread they are.
+    pub(crate) fn know_threads(&self) {
+        let all = [&self.knows_threads, &self.minds_opening, &self.minds_entering, &self.minds_closing];
+        all.into_iter().for_each(|minds| minds.store(true, Relaxed));
+    }
+
+    /// Whether it is.
+    pub(crate) fn knows_threads(&self) -> bool {
+        self.knows_threads.load(Relaxed)
     }
 
     /// Whether [`Tracer::entering`] has something to do when a thread enters a span.
@@ -110,7 +131,7 @@ impl Tracer {
     /// It is a part of that subscriber, which has that Registry.
     pub(crate) fn belongs_to(&self, subscriber: &Dispatch, registry: usize) {
         self.registry.store(registry, Relaxed);
-        self.minds_entering.store(self.times_busy(), Relaxed);
+        self.minds_entering.store(self.times_busy() || self.knows_threads(), Relaxed);
         *self.subscriber.lock().unwrap_or_else(PoisonError::into_inner) = Some(subscriber.downgrade());
     }
 
@@ -203,7 +224,8 @@ impl Tracer {
         let is_remote = known.is_none() && remote::is_attached() && !attributes.is_root();
         let (new_trace, span_id) = new_ids();
         let site = attributes.metadata();
-        let measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
+        let marks =
+            if self.minds_opening.load(Relaxed) { self.marks(site, known.map(|(.., slot)| slot)) } else { 0 };
         let (context, parent, decided_here) = match known {
             Some((parent, _, slot)) => {
                 slot.child_begins();
@@ -219,7 +241,7 @@ impl Tracer {
         let parent_span = parent.map(|parent| parent.span_id);
         let parent_is_remote = parent.is_some_and(|parent| parent.is_remote);
         let opening =
-            Opening { context, parent_span, parent_is_remote, parent_id, site, decided_here, measured };
+            Opening { context, parent_span, parent_is_remote, parent_id, site, decided_here, marks };
         let slot = self.store.open(id, &opening)?;
         if is_remote || known.is_some_and(|(.., slot)| slot.propagates()) {
             let propagated = match known {
@@ -232,6 +254,14 @@ impl Tracer {
             thread.opened(id, slot);
         }
         Some(slot)
+    }
+
+    /// What is to be remembered of a span that opens, for what is done when it closes.
+    #[cold]
+    fn marks(&self, site: &'static Metadata<'static>, parent: Option<&'static Slot>) -> u64 {
+        let is_measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
+        let thread = if self.knows_threads() { thread_number() } else { 0 };
+        Slot::flag_of_measured(is_measured) | Slot::flags_of_thread(thread, parent)
     }
 
     /// Where a span stands whose parent is elsewhere.
@@ -326,7 +356,7 @@ impl Tracer {
     /// Writes a span that ends now.
     #[inline]
     fn finish(&self, id: u64, slot: &'static Slot, writer: &mut Writer) {
-        if slot.has_extras() || self.times_busy() {
+        if slot.has_extras() || self.minds_closing.load(Relaxed) {
             return self.finish_with_extras(id, slot, writer);
         }
         let ((words, cut), start, clock) = (slot.words(), slot.start(), self.sink.clock());
@@ -365,7 +395,11 @@ impl Tracer {
             ..head
         };
         let texts = head.texts();
-        writer.push(Signal::Spans, Encoded::span(&head, (&*texts, fields.words())));
+        let mut record = Encoded::span(&head, (&*texts, fields.words()));
+        if self.knows_threads() && slot.was_only_on(thread_number()) {
+            record.on_one_thread(slot.is_parent_far());
+        }
+        writer.push(Signal::Spans, record);
     }
 }
 

@@ -412,7 +412,7 @@ fn no_ways() -> Vec<(&'static str, Way)> {
     all(looks, LOOKS)
         .chain(all(patterns, PATTERN))
         .chain(all(out, OUT))
-        .chain(all("File::create File::create_otlp", PLACE))
+        .chain(all("ChromeTrace::create File::create File::create_otlp", PLACE))
         .collect()
 }
 

@@ -116,6 +116,53 @@ fn collect(of: &Value, list: &str, texts: &mut HashSet<String>, many: &mut usize
     }
 }
 
+/// In an array that need not have an end; what one item becomes stands in one line.
+#[test]
+fn lines_of_traces_are_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("trace.json");
+    let kept = recorded(|b| b.endpoint(format!("chrome-trace:{}", path.display())));
+    let text = fs::read_to_string(&path).unwrap();
+    text.lines().for_each(hostile::is_one_line);
+    let Value::Array(all) = parsed_of(&format!("{text}]")) else { panic!("no array") };
+    let of = |ph: &'static str| all.iter().filter(move |event| event["ph"] == ph);
+    assert_eq!(all[0]["args"]["resource"]["env"], json!(hostile::texts()[7]));
+    let args = |event: &Value| {
+        let mut args = event["args"].clone();
+        args["name"] = event["name"].clone();
+        args
+    };
+    let spans = of("X").chain(of("b")).map(args).collect::<Vec<_>>();
+    same(&spans, kept.spans.iter().map(span));
+    let events = of("i").map(|event| event["args"].clone()).collect::<Vec<_>>();
+    let unnamed = |of: &Event| {
+        let mut of = event(of);
+        of.as_object_mut().unwrap().remove("name");
+        of
+    };
+    same(&events, kept.events.iter().map(unnamed));
+    // Series stand beside others of their metric. A number tells those that were made by hand from each other.
+    let values = of("C").flat_map(|of| of["args"].as_object().unwrap().values());
+    let mut found: Vec<u64> = values.filter_map(Value::as_u64).filter(|n| *n > 1).collect();
+    let mut want: Vec<u64> =
+        kept.metrics.iter().map(|metric| metric.number().as_f64() as u64).filter(|n| *n > 1).collect();
+    found.sort_unstable();
+    want.sort_unstable();
+    want.dedup();
+    found.dedup();
+    assert_eq!(found, want);
+    let tracks: HashSet<&str> = of("C").map(|of| of["name"].as_str().unwrap()).collect();
+    for metric in &kept.metrics {
+        let name = &*metric.identity.name;
+        assert!(tracks.iter().any(|track| track.starts_with(name)), "{name:?}");
+    }
+}
+
+#[track_caller]
+fn parsed_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
 #[test]
 fn batches_are_read_back() {
     let (address, received) = crate::receiver::receiver();

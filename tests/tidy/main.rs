@@ -52,6 +52,7 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 const HOOKS: &[(&str, &str, &str)] = &[
     ("sync", "Hold", "a process that forks holds the locks that rooms above have named"),
     ("thread", "Look", "an exemplar has the ids of the span that its thread is in, which the layer knows"),
+    ("thread", "Begin", "where threads are wanted, the layer begins to take down on which ones spans are"),
     ("clock", "Watcher", "a clock that a test moves tells whoever waits for it"),
     ("metrics", "Read", "the user's: what an observable instrument shows"),
     ("metrics", "Source", "the collector's: a reader asks it for a snapshot"),

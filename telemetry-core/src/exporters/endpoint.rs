@@ -66,8 +66,8 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-const KNOWN: &str = "known are `console:`, `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, `https://HOST`, \
-                     `otlp://HOST`";
+const KNOWN: &str = "known are `chrome-trace:FILE`, `console:`, `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, \
+                     `https://HOST`, `otlp://HOST`";
 
 type Cause = Option<Box<dyn StdError + Send + Sync>>;
 
@@ -85,6 +85,7 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | --- | --- |
 /// | `console:`, `console:stderr` | [`Console`](super::Console) |
 /// | `file:DIR?rotate_bytes=67108864&keep=4` | [`File`](super::File); with `format=otlp` (feature `otlp`) in OTLP's file format, in files beside those of `format=json` |
+/// | `chrome-trace:FILE?rotate_bytes=67108864&keep=4` | [`ChromeTrace`](super::ChromeTrace), which Perfetto and speedscope open; with `args=false` spans have no `args` (feature `chrome-trace`) |
 /// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
 /// | `otlp+grpc://HOST:4317`, `otlp+grpcs://HOST` | OTLP over gRPC (feature `otlp-grpc`); `otlp+grpc:` is `otlp+grpc://localhost:4317` |
 /// | `http://HOST:80/PATH`, `https://HOST/PATH` | batches as JSON, posted to any endpoint (feature `http-exporter`) |
@@ -175,6 +176,7 @@ fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
         }
         "console" => console(&endpoint),
         "file" => file(endpoint),
+        "chrome-trace" => chrome_trace(endpoint),
         "http" => posts(endpoint, HTTP),
         "https" => posts(endpoint, HTTPS),
         other => Err(plain(format!("`{other}` is no known scheme; {KNOWN}"))),
@@ -228,6 +230,36 @@ fn file(mut endpoint: Endpoint<'_>) -> Made {
 #[cfg(not(feature = "file"))]
 fn file(_: Endpoint<'_>) -> Made {
     Err(missing("file"))
+}
+
+#[cfg(feature = "chrome-trace")]
+fn chrome_trace(mut endpoint: Endpoint<'_>) -> Made {
+    let home = std::env::var_os("HOME");
+    let path = path(endpoint.rest, home, ("chrome-trace:FILE", "a file")).map_err(plain)?;
+    let bytes = endpoint.options.number("rotate_bytes").map_err(plain)?;
+    let keep = endpoint.options.number("keep").map_err(plain)?;
+    let args = endpoint.options.read("args", |text| one_of(text, &[("true", true), ("false", false)]));
+    let has_args = args.map_err(plain)?.unwrap_or(true);
+    endpoint.end()?;
+    // The URL names it already, but where it has escapes.
+    let named = Some(&*path).filter(|path| !endpoint.rest.ends_with(&*path.to_string_lossy()));
+    let mut trace = super::ChromeTrace::open(&path)
+        .map_err(|e| (super::ChromeTrace::refusal(named, &e), Some(e.into())))?;
+    if !has_args {
+        trace = trace.without_args();
+    }
+    if let Some(bytes) = bytes {
+        trace = trace.rotate_bytes(bytes);
+    }
+    if let Some(keep) = keep {
+        trace = trace.keep(usize::try_from(keep).unwrap_or(usize::MAX));
+    }
+    Ok(trace.into())
+}
+
+#[cfg(not(feature = "chrome-trace"))]
+fn chrome_trace(_: Endpoint<'_>) -> Made {
+    Err(missing("chrome-trace"))
 }
 
 #[cfg(feature = "otlp")]
@@ -293,15 +325,24 @@ fn missing(feature: &str) -> (String, Cause) {
 /// What stands behind `file:`, without escapes and with the home directory in place of `~`.
 #[cfg(feature = "file")]
 fn directory(rest: &str, home: Option<OsString>) -> Result<PathBuf, String> {
+    path(rest, home, ("file:DIR", "a directory"))
+}
+
+/// The same behind any scheme; how it is written, and what it is.
+#[cfg(feature = "file")]
+fn path(rest: &str, home: Option<OsString>, (url, what): (&str, &str)) -> Result<PathBuf, String> {
     let path = match rest.strip_prefix("//") {
         Some(path) if !path.starts_with('/') => {
-            return Err("behind `file://` stands a host; write `file:DIR` or `file:///DIR`".to_owned());
+            let (scheme, place) = url.split_once(':').unwrap_or((url, ""));
+            return Err(format!(
+                "behind `{scheme}://` stands a host; write `{url}` or `{scheme}:///{place}`"
+            ));
         }
         Some(path) => path,
         None => rest,
     };
     if path.is_empty() {
-        return Err("a directory is missing behind the colon".to_owned());
+        return Err(format!("{what} is missing behind the colon"));
     }
     let below = if path == "~" { Some("") } else { path.strip_prefix("~/") };
     let Some(below) = below else { return Ok(unescape(path)?.into()) };

@@ -1,8 +1,8 @@
 //! `file:DIR`: JSON lines in `spans.jsonl`, `events.jsonl` and `metrics.jsonl`, or OTLP's in files of their own.
 
-mod lines;
-mod owner;
-mod regular;
+pub(super) mod lines;
+pub(super) mod owner;
+pub(super) mod regular;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -190,7 +190,7 @@ impl File {
         if bytes > 0 && bytes + self.buffer.len() as u64 > self.rotate_bytes {
             // The file is closed first: from here on a failed step leaves what a later attempt takes up.
             lines.close();
-            put_aside(&self.directory, self.format.stem(signal), self.keep)?;
+            put_aside(|age| path(&self.directory, self.format.stem(signal), age), self.keep)?;
             bytes = lines.open()?;
         }
         lines.append(&self.buffer, bytes)

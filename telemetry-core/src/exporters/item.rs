@@ -13,6 +13,12 @@ fn unix(time: Time, anchors: &Anchors) -> u64 {
     }
 }
 
+/// What was made by hand comes from wherever its maker had it.
+#[cfg(feature = "chrome-trace")]
+fn thread(number: u32, time: Time) -> Option<u32> {
+    (number > 0 && matches!(time, Time::Tick(_))).then_some(number)
+}
+
 /// A finished span, borrowed from its batch.
 #[derive(Clone, Copy, Debug)]
 pub struct SpanRef<'a> {
@@ -79,6 +85,24 @@ impl<'a> SpanRef<'a> {
     /// W3C `tracestate`; empty where there is none.
     pub fn trace_state(&self) -> &'a str {
         self.record.head.trace_state
+    }
+
+    /// The number of the thread that recorded its end; none where that is not known.
+    #[cfg(feature = "chrome-trace")]
+    pub(super) fn thread(&self) -> Option<u32> {
+        thread(self.record.thread, self.record.head.start)
+    }
+
+    /// Whether all of it was on that thread at one go, as a call of a function is.
+    #[cfg(feature = "chrome-trace")]
+    pub(super) fn is_on_one_thread(&self) -> bool {
+        self.record.on_one_thread
+    }
+
+    /// Whether its parent was opened by another thread, of such a span.
+    #[cfg(feature = "chrome-trace")]
+    pub(super) fn is_parent_far(&self) -> bool {
+        self.record.is_parent_far
     }
 
     /// The same, owned.
@@ -153,6 +177,12 @@ impl<'a> EventRef<'a> {
     /// Names and values beside the message.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, ValueRef<'a>)> + use<'a> {
         self.record.fields.iter().filter(|(name, _)| *name != MESSAGE)
+    }
+
+    /// The number of the thread on which it happened; none where that is not known.
+    #[cfg(feature = "chrome-trace")]
+    pub(super) fn thread(&self) -> Option<u32> {
+        thread(self.record.thread, self.record.head.time)
     }
 
     /// The same, owned.

@@ -4,6 +4,8 @@
 //! between attempts, never retries and never starts threads for the pipeline: that is its worker's part.
 
 pub(crate) mod batch;
+#[cfg(feature = "chrome-trace")]
+mod chrome_trace;
 mod closure;
 #[cfg(feature = "console")]
 mod console;
@@ -44,6 +46,8 @@ pub(crate) mod words;
 
 pub use crate::model::record::{FieldKey, RawValue};
 pub(crate) use batch::Batch;
+#[cfg(feature = "chrome-trace")]
+pub use chrome_trace::ChromeTrace;
 #[cfg(feature = "console")]
 pub use console::{Console, Stream};
 pub use discard::Discard;

@@ -18,7 +18,7 @@ use crate::model::Metric;
 use crate::model::record::Chunk;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::sync::{Mutex, lock};
-use crate::thread::Suppression;
+use crate::thread::{Suppression, are_threads_wanted, thread_number};
 
 /// A batch of spans or events is closed when it has that many bytes.
 const BATCH: usize = 512 << 10;
@@ -135,7 +135,7 @@ impl Buffers {
 
     /// One more thread records.
     pub(super) fn add_thread(&self) -> Arc<ThreadBuffer> {
-        let thread = Arc::new(ThreadBuffer::default());
+        let thread = Arc::new(ThreadBuffer { number: thread_number(), ..ThreadBuffer::default() });
         if self.left_behind.load(Relaxed) {
             return thread;
         }
@@ -206,16 +206,19 @@ impl Buffers {
         self.pending.store(0, Relaxed);
         let mut threads = lock(&self.threads);
         let mut collected = Collected::of(room, &threads);
+        let are_wanted = are_threads_wanted();
+        let wanted = |thread| Some(thread).filter(|_| are_wanted);
         let (mut done, mut full_at, mut at) = (Vec::new(), None, 0);
         threads.retain_mut(|thread| {
             // If nobody else has it the thread is gone, and all that it wrote is seen.
             let is_gone = Arc::get_mut(thread).is_some();
+            let number = thread.number;
             let (mut taken, mut is_left) = (lock(&thread.taken), false);
             for (i, signal) in Signal::RECORDS.into_iter().enumerate() {
                 let blocks = &mut taken.blocks[i];
                 let (mut kept, mut read) = (0, 0);
                 for block in blocks.iter() {
-                    let Some(items) = collected.take(i, block, &self.recycler) else {
+                    let Some(items) = collected.take(signal, block, wanted(number), &self.recycler) else {
                         is_left = true;
                         break;
                     };
@@ -361,8 +364,9 @@ impl Collected {
         Self { room, waiting, ..Self::default() }
     }
 
-    /// Takes what is in a block; none where there is no room for that.
-    fn take(&mut self, signal: usize, block: &Block, recycler: &Recycler) -> Option<usize> {
+    /// Takes what is in a block, which is of that thread where that is wanted; none where there is no room for that.
+    fn take(&mut self, of: Signal, block: &Block, thread: Option<u32>, recycler: &Recycler) -> Option<usize> {
+        let signal = of as usize;
         let bytes = block.unread_bytes();
         if bytes == 0 {
             return Some(0);
@@ -380,6 +384,14 @@ impl Collected {
         }
         self.room[signal] = self.room[signal].saturating_sub(bytes);
         self.waiting[signal] = self.waiting[signal].saturating_sub(bytes);
-        chunks.last_mut().map(|last| block.read_into(last))
+        chunks.last_mut().map(|last| {
+            let (from, items) = (last.end(), block.read_into(last));
+            match thread {
+                None => {}
+                Some(thread) if of == Signal::Spans => last.spans_are_of(from, thread),
+                Some(thread) => last.events_are_of(from, thread),
+            }
+            items
+        })
     }
 }

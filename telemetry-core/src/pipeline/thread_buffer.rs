@@ -14,6 +14,8 @@ use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct ThreadBuffer {
+    /// The thread's.
+    pub(super) number: u32,
     /// Of spans and of events; the thread alone writes them.
     pub(super) counts: [Counts; 2],
     pub(super) taken: Mutex<Taken>,

@@ -39,7 +39,7 @@ fn opening(n: u64) -> Opening {
         parent_id: 0,
         site: SITE.metadata(),
         decided_here: true,
-        measured: false,
+        marks: 0,
     }
 }
 

@@ -5,6 +5,8 @@
 //! Whoever opens a span is the only one who knows its id, and whoever closes it is the last one; in between, what is
 //! recorded later takes the slot's lock. No code of the user runs under it: fields are visited before.
 
+mod threads;
+
 use std::sync::Arc;
 use std::sync::atomic::fence;
 
@@ -38,7 +40,7 @@ pub(crate) struct Slot {
     flags: AtomicU64,
     /// How many of `words` are used, and above that how many fields were cut.
     fields: AtomicU64,
-    /// Nanoseconds in which threads were in it, where that is measured.
+    /// Nanoseconds in which threads were in it, where that is measured, and whether one was more than once.
     busy: AtomicU64,
     site: StaticRef<Metadata<'static>>,
     /// For what is in `extras`; that of the layer whose slot it is.
@@ -74,7 +76,6 @@ const RANDOM: u64 = 1 << 5;
 const REMOTE_PARENT: u64 = 1 << 6;
 /// There was no memory for what it has in `extras`: it will not be exported. It stays the parent of those below it.
 const LOST: u64 = 1 << 7;
-
 /// A span that begins.
 pub(crate) struct Opening {
     pub(crate) context: SpanContext,
@@ -85,7 +86,8 @@ pub(crate) struct Opening {
     pub(crate) parent_id: u64,
     pub(crate) site: &'static Metadata<'static>,
     pub(crate) decided_here: bool,
-    pub(crate) measured: bool,
+    /// More flags.
+    pub(crate) marks: u64,
 }
 
 impl Slot {
@@ -107,11 +109,16 @@ impl Slot {
         self.is_published.store(false, Relaxed);
         self.is_parent.store(false, Relaxed);
         let flag = |is: bool, flag| if is { flag } else { 0 };
-        let flags = flag(span.context.sampled, SAMPLED) | flag(span.measured, MEASURED);
+        let flags = flag(span.context.sampled, SAMPLED) | span.marks;
         let flags = flags | flag(span.context.random, RANDOM);
         let flags = flags | flag(span.parent_is_remote, REMOTE_PARENT);
         self.flags.store(flags | flag(span.decided_here, DECIDED_HERE), Relaxed);
         self.id.store(id, Release);
+    }
+
+    /// What the flags of a span say that is measured, or not.
+    pub(crate) fn flag_of_measured(is_measured: bool) -> u64 {
+        if is_measured { MEASURED } else { 0 }
     }
 
     /// What it holds beside itself is booked there.
@@ -370,10 +377,6 @@ impl Slot {
         if self.id() == id {
             self.busy.fetch_add(until.since(since.max(self.start())), Relaxed);
         }
-    }
-
-    pub(crate) fn busy(&self) -> u64 {
-        self.busy.load(Relaxed)
     }
 
     /// Whether it will be exported.

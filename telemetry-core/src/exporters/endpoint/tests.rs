@@ -206,7 +206,7 @@ fn a_refused_url_prints_no_secret() {
     }
     assert_eq!(
         refusal("kafka://me:pw@host"),
-        "the export endpoint `kafka://***@host` can't be used: `kafka` is no known scheme; known are `console:`, \
+        "the export endpoint `kafka://***@host` can't be used: `kafka` is no known scheme; known are `chrome-trace:FILE`, `console:`, \
          `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, `https://HOST`, `otlp://HOST`"
     );
 }

@@ -10,7 +10,7 @@ use super::regular::{Identity, is_nowhere, open_regular};
 
 /// A file that lines are appended to.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(in crate::exporters) struct Lines {
     path: PathBuf,
     opened: Option<Opened>,
 }
@@ -24,17 +24,17 @@ struct Opened {
 }
 
 impl Lines {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(in crate::exporters) fn new(path: PathBuf) -> Self {
         Self { path, opened: None }
     }
 
-    pub(super) fn close(&mut self) {
+    pub(in crate::exporters) fn close(&mut self) {
         self.opened = None;
     }
 
     /// Sees to it that the file of that name is the one that is open, and says how long it is. A line that a crash tore is ended, so
     /// that it spoils no other.
-    pub(super) fn open(&mut self) -> io::Result<u64> {
+    pub(in crate::exporters) fn open(&mut self) -> io::Result<u64> {
         if let Some(bytes) = self.bytes_of_opened()? {
             return Ok(bytes);
         }
@@ -49,8 +49,8 @@ impl Lines {
         Ok(bytes)
     }
 
-    /// None where none is open, or that of this name is another one.
-    fn bytes_of_opened(&mut self) -> io::Result<Option<u64>> {
+    /// How long the file is that is open; none where none is, or that of this name is another one.
+    pub(in crate::exporters) fn bytes_of_opened(&mut self) -> io::Result<Option<u64>> {
         let Some(opened) = &mut self.opened else { return Ok(None) };
         let found = fs::metadata(&self.path).ok().filter(|found| Identity::of(found) == opened.identity);
         match (opened.torn_at, found) {
@@ -69,7 +69,7 @@ impl Lines {
 
     /// Adds whole lines to an open file of so many bytes. After an error none of them is there. False where the file was removed
     /// meanwhile: nobody will ever read what it holds.
-    pub(super) fn append(&mut self, lines: &[u8], bytes: u64) -> io::Result<bool> {
+    pub(in crate::exporters) fn append(&mut self, lines: &[u8], bytes: u64) -> io::Result<bool> {
         let Some(opened) = &mut self.opened else { return Ok(false) };
         match opened.file.write_all(lines).and_then(|()| opened.file.metadata()) {
             Ok(found) => Ok(!is_nowhere(&found)),
@@ -95,15 +95,15 @@ pub(super) fn path(directory: &Path, stem: &str, age: usize) -> PathBuf {
     directory.join(format!("{stem}{age}.jsonl"))
 }
 
-/// Moves every file one on, from the oldest, and the full one last: after a failure in between, the next attempt
+/// Moves every file one on, from the oldest, and the full one, whose age is 0, last: after a failure in between, the next attempt
 /// finds gaps, and moves nothing into the way of what was moved.
-pub(super) fn put_aside(directory: &Path, stem: &str, keep: usize) -> io::Result<()> {
-    let gap = (1..=keep).find(|age| !path(directory, stem, *age).exists()).unwrap_or(keep);
+pub(in crate::exporters) fn put_aside(path: impl Fn(usize) -> PathBuf, keep: usize) -> io::Result<()> {
+    let gap = (1..=keep).find(|age| !path(*age).exists()).unwrap_or(keep);
     if gap == 0 {
-        return unless_gone(fs::remove_file(path(directory, stem, 0)));
+        return unless_gone(fs::remove_file(path(0)));
     }
     for age in (0..gap).rev() {
-        unless_gone(fs::rename(path(directory, stem, age), path(directory, stem, age + 1)))?;
+        unless_gone(fs::rename(path(age), path(age + 1)))?;
     }
     Ok(())
 }

@@ -35,7 +35,10 @@ pub(super) fn is_nowhere(found: &fs::Metadata) -> bool {
     }
 }
 
-pub(super) fn open_regular(path: &Path, how: &fs::OpenOptions) -> io::Result<(fs::File, fs::Metadata)> {
+pub(in crate::exporters) fn open_regular(
+    path: &Path,
+    how: &fs::OpenOptions,
+) -> io::Result<(fs::File, fs::Metadata)> {
     check_regular(path)?;
     let file = how.open(path)?;
     let found = file.metadata()?;

@@ -3,7 +3,7 @@
 use tracing_core::Metadata;
 
 use super::cursor::Cursor;
-use super::encode::Encoded;
+use super::encode::{EVENT_WORDS, Encoded, SPAN_WORDS};
 use super::field_buf::FieldBuf;
 use super::head::{EventHead, EventRecord, SpanHead, SpanRecord};
 use super::words::Words;
@@ -74,7 +74,7 @@ impl Chunk {
         self.push(&Encoded::event(head, (&*head.site.texts(), fields.words())));
     }
 
-    fn push<const HEAD: usize>(&mut self, record: &Encoded<impl Words, HEAD>) {
+    pub(super) fn push<const HEAD: usize>(&mut self, record: &Encoded<impl Words, HEAD>) {
         let mut put = |word: u64| self.bytes.extend_from_slice(&word.to_le_bytes());
         record.head.iter().for_each(|word| put(*word));
         record.rest.each(put);
@@ -92,6 +92,31 @@ impl Chunk {
         words.for_each(|word| self.bytes.extend_from_slice(&word.to_le_bytes()));
         self.sites.extend(sites);
         self.items += items;
+    }
+
+    /// Says of all spans from there on that the thread with that number wrote them.
+    pub fn spans_are_of(&mut self, from: usize, thread: u32) {
+        self.are_of(from, SPAN_WORDS, thread);
+    }
+
+    /// The same of events.
+    pub fn events_are_of(&mut self, from: usize, thread: u32) {
+        self.are_of(from, EVENT_WORDS, thread);
+    }
+
+    /// It stands in the upper half of the last word of a head.
+    fn are_of(&mut self, from: usize, head_words: usize, thread: u32) {
+        let mut rest = self.bytes.get_mut(from..).unwrap_or_default();
+        while let Some(len) = rest.first_chunk::<4>().map(|len| u32::from_le_bytes(*len) as usize) {
+            let Some((record, more)) = rest.split_at_mut_checked(len.max(8 * head_words)) else { return };
+            record[8 * head_words - 4..8 * head_words].copy_from_slice(&thread.to_le_bytes());
+            rest = more;
+        }
+    }
+
+    /// Where the next record will begin.
+    pub fn end(&self) -> usize {
+        self.bytes.len()
     }
 
     /// The spans of a chunk that was filled with spans.

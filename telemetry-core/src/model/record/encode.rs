@@ -19,17 +19,21 @@ const RENAMED: u8 = 1 << 3;
 const HAS_STATE: u8 = 1 << 4;
 const HAS_LINKS: u8 = 1 << 5;
 const RANDOM: u8 = 1 << 6;
+/// One thread opened, entered and closed it.
+const ON_ONE_THREAD: u8 = 1 << 7;
 
 const ERROR: u8 = 2;
 
 /// What is known of a parent: whether this program told of it, or another one.
 const LOCAL: u8 = 1;
 const REMOTE: u8 = 2;
+/// A flag beside these: another thread opened the parent.
+const FAR: u8 = 1 << 2;
 
-const SPAN_WORDS: usize = 8;
+pub(super) const SPAN_WORDS: usize = 8;
 /// Which of them is the duration.
 const DURATION: usize = 6;
-const EVENT_WORDS: usize = 6;
+pub(super) const EVENT_WORDS: usize = 6;
 
 /// A record that is ready to be written.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +84,12 @@ impl<W> Encoded<W, SPAN_WORDS> {
     #[inline]
     pub fn end(&mut self, duration_nano: u64) {
         self.head[DURATION] = duration_nano;
+    }
+
+    /// One thread opened, entered and closed it, and entered it once; perhaps another one opened its parent.
+    pub fn on_one_thread(&mut self, is_parent_far: bool) {
+        let flags = [ON_ONE_THREAD, 0, 0, if is_parent_far { FAR } else { 0 }];
+        self.head[0] |= u64::from(u32::from_le_bytes(flags)) << 32;
     }
 }
 
@@ -201,8 +211,12 @@ impl<'a> Cursor<'a> {
             is_remote: false,
         };
         let parent = SpanId::new(self.u64());
+        let on_one_thread = flags & ON_ONE_THREAD != 0;
+        let is_parent_far = told & FAR != 0;
+        let told = told & !FAR;
         let parent_is_remote = (told != 0).then_some(told == REMOTE);
-        let (start, duration_nano, cut) = (self.time(flags), self.u64(), self.u64() as u32);
+        let (start, duration_nano) = (self.time(flags), self.u64());
+        let (cut, thread) = self.cut_and_thread();
         let status = match status {
             0 => StatusRef::Unset,
             ERROR => StatusRef::Error(self.text()),
@@ -227,18 +241,20 @@ impl<'a> Cursor<'a> {
             trace_state,
             links,
         };
-        SpanRecord { head, fields: Fields { bytes: self.aligned(whole), site: meta } }
+        let fields = Fields { bytes: self.aligned(whole), site: meta };
+        SpanRecord { head, fields, thread, on_one_thread, is_parent_far }
     }
 
     pub(super) fn event(mut self, sites: &mut Sites<'_>) -> EventRecord<'a> {
         let whole = self.0.len();
         let [.., flags, _, _, _] = self.take::<8>();
         let (trace_id, span_id) = (self.trace_id(), SpanId::new(self.u64()));
-        let (time, cut) = (self.time(flags), self.u64() as u32);
+        let time = self.time(flags);
+        let (cut, thread) = self.cut_and_thread();
         let (site, meta) = self.site(flags, sites);
         let (sampled, random) = (flags & SAMPLED != 0, flags & RANDOM != 0);
         let head = EventHead { trace_id, span_id, sampled, random, time, site, cut };
-        EventRecord { head, fields: Fields { bytes: self.aligned(whole), site: meta } }
+        EventRecord { head, fields: Fields { bytes: self.aligned(whole), site: meta }, thread }
     }
 
     /// What is left of the record from the next word on.
@@ -250,6 +266,11 @@ impl<'a> Cursor<'a> {
 
     fn trace_id(&mut self) -> Option<TraceId> {
         TraceId::new(u128::from(self.u64()) << 64 | u128::from(self.u64()))
+    }
+
+    /// Of the last word of a head.
+    fn cut_and_thread(&mut self) -> (u32, u32) {
+        (self.u32(), self.u32())
     }
 
     fn time(&mut self, flags: u8) -> Time {

@@ -96,6 +96,12 @@ pub struct SpanRecord<'a> {
     pub head: SpanHead<'a>,
     /// Names and values.
     pub fields: Fields<'a>,
+    /// The number of the thread that wrote it; 0 where nobody wanted to know.
+    pub thread: u32,
+    /// That thread opened it too, nobody else was in it, and it was entered once at most; false where nobody wanted to know.
+    pub on_one_thread: bool,
+    /// Of such a span: another thread opened its parent.
+    pub is_parent_far: bool,
 }
 
 /// An event inside a chunk.
@@ -105,4 +111,6 @@ pub struct EventRecord<'a> {
     pub head: EventHead<'a>,
     /// Names and values.
     pub fields: Fields<'a>,
+    /// The number of the thread that wrote it; 0 where nobody wanted to know.
+    pub thread: u32,
 }

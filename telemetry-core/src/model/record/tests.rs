@@ -245,3 +245,70 @@ proptest! {
         prop_assert_eq!(kept, want);
     }
 }
+
+#[test]
+fn records_say_which_thread_wrote_them_and_keep_all_else() {
+    let mut chunk = Chunk::default();
+    let mut fields = FieldBuf::new();
+    fields.push(Key::Name("n"), ValueRef::U64(7));
+    let site = Site::Static(metadata());
+    let mut head = SpanHead {
+        context: SpanContext::new(TraceId::new(1).unwrap(), SpanId::new(2).unwrap(), true),
+        parent: SpanId::new(3),
+        parent_is_remote: Some(true),
+        start: Time::Tick(5),
+        duration_nano: 6,
+        kind: SpanKind::Server,
+        status: StatusRef::Ok,
+        name: Some("named"),
+        site,
+        cut: u32::MAX,
+        trace_state: "",
+        links: Links::default(),
+    };
+    chunk.push_span(&head, &fields);
+    let from = chunk.end();
+    head.parent_is_remote = Some(false);
+    let texts = head.texts();
+    for is_far in [false, true] {
+        let mut record = Encoded::span(&head, (&*texts, fields.words()));
+        record.on_one_thread(is_far);
+        chunk.push(&record);
+    }
+    chunk.spans_are_of(from, u32::MAX - 1);
+    let spans: Vec<SpanRecord<'_>> = chunk.spans().collect();
+    let of = |span: &SpanRecord<'_>| (span.thread, span.on_one_thread, span.is_parent_far);
+    let thread = u32::MAX - 1;
+    assert_eq!(
+        spans.iter().map(of).collect::<Vec<_>>(),
+        [(0, false, false), (thread, true, false), (thread, true, true)]
+    );
+    let remote: Vec<_> = spans.iter().map(|span| span.head.parent_is_remote).collect();
+    assert_eq!(remote, [Some(true), Some(false), Some(false)]);
+    for span in &spans {
+        assert_eq!((span.head.cut, span.head.duration_nano, span.head.name), (u32::MAX, 6, Some("named")));
+        assert!(
+            span.head.context.sampled
+                && span.head.kind == SpanKind::Server
+                && span.head.status == StatusRef::Ok
+        );
+        assert_eq!(span.fields.iter().collect::<Vec<_>>(), [("n", ValueRef::U64(7))]);
+    }
+
+    let mut events = Chunk::default();
+    for cut in [0, u32::MAX] {
+        let head = EventHead {
+            trace_id: None,
+            span_id: None,
+            sampled: false,
+            random: false,
+            time: Time::Tick(1),
+            site,
+            cut,
+        };
+        events.push_event(&head, &fields);
+    }
+    events.events_are_of(0, 9);
+    let all: Vec<_> = events.events().map(|event| (event.thread, event.head.cut)).collect();
+    assert_eq!(all, [(9, 0), (9, u32::MAX)]);
+}
