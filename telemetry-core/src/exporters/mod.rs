@@ -23,6 +23,7 @@ mod json;
 #[cfg(feature = "http")]
 mod json_batches;
 pub(crate) mod limits;
+mod live;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
 #[cfg(feature = "http")]
@@ -54,6 +55,7 @@ pub(crate) use filter::Sieve;
 pub use health::{Activity, ExporterHealth};
 pub use item::{EventRef, SpanRef};
 pub(crate) use limits::Limits;
+pub(crate) use live::{Held, Live, Now};
 #[cfg(any(feature = "net", test))]
 pub(crate) use protocol::{Protocol, Sending};
 pub(crate) use recycler::Recycler;

@@ -27,8 +27,10 @@ mod pool;
 mod prefetch;
 mod rate;
 pub(crate) mod schedule;
+mod showing;
 pub(crate) mod start;
 mod thread_buffer;
+mod watch;
 pub(crate) mod worker;
 pub(crate) mod writer;
 
