@@ -5,9 +5,11 @@ use std::process::exit;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use telemetry_layer::Level;
 use telemetry_layer::exporters::Route;
+use telemetry_layer::model::{Event, Span, SpanContext, SpanId, TraceId};
 use telemetry_layer::prelude::*;
 use telemetry_tests::SOON;
 use tracing::{debug, info, info_span, warn};
@@ -101,8 +103,9 @@ fn is_not_read() {
     let takes = move |batch: &Batch| {
         count.fetch_add(batch.len() as u64, Relaxed);
     };
-    let builder = Collector::builder().endpoint(endpoint).exporter(Route::new(takes).name("beside"));
-    // What cannot be printed has room for so much.
+    let beside = Route::new(takes).name("beside").back_pressure(SOON);
+    let builder = Collector::builder().endpoint(endpoint).exporter(beside);
+    // What can't be printed has room for so much.
     let telemetry = telemetry_layer::init_with(builder.exporter_bytes(256 << 10)).unwrap();
     const EACH: u64 = 5_000;
     thread::scope(|scope| {
@@ -120,7 +123,8 @@ fn is_not_read() {
     let report = telemetry.shutdown(Duration::from_secs(1));
     let ledger = report.ledger();
     assert!(ledger.balances(), "{report}");
-    let of_console = [Signal::Spans, Signal::Events].map(|signal| *ledger.exporter("console", signal).unwrap());
+    let of_console =
+        [Signal::Spans, Signal::Events].map(|signal| *ledger.exporter("console", signal).unwrap());
     let dispatched: u64 = of_console.iter().map(|account| account.dispatched).sum();
     let delivered: u64 = of_console.iter().map(|account| account.delivered).sum();
     let dropped: u64 = of_console.iter().map(|account| account.dropped.total()).sum();
@@ -140,32 +144,28 @@ fn is_not_read() {
 fn has_traces() {
     let telemetry = telemetry_layer::init_with(Collector::builder()).unwrap();
     info!("outside");
-    let (begun, done) = (Barrier::new(2), Barrier::new(2));
-    thread::scope(|scope| {
-        let checkout = info_span!("checkout", order = 7);
-        checkout.in_scope(|| {
-            info_span!("reserve", item = 9).in_scope(|| {
-                info_span!("query", rows = 3).in_scope(|| info!("asked"));
-            });
-            let charge = info_span!("charge", otel.status_code = "error", otel.status_description = "no stock");
-            charge.in_scope(|| warn!(card = "visa 4", "card declined"));
-            let mail = info_span!("mail");
-            let (begun, done) = (&begun, &done);
-            scope.spawn(move || {
-                mail.in_scope(|| {
-                    info_span!("connect").in_scope(|| ());
-                    begun.wait();
-                    // The root has ended, and its tree is shown.
-                    done.wait();
-                    info!("sent");
-                });
-            });
-            begun.wait();
+    info_span!("checkout", order = 7).in_scope(|| {
+        info_span!("reserve", item = 9).in_scope(|| {
+            info_span!("query", rows = 3).in_scope(|| info!("asked"));
         });
-        drop(checkout);
-        wait_for_line();
-        done.wait();
+        let charge = info_span!("charge", otel.status_code = "error", otel.status_description = "no stock");
+        charge.in_scope(|| warn!(card = "visa 4", "card declined"));
     });
+    wait_for_line();
+    // The registry ends no span before those below it; whoever makes them by hand does.
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+    let context = |n| SpanContext::new(TraceId::new(9).unwrap(), SpanId::new(n).unwrap(), true);
+    let by_hand = |n: u64, parent: u64, name: &'static str| {
+        let mut span = Span::new(context(n), name, now + n, 1_000);
+        span.parent_span_id = SpanId::new(parent);
+        telemetry.collect_span(&span);
+    };
+    by_hand(4, 3, "before");
+    by_hand(1, 0, "order");
+    wait_for_line();
+    by_hand(3, 2, "connect");
+    by_hand(2, 1, "mail");
+    telemetry.collect_event(&Event::new(Level::INFO, "sent", now + 20).target("by_hand").within(context(1)));
     wait_for_line();
     let open = info_span!("open");
     open.in_scope(|| {

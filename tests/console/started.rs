@@ -11,7 +11,8 @@ pub(crate) fn program(name: &str, vars: &[(&str, &str)]) -> Command {
     command.args(["--ignored", "--exact", &format!("programs::{name}"), "--nocapture", "--test-threads=1"]);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        let is_ours = ["TELEMETRY_", "OTEL_", "CLICOLOR", "NO_COLOR", "RUST_"].iter().any(|p| name.starts_with(p));
+        let is_ours =
+            ["TELEMETRY_", "OTEL_", "CLICOLOR", "NO_COLOR", "RUST_"].iter().any(|p| name.starts_with(p));
         if is_ours {
             command.env_remove(&*name);
         }

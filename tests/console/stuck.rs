@@ -25,7 +25,8 @@ fn a_stuck_reader_costs_nobody_and_what_it_does_not_read_is_counted() {
         let mut said = String::new();
         report.read_to_string(&mut said).unwrap();
         assert!(program.0.wait().unwrap().success(), "{said}");
-        let line = said.lines().find_map(|line| line.strip_prefix("report ")).unwrap_or_else(|| panic!("{said}"));
+        let line =
+            said.lines().find_map(|line| line.strip_prefix("report ")).unwrap_or_else(|| panic!("{said}"));
         let of = numbers(line);
         assert_eq!(of["dispatched"], 80_000, "{line}");
         assert!(of["dropped"] > 0, "{line}");

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use telemetry_tests::process::Process;
@@ -33,6 +33,11 @@ impl Terminal {
 
     fn program(&mut self) -> &mut Child {
         &mut self.program.0
+    }
+
+    /// Where it reads what somebody types.
+    pub(crate) fn input(&mut self) -> &mut ChildStdin {
+        self.program().stdin.as_mut().unwrap()
     }
 
     /// Reads until that is there.

@@ -298,7 +298,8 @@ impl Buffers {
 
     /// So many more items wait.
     pub(super) fn tell(&self, items: usize) {
-        let is_asked = self.step.load(Relaxed) == AT_ONCE && self.step.swap(self.usual_step, Relaxed) == AT_ONCE;
+        let is_asked =
+            self.step.load(Relaxed) == AT_ONCE && self.step.swap(self.usual_step, Relaxed) == AT_ONCE;
         if self.pending.fetch_add(items, Relaxed) + items >= self.wake_at || is_asked {
             self.wake();
         }

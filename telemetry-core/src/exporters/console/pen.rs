@@ -29,6 +29,24 @@ pub(super) struct Item {
 }
 
 impl Item {
+    /// A span, or without a duration an event.
+    #[cfg(test)]
+    pub(super) fn of_test(name: &str, [start, end]: [u64; 2], ids: [u64; 3]) -> Self {
+        let [trace, span, parent] = ids;
+        let duration = (end > 0).then(|| end - start);
+        Self {
+            time: end.max(start),
+            level: Some(Level::INFO),
+            kind: if duration.is_some() { "span" } else { "event" },
+            name: name.to_owned(),
+            rest: String::new(),
+            duration,
+            trace: TraceId::new(u128::from(trace)),
+            span: SpanId::new(span),
+            parent: SpanId::new(parent),
+        }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.name.capacity() + self.rest.capacity() + size_of::<Self>()
     }
@@ -218,6 +236,8 @@ impl Pen {
 
     /// A line by itself.
     pub(super) fn line(&mut self, item: &Item, mark: Mark<'_>) {
+        // A reading is of its time, whenever it comes, and a unit has brackets too.
+        let mark = if item.level.is_some() { mark } else { Mark::default() };
         self.line_of(item, item.kind, mark);
     }
 

@@ -64,8 +64,7 @@ fn units_stand_apart_and_whole_numbers_have_no_decimals() {
 
 #[test]
 fn numbers_have_four_digits_and_whole_ones_all() {
-    let shown =
-        [3.0, 1_234_567.0, 1_234.5, 534.64, 1.5, 2.0 / 3.0, -0.012_345, 9.999_96, 1e-7].map(number);
+    let shown = [3.0, 1_234_567.0, 1_234.5, 534.64, 1.5, 2.0 / 3.0, -0.012_345, 9.999_96, 1e-7].map(number);
     assert_eq!(shown, ["3", "1234567", "1234", "534.6", "1.5", "0.6667", "-0.01235", "10", "1.000e-7"]);
 }
 
@@ -92,7 +91,8 @@ fn texts_are_told_from_what_is_beside_them() {
     let mut page = Pen::new(false);
     let texts = ["a b=c", "\"", "\\", "x,admin=true} 7", "\u{202e}a\u{2028}", "\u{1b}[2J", "a.b/c:7", ""];
     page.fields(texts.into_iter().map(|text| ("k", ValueRef::Str(text))));
-    let shown = r#" k="a b=c" k="\"" k="\\" k="x,admin=true} 7" k="\u{202e}a\u{2028}" k="\u{1b}[2J" k=a.b/c:7 k="""#;
+    let shown =
+        r#" k="a b=c" k="\"" k="\\" k="x,admin=true} 7" k="\u{202e}a\u{2028}" k="\u{1b}[2J" k=a.b/c:7 k="""#;
     assert_eq!(page.text, shown);
     page.text.clear();
     page.fields([("bad key", ValueRef::Bool(true)), ("n", ValueRef::F64(0.5))].into_iter());

@@ -165,7 +165,11 @@ mod tests {
         assert_eq!(window.held().unwrap().first, 2, "all of the first batch is out");
         push(&mut window, 15, 3, 71);
         push(&mut window, 20, 3, 71);
-        assert_eq!(release(&mut window, 71), [(15, true), (20, false)], "one as new as the newest is in order");
+        assert_eq!(
+            release(&mut window, 71),
+            [(15, true), (20, false)],
+            "one as new as the newest is in order"
+        );
         assert_eq!(release(&mut window, 200), [(40, false)]);
         assert!(window.held().is_none());
     }

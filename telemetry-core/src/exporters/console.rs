@@ -133,7 +133,8 @@ impl Console {
             }
             Some(traces) => {
                 for span in batch.spans() {
-                    let is_root = span.parent_span_id().is_none() || span.record.head.parent_is_remote == Some(true);
+                    let is_root =
+                        span.parent_span_id().is_none() || span.record.head.parent_is_remote == Some(true);
                     new.extend(traces.take(pen.span(&span), is_root));
                 }
                 for event in batch.events() {
@@ -246,7 +247,8 @@ impl Exporter for Console {
     /// For whoever has it as a part of an exporter of his own: prints at once, and by time what the batch has.
     fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
         let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let now = Now { tick: Tick::default(), unix_nano: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX) };
+        let now =
+            Now { tick: Tick::default(), unix_nano: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX) };
         self.accept(batch, 0, now);
         let ended = self.put_out(now, true).and_then(|()| self.out.finish(AT_THE_END));
         match ended {
