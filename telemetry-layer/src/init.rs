@@ -70,6 +70,6 @@ fn take_log_records() {
     use tracing_log::{AsLog as _, LogTracer};
     let most = LevelFilter::current().as_log();
     if LogTracer::builder().with_max_level(most).init().is_err() {
-        warn(format_args!("records of the `log` crate are not recorded: the program has a logger already"));
+        warn(format_args!("records of the `log` crate go to the logger that the program has set already"));
     }
 }

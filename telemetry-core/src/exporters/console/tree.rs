@@ -83,15 +83,17 @@ impl Shown {
 
 impl Names {
     fn insert(&mut self, id: SpanId, name: &str) {
-        self.bytes += name.len() + size_of::<(SpanId, String)>() * 2;
-        if self.by_id.insert(id, name.to_owned()).is_none() {
-            self.order.push_back(id);
+        const EACH: usize = size_of::<(SpanId, String)>() * 2;
+        self.bytes += name.len() + EACH;
+        match self.by_id.insert(id, name.to_owned()) {
+            Some(before) => self.bytes -= before.len() + EACH,
+            None => self.order.push_back(id),
         }
         while self.bytes > MOST_OF_NAMES
             && let Some(oldest) = self.order.pop_front()
             && let Some(name) = self.by_id.remove(&oldest)
         {
-            self.bytes = self.bytes.saturating_sub(name.len() + size_of::<(SpanId, String)>() * 2);
+            self.bytes -= name.len() + EACH;
         }
     }
 }
