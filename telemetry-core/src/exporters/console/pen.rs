@@ -241,9 +241,9 @@ impl Pen {
         self.line_of(item, item.kind, mark);
     }
 
-    /// The first line of a tree.
-    pub(super) fn top(&mut self, item: &Item, mark: Mark<'_>) {
-        self.line_of(item, if mark.word.is_some() { item.kind } else { "trace" }, mark);
+    /// The first line of a tree, which is that of a local root or of a span that comes by itself.
+    pub(super) fn top(&mut self, item: &Item, is_root: bool, mark: Mark<'_>) {
+        self.line_of(item, if is_root { "trace" } else { item.kind }, mark);
     }
 
     fn line_of(&mut self, item: &Item, kind: &str, mark: Mark<'_>) {

@@ -76,7 +76,7 @@ impl Shown {
         if !self.is_top {
             return pen.line(&self.item, mark);
         }
-        pen.top(&self.item, mark);
+        pen.top(&self.item, self.word.is_none(), mark);
         traces.draw_below(&self.item, pen);
     }
 }
