@@ -5,12 +5,23 @@ use std::env::VarError;
 use telemetry_core::{Builder, Collector, Error, Guard};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::layer::TelemetryLayer;
 
+/// Shows what happens as it happens, and metrics once in a year, and at the end.
+#[cfg(feature = "console")]
+const LIVE: &str = "console:stderr?flush_interval_ms=31536000000";
+
 /// Sets everything up from the environment: a global collector from `TELEMETRY_*`, and a global `tracing`
 /// subscriber that obeys `RUST_LOG` (`info` where that is not set).
+///
+/// Where neither code nor the environment says where anything goes, it is shown on standard error: events and finished spans as
+/// they happen, in colours if that is a terminal, and the metrics once, at the end or with a flush (feature `console`).
+/// `TELEMETRY_EXPORT_ENDPOINTS=discard:` turns that off; beside other endpoints, `console:stderr` is the same by choice, with metrics
+/// each `flush_interval`.
+///
+/// Records of the `log` crate become events too (feature `log`), unless the program has a logger already, which is said on standard
+/// error.
 ///
 /// The guard shuts it down when it is dropped; keep it in `main`. Metrics of instruments and attributes don't
 /// pass through `RUST_LOG`: they are exact also with `RUST_LOG=off`.
@@ -35,14 +46,30 @@ pub fn init_with(builder: Builder) -> Result<Guard, Error> {
     if Collector::has_global() {
         return Err(Error::AlreadyInstalled);
     }
+    #[cfg(feature = "console")]
+    let builder = builder.last_resort(LIVE);
     let collector = builder.start()?;
     let subscriber = tracing_subscriber::registry().with(filter).with(TelemetryLayer::new(&collector));
-    subscriber.try_init().map_err(|_| {
+    // Not `try_init`, which fails where a logger is there already, if some crate of the program wants records of `log`.
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| {
         let text =
             "a tracing subscriber is installed already; add `TelemetryLayer::new(&collector)` to that one";
         Error::Setup(text.into())
     })?;
+    #[cfg(feature = "log")]
+    take_log_records();
     let guard = collector.install()?;
     guard.say_if_nobody_is_there();
     Ok(guard)
+}
+
+/// From now on records of the `log` crate are events, as far as the subscriber wants any of their level.
+#[cfg(feature = "log")]
+fn take_log_records() {
+    use telemetry_core::__private::warn;
+    use tracing_log::{AsLog as _, LogTracer};
+    let most = LevelFilter::current().as_log();
+    if LogTracer::builder().with_max_level(most).init().is_err() {
+        warn(format_args!("records of the `log` crate go to the logger that the program has set already"));
+    }
 }

@@ -172,10 +172,11 @@
 //! | feature | by default | what it adds |
 //! | --- | --- | --- |
 //! | `macros` | yes | [`count_me`], [`time_me`], [`count!`], [`time!`], [`gauge!`](macro@gauge), [`histogram!`](macro@histogram), [`record!`] and the catalogue of what they measure |
-//! | `console` | yes | the exporter `console:`, one readable line an item |
+//! | `console` | yes | the exporter `console:`, what happens as it happens, as lines or as trees; without any other endpoint [`init`] shows it on standard error |
 //! | `file` | yes | the exporter `file:DIR`, JSON lines in files that rotate by size |
-//! | `chrome-trace` | no | the exporter `chrome-trace:FILE`, a trace that Perfetto and speedscope open |
+//! | `chrome-trace` | | the exporter `chrome-trace:FILE`, a trace that Perfetto and speedscope open |
 //! | `env-filter` | yes | [`init`] and [`init_with`], which read `RUST_LOG` |
+//! | `log` | yes | records of the `log` crate become events, with [`init`] |
 //! | `serde` | with `file` | `Serialize` and `Deserialize` for [`Config`] and the model |
 //! | `otlp` | | the exporter `otlp://HOST`, OTLP over HTTP, and OpenTelemetry's variables for it |
 //! | `otlp-grpc` | | the same over gRPC: `otlp+grpc://HOST` |
@@ -197,7 +198,7 @@
 //! | variable | default | range |
 //! | --- | --- | --- |
 //! | `TELEMETRY_ENABLED` | `true` | `true`, `1`, `false`, `0` |
-//! | `TELEMETRY_EXPORT_ENDPOINTS` | none | URLs, separated by commas: `console:`, `console:stderr`, `file:DIR`, `chrome-trace:FILE`, `discard:` |
+//! | `TELEMETRY_EXPORT_ENDPOINTS` | none; with [`init`] what happens is shown on standard error | URLs, separated by commas: `console:`, `console:stderr?view=tree`, `file:DIR`, `chrome-trace:FILE`, `discard:` |
 //! | `TELEMETRY_SAMPLE_RATE` | 1.0 | from 0 to 1: the share of traces that are kept |
 //! | `TELEMETRY_TAGS` | none | `key: value, key2: value2`, at most 25; on everything exported |
 //! | `TELEMETRY_MIN_LEVEL` | none: all measurements are taken | `error`, `warn`, `info`, `debug`, `trace` |

@@ -18,9 +18,12 @@ impl Line {
     /// `has_name` says whether the event of a line has a name: it can't be told from the beginning of a message.
     #[track_caller]
     pub(crate) fn read(line: &str, has_name: bool) -> Self {
-        let (time, rest) = line.split_at(24);
-        assert!(time.starts_with("19") || time.starts_with("20"), "{line}");
-        assert!(time.ends_with('Z') && time.as_bytes()[10] == b'T', "{line}");
+        let (time, rest) = line.split_at(line.char_indices().nth(24).unwrap().0);
+        let is_branch = time.trim_start().starts_with(['+', '-']);
+        if !is_branch {
+            assert!(time.starts_with("19") || time.starts_with("20"), "{line}");
+            assert!(time.ends_with('Z') && time.as_bytes()[10] == b'T', "{line}");
+        }
         let (level, rest) = rest.split_at(7);
         assert!(["", "ERROR", "WARN", "INFO", "DEBUG", "TRACE"].contains(&level.trim()), "{line}");
         let (kind, rest) = rest.split_at(7);
@@ -31,8 +34,8 @@ impl Line {
                 let fields = format!(" {}", rest.0);
                 return Self::Tags(Rest(&fields).fields());
             }
-            "span" => Self::span(&mut rest),
-            "event" => Self::event(&mut rest, has_name),
+            "span" | "trace" => Self::span(&mut rest, is_branch),
+            "event" => Self::event(&mut rest, has_name, is_branch),
             "metric" => Self::metric(&mut rest),
             kind => panic!("{kind:?} in {line}"),
         };
@@ -40,29 +43,36 @@ impl Line {
         read
     }
 
-    fn span(rest: &mut Rest<'_>) -> Self {
+    fn span(rest: &mut Rest<'_>, is_branch: bool) -> Self {
+        rest.branch(is_branch);
         let name = rest.word();
         rest.take(" ");
         let duration = rest.word();
         assert!(duration.ends_with('s'), "{duration}");
+        if is_branch {
+            let share = rest.take(" ").until(&['%']);
+            assert!(share.parse::<f64>().is_ok(), "{share}");
+            rest.take("%");
+        }
         let error = rest.has(" error (").then(|| {
             let error = rest.quoted().unwrap_or_else(|| rest.until(&[')']));
             rest.take(")");
             error
         });
         let fields = rest.fields();
-        rest.ids();
+        rest.ids(is_branch);
         Self::Span { name, error, fields }
     }
 
-    fn event(rest: &mut Rest<'_>, has_name: bool) -> Self {
+    fn event(rest: &mut Rest<'_>, has_name: bool, is_branch: bool) -> Self {
+        rest.branch(is_branch);
         let target = rest.quoted().unwrap_or_else(|| rest.target());
         rest.take(":");
         let name = if has_name { rest.take(" ").word() } else { String::new() };
         rest.take(" ");
         let message = rest.quoted().unwrap_or_else(|| rest.plain_message());
         let fields = rest.fields();
-        rest.ids();
+        rest.ids(is_branch);
         Self::Event { target, name, message, fields }
     }
 
@@ -140,14 +150,32 @@ impl Rest<'_> {
         target.to_owned()
     }
 
-    /// `[trace span]`, and of a span perhaps its parent.
-    fn ids(&mut self) {
-        self.take(" [");
-        let ids = self.until(&[']']);
-        let ids: Vec<&str> = ids.split(' ').filter(|part| *part != "<").collect();
-        let is_id =
-            |(id, digits): (&&str, usize)| id.len() == digits && id.bytes().all(|b| b.is_ascii_hexdigit());
-        assert!(matches!(ids.len(), 2 | 3) && ids.iter().zip([32, 16, 16]).all(is_id), "{ids:?}");
+    /// What draws the branch.
+    fn branch(&mut self, is_branch: bool) {
+        if is_branch {
+            while self.has("│  ") || self.has("   ") {}
+            assert!(self.has("├─ ") || self.has("└─ "), "{}", self.0);
+        }
+    }
+
+    /// `[trace span]`, of a span perhaps its parent, and whether it comes late, perhaps with the name of what it is a part of.
+    fn ids(&mut self, is_branch: bool) {
+        if is_branch {
+            return;
+        }
+        let id = |rest: &mut Self, digits: usize| {
+            let id = rest.until(&[' ', ']']);
+            assert!(id.len() == digits && id.bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+        };
+        id(self.take(" ["), 32);
+        id(self.take(" "), 16);
+        if self.has(" < ") {
+            id(self, 16);
+        }
+        if self.0 != "]" && !self.has(" late") {
+            self.take(" ").word();
+            self.take(" late");
+        }
         self.take("]");
     }
 
@@ -156,6 +184,8 @@ impl Rest<'_> {
         let mark = self.0.find(['=', '[', '"']).unwrap_or(self.0.len());
         let end = match &self.0[mark..] {
             rest if rest.starts_with('=') => self.0[..mark].rfind(' ').unwrap(),
+            // A branch has no ids.
+            "" => mark,
             _ => mark - 1,
         };
         let (message, rest) = self.0.split_at(end);

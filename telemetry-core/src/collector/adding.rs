@@ -31,6 +31,8 @@ const MOST_OF_NAME: usize = 200;
 
 /// What the code of the program is asked when it is added may take so long.
 const TIME: Duration = Duration::from_secs(3);
+/// Few items wait so long for more.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// An exporter that is being added. If that fails it is as if nobody had tried.
 struct Joining<'a> {
@@ -83,11 +85,13 @@ impl Engine {
         let durations = Arc::new(SharedHistogram::new(None));
         let (tell, checked) = bounded(1);
         let limits = Limits {
-            in_flight: terms.in_flight.unwrap_or(hello.limits.in_flight),
+            in_flight: terms.in_flight.filter(|_| !hello.is_live).unwrap_or(hello.limits.in_flight),
             items: terms.max_items.unwrap_or(hello.limits.items),
             ..hello.limits
         };
-        let (give_up_after, linger, rate) = (terms.give_up_after, terms.linger, terms.rate);
+        // What is shown as it happens waits for nothing.
+        let linger = terms.linger.unwrap_or(if hello.is_live { Duration::ZERO } else { LINGER });
+        let (give_up_after, rate) = (terms.give_up_after, terms.rate);
         let job = Job {
             number,
             name: name.clone(),
@@ -165,6 +169,7 @@ impl Engine {
             patience: back_pressure.map_or(Patience::GRACE, |time| Patience { time, is_wanted: true }),
             complaints,
             keeping_up: KeepingUp::Yes,
+            is_live: hello.is_live && Signal::RECORDS.iter().any(|signal| wants[*signal as usize]),
         }
     }
 

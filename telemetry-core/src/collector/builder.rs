@@ -46,6 +46,7 @@ pub struct Builder {
     tags: Vec<(Text, Text)>,
     service: Option<(Text, Text)>,
     default_endpoints: Vec<String>,
+    last_resort: Option<&'static str>,
     exporters: Vec<Route>,
     readers: Vec<Box<dyn Reader>>,
     views: Vec<View>,
@@ -129,6 +130,14 @@ impl Builder {
     /// Adds the exporter that a URL names, where neither code nor the environment names one.
     pub fn default_endpoint(mut self, url: impl Into<String>) -> Self {
         self.default_endpoints.push(url.into());
+        self
+    }
+
+    /// Adds the exporter that a URL names, where otherwise nobody would take what is recorded: neither code nor the environment
+    /// says where it goes, nor that it goes nowhere.
+    #[doc(hidden)]
+    pub fn last_resort(mut self, url: &'static str) -> Self {
+        self.last_resort = Some(url);
         self
     }
 
@@ -269,6 +278,11 @@ impl Builder {
         let mut config = settle(base, self.changes, self.endpoints, self.tags)?;
         if config.export_endpoints.is_empty() {
             (config.export_endpoints, endpoints_of_env) = (self.default_endpoints, false);
+        }
+        let has_nobody = self.exporters.is_empty() && self.readers.is_empty() && !otel.names_exporters;
+        if config.export_endpoints.is_empty() && has_nobody {
+            config.export_endpoints.extend(self.last_resort.map(str::to_owned));
+            endpoints_of_env &= config.export_endpoints.is_empty();
         }
         let sampler = Sampler::new(config.check()?, self.sampling)
             .map_err(|bad| Error::config(bad.rule, bad.value, bad.needed))?;

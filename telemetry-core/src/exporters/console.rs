@@ -1,19 +1,25 @@
-//! `console:`: one readable line an item, on standard output or standard error; coloured only on a terminal.
+//! `console:`: what happens, as it happens, on standard output or standard error; coloured only on a terminal.
 //!
 //! Texts of the program come in; whatever stands in them, they go out as parts of one line that are told from those beside them.
+//! Lines go out whole, in the order in which what they say happened. It waits for nobody but whoever reads the stream.
 
-use std::fmt::{Display, Write as _};
-use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, TryLockError};
-use std::time::{Duration, Instant, SystemTime};
+mod colour;
+mod out;
+mod pen;
+mod tree;
+mod window;
 
-use super::{Batch, Delivery, EventRef, ExportError, Exporter, SpanRef};
-use crate::metrics::MetricRef;
-use crate::model::{HistogramValue, Resource, StatusRef, ValueRef};
-use crate::sync::{AsItIs, ForkLock, on_fork};
-use crate::text::Quoted;
-use tracing_core::Level;
+use std::io::{self, ErrorKind, IsTerminal as _};
+use std::time::{Duration, SystemTime};
+
+use self::out::Out;
+use self::pen::Pen;
+use self::tree::{Shown, Traces};
+use self::window::Window;
+use super::{Batch, Delivery, ExportError, Exporter, Held, Live, Now};
+use crate::clock::Tick;
+use crate::diagnostics::warn;
+use crate::model::Resource;
 
 /// Which of the two standard streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,47 +31,211 @@ pub enum Stream {
     Stderr,
 }
 
-/// Prints what it is given, and before its first line the global tags; again only when they change.
+/// Prints what happens as it happens, and before its first line the global tags; again only when they change.
 ///
 /// ```text
 /// 2026-11-21T10:15:04.120Z       tags   env=prod host=till-3 service.name=shop
-/// 2026-11-21T10:15:04.120Z INFO  span   checkout 12.3ms error (no stock) order=7 [4bf9.. 00f0.. < 1b2c..]
 /// 2026-11-21T10:15:04.119Z WARN  event  shop::pay: card declined order=7 [4bf9.. 00f0..]
+/// 2026-11-21T10:15:04.120Z INFO  span   checkout 12.3ms error (no stock) order=7 [4bf9.. 00f0.. < 1b2c..]
 /// 2026-11-21T10:15:05.000Z       metric shop.orders{currency=EUR} 41
 /// 2026-11-21T10:15:05.000Z       metric shop.page_size count=3 mean=743.2 p50=512 p99=1024 max=1024 By
 /// ```
 ///
+/// The time is that of an event and the end of a span, and lines come in its order: each one is held until 50 ms have passed since
+/// then, and a little longer where others come right behind it. What threads hand over later than that comes at once, and its
+/// brackets end in `late`. Up to 4 MiB are held; where there is more, the oldest lines come early. A flush prints what is held,
+/// the end does too, and until then nothing counts as delivered.
+///
 /// A name, a key or a value that is no single word, or has one of `"\=,{}[]()`, stands in quotes, with the escapes of Rust:
-/// `user="a b=c"`. So does a message with a quote, a `=` or a `[`, and all that has control characters, marks of direction or
-/// what else nobody sees.
+/// `user="a b=c"`. So does a message with a quote, a `=` or a `[`, a name of a span or a target with the characters that draw
+/// branches, and all that has control characters, marks of direction or what else nobody sees.
+///
+/// Only a terminal gets colours, by the conventions of `NO_COLOR`, `CLICOLOR_FORCE`, `CLICOLOR` and `TERM=dumb`.
+///
+/// Where nobody takes what it prints, a pipe that is full for instance, its own thread waits, and nobody else: what
+/// there is no room for in its memory (`exporter_bytes`) is dropped and counted.
 #[derive(Debug)]
 pub struct Console {
-    stream: Stream,
+    out: Out,
     colour: bool,
     /// The global tags that were printed last.
     shown: Option<Resource>,
+    /// They are to be printed before the next line.
+    says_tags: bool,
+    window: Window<Shown>,
+    traces: Option<Traces>,
+    now: Now,
+    /// When the stream is to be asked again.
+    blocked_until: Option<Tick>,
 }
 
+/// A stream that takes nothing at the moment is asked that often.
+const BLOCKED: Duration = Duration::from_millis(20);
+/// At the end it is asked for so long.
+const AT_THE_END: Duration = Duration::from_secs(1);
+
 impl Console {
-    /// Prints there, in colours if that is a terminal and `NO_COLOR` is not set.
+    /// Prints there.
     pub fn new(stream: Stream) -> Self {
-        static NAMED: AtomicBool = AtomicBool::new(false);
-        on_fork(&NAMED, &[hold]);
-        let terminal = match stream {
+        let is_terminal = match stream {
             Stream::Stdout => io::stdout().is_terminal(),
             Stream::Stderr => io::stderr().is_terminal(),
         };
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        Self { stream, colour: terminal && !plain, shown: None }
+        let colour = colour::is_wanted(is_terminal, |name| std::env::var_os(name));
+        Self {
+            out: Out::new(stream),
+            colour,
+            shown: None,
+            says_tags: false,
+            window: Window::default(),
+            traces: None,
+            now: Now::default(),
+            blocked_until: None,
+        }
     }
 
-    fn page<'a>(&self, batch: &'a Batch) -> Page<'a> {
-        let resource = Some(batch.resource()).filter(|resource| self.shown.as_ref() != Some(resource));
-        let mut page = Page { text: String::new(), colour: self.colour, resource };
-        batch.spans().for_each(|span| page.span(&span));
-        batch.events().for_each(|event| page.event(&event));
-        batch.metrics().for_each(|metric| page.metric(&metric));
-        page
+    /// Prints a trace as a tree when its local root ends: what began there, with the events that fell in it.
+    ///
+    /// ```text
+    /// 2026-11-21T10:15:04.120Z INFO  trace  checkout 12.3ms error (no stock) order=7 [4bf9.. 00f0..]
+    ///                   +210µs DEBUG event  ├─ shop::db: connected pool=3
+    ///                   +400µs INFO  span   ├─ reserve 3.10ms 25% item=9
+    ///                   +520µs DEBUG span   │  └─ query 2.00ms 16% rows=3
+    ///                  +3.60ms WARN  span   └─ charge 8.00ms 65% error
+    ///                  +11.2ms WARN  event     └─ shop::pay: card declined
+    /// ```
+    ///
+    /// In place of the time stands how much later than the root it began, and behind a span's duration its share of the root's. What
+    /// is in no span comes as a line, and so does an event of a trace that was not sampled. A span that ends after its root comes by
+    /// itself, with all below it: its brackets have the name of its parent and `late`. So does an event that comes after its span.
+    ///
+    /// Up to 8 MiB of open traces wait; where there is more, the oldest come as lines, which is said once. What waits in a tree
+    /// counts as delivered. At the end all of it comes: what is part of a span that is open then has `open` in its brackets. A flush
+    /// waits for no root.
+    #[must_use]
+    pub fn tree(mut self) -> Self {
+        self.traces = Some(Traces::default());
+        self
+    }
+
+    fn accept(&mut self, batch: &Batch, number: u64, now: Now) {
+        self.now = now;
+        if self.shown.as_ref() != Some(batch.resource()) {
+            self.shown = Some(batch.resource().clone());
+            self.says_tags = true;
+        }
+        let pen = Pen::new(self.colour);
+        let mut new = Vec::with_capacity(batch.len());
+        match &mut self.traces {
+            None => {
+                new.extend(batch.spans().map(|span| Shown::line(pen.span(&span))));
+                new.extend(batch.events().map(|event| Shown::line(pen.event(&event))));
+            }
+            Some(traces) => {
+                for span in batch.spans() {
+                    let is_root =
+                        span.parent_span_id().is_none() || span.record.head.parent_is_remote == Some(true);
+                    new.extend(traces.take(pen.span(&span), is_root));
+                }
+                for event in batch.events() {
+                    let is_alone = event.span_id().is_none() || !event.is_sampled();
+                    new.extend(traces.take(pen.event(&event), is_alone));
+                }
+                new.extend(traces.give_up());
+            }
+        }
+        new.extend(batch.metrics().map(|metric| Shown::line(pen.metric(&metric))));
+        for shown in new {
+            let (time, bytes) = (shown.item.time, shown.bytes());
+            self.window.push(shown, time, bytes, number, now);
+        }
+    }
+
+    /// The lines of what is to go out next.
+    fn page(&mut self, next: impl IntoIterator<Item = (Shown, bool)>) -> String {
+        let mut pen = Pen::new(self.colour);
+        for (shown, is_late) in next {
+            if let Some(resource) = self.shown.as_ref().filter(|_| std::mem::take(&mut self.says_tags)) {
+                pen.tags(shown.item.time, resource);
+            }
+            match &mut self.traces {
+                Some(traces) => shown.draw(is_late, traces, &mut pen),
+                None => pen.line(&shown.item, shown.mark(is_late)),
+            }
+        }
+        pen.text
+    }
+
+    /// Prints what is to go out next, and what waits for the stream.
+    fn print(&mut self, next: impl IntoIterator<Item = (Shown, bool)>, tick: Tick) -> io::Result<()> {
+        let page = self.page(next);
+        match self.out.write(&page) {
+            Ok(true) => {
+                self.blocked_until = None;
+                self.window.arrived();
+                Ok(())
+            }
+            Ok(false) => {
+                self.blocked_until = Some(tick.plus(BLOCKED));
+                Ok(())
+            }
+            Err(error) => {
+                // What was held is tried again or refused, and then begins anew.
+                (self.shown, self.blocked_until) = (None, None);
+                self.window.clear();
+                Err(error)
+            }
+        }
+    }
+
+    /// Prints what it holds, and all traces that are open.
+    fn end(&mut self) -> io::Result<bool> {
+        let tick = self.now.tick;
+        self.put_out(self.now, true)?;
+        let unfinished = self.traces.as_mut().map(Traces::unfinished).unwrap_or_default();
+        self.print(unfinished.into_iter().map(|shown| (shown, false)), tick)?;
+        // What is a part of itself, if somebody says so.
+        let rest = self.traces.as_mut().map(Traces::rest).unwrap_or_default();
+        self.print(rest.into_iter().map(|shown| (shown, false)), tick)?;
+        self.out.finish(AT_THE_END)
+    }
+}
+
+impl Live for Console {
+    fn take(&mut self, batch: &Batch, number: u64, now: Now) {
+        self.accept(batch, number, now);
+    }
+
+    fn put_out(&mut self, now: Now, all: bool) -> io::Result<()> {
+        if !self.out.is_empty() {
+            self.print([], now.tick)?;
+        }
+        if !self.out.is_empty() {
+            return Ok(());
+        }
+        let next = self.window.release(now.tick, all);
+        if next.is_empty() {
+            return Ok(());
+        }
+        self.print(next.into_iter().map(|next| (next.what, next.is_late)), now.tick)
+    }
+
+    fn held(&self) -> Option<Held> {
+        let held = self.window.held()?;
+        Some(Held { until: self.blocked_until.unwrap_or(held.until), ..held })
+    }
+
+    fn error(&self, error: &io::Error) -> ExportError {
+        let again = || io::Error::new(error.kind(), error.to_string());
+        if error.kind() == ErrorKind::BrokenPipe {
+            // Whoever read it is gone, and does not come back.
+            return ExportError::never("nobody reads the console").caused_by(again());
+        }
+        if self.traces.is_some() {
+            // A part of it may wait in trees, which would have it twice.
+            return ExportError::never("the console can't be written").caused_by(again());
+        }
+        again().into()
     }
 }
 
@@ -74,327 +244,36 @@ impl Exporter for Console {
         "console"
     }
 
+    /// For whoever has it as a part of an exporter of his own: prints at once, and by time what the batch has.
     fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
-        let page = self.page(batch);
-        let printing = PRINTING[self.stream as usize].lock();
-        let written = match self.stream {
-            Stream::Stdout => io::stdout().lock().write_all(page.text.as_bytes()),
-            Stream::Stderr => io::stderr().lock().write_all(page.text.as_bytes()),
-        };
-        drop(printing);
-        match written {
-            Ok(()) => {
-                if self.shown.as_ref() != Some(batch.resource()) {
-                    self.shown = Some(batch.resource().clone());
-                }
+        let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let now =
+            Now { tick: Tick::default(), unix_nano: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX) };
+        self.accept(batch, 0, now);
+        let ended = self.put_out(now, true).and_then(|()| self.out.finish(AT_THE_END));
+        match ended {
+            Ok(true) => {
+                self.window.arrived();
                 Ok(Delivery::all())
             }
-            // Whoever read it is gone, and does not come back.
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
-                Err(ExportError::never("nobody reads the console").caused_by(e))
-            }
-            Err(e) => Err(e.into()),
-        }
-    }
-}
-
-/// Held while something is printed: the lock of a stream that is taken while the process forks is taken in its child for ever.
-static PRINTING: [Mutex<()>; 2] = [Mutex::new(()), Mutex::new(())];
-
-/// Waits for what is being printed, but not for a terminal or a pipe that takes nothing.
-fn hold() -> Box<dyn ForkLock> {
-    const MOMENT: Duration = Duration::from_millis(200);
-    let began = Instant::now();
-    let hold = |printing: &'static Mutex<()>| loop {
-        match printing.try_lock() {
-            Ok(guard) => break Some(guard),
-            Err(TryLockError::Poisoned(guard)) => break Some(guard.into_inner()),
-            Err(TryLockError::WouldBlock) if began.elapsed() > MOMENT => break None,
-            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
-        }
-    };
-    Box::new(AsItIs(PRINTING.each_ref().map(hold)))
-}
-
-struct Page<'a> {
-    text: String,
-    colour: bool,
-    /// The global tags that stand before its first line.
-    resource: Option<&'a Resource>,
-}
-
-const DIM: &str = "2";
-const BOLD: &str = "1";
-const RED: &str = "31";
-const GREEN: &str = "32";
-
-/// What a message has to stand in quotes for: fields and ids come behind it.
-const OF_MESSAGES: &str = "=[";
-/// The same of a status, which stands in brackets.
-const OF_STATUSES: &str = "=[()";
-/// The same of a unit, the last of its line: units have brackets and braces of their own.
-const OF_UNITS: &str = " =";
-
-/// Writing to a `String` can't fail.
-macro_rules! put {
-    ($page:expr, $($arg:tt)*) => {{
-        let _ = write!($page.text, $($arg)*);
-    }};
-}
-
-impl Page<'_> {
-    fn span(&mut self, span: &SpanRef<'_>) {
-        self.head(span.start_unix_nano(), Some(span.level()), "span");
-        self.paint(BOLD, Quoted::word(span.name()));
-        put!(self, " {}", duration(span.duration_nano()));
-        match span.status() {
-            StatusRef::Unset => {}
-            StatusRef::Ok => self.paint(GREEN, " ok"),
-            StatusRef::Error("") => self.paint(RED, " error"),
-            StatusRef::Error(message) => {
-                self.paint(RED, format_args!(" error ({})", Quoted::new(message, OF_STATUSES)));
-            }
-        }
-        self.fields(span.fields());
-        let parent = span.parent_span_id().map_or(String::new(), |p| format!(" < {p}"));
-        self.paint(DIM, format_args!(" [{} {}{parent}]", span.trace_id(), span.span_id()));
-        self.text.push('\n');
-    }
-
-    fn event(&mut self, event: &EventRef<'_>) {
-        self.head(event.time_unix_nano(), Some(event.level()), "event");
-        self.paint(DIM, format_args!("{}:", Quoted::word(event.target())));
-        if !event.name().is_empty() {
-            self.paint(BOLD, format_args!(" {}", Quoted::word(event.name())));
-        }
-        if !event.message().is_empty() {
-            self.text.push(' ');
-            self.paint(BOLD, Quoted::new(event.message(), OF_MESSAGES));
-        }
-        self.fields(event.fields());
-        if let (Some(trace), Some(span)) = (event.trace_id(), event.span_id()) {
-            self.paint(DIM, format_args!(" [{trace} {span}]"));
-        }
-        self.text.push('\n');
-    }
-
-    fn metric(&mut self, metric: &MetricRef<'_>) {
-        self.head(metric.time_unix_nano(), None, "metric");
-        self.paint(BOLD, Quoted::word(metric.name()));
-        for (i, (key, value)) in metric.own_tags().iter().enumerate() {
-            put!(self, "{}{}={}", if i == 0 { '{' } else { ',' }, Quoted::word(key), Quoted::word(value));
-        }
-        if !metric.own_tags().is_empty() {
-            self.text.push('}');
-        }
-        match metric.histogram() {
-            Some(histogram) if metric.unit() == "s" => {
-                self.histogram(histogram, |seconds| duration((seconds * 1e9) as u64));
-            }
-            Some(histogram) => {
-                self.histogram(histogram, number);
-                self.unit(metric.unit());
-            }
-            None => {
-                put!(self, " {}", metric.number());
-                self.unit(metric.unit());
-            }
-        }
-        self.text.push('\n');
-    }
-
-    /// Behind the numbers, once.
-    fn unit(&mut self, unit: &str) {
-        if !matches!(unit, "" | "1") {
-            put!(self, " {}", Quoted::new(unit, OF_UNITS));
+            Ok(false) => Err(self.error(&ErrorKind::WouldBlock.into())),
+            Err(error) => Err(self.error(&error)),
         }
     }
 
-    fn histogram(&mut self, histogram: &HistogramValue, show: impl Fn(f64) -> String) {
-        put!(self, " count={}", histogram.count);
-        if let (Some(mean), Some(p50), Some(p99)) =
-            (histogram.mean(), histogram.quantile(0.5), histogram.quantile(0.99))
-        {
-            put!(self, " mean={} p50={} p99={}", show(mean), show(p50), show(p99));
-        }
-        if let Some(max) = histogram.max {
-            put!(self, " max={}", show(max));
+    fn shutdown(&mut self) {
+        match self.end() {
+            Ok(true) => {}
+            Ok(false) => warn(format_args!("console: its stream takes nothing; the last lines are lost")),
+            Err(e) if e.kind() == ErrorKind::BrokenPipe => {}
+            Err(e) => warn(format_args!("console: the last lines are lost: {e}")),
         }
     }
 
-    fn head(&mut self, unix_nanos: u64, level: Option<Level>, what: &str) {
-        if let Some(resource) = self.resource.take() {
-            self.head(unix_nanos, None, "tags");
-            // The columns end in a space, and each field begins with one.
-            self.text.pop();
-            self.fields(resource.tags().iter().map(|(key, value)| (key, ValueRef::Str(value))));
-            self.text.push('\n');
-        }
-        let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(unix_nanos);
-        self.paint(DIM, humantime::format_rfc3339_millis(time));
-        let (name, colour) = match level {
-            Some(Level::ERROR) => ("ERROR", RED),
-            Some(Level::WARN) => ("WARN", "33"),
-            Some(Level::INFO) => ("INFO", GREEN),
-            Some(Level::DEBUG) => ("DEBUG", "34"),
-            Some(_) => ("TRACE", "35"),
-            None => ("", DIM),
-        };
-        self.text.push(' ');
-        self.paint(colour, format_args!("{name:5}"));
-        put!(self, " {what:6} ");
+    fn live(&mut self) -> Option<&mut dyn Live> {
+        Some(self)
     }
-
-    fn fields<'a>(&mut self, fields: impl Iterator<Item = (&'a str, ValueRef<'a>)>) {
-        for (name, value) in fields {
-            put!(self, " {}=", Quoted::word(name));
-            match value {
-                ValueRef::Str(text) => put!(self, "{}", Quoted::word(text)),
-                value => put!(self, "{value}"),
-            }
-        }
-    }
-
-    fn paint(&mut self, colour: &str, what: impl Display) {
-        if self.colour {
-            put!(self, "\x1b[{colour}m{what}\x1b[0m");
-        } else {
-            put!(self, "{what}");
-        }
-    }
-}
-
-/// Three digits and the unit that fits.
-fn duration(nanos: u64) -> String {
-    let x = nanos as f64;
-    let (x, unit) = match nanos {
-        0..1_000 => return format!("{nanos}ns"),
-        1_000..1_000_000 => (x / 1e3, "µs"),
-        1_000_000..1_000_000_000 => (x / 1e6, "ms"),
-        _ => (x / 1e9, "s"),
-    };
-    let decimals = if x < 10.0 { 2 } else { usize::from(x < 100.0) };
-    format!("{x:.decimals$}{unit}")
-}
-
-/// Four digits, and of whole numbers all.
-fn number(x: f64) -> String {
-    let magnitude = x.abs().log10().floor();
-    if x.fract() == 0.0 || !x.is_finite() || magnitude >= 3.0 {
-        return format!("{x:.0}");
-    }
-    if magnitude < -4.0 {
-        return format!("{x:.3e}");
-    }
-    let decimals = (3.0 - magnitude) as usize;
-    format!("{x:.decimals$}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::metrics::Snapshot;
-    use crate::model::{Buckets, Kind, Metric, MetricValue, Tags};
-
-    fn batch(global: &str, metrics: Vec<Metric>) -> Batch {
-        let resource = Arc::new(Resource::new(Tags::parse(global).unwrap(), "shop").unwrap());
-        Batch::of_metrics(Snapshot::new(metrics, Arc::clone(&resource)), resource)
-    }
-
-    fn histogram(name: &'static str, values: &[f64]) -> Metric {
-        let bounds = values.to_vec();
-        let counts = values.iter().map(|_| 1).chain([0]).collect();
-        let value = HistogramValue {
-            count: values.len() as u64,
-            sum: values.iter().sum(),
-            min: values.iter().copied().reduce(f64::min),
-            max: values.iter().copied().reduce(f64::max),
-            buckets: Buckets::Explicit { bounds, counts },
-            exemplars: Vec::new(),
-            octaves: None,
-        };
-        Metric { value: MetricValue::Histogram(value.into()), ..Metric::new(Kind::Histogram, name, 0, 9) }
-    }
-
-    /// The lines without their times.
-    fn printed(console: &Console, batch: &Batch) -> Vec<String> {
-        console.page(batch).text.lines().map(|line| line[31..].to_owned()).collect()
-    }
-
-    fn console() -> Console {
-        Console { stream: Stream::Stdout, colour: false, shown: None }
-    }
-
-    #[test]
-    fn units_stand_apart_and_whole_numbers_have_no_decimals() {
-        let gauge = |name: &'static str, value: f64| Metric::new(Kind::Gauge, name, value, 9);
-        let metrics = vec![
-            gauge("items", 0.0).unit("{item}"),
-            Metric::new(Kind::Counter, "sent", 3, 9).unit("By"),
-            gauge("load", 0.25).unit("1"),
-            gauge("heat", 21.5),
-            histogram("size", &[3.0]).unit("By"),
-            histogram("share", &[0.5, 2.25]),
-            histogram("time", &[0.012]).unit("s"),
-        ];
-        assert_eq!(
-            printed(&console(), &batch("", metrics))[1..],
-            [
-                "metric items 0 {item}",
-                "metric sent 3 By",
-                "metric load 0.25",
-                "metric heat 21.5",
-                "metric size count=1 mean=3 p50=3 p99=3 max=3 By",
-                "metric share count=2 mean=1.375 p50=0.5 p99=2.25 max=2.25",
-                "metric time count=1 mean=12.0ms p50=12.0ms p99=12.0ms max=12.0ms",
-            ]
-        );
-    }
-
-    #[test]
-    fn numbers_have_four_digits_and_whole_ones_all() {
-        let shown =
-            [3.0, 1_234_567.0, 1_234.5, 534.64, 1.5, 2.0 / 3.0, -0.012_345, 9.999_96, 1e-7].map(number);
-        assert_eq!(shown, ["3", "1234567", "1234", "534.6", "1.5", "0.6667", "-0.01235", "10", "1.000e-7"]);
-    }
-
-    #[test]
-    fn global_tags_stand_once_before_the_first_line_and_again_when_they_change() {
-        let mut console = console();
-        let one = |global| batch(global, vec![Metric::new(Kind::Counter, "n", 1, 9)]);
-        let line = "metric n 1";
-        let first = one("env: prod, host: the till");
-        let tags = "tags   env=prod host=\"the till\" service.name=shop";
-        assert_eq!(printed(&console, &first), [tags, line]);
-        console.export(&first).unwrap();
-        assert_eq!(printed(&console, &first), [line]);
-        assert_eq!(printed(&console, &one("env: test")), ["tags   env=test service.name=shop", line]);
-    }
-
-    #[test]
-    fn durations_have_three_digits() {
-        let shown = [7, 1_500, 12_340_000, 123_400_000, 9_999_000_000, 86_400_000_000_000].map(duration);
-        assert_eq!(shown, ["7ns", "1.50µs", "12.3ms", "123ms", "10.00s", "86400s"]);
-    }
-
-    #[test]
-    fn texts_are_told_from_what_is_beside_them() {
-        let mut page = Page { text: String::new(), colour: false, resource: None };
-        let texts = ["a b=c", "\"", "\\", "x,admin=true} 7", "\u{202e}a\u{2028}", "\u{1b}[2J", "a.b/c:7", ""];
-        page.fields(texts.into_iter().map(|text| ("k", ValueRef::Str(text))));
-        let shown = r#" k="a b=c" k="\"" k="\\" k="x,admin=true} 7" k="\u{202e}a\u{2028}" k="\u{1b}[2J" k=a.b/c:7 k="""#;
-        assert_eq!(page.text, shown);
-        page.text.clear();
-        page.fields([("bad key", ValueRef::Bool(true)), ("n", ValueRef::F64(0.5))].into_iter());
-        assert_eq!(page.text, r#" "bad key"=true n=0.5"#);
-        let mut odd = Metric::new(Kind::Counter, "or ders", 3, 9).unit("By x=1");
-        let mut tags = Tags::new();
-        tags.insert("k", "x,admin=true} 7").unwrap();
-        tags.insert("user", "me").unwrap();
-        odd = odd.tags(tags);
-        let line = r#"metric "or ders"{k="x,admin=true} 7",user=me} 3 "By x=1""#;
-        assert_eq!(printed(&console(), &batch("", vec![odd]))[1..], [line]);
-    }
-}
+mod tests;

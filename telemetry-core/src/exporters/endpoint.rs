@@ -22,7 +22,7 @@ use super::file::Format;
 use super::otlp::Encoding;
 use super::redaction::{HIDDEN, redacted};
 use super::route::{Route, Terms};
-#[cfg(any(feature = "file", feature = "otlp"))]
+#[cfg(any(feature = "console", feature = "file", feature = "otlp"))]
 use super::words::one_of;
 
 pub(crate) use self::escape::{escape, unescape};
@@ -83,7 +83,7 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 ///
 /// | URL | exporter |
 /// | --- | --- |
-/// | `console:`, `console:stderr` | [`Console`](super::Console) |
+/// | `console:`, `console:stderr` | [`Console`](super::Console): a line for each item as it happens; with `view=tree` spans and their events as a tree when their trace ends |
 /// | `file:DIR?rotate_bytes=67108864&keep=4` | [`File`](super::File); with `format=otlp` (feature `otlp`) in OTLP's file format, in files beside those of `format=json` |
 /// | `chrome-trace:FILE?rotate_bytes=67108864&keep=4` | [`ChromeTrace`](super::ChromeTrace), which Perfetto and speedscope open; with `args=false` spans have no `args` (feature `chrome-trace`) |
 /// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
@@ -174,7 +174,7 @@ fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
             endpoint.end()?;
             Ok(super::Discard::new().into())
         }
-        "console" => console(&endpoint),
+        "console" => console(endpoint),
         "file" => file(endpoint),
         "chrome-trace" => chrome_trace(endpoint),
         "http" => posts(endpoint, HTTP),
@@ -184,8 +184,10 @@ fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
 }
 
 #[cfg(feature = "console")]
-fn console(endpoint: &Endpoint<'_>) -> Made {
+fn console(mut endpoint: Endpoint<'_>) -> Made {
     use super::{Console, Stream};
+    let is_tree = endpoint.options.read("view", |text| one_of(text, &[("lines", false), ("tree", true)]));
+    let is_tree = is_tree.map_err(plain)?.unwrap_or(false);
     endpoint.end()?;
     let stream = match endpoint.rest.to_ascii_lowercase().as_str() {
         "" | "//" | "stdout" => Stream::Stdout,
@@ -196,11 +198,12 @@ fn console(endpoint: &Endpoint<'_>) -> Made {
             return Err(plain(format!("`{shown}` is neither `stdout` nor `stderr`")));
         }
     };
-    Ok(Console::new(stream).into())
+    let console = Console::new(stream);
+    Ok(if is_tree { console.tree() } else { console }.into())
 }
 
 #[cfg(not(feature = "console"))]
-fn console(_: &Endpoint<'_>) -> Made {
+fn console(_: Endpoint<'_>) -> Made {
     Err(missing("console"))
 }
 

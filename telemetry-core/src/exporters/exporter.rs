@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::error::{Delivery, ExportError};
+use super::live::Live;
 use super::signal::Signal;
 use crate::model::{Kind, Temporality};
 
@@ -38,6 +39,12 @@ pub trait Exporter: Send + 'static {
 
     /// Called once, after the last batch.
     fn shutdown(&mut self) {}
+
+    /// For those of this crate that show things as they happen.
+    #[doc(hidden)]
+    fn live(&mut self) -> Option<&mut dyn Live> {
+        None
+    }
 }
 
 impl Exporter for Box<dyn Exporter> {
@@ -63,5 +70,9 @@ impl Exporter for Box<dyn Exporter> {
 
     fn shutdown(&mut self) {
         (**self).shutdown();
+    }
+
+    fn live(&mut self) -> Option<&mut dyn Live> {
+        (**self).live()
     }
 }

@@ -25,6 +25,7 @@ mod json;
 #[cfg(feature = "http")]
 mod json_batches;
 pub(crate) mod limits;
+mod live;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
 #[cfg(feature = "prometheus")]
@@ -63,6 +64,7 @@ pub(crate) use filter::Sieve;
 pub use health::{Activity, ExporterHealth};
 pub use item::{EventRef, SpanRef};
 pub(crate) use limits::Limits;
+pub(crate) use live::{Held, Live, Now};
 #[cfg(feature = "prometheus")]
 pub use prometheus::{Answer, Prometheus, Translation};
 #[cfg(any(feature = "net", test))]

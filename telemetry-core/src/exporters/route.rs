@@ -49,7 +49,7 @@ pub(crate) struct Terms {
     pub(crate) max_items: Option<usize>,
     pub(crate) timeout: Duration,
     pub(crate) give_up_after: Duration,
-    pub(crate) linger: Duration,
+    pub(crate) linger: Option<Duration>,
     pub(crate) flush_interval: Option<Duration>,
     pub(crate) temporality: Option<Temporality>,
     pub(crate) back_pressure: Option<Duration>,
@@ -92,7 +92,7 @@ impl Default for Terms {
             max_items: None,
             timeout: Duration::from_secs(10),
             give_up_after: Duration::from_mins(5),
-            linger: Duration::from_millis(200),
+            linger: None,
             flush_interval: None,
             temporality: None,
             back_pressure: None,
@@ -174,10 +174,10 @@ impl Route {
         self
     }
 
-    /// Few items wait so long for more, to make fewer requests: 200 ms where nothing is said. What is half a request does
-    /// not wait.
+    /// Few items wait so long for more, to make fewer requests: 200 ms where nothing is said, and not at all on their way to the
+    /// console. What is half a request does not wait.
     pub fn linger(mut self, time: Duration) -> Self {
-        self.terms.linger = time;
+        self.terms.linger = Some(time);
         self
     }
 

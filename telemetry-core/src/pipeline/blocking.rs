@@ -1,9 +1,10 @@
-//! The driver for exporters that block: one attempt at a time.
+//! The driver for exporters that block: one attempt at a time, but for those that show things as they happen.
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::ledger::Reason;
 use super::schedule::Step;
+use super::showing;
 use super::worker::{EndOnDrop, Hello, Job, Worker, panicked};
 use crate::exporters::{Activity, Exporter, Limits, Signal};
 use crate::model::Kind;
@@ -11,6 +12,8 @@ use crate::thread::quietly;
 
 /// A blocking exporter takes what waits, up to that many bytes.
 const BLOCKING: Limits = Limits { items: usize::MAX, bytes: 4 << 20, in_flight: 1 };
+/// One that shows things as they happen may have so many batches of which not all is out.
+const LIVE: Limits = Limits { in_flight: 16, ..BLOCKING };
 
 pub(super) fn run(mut exporter: Box<dyn Exporter>, says: &Sender<Option<Hello>>, job: &Receiver<Job>) {
     let hello = quietly(|| Hello {
@@ -18,7 +21,10 @@ pub(super) fn run(mut exporter: Box<dyn Exporter>, says: &Sender<Option<Hello>>,
         wants: Signal::EACH.map(|signal| exporter.wants(signal)),
         temporality: Kind::SUMMED.map(|kind| exporter.temporality(kind)),
         limits: BLOCKING,
+        is_live: exporter.live().is_some(),
     });
+    let hello = hello.map(|hello| Hello { limits: if hello.is_live { LIVE } else { BLOCKING }, ..hello });
+    let is_live = hello.as_ref().is_some_and(|hello| hello.is_live);
     let _ = says.send(hello);
     if let Ok(job) = job.recv() {
         let mut end = EndOnDrop::of(&job);
@@ -27,7 +33,10 @@ pub(super) fn run(mut exporter: Box<dyn Exporter>, says: &Sender<Option<Hello>>,
             worker.note(Activity::Check);
             worker.checked(quietly(|| exporter.check()).unwrap_or_else(|| Err(panicked())));
         }
-        loop {
+        if is_live {
+            showing::show(&mut *exporter, &mut worker);
+        }
+        while !is_live {
             match worker.schedule.next(worker.job.clock.now()) {
                 Step::Attempt(parcel) => {
                     let began = worker.job.clock.now();

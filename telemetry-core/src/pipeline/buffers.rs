@@ -22,6 +22,8 @@ use crate::thread::{Suppression, are_threads_wanted, thread_number};
 
 /// A batch of spans or events is closed when it has that many bytes.
 const BATCH: usize = 512 << 10;
+/// A thread tells of its next item.
+const AT_ONCE: usize = 0;
 
 /// The buffers of one collector.
 pub(crate) struct Buffers {
@@ -48,8 +50,9 @@ pub(crate) struct Buffers {
     /// Items since the dispatcher last looked, as far as threads have told.
     pending: AtomicUsize,
     wake_at: usize,
-    /// Threads tell of so many items at once.
-    step: usize,
+    /// Threads tell of so many items at once; of the next one, where that is 0.
+    step: AtomicUsize,
+    usual_step: usize,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -109,7 +112,8 @@ impl Buffers {
             woken: AtomicBool::new(false),
             pending: AtomicUsize::new(0),
             wake_at: wake_at.max(1),
-            step: (wake_at / 64).max(1),
+            step: AtomicUsize::new((wake_at / 64).max(1)),
+            usual_step: (wake_at / 64).max(1),
             wake: Box::new(wake),
         }
     }
@@ -130,7 +134,7 @@ impl Buffers {
     /// Threads tell of so many items at once.
     #[inline]
     pub(super) fn step(&self) -> usize {
-        self.step
+        self.step.load(Relaxed)
     }
 
     /// One more thread records.
@@ -297,9 +301,16 @@ impl Buffers {
 
     /// So many more items wait.
     pub(super) fn tell(&self, items: usize) {
-        if self.pending.fetch_add(items, Relaxed) + items >= self.wake_at {
+        let is_asked =
+            self.step.load(Relaxed) == AT_ONCE && self.step.swap(self.usual_step, Relaxed) == AT_ONCE;
+        if self.pending.fetch_add(items, Relaxed) + items >= self.wake_at || is_asked {
             self.wake();
         }
+    }
+
+    /// The thread that records next wakes the dispatcher.
+    pub(super) fn tell_at_once(&self) {
+        self.step.store(AT_ONCE, Relaxed);
     }
 
     /// Wakes the dispatcher, once until it looks.

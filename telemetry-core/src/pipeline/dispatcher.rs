@@ -16,6 +16,7 @@ use super::ledger::Reason;
 use super::observer::Observer;
 use super::output::{Output, Share, Sums};
 use super::parcel::Parcel;
+use super::watch::Watch;
 use crate::clock::{Clock, Tick};
 use crate::diagnostics;
 use crate::exporters::{Batch, Signal};
@@ -45,6 +46,8 @@ pub(crate) struct Dispatcher {
 pub(crate) struct Progress {
     next_flush: Tick,
     next_tick: Tick,
+    /// For exporters that show things as they happen.
+    watch: Watch,
     /// Until when some exporter is spared.
     spared: Option<Tick>,
     /// Those who wait until all is moved on that was there when they came.
@@ -98,6 +101,9 @@ impl Dispatcher {
                     self.read(true);
                 }
                 Ok(Command::Add(output, done)) => {
+                    if output.is_live {
+                        self.state.watch.begin(self.clock.now());
+                    }
                     self.outputs.push(*output);
                     let _ = done.send(());
                 }
@@ -144,7 +150,8 @@ impl Dispatcher {
     fn next_command(&self) -> Result<Command, RecvTimeoutError> {
         // While callbacks are asked they are who comes next.
         let reading = Some(self.next_reading()).filter(|_| self.state.begun == self.state.ended);
-        let next = reading.into_iter().chain(self.state.spared).fold(self.state.next_tick, Tick::min);
+        let others = [self.state.spared, self.state.watch.next()].into_iter().flatten();
+        let next = reading.into_iter().chain(others).fold(self.state.next_tick, Tick::min);
         match self.clock.time_until(next) {
             Some(time) => self.commands.recv_timeout(time),
             None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -163,7 +170,7 @@ impl Dispatcher {
         }
         let flushes = self.books.close_generation(done.len(), !self.state.is_passed_over);
         for (waiting, flush) in done.into_iter().zip(flushes) {
-            self.outputs.iter().for_each(|output| output.lanes.hurry(waiting.until));
+            self.outputs.iter().for_each(|output| output.lanes.flushed(waiting.until));
             let _ = waiting.done.send(flush);
         }
     }
@@ -219,6 +226,10 @@ impl Dispatcher {
             let room = self.room();
             let collected = self.buffers.collect(&mut self.books.lock(), room);
             let anchors = self.clock.anchors();
+            let found = collected.left || collected.chunks.iter().any(|chunks| !chunks.is_empty());
+            if self.state.watch.looked(found, self.clock.now()) {
+                self.buffers.tell_at_once();
+            }
             for (signal, chunks) in Signal::RECORDS.into_iter().zip(collected.chunks) {
                 for chunk in chunks {
                     let (resource, anchors) = (Arc::clone(&self.resource), Arc::clone(&anchors));

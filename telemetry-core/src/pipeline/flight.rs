@@ -44,6 +44,7 @@ pub(super) fn run(protocol: Box<dyn Protocol>, says: &Sender<Option<Hello>>, job
         wants: Signal::EACH.map(|signal| protocol.wants(signal)),
         temporality: Kind::SUMMED.map(|kind| protocol.temporality(kind)),
         limits: protocol.limits(),
+        is_live: false,
     });
     let _ = says.send(hello);
     if let Ok(job) = job.recv() {

@@ -51,6 +51,8 @@ struct State {
 pub(crate) struct Told {
     /// Somebody waits until then: try again now.
     pub(crate) hurry: Option<Tick>,
+    /// All that they wait for is in the lanes, or out.
+    pub(crate) is_flushed: bool,
     /// Deliver what there is until then, and end.
     pub(crate) stop: Option<Tick>,
     /// End now: nobody waits any more.
@@ -298,6 +300,11 @@ impl Lanes {
         self.tell(|told| told.hurry = told.hurry.max(Some(until)));
     }
 
+    /// The same, and all of it is in the lanes by now.
+    pub(crate) fn flushed(&self, until: Tick) {
+        self.tell(|told| (told.hurry, told.is_flushed) = (told.hurry.max(Some(until)), true));
+    }
+
     /// Nothing more comes, nor anything with what was handed back.
     pub(crate) fn stop(&self, until: Tick) -> Vec<Parcel> {
         self.tell(|told| (told.hurry, told.stop) = (Some(until), Some(until)));
@@ -314,11 +321,11 @@ impl Lanes {
         self.tell(|told| told.paused = paused);
     }
 
-    /// What the worker is told; a hurry once.
+    /// What the worker is told; a hurry and a flush once.
     pub(crate) fn told(&self) -> Told {
         let mut state = lock(&self.state);
         let told = state.told;
-        state.told.hurry = None;
+        (state.told.hurry, state.told.is_flushed) = (None, false);
         told
     }
 

@@ -26,8 +26,10 @@ mod parcel;
 mod pool;
 mod rate;
 pub(crate) mod schedule;
+mod showing;
 pub(crate) mod start;
 mod thread_buffer;
+mod watch;
 pub(crate) mod worker;
 pub(crate) mod writer;
 

@@ -53,6 +53,8 @@ pub(crate) struct Output {
     pub(crate) patience: Patience,
     pub(crate) complaints: Arc<Complaints>,
     pub(crate) keeping_up: KeepingUp,
+    /// It shows spans or events as they happen.
+    pub(crate) is_live: bool,
 }
 
 /// Whether an exporter keeps up with what is recorded.

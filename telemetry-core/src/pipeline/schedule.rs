@@ -78,6 +78,8 @@ pub(crate) struct Schedule {
     rate: Option<Rate>,
     lines: [Line; 3],
     stop: Option<Tick>,
+    /// All that was accepted before a flush is in the lanes, or out.
+    is_flushed: bool,
     /// Any number.
     random: fn() -> u64,
     last_success: Option<Tick>,
@@ -97,14 +99,15 @@ impl Schedule {
         let line = || Line::new(pace.limits.items);
         let rate = pace.rate.map(|per_second| Rate::new(per_second, now));
         let lines = [line(), line(), line()];
-        let (stop, last_success, failures, done) = (None, None, 0, Vec::new());
-        Self { lanes, pace, rate, lines, stop, random, last_success, failures, done }
+        let (stop, is_flushed, last_success, failures, done) = (None, false, None, 0, Vec::new());
+        Self { lanes, pace, rate, lines, stop, is_flushed, random, last_success, failures, done }
     }
 
     /// What to do now.
     pub(crate) fn next(&mut self, now: Tick) -> Step {
         let told = self.lanes.told();
         self.stop = told.stop;
+        self.is_flushed |= told.is_flushed;
         if let Some(until) = told.hurry {
             self.lines.iter_mut().for_each(|line| line.hurry(now, until));
         }
@@ -129,6 +132,11 @@ impl Schedule {
             }
         }
         Step::Wait(wait.0, wait.1)
+    }
+
+    /// Whether somebody waits for all that is out: once for each flush, and always from the end on.
+    pub(super) fn takes_flush(&mut self) -> bool {
+        std::mem::take(&mut self.is_flushed) || self.stop.is_some()
     }
 
     fn is_done(&self, flying: usize) -> bool {

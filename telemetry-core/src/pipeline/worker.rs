@@ -26,6 +26,8 @@ pub(crate) struct Hello {
     /// Of the kinds that are summed up.
     pub(crate) temporality: [Temporality; 3],
     pub(crate) limits: Limits,
+    /// It shows things as they happen.
+    pub(crate) is_live: bool,
 }
 
 /// What it needs to begin.

@@ -62,6 +62,7 @@ const KNOWN: [&str; 84] = [
     "timeout_ms=",
     "give_up_after_ms=",
     "linger_ms=",
+    "view=",
     "flush_interval_ms=",
     "back_pressure_ms=",
     "host_tag=",

@@ -21,6 +21,8 @@ pub(in crate::collector) struct Otel {
     flush_interval: Option<Duration>,
     propagators: Option<Vec<Propagator>>,
     pub(in crate::collector) endpoints: Vec<String>,
+    /// Some variable says which exporters there are, perhaps none.
+    pub(in crate::collector) names_exporters: bool,
     pub(in crate::collector) service_name: Option<Text>,
     /// Of the resource, without that name.
     pub(in crate::collector) attributes: Vec<(Text, Value)>,
@@ -116,6 +118,7 @@ impl Otel {
         // A wrong one is refused also where no exporter takes it.
         vars.var("OTEL_METRIC_EXPORT_INTERVAL").map(|var| var.millis()).transpose()?;
         otel.endpoints = vars.endpoints()?;
+        otel.names_exporters = NAMES.iter().any(|name| vars.var(&format!("OTEL_{name}_EXPORTER")).is_some());
         for var in WITHOUT_EFFECT.into_iter().filter_map(|name| vars.var(name)) {
             let said = var.value.replace(' ', "").to_ascii_lowercase();
             if !AS_IT_IS.contains(&(&*var.name, &*said)) {

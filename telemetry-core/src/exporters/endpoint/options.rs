@@ -86,7 +86,7 @@ impl<'a> Options<'a> {
         terms.max_items = self.number("max_items")?.map(count);
         terms.timeout = self.millis("timeout_ms")?.unwrap_or(terms.timeout);
         terms.give_up_after = self.millis("give_up_after_ms")?.unwrap_or(terms.give_up_after);
-        terms.linger = self.millis("linger_ms")?.unwrap_or(terms.linger);
+        terms.linger = self.millis("linger_ms")?;
         terms.flush_interval = self.millis("flush_interval_ms")?;
         terms.back_pressure = self.millis("back_pressure_ms")?;
         terms.host_tag = self.read("host_tag", host)?.unwrap_or_default();

@@ -69,7 +69,7 @@ fn options_of_every_endpoint_are_terms_of_its_route() {
     assert!(!terms.filter.takes_signal(Signal::Spans) && terms.filter.has_levels());
     let millis = |n| Some(Duration::from_millis(n));
     assert_eq!((terms.rate, terms.in_flight, Some(terms.timeout)), (Some(2.5), Some(3), millis(100)));
-    assert_eq!((Some(terms.give_up_after), Some(terms.linger)), (millis(200), millis(7)));
+    assert_eq!((Some(terms.give_up_after), terms.linger), (millis(200), millis(7)));
     assert_eq!((terms.flush_interval, terms.back_pressure), (millis(300), millis(400)));
     assert_eq!((terms.host_tag, terms.temporality), (HostTag::Auto, Some(Temporality::Delta)));
 }
@@ -161,6 +161,7 @@ fn what_is_wrong_with_a_url_is_named_and_the_url_said_once() {
         ("discard:?host_tag=", "`host_tag=`: `auto`, `off` or a name"),
         ("discard:?host_tag=False", "`host_tag=False`: `auto`, `off` or a name"),
         ("discard:?host_tag=none", "`auto`, `off` or a name"),
+        ("console:?view=trees", "`view=trees`: one of lines, tree is needed"),
         ("discard:?temporality=both", "`temporality=both`: one of cumulative, delta is needed"),
     ] {
         let said = refusal(url);
@@ -175,7 +176,7 @@ fn an_unknown_option_is_told_what_there_is() {
                           give_up_after_ms, linger_ms, flush_interval_ms, back_pressure_ms, host_tag, temporality";
     for (url, known) in [
         ("discard:?a=b", format!("`discard:` has no option `a`; its options are {COMMON}")),
-        ("Console:?level=info", format!("`console:` has no option `level`; its options are {COMMON}")),
+        ("Console:?level=info", format!("`console:` has no option `level`; its options are {COMMON}, view")),
         (
             "file:x?a=b",
             format!("`file:` has no option `a`; its options are {COMMON}, rotate_bytes, keep, format"),

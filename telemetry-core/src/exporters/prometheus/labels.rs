@@ -90,7 +90,7 @@ impl Labels {
     /// Writes the labels of a series, and says whether a name is another one than its key.
     pub(super) fn put<'a, T>(&mut self, out: &mut Vec<u8>, tags: T, is_histogram: bool) -> bool
     where
-        T: ExactSizeIterator<Item = (&'a str, &'a str)> + Clone,
+        T: Iterator<Item = (&'a str, &'a str)> + Clone,
     {
         if let Some(plan) = &self.plan
             && plan.is_for(tags.clone(), is_histogram)
@@ -141,7 +141,7 @@ impl Labels {
     fn planned<'a>(
         &self,
         entries: &[Entry<'_>],
-        tags: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+        tags: impl Iterator<Item = (&'a str, &'a str)>,
         is_histogram: bool,
         is_translated: bool,
     ) -> Option<Plan> {
@@ -167,12 +167,12 @@ impl Labels {
     /// Sorted by name, and those of one name by key.
     fn translated<'a>(
         &mut self,
-        tags: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+        tags: impl Iterator<Item = (&'a str, &'a str)>,
         is_histogram: bool,
     ) -> (Vec<Entry<'a>>, bool) {
         self.names.clear();
         let mut is_translated = false;
-        let mut entries = Vec::with_capacity(tags.len());
+        let mut entries = Vec::new();
         for (key, value) in tags {
             let from = self.names.len();
             let reserved = |name: &str| is_reserved(name, is_histogram);
@@ -209,12 +209,11 @@ fn join<'a>(joined: &'a mut String, mut values: impl Iterator<Item = &'a str> + 
 impl Plan {
     fn is_for<'a>(
         &self,
-        tags: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+        tags: impl Iterator<Item = (&'a str, &'a str)>,
         is_histogram: bool,
     ) -> bool {
         self.is_histogram == is_histogram
-            && self.keys.len() == tags.len()
-            && tags.zip(&self.keys).all(|((key, _), known)| key == known)
+            && tags.map(|(key, _)| key).eq(self.keys.iter().map(String::as_str))
     }
 
     fn put<'a>(&self, out: &mut Vec<u8>, tags: impl Iterator<Item = (&'a str, &'a str)>, dialect: Dialect) {
