@@ -27,7 +27,7 @@ fn marks<'a>(line: &Line<'a>) -> &'a str {
 fn a_trace_comes_as_a_tree_when_its_root_ends_and_what_comes_later_says_where_it_belongs() {
     let vars = [("TELEMETRY_EXPORT_ENDPOINTS", "console:stderr?view=tree"), ("NO_COLOR", "1")];
     let mut terminal = Terminal::start(program("has_traces", &vars));
-    for text in ["card declined", " order ", "sent"] {
+    for text in ["card declined", " order ", "before", "sent"] {
         terminal.shows(text);
         terminal.shows("\n");
         terminal.input().write_all(b"\n").unwrap();
