@@ -102,8 +102,8 @@ proptest! {
         let rest = traces.rest();
         lines.extend(drawn(&mut traces, rest));
         let name = |line: &String| {
-            let words = line.split(' ').skip(1);
-            words.filter_map(|word| word.parse::<usize>().ok()).next()
+            let mut words = line.split(' ').skip(1);
+            words.find_map(|word| word.parse::<usize>().ok())
         };
         let mut names: Vec<_> = lines.iter().map(|line| name(line).unwrap_or(usize::MAX)).collect();
         names.sort_unstable();
