@@ -20,7 +20,7 @@ fn marks<'a>(line: &Line<'a>) -> &'a str {
     let Some((_, ids)) = line.text.rsplit_once(" [") else { return "" };
     let ids = ids.trim_end_matches(']');
     let is_id = |word: &&str| word.len() >= 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
-    let last_id = ids.split(' ').filter(is_id).last().unwrap();
+    let last_id = ids.split(' ').rfind(is_id).unwrap();
     ids.rsplit_once(last_id).unwrap().1.trim()
 }
 
