@@ -84,9 +84,9 @@ fn what_many_threads_do_comes_in_its_order_and_what_comes_late_says_so() {
             // What comes late comes behind what is newer.
             let (late, timely): (Vec<_>, Vec<_>) = all.partition(|line| line.is_late());
             let n = |line: &&Line<'_>| line.field("n").unwrap().parse::<u64>().unwrap();
-            let timely: Vec<u64> = timely.iter().map(|line| n(line)).collect();
+            let timely: Vec<u64> = timely.iter().map(&n).collect();
             assert!(timely.is_sorted(), "{timely:?}");
-            let mut all: Vec<u64> = late.iter().map(|line| n(line)).chain(timely).collect();
+            let mut all: Vec<u64> = late.iter().map(n).chain(timely).collect();
             all.sort_unstable();
             assert_eq!(all, (0..1_250).step_by(step).collect::<Vec<_>>());
         }

@@ -165,6 +165,7 @@ fn has_traces() {
     wait_for_line();
     by_hand(3, 2, "connect");
     by_hand(2, 1, "mail");
+    wait_for_line();
     telemetry.collect_event(&Event::new(Level::INFO, "sent", now + 20).target("by_hand").within(context(1)));
     wait_for_line();
     let open = info_span!("open");

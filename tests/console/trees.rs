@@ -18,16 +18,17 @@ fn shape<'a>(line: &Line<'a>) -> (&'a str, &'a str, String) {
 /// What stands in brackets behind the ids.
 fn marks<'a>(line: &Line<'a>) -> &'a str {
     let Some((_, ids)) = line.text.rsplit_once(" [") else { return "" };
+    let ids = ids.trim_end_matches(']');
     let is_id = |word: &&str| word.len() >= 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
-    let last_id = ids.split(' ').filter(is_id).last().unwrap();
-    ids.rsplit_once(last_id).unwrap().1.trim_end_matches(']').trim()
+    let last_id = ids.split(' ').rfind(is_id).unwrap();
+    ids.rsplit_once(last_id).unwrap().1.trim()
 }
 
 #[test]
 fn a_trace_comes_as_a_tree_when_its_root_ends_and_what_comes_later_says_where_it_belongs() {
     let vars = [("TELEMETRY_EXPORT_ENDPOINTS", "console:stderr?view=tree"), ("NO_COLOR", "1")];
     let mut terminal = Terminal::start(program("has_traces", &vars));
-    for text in ["card declined", " order ", "sent"] {
+    for text in ["card declined", " order ", "before", "sent"] {
         terminal.shows(text);
         terminal.shows("\n");
         terminal.input().write_all(b"\n").unwrap();

@@ -12,6 +12,8 @@ mod window;
 use std::io::{self, ErrorKind, IsTerminal as _};
 use std::time::{Duration, SystemTime};
 
+pub use self::out::Stream;
+
 use self::out::Out;
 use self::pen::Pen;
 use self::tree::{Shown, Traces};
@@ -20,16 +22,6 @@ use super::{Batch, Delivery, ExportError, Exporter, Held, Live, Now};
 use crate::clock::Tick;
 use crate::diagnostics::warn;
 use crate::model::Resource;
-
-/// Which of the two standard streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Stream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
 
 /// Prints what happens as it happens, and before its first line the global tags; again only when they change.
 ///

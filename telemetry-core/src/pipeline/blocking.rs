@@ -35,25 +35,31 @@ pub(super) fn run(mut exporter: Box<dyn Exporter>, says: &Sender<Option<Hello>>,
         }
         if is_live {
             showing::show(&mut *exporter, &mut worker);
-        }
-        while !is_live {
-            match worker.schedule.next(worker.job.clock.now()) {
-                Step::Attempt(parcel) => {
-                    let began = worker.job.clock.now();
-                    worker.note(Activity::Send);
-                    let ended = quietly(|| exporter.export(&parcel.batch));
-                    worker.landed(parcel, ended, began);
-                }
-                Step::Wait(until, does) => {
-                    worker.note(does);
-                    worker.wait(until);
-                }
-                Step::Done => break,
-            }
+        } else {
+            deliver(&mut *exporter, &mut worker);
         }
         end.reason = Reason::Deadline;
         let _ = quietly(|| exporter.shutdown());
     }
     // What it owns may do anything when it goes; by now nobody waits for it.
     let _ = quietly(|| drop(exporter));
+}
+
+/// One attempt after the other.
+fn deliver(exporter: &mut dyn Exporter, worker: &mut Worker) {
+    loop {
+        match worker.schedule.next(worker.job.clock.now()) {
+            Step::Attempt(parcel) => {
+                let began = worker.job.clock.now();
+                worker.note(Activity::Send);
+                let ended = quietly(|| exporter.export(&parcel.batch));
+                worker.landed(parcel, ended, began);
+            }
+            Step::Wait(until, does) => {
+                worker.note(does);
+                worker.wait(until);
+            }
+            Step::Done => return,
+        }
+    }
 }

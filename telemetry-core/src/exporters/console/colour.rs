@@ -22,7 +22,8 @@ mod tests {
 
     #[test]
     fn terminals_are_coloured_unless_variables_say_otherwise() {
-        let cases: [(&[(&str, &str)], bool, bool); 9] = [
+        type Vars = &'static [(&'static str, &'static str)];
+        let cases: [(Vars, bool, bool); 9] = [
             (&[], false, true),
             (&[("NO_COLOR", "1")], false, false),
             (&[("NO_COLOR", "")], false, true),

@@ -7,8 +7,17 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::Stream;
 use crate::sync::{AsItIs, ForkLock, on_fork};
+
+/// Which of the two standard streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
 
 #[derive(Debug)]
 pub(super) struct Out {
