@@ -54,7 +54,7 @@ pub use tracing_core::Level;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::clock::{Held, Tick, held};
-    pub use crate::collector::Sink;
+    pub use crate::collector::{EventMetric, Sink};
     pub use crate::diagnostics::{warn, warn_once};
     pub use crate::exporters::limits::Limits;
     #[cfg(feature = "net")]

@@ -9,6 +9,8 @@ use tracing::{Dispatch, dispatcher};
 use tracing_subscriber::Registry;
 use tracing_subscriber::registry::{LookupSpan, SpanData as _, SpanRef};
 
+use crate::fields;
+use crate::generation::changed;
 use crate::spans;
 use crate::tracer::Tracer;
 
@@ -20,10 +22,24 @@ fn all() -> MutexGuard<'static, Vec<Weak<Tracer>>> {
 
 pub(crate) fn register(layer: &Arc<Tracer>) {
     static NAMED: AtomicBool = AtomicBool::new(false);
-    on_fork(&NAMED, &[|| Box::new(AsItIs(all())), || Box::new(AsItIs(spans::free_slots()))]);
+    on_fork(
+        &NAMED,
+        &[
+            || Box::new(AsItIs(all())),
+            || Box::new(AsItIs(spans::free_slots())),
+            || Box::new(AsItIs(fields::declared())),
+        ],
+    );
     let mut layers = all();
     layers.retain(|layer| layer.strong_count() > 0);
     layers.push(Arc::downgrade(layer));
+    drop(layers);
+    changed();
+}
+
+/// Those that there are now, the one that was made last at the end.
+pub(crate) fn living() -> Vec<Arc<Tracer>> {
+    all().iter().filter_map(Weak::upgrade).collect()
 }
 
 /// Tells one subscriber from another: where its Registry is; 0 where it has none that can be asked for.
@@ -55,8 +71,7 @@ pub(crate) fn marks_of(dispatch: &Dispatch, id: Option<&Id>) -> Vec<u64> {
 /// The layers of a subscriber, also those that others wrap and hide, or that came into it late and saw that span.
 pub(crate) fn layers_of(dispatch: &Dispatch, id: Option<&Id>) -> Vec<Arc<Tracer>> {
     let (registry, marks) = (registry_of(dispatch), marks_of(dispatch, id));
-    let living: Vec<Arc<Tracer>> = all().iter().filter_map(Weak::upgrade).collect();
-    living.into_iter().filter(|layer| layer.is_of(dispatch, registry, &marks)).collect()
+    living().into_iter().filter(|layer| layer.is_of(dispatch, registry, &marks)).collect()
 }
 
 impl Tracer {

@@ -17,6 +17,7 @@ use tracing::span::{Attributes, Id};
 use tracing::{Dispatch, Metadata};
 
 use crate::fields::{Action, CallsitePlan, CallsitePlans, Rules, SpanMetricSites, SpanMetrics, plan_of};
+use crate::generation::changed;
 use crate::remote;
 use crate::spans::{Opening, Slot, Store, ThreadState, with_thread};
 
@@ -109,9 +110,12 @@ impl Tracer {
 
     /// It is a part of that subscriber, which has that Registry.
     pub(crate) fn belongs_to(&self, subscriber: &Dispatch, registry: usize) {
-        self.registry.store(registry, Relaxed);
+        let before = self.registry.swap(registry, Relaxed);
         self.minds_entering.store(self.times_busy(), Relaxed);
         *self.subscriber.lock().unwrap_or_else(PoisonError::into_inner) = Some(subscriber.downgrade());
+        if before != registry {
+            changed();
+        }
     }
 
     /// That subscriber, where the layer was told of it.
@@ -123,7 +127,13 @@ impl Tracer {
     /// Whether it is a part of a subscriber with a Registry, as far as it knows.
     #[inline]
     pub(crate) fn has_registry(&self) -> bool {
-        self.registry.load(Relaxed) != 0
+        self.registry() != 0
+    }
+
+    /// Where the Registry of its subscriber is; 0 where it knows of none.
+    #[inline]
+    pub(crate) fn registry(&self) -> usize {
+        self.registry.load(Relaxed)
     }
 
     /// Whether it is a part of that subscriber with that Registry. One that came into it late, through a `reload` handle, or
@@ -352,7 +362,7 @@ impl Tracer {
             let (mut times, busy) = (FieldBuf::new(), slot.busy());
             times.push(Key::Name("busy_ns"), ValueRef::U64(busy));
             times.push(Key::Name("idle_ns"), ValueRef::U64(duration_nano.saturating_sub(busy)));
-            fields = fields.updated(&times, site);
+            fields = fields.updated(&times, site, usize::MAX);
         }
         let head = SpanHead {
             duration_nano,

@@ -277,6 +277,7 @@ fn by_tracing() -> Vec<(&'static str, Way)> {
         info!(text);
         info!(monotonic_counter.e = 1, text, debug = ?Written(text), display = %Written(text), "{text}");
         info!(gauge.e = text, text);
+        info!(counter.declared = 1, otel.unit = text, otel.description = %Written(text));
         info!(histogram.e = %Written(text), text);
         let record = |text| {
             let mut record = log::Record::builder();

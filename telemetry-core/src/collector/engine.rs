@@ -200,6 +200,9 @@ impl Engine {
         if !self.is_enabled() {
             return self.report_of_nothing();
         }
+        if !self.closed.load(Relaxed) {
+            self.say_kept_back();
+        }
         let (done, moved) = bounded(1);
         let command = Command::Flush(self.clock.now().plus(deadline), done);
         let is_closed = self.closed.load(Relaxed) || self.commands.send(command).is_err();
@@ -222,6 +225,7 @@ impl Engine {
         }
         if is_first {
             self.say_if_nobody_takes();
+            self.say_kept_back();
             self.end(deadline, until);
         }
         let report = self.report_of_end(until);

@@ -193,7 +193,7 @@ impl Collector {
             writer::with(&self.engine.buffers, |writer| writer.sampled_out(Signal::Spans));
             return;
         }
-        let mut fields = self.fields();
+        let mut fields = self.engine.fields();
         push_all(&mut fields, span.fields.iter().map(|(name, value)| (&**name, value.as_ref())));
         let (name, target) = (cut::name(&span.name), cut::name(&span.target));
         let message = if let Status::Error(message) = &span.status { &**message } else { "" };
@@ -223,31 +223,9 @@ impl Collector {
 
     /// Takes a finished event as it is.
     pub fn collect_event(&self, event: &Event) {
-        if !self.engine.config.enabled {
-            return;
+        if self.engine.config.enabled {
+            self.engine.collect_event(event);
         }
-        let mut fields = self.fields();
-        let message = ("message", ValueRef::Str(&event.message));
-        let others = event.fields.iter().map(|(name, value)| (&**name, value.as_ref()));
-        push_all(&mut fields, std::iter::once(message).chain(others));
-        let (name, target) = (cut::name(&event.name), cut::name(&event.target));
-        let head = EventHead {
-            trace_id: event.trace_id,
-            span_id: event.span_id,
-            sampled: event.trace_id.is_some_and(|trace| self.engine.sampler.keeps_finished(trace)),
-            random: false,
-            time: Time::Unix(event.time_unix_nano),
-            site: Site::Inline { name: &name, target: &target, level: event.level },
-            cut: fields.cut(),
-        };
-        let texts = head.site.texts();
-        let record = Encoded::event(&head, (&*texts, fields.words()));
-        writer::with(&self.engine.buffers, |writer| writer.push(Signal::Events, record));
-    }
-
-    /// For the fields of an item that was made by hand.
-    fn fields(&self) -> FieldBuf<'static> {
-        FieldBuf::new().with_max_text(self.engine.config.max_text())
     }
 
     /// Where every item is at this moment.
@@ -275,6 +253,34 @@ impl Collector {
     /// Now, by the collector's clock, in nanoseconds since the Unix epoch.
     pub fn now_unix_nano(&self) -> u64 {
         self.engine.clock.unix_nanos()
+    }
+}
+
+impl Engine {
+    /// Takes a finished event.
+    pub(super) fn collect_event(&self, event: &Event) {
+        let mut fields = self.fields();
+        let message = ("message", ValueRef::Str(&event.message));
+        let others = event.fields.iter().map(|(name, value)| (&**name, value.as_ref()));
+        push_all(&mut fields, std::iter::once(message).chain(others));
+        let (name, target) = (cut::name(&event.name), cut::name(&event.target));
+        let head = EventHead {
+            trace_id: event.trace_id,
+            span_id: event.span_id,
+            sampled: event.trace_id.is_some_and(|trace| self.sampler.keeps_finished(trace)),
+            random: false,
+            time: Time::Unix(event.time_unix_nano),
+            site: Site::Inline { name: &name, target: &target, level: event.level },
+            cut: fields.cut(),
+        };
+        let texts = head.site.texts();
+        let record = Encoded::event(&head, (&*texts, fields.words()));
+        writer::with(&self.buffers, |writer| writer.push(Signal::Events, record));
+    }
+
+    /// For the fields of an item that was made by hand.
+    fn fields(&self) -> FieldBuf<'static> {
+        FieldBuf::new().with_max_text(self.config.max_text())
     }
 }
 

@@ -8,6 +8,7 @@ mod engine;
 mod fork;
 mod guard;
 mod handle;
+mod kept_back;
 mod report;
 mod self_metrics;
 mod sink;
@@ -20,7 +21,7 @@ pub use report::Report;
 
 pub(crate) use engine::Engine;
 #[doc(hidden)]
-pub use sink::Sink;
+pub use sink::{EventMetric, Sink};
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::Collector;
 use crate::clock::{Clock, ManualClock};
+use crate::collector::EventMetric;
 use crate::metrics::{CellKind, Site};
 use crate::model::Kind;
 use tracing_core::Level;
@@ -276,7 +277,15 @@ fn declarations_that_differ_are_said_once_with_both_places_whichever_way_they_we
         counter("differs.point").inc();
         collector.record("differs.point", 1);
         counter("differs.event").inc();
-        sink.measure(CellKind::Gauge, "differs.event", Level::INFO, (Some("e.rs"), Some(7)), &[], 1.into());
+        let event = EventMetric {
+            kind: CellKind::Gauge,
+            name: "differs.event",
+            unit: "",
+            description: "",
+            level: Level::INFO,
+            place: (Some("e.rs"), Some(7)),
+        };
+        sink.measure(&event, &[], 1.into());
         up_down_counter("differs.site").inc();
         route::add(None, &SITE, 1.into());
     };

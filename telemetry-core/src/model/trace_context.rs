@@ -176,13 +176,15 @@ impl TraceContext {
     }
 
     /// The same with that baggage, in place of what has the same name. A name has only the characters of an HTTP token;
-    /// any other is not taken.
+    /// any other is not taken, and neither is what finds no room ([`Self::MAX_BAGGAGE_MEMBERS`], [`Self::MAX_BAGGAGE`]).
     pub fn with_baggage(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let name = name.into();
+        let (name, value) = (name.into(), value.into());
         self.baggage.retain(|(key, _)| *key != name);
         self.baggage_properties.retain(|(key, _)| *key != name);
-        if baggage::is_token(&name) {
-            self.baggage.push((name, value.into()));
+        if baggage::is_token(&name)
+            && baggage::has_room(&self.baggage, &self.baggage_properties, &name, &value)
+        {
+            self.baggage.push((name, value));
         }
         self
     }

@@ -1,8 +1,10 @@
 //! Which traces are kept. Metrics never ask here.
 
 mod head;
+mod limiter;
 pub(crate) mod rules;
 
 pub(crate) use head::HeadSampler;
+pub(crate) use limiter::{Kept, KeptBack};
 pub(crate) use rules::Sampler;
 pub use rules::Sampling;

@@ -1,5 +1,6 @@
 //! What becomes of the fields of spans and events.
 
+mod declared;
 mod error_chain;
 mod log_record;
 mod metric_fields;
@@ -9,6 +10,7 @@ mod span_metrics;
 mod taking;
 mod visit;
 
+pub(crate) use declared::declared;
 pub(crate) use log_record::write_log_record;
 pub(crate) use metric_fields::Measurements;
 pub(crate) use otel::{Failure, OtelFields, StatusCode};
