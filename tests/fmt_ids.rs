@@ -209,11 +209,14 @@ fn filters_of_either_and_layers_that_others_wrap_change_no_id() {
         assert_same(format, 1.0, |ours, lines| {
             registry().with(format.layer(lines, NO_EVENTS, false).with_filter(max)).with(ours()).into()
         });
-        if max > LevelFilter::ERROR {
-            assert_same(format, 1.0, |ours, lines| {
-                registry().with(ours().with_filter(max)).with(format.layer(lines, NO_EVENTS, false)).into()
-            });
-        }
+        assert_same(format, 1.0, |ours, lines| {
+            // Spans that are hidden from ours are nothing that an event of ours is in.
+            let takes = move |site: &tracing::Metadata<'_>| {
+                *site.level() <= if site.is_span() { LevelFilter::DEBUG } else { max }
+            };
+            let ours = ours().with_filter(filter_fn(takes));
+            registry().with(ours).with(format.layer(lines, NO_EVENTS, false)).into()
+        });
         assert_same(format, 1.0, |ours, lines| {
             let layer = Some(vec![ours().boxed()]);
             registry().with(layer).with(format.layer(lines, NO_EVENTS, false)).into()
@@ -376,10 +379,13 @@ fn allocations(collector: &Collector, layer: impl FnOnce() -> Boxed<registry::Re
                 warn!(m = 2, "a line");
                 info!(parent: None, "another one");
             };
-            (0..10).for_each(|_| line());
-            let before = ALLOCATIONS.get();
-            (0..100).for_each(|_| line());
-            ALLOCATIONS.get() - before
+            let many = || {
+                let before = ALLOCATIONS.get();
+                (0..10).for_each(|_| line());
+                ALLOCATIONS.get() - before
+            };
+            // The first ones find the layer, and again where other tests make some.
+            (0..20).map(|_| many()).min().unwrap()
         })
     })
 }

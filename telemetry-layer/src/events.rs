@@ -157,6 +157,11 @@ impl Tracer {
     fn keep_event(&self, happened: &Happened<'_, '_>, taken: &mut Taken<'_>) {
         let (site, Taken { fields, measurements, target }) = (happened.event.metadata(), taken);
         happened.plan.settle(fields, site);
+        let given = || self.given_tags(&happened.plan.inherited_tags, happened.span);
+        measurements.measure(fields, site, &self.sink, given);
+        if happened.is_kept && !happened.plan.inherited.is_empty() {
+            self.inherit(&happened.plan.inherited, fields, site, happened.span);
+        }
         let head = event_head(happened.context, site, happened.now, fields);
         if happened.is_kept && happened.plan.events == EventKind::Log {
             let site = Site::Inline { name: "", target, level: *site.level() };
@@ -173,6 +178,5 @@ impl Tracer {
         {
             slot.change(id, |extras| extras.fail(text));
         }
-        measurements.measure(fields, site, &self.sink);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use telemetry_core::__private::Tick;
 use telemetry_core::__private::sync::{AsItIs, on_fork};
 use tracing::span::Id;
 use tracing::{Dispatch, dispatcher};
@@ -11,7 +12,7 @@ use tracing_subscriber::registry::{LookupSpan, SpanData as _, SpanRef};
 
 use crate::fields;
 use crate::generation::changed;
-use crate::spans;
+use crate::spans::{self, Slot};
 use crate::tracer::Tracer;
 
 /// All layers that there are: for those that another layer wraps and hides.
@@ -84,6 +85,23 @@ impl Tracer {
                 self.is_of(dispatch, registry_of(dispatch), &marks_of(dispatch, Some(id)))
             });
         }
-        self.enter(id.into_u64(), self.times_busy().then(|| self.sink.clock().now()));
+        // Whoever is told of the beginning is told of the end.
+        let since = if self.times_busy() { self.sink.clock().now() } else { Tick::from_raw(0) };
+        let is_told = self.times_busy() || self.gives_tags();
+        self.enter(id.into_u64(), is_told.then_some(since));
+        if self.gives_tags() {
+            self.moved();
+        }
+    }
+
+    /// It leaves a span of which it was told when it entered it.
+    #[cold]
+    pub(crate) fn leaving(&self, id: &Id, slot: &Slot, since: Tick) {
+        if self.times_busy() {
+            slot.add_busy(id.into_u64(), since, self.sink.clock().now());
+        }
+        if self.gives_tags() {
+            self.moved();
+        }
     }
 }

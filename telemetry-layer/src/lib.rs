@@ -251,6 +251,7 @@ mod generation;
 mod heartbeat;
 #[cfg(feature = "http")]
 mod http;
+mod inherited;
 #[cfg(feature = "env-filter")]
 mod init;
 mod layer;

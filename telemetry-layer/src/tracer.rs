@@ -3,15 +3,16 @@
 //!
 //! Nothing here blocks, and no code of the user runs under a lock.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use telemetry_core::__private::Held;
 use telemetry_core::__private::record::{Encoded, FieldBuf, Key, Links, SpanHead};
 use telemetry_core::__private::{Sink, Tick, Writer};
 use telemetry_core::__private::{is_suppressed, new_ids};
 use telemetry_core::Signal;
-use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId, ValueRef};
+use telemetry_core::model::{SpanContext, SpanId, Text, TraceContext, TraceId, ValueRef};
 use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id};
 use tracing::{Dispatch, Metadata};
@@ -41,16 +42,18 @@ pub(crate) struct Tracer {
     times_busy: AtomicBool,
     /// There is something to do beyond remembering where threads are.
     minds_entering: AtomicBool,
-    /// Some spans are measured, kept or not.
-    measures_spans: AtomicBool,
-    /// Gone when the layer is.
-    alive: Arc<()>,
+    /// The fields of some spans are needed, kept or not.
+    watches_spans: AtomicBool,
+    /// Some fields of spans are tags of what is measured in them.
+    gives_tags: AtomicBool,
+    /// Itself.
+    own: Weak<dyn Any + Send + Sync>,
 }
 
 impl Tracer {
-    pub(crate) fn new(sink: Sink) -> Self {
+    pub(crate) fn new(sink: Sink) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self {
+        Arc::new_cyclic(|own: &Weak<Self>| Self {
             store: Store::new(sink.open_spans_bytes()),
             max_text: sink.max_text(),
             sink,
@@ -61,9 +64,10 @@ impl Tracer {
             subscriber: Mutex::default(),
             times_busy: AtomicBool::new(false),
             minds_entering: AtomicBool::new(true),
-            measures_spans: AtomicBool::new(false),
-            alive: Arc::default(),
-        }
+            watches_spans: AtomicBool::new(false),
+            gives_tags: AtomicBool::new(false),
+            own: own.clone(),
+        })
     }
 
     /// Only before anything has come through the layer.
@@ -73,8 +77,33 @@ impl Tracer {
 
     /// The same: some spans are measured.
     pub(crate) fn measure_spans(&self, metrics: SpanMetrics) {
-        self.measures_spans.store(true, Relaxed);
+        self.watches_spans.store(true, Relaxed);
         self.change_rules(|rules| rules.metrics = Some(metrics));
+    }
+
+    /// The same: events have these fields of the spans that they are in.
+    pub(crate) fn inherit_fields(&self, names: Vec<Text>) {
+        self.watches_spans.store(true, Relaxed);
+        self.change_rules(|rules| rules.inherited.extend(names));
+    }
+
+    /// The same: what is measured has these tags.
+    pub(crate) fn inherit_tags(&self, names: Vec<Text>) {
+        self.watches_spans.store(true, Relaxed);
+        self.gives_tags.store(true, Relaxed);
+        self.minds_entering.store(true, Relaxed);
+        self.change_rules(|rules| rules.inherited_tags.extend(names));
+    }
+
+    /// The names of these tags.
+    #[cold]
+    pub(crate) fn inherited_tags(&self) -> Vec<Text> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).inherited_tags.clone()
+    }
+
+    #[inline]
+    pub(crate) fn gives_tags(&self) -> bool {
+        self.gives_tags.load(Relaxed)
     }
 
     /// The same: spans are told how long threads were in them.
@@ -111,7 +140,7 @@ impl Tracer {
     /// It is a part of that subscriber, which has that Registry.
     pub(crate) fn belongs_to(&self, subscriber: &Dispatch, registry: usize) {
         let before = self.registry.swap(registry, Relaxed);
-        self.minds_entering.store(self.times_busy(), Relaxed);
+        self.minds_entering.store(self.times_busy() || self.gives_tags(), Relaxed);
         *self.subscriber.lock().unwrap_or_else(PoisonError::into_inner) = Some(subscriber.downgrade());
         if before != registry {
             changed();
@@ -165,7 +194,7 @@ impl Tracer {
     /// ending.
     #[inline]
     pub(crate) fn with_thread<R>(&self, f: impl FnOnce(&mut ThreadState) -> R) -> Option<R> {
-        with_thread(self.number, &self.alive, &self.sink, f)
+        with_thread(self.number, &self.own, &self.sink, f)
     }
 
     /// Runs `f`, which runs no code of the user, with this thread's writer; with another one where the thread has nothing
@@ -213,7 +242,7 @@ impl Tracer {
         let is_remote = known.is_none() && remote::is_attached() && !attributes.is_root();
         let (new_trace, span_id) = new_ids();
         let site = attributes.metadata();
-        let measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
+        let measured = self.watches_spans.load(Relaxed) && self.plan(site).is_watched();
         let (context, parent, decided_here) = match known {
             Some((parent, _, slot)) => {
                 slot.child_begins();

@@ -380,7 +380,9 @@ fn now_and_then(engine: &Arc<Engine>) -> Box<dyn Fn(bool) + Send> {
     let own = Arc::downgrade(engine);
     Box::new(move |is_alone| {
         let Some(engine) = own.upgrade() else { return };
-        engine.say_kept_back();
+        if engine.is_enabled() {
+            engine.say_kept_back();
+        }
         if is_alone {
             engine.say_if_nobody_takes();
         }

@@ -2,13 +2,13 @@
 
 mod adding;
 mod builder;
+mod by_hand;
 mod config;
 pub(crate) mod current;
 mod engine;
 mod fork;
 mod guard;
 mod handle;
-mod kept_back;
 mod report;
 mod self_metrics;
 mod sink;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use tracing_core::Metadata;
 
 use crate::clock::Tick;
+use crate::model::Event;
 use crate::sync::{Mutex, Origin, lock};
 use crate::thread::Suppression;
 
@@ -40,6 +41,27 @@ pub(crate) enum Kept {
     /// Traces that would have begun with spans of the call site.
     Traces,
     Events,
+}
+
+impl KeptBack {
+    /// It as an event of that time: at the level and with the target of the call site, so that whoever sees the one sees the
+    /// other.
+    pub(crate) fn event(self, time_unix_nano: u64) -> Event {
+        let Self { site, what, many } = self;
+        let what = match (what, many) {
+            (Kept::Traces, 1) => "trace",
+            (Kept::Traces, _) => "traces",
+            (Kept::Events, 1) => "event",
+            (Kept::Events, _) => "events",
+        };
+        let (file, line) = (site.file().unwrap_or("an unknown place"), site.line().unwrap_or_default());
+        let text = format!("{many} more {what} kept back at {file}:{line}");
+        let event = Event::new(*site.level(), text, time_unix_nano).target(site.target());
+        event
+            .field("kept_back", many)
+            .field("code.file.path", file)
+            .field("code.line.number", u64::from(line))
+    }
 }
 
 impl Limiter {

@@ -5,6 +5,5 @@ mod limiter;
 pub(crate) mod rules;
 
 pub(crate) use head::HeadSampler;
-pub(crate) use limiter::{Kept, KeptBack};
 pub(crate) use rules::Sampler;
 pub use rules::Sampling;

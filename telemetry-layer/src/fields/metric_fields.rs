@@ -71,7 +71,14 @@ impl Measurements {
     }
 
     /// Records them, with the other fields of their event as tags.
-    pub(crate) fn measure(&self, fields: &FieldBuf<'_>, site: &'static Metadata<'static>, sink: &Sink) {
+    /// That spans give it these as well, is asked only where there is something to measure.
+    pub(crate) fn measure(
+        &self,
+        fields: &FieldBuf<'_>,
+        site: &'static Metadata<'static>,
+        sink: &Sink,
+        given: impl FnOnce() -> Vec<(String, String)>,
+    ) {
         if self.values.is_empty() {
             return;
         }
@@ -83,11 +90,20 @@ impl Measurements {
         };
         let all = fields.to_values(site).into_iter().filter(|(name, _)| is_tag(name));
         let tags: Vec<_> = all.map(|(name, value)| (name, value.to_string())).collect();
-        let tags: Vec<(&str, &str)> = tags.iter().map(|(name, value)| (&**name, value.as_str())).collect();
+        let (own, given) = (tags.len(), given());
+        let mut tags: Vec<(&str, &str)> =
+            tags.iter().map(|(name, value)| (&**name, value.as_str())).collect();
+        let is_new = |(key, _): &&(String, String)| tags[..own].iter().all(|(own, _)| own != key);
+        let given: Vec<(&str, &str)> =
+            given.iter().filter(is_new).map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        tags.extend(given);
         let &Self { unit, description, .. } = self;
         let (level, place) = (*site.level(), (site.file(), site.line()));
         for &(kind, name, value) in &self.values {
-            sink.measure(&EventMetric { kind, name, unit, description, level, place }, &tags, value);
+            // What is added in one span may be taken off in another.
+            let is_given = !matches!(kind, CellKind::UpDownCounter | CellKind::Gauge);
+            let tags = if is_given { &tags[..] } else { &tags[..own] };
+            sink.measure(&EventMetric { kind, name, unit, description, level, place }, tags, value);
         }
     }
 }

@@ -353,6 +353,16 @@ impl<'a> FieldBuf<'a> {
             .collect()
     }
 
+    /// Adds those of these fields that another item has; the names of the others are left.
+    pub fn inherit(&mut self, names: &mut Vec<&str>, of: &FieldBuf<'_>, site: &'static Metadata<'static>) {
+        let bytes = of.bytes();
+        names.retain(|name| {
+            let found = RawFields::new(&bytes, site).find(|(key, ..)| key == name);
+            found.into_iter().for_each(|(_, value, _)| self.push(Key::Name(name), value));
+            found.is_none()
+        });
+    }
+
     /// The fields as they are read.
     pub(super) fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.len() * 8);
