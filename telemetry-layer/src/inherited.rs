@@ -7,6 +7,7 @@ use telemetry_core::__private::record::FieldBuf;
 use telemetry_core::model::Text;
 use tracing::Metadata;
 
+use crate::fields::Gives;
 use crate::spans::{Slot, is_held, layers_of_thread};
 use crate::tracer::Tracer;
 
@@ -24,7 +25,7 @@ impl Tracer {
     ) {
         let mut missing: Vec<&str> =
             names.iter().map(|name| &**name).filter(|name| fields.value_of(name, site).is_none()).collect();
-        for slot in self.from_span_up(span) {
+        for slot in self.upward(span) {
             if missing.is_empty() {
                 return;
             }
@@ -41,7 +42,7 @@ impl Tracer {
         span: Option<(u64, &'static Slot)>,
     ) -> Vec<(String, String)> {
         let (mut missing, mut found): (Vec<&Text>, _) = (names.iter().collect(), Vec::new());
-        for slot in self.from_span_up(span) {
+        for slot in self.upward(span) {
             let Some(site) = slot.site().filter(|_| !missing.is_empty()) else { continue };
             let fields = slot.all_fields();
             missing.retain(|name| match fields.value_of(name, site) {
@@ -56,7 +57,7 @@ impl Tracer {
     }
 
     /// A span and those above it.
-    fn from_span_up(&self, span: Option<(u64, &'static Slot)>) -> impl Iterator<Item = &'static Slot> {
+    fn upward(&self, span: Option<(u64, &'static Slot)>) -> impl Iterator<Item = &'static Slot> {
         let above = |(_, slot): &(u64, &'static Slot)| {
             let id = Some(slot.parent_id()).filter(|id| *id != 0)?;
             Some((id, self.store.find(id)?))
@@ -67,9 +68,9 @@ impl Tracer {
     /// The thread has entered or left a span: it may be in one that gives tags, or in none any more.
     #[cold]
     pub(crate) fn moved(&self) {
-        let gives = |slot: &Slot| slot.site().is_some_and(|site| self.plan(site).gives_tags);
+        let gives = |slot: &Slot| slot.site().is_some_and(|site| self.plan(site).gives == Gives::Tags);
         self.with_thread(|thread| {
-            let is_giving = thread.entered().any(|span| self.from_span_up(Some(span)).any(gives));
+            let is_giving = thread.entered().any(|span| self.upward(Some(span)).any(gives));
             thread.giving.set(is_giving);
         });
     }

@@ -407,9 +407,10 @@ fn no_ways() -> Vec<(&'static str, Way)> {
     let patterns = "Filter::names Filter::tag Sampling::spans SpanMetrics::name SpanMetrics::tag \
                     SpanMetrics::target View::new View::only_tags View::without_tags \
                     TelemetryLayer::with_redacted_fields TelemetryLayer::without_fields \
+                    TelemetryLayer::inherit_fields TelemetryLayer::inherit_tags \
                     HttpServerLayer::redact_query";
     let out = "ExportReport ExporterHealth FieldKey OpenSpan StatusRef ValueRef Kept Check Error NotFinite Reader \
-               SeriesKeyError Syntax TagsError TraceContext::inject TraceContext::inject_as inject_headers";
+               SeriesKeyError Syntax TagsError WithTraceIds::format_event span_context TraceContext::inject TraceContext::inject_as inject_headers";
     all(looks, LOOKS)
         .chain(all(patterns, PATTERN))
         .chain(all(out, OUT))
@@ -454,6 +455,7 @@ fn five_hundred_hostile_texts_take_every_way_and_stay_short() {
     let collector = builder(&seen).start().unwrap();
     let layer = TelemetryLayer::new(&collector)
         .with_redacted_fields(["secret*"])
+        .inherit_fields(["a"])
         .with_span_metrics(SpanMetrics::new().tag("tag"));
     let open = layer.open_spans();
     let subscriber = tracing_subscriber::registry().with(layer);

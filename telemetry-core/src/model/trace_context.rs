@@ -266,6 +266,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn baggage_made_by_hand_is_bounded_as_that_which_comes_in() {
+        let none = TraceContext::default();
+        let many = (0..300).fold(none.clone(), |context, n| context.with_baggage(format!("k{n}"), "v"));
+        assert_eq!(many.baggage.len(), TraceContext::MAX_BAGGAGE_MEMBERS);
+        assert_eq!(many.with_baggage("k7", "w").baggage("k7"), Some("w"), "what is there can be changed");
+        let half = "v".repeat(TraceContext::MAX_BAGGAGE / 2);
+        let large = ["a", "b", "c"].into_iter().fold(none, |context, key| context.with_baggage(key, &half));
+        let large = large.with_baggage("small", "v");
+        let names: Vec<_> = large.baggage.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(names, ["a", "small"]);
+        let mut sent = Vec::new();
+        large.inject(|name, value| sent.push((name, value.len())));
+        assert_eq!(sent, [("baggage", half.len() + 2 + ",small=v".len())], "all of it");
+    }
+
     proptest! {
         #[test]
         fn what_is_injected_is_extracted(trace in 1..u128::MAX, span in 1..u64::MAX, sampled: bool, random: bool, value in "\\PC{0,30}") {

@@ -14,7 +14,7 @@ pub(crate) use declared::declared;
 pub(crate) use log_record::write_log_record;
 pub(crate) use metric_fields::Measurements;
 pub(crate) use otel::{Failure, OtelFields, StatusCode};
-pub(crate) use plan::{CallsitePlan, CallsitePlans, EventKind, Rules, SpanMetricSites, plan_of};
+pub(crate) use plan::{CallsitePlan, CallsitePlans, EventKind, Gives, Rules, SpanMetricSites, plan_of};
 pub use span_metrics::SpanMetrics;
 pub(crate) use taking::taking;
 pub(crate) use visit::{Action, REDACTED, Recorder};

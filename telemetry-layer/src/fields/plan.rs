@@ -31,10 +31,8 @@ pub(crate) struct CallsitePlan {
     names: FieldNames,
     /// Of spans that are measured.
     pub(crate) metrics: Option<SpanMetricSites>,
-    /// Its spans have fields that what happens in them has too.
-    gives: bool,
-    /// Among them such as are tags.
-    pub(crate) gives_tags: bool,
+    /// What its spans have for what happens in them.
+    pub(crate) gives: Gives,
     /// Fields that its events have of the spans that they are in, and tags of what they measure.
     pub(crate) inherited: Box<[Text]>,
     pub(crate) inherited_tags: Box<[Text]>,
@@ -51,7 +49,7 @@ pub(crate) struct CallsitePlan {
 impl CallsitePlan {
     /// Whether the fields of its spans are needed, kept or not.
     pub(crate) fn is_watched(&self) -> bool {
-        self.metrics.is_some() || self.gives
+        self.metrics.is_some() || self.gives != Gives::Nothing
     }
 
     /// Records fields of a span as planned, and what they say of the span itself.
@@ -101,6 +99,16 @@ impl CallsitePlan {
 enum FieldNames {
     Distinct,
     Repeated,
+}
+
+/// What the spans of a call site have for what happens in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gives {
+    Nothing,
+    /// Fields of events.
+    Fields,
+    /// Tags of what is measured, and perhaps fields of events.
+    Tags,
 }
 
 /// What events of a call site are besides.
@@ -203,8 +211,7 @@ impl CallsitePlans {
             exception: Action::Keep,
             names: FieldNames::Distinct,
             metrics: None,
-            gives: false,
-            gives_tags: false,
+            gives: Gives::Nothing,
             inherited: Box::default(),
             inherited_tags: Box::default(),
             has_otel: false,
@@ -245,7 +252,11 @@ impl CallsitePlans {
         let says_more = has_otel || may_fail || events != EventKind::Plain;
         let declares =
             |listed: &[Text]| site.is_span() && names.iter().any(|name| listed.iter().any(|l| l == name));
-        let (gives_tags, gives) = (declares(&self.rules.inherited_tags), declares(&self.rules.inherited));
+        let gives = match (declares(&self.rules.inherited_tags), declares(&self.rules.inherited)) {
+            (true, _) => Gives::Tags,
+            (_, true) => Gives::Fields,
+            _ => Gives::Nothing,
+        };
         let of_events = |listed: &[Text]| if site.is_event() { listed.into() } else { Box::default() };
         let (inherited, inherited_tags): (Box<[Text]>, Box<[Text]>) =
             (of_events(&self.rules.inherited), of_events(&self.rules.inherited_tags));
@@ -257,8 +268,7 @@ impl CallsitePlans {
             exception,
             names: field_names,
             metrics,
-            gives: gives || gives_tags,
-            gives_tags,
+            gives,
             inherited,
             inherited_tags,
             has_otel,

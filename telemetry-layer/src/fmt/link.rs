@@ -74,11 +74,11 @@ where
         Seen::Nothing => None,
         seen => context_there(formatter, &seen, event),
     };
-    of_layers.unwrap_or_else(|| if event.is_root() { None } else { attached_span() })
+    of_layers.or_else(|| if event.is_root() { None } else { attached_span() })
 }
 
-/// What layers say, if there are any; first those that the thread knows.
-fn context_there(formatter: usize, seen: &Seen, event: &Event<'_>) -> Option<Option<SpanContext>> {
+/// What layers say; first those that the thread knows.
+fn context_there(formatter: usize, seen: &Seen, event: &Event<'_>) -> Option<SpanContext> {
     let find = |links: &RefCell<Vec<Link>>| {
         // Borrowed already only where an allocator writes lines.
         let mut links = links.try_borrow_mut().ok()?;
@@ -103,9 +103,9 @@ fn context_there(formatter: usize, seen: &Seen, event: &Event<'_>) -> Option<Opt
     LINKS.try_with(find).unwrap_or_else(|_| first_of(search(seen).0.into_iter(), event))
 }
 
-/// Where the event is for the first layer that has it in a span; None without any layer.
-fn first_of(layers: impl Iterator<Item = Arc<Tracer>>, event: &Event<'_>) -> Option<Option<SpanContext>> {
-    layers.map(|layer| layer.context_of(event)).reduce(Option::or)
+/// Where the event is for the first layer that has it in a span.
+fn first_of(mut layers: impl Iterator<Item = Arc<Tracer>>, event: &Event<'_>) -> Option<SpanContext> {
+    layers.find_map(|layer| layer.context_of(event))
 }
 
 /// By what a Registry is known.

@@ -37,11 +37,17 @@ pub(crate) struct Exited {
     pub(crate) since: Option<Tick>,
 }
 
+/// All that a layer has, of which nothing is known here.
+pub(crate) type Layer = dyn Any + Send + Sync;
+
+/// The span that a thread is in.
+pub(crate) type Here = Option<(u64, &'static Slot)>;
+
 /// What one thread has of one layer.
 #[derive(Debug)]
 pub(crate) struct ThreadState {
     layer: u64,
-    tracer: Weak<dyn Any + Send + Sync>,
+    tracer: Weak<Layer>,
     /// That the layer feeds.
     collector: u64,
     stack: Vec<Entered>,
@@ -74,7 +80,7 @@ const MAX_DEPTH: usize = 1 << 16;
 #[inline]
 pub(crate) fn with_thread<R>(
     layer: u64,
-    tracer: &Weak<dyn Any + Send + Sync>,
+    tracer: &Weak<Layer>,
     sink: &Sink,
     f: impl FnOnce(&mut ThreadState) -> R,
 ) -> Option<R> {
@@ -97,7 +103,7 @@ fn of_other_layer<'a>(
     first: &'a mut Option<ThreadState>,
     others: &'a mut Vec<ThreadState>,
     layer: u64,
-    tracer: &Weak<dyn Any + Send + Sync>,
+    tracer: &Weak<Layer>,
     sink: &Sink,
 ) -> Option<&'a mut ThreadState> {
     let make = || {
@@ -133,9 +139,7 @@ pub(crate) fn kept_span(collector: u64) -> Option<(TraceId, SpanId)> {
 }
 
 /// The layers that feed that collector and were used on this thread, and the span that it is in for each of them.
-pub(crate) fn layers_of_thread(
-    collector: u64,
-) -> Vec<(Arc<dyn Any + Send + Sync>, Option<(u64, &'static Slot)>)> {
+pub(crate) fn layers_of_thread(collector: u64) -> Vec<(Arc<Layer>, Here)> {
     let find = |states: &RefCell<ThreadStates>| {
         let states = states.try_borrow().ok()?;
         let all = states.first.iter().chain(&states.others).filter(|thread| thread.collector == collector);
