@@ -5,7 +5,7 @@ use std::sync::Arc;
 use telemetry_layer::model::{Kind, Metric, Number, SpanKind, Status, Value};
 use telemetry_layer::prelude::*;
 use telemetry_layer::{Level, suppress};
-use telemetry_tests::{SOON, collector, recorded};
+use telemetry_tests::{SOON, collector, recorded, recorded_by};
 use tracing::field::Empty;
 use tracing::{Span, debug_span, event, info, info_span, warn};
 
@@ -246,6 +246,44 @@ fn fields_of_events_are_measurements() {
         assert_eq!(metric(&kept.metrics, wide).number(), Number::Uint(u64::MAX), "{wide}");
     }
     assert_eq!(kept.events.len(), 12, "the events are exported as well");
+}
+
+#[test]
+fn events_say_the_units_and_descriptions_of_their_metrics() {
+    let measure = |layer: fn(TelemetryLayer) -> TelemetryLayer| {
+        recorded_by(
+            |builder| builder,
+            layer,
+            |_| {
+                info!(histogram.size = 3, otel.unit = "By", otel.description = "What clients get.", "sent");
+                info!(histogram.size = 4, otel.unit = %"By", "the first ones count");
+                let unit = String::from("{request}");
+                info!(counter.open = 1, gauge.most = 2, otel.unit = unit, otel.description = ?Some(1));
+                info!(otel.unit = "ms", "of no metric");
+            },
+        )
+    };
+    let kept = measure(|layer| layer);
+    let declared = |name: &str| {
+        let identity = &metric(&kept.metrics, name).identity;
+        assert_eq!(identity.tags.iter().count(), 0, "{name}");
+        (identity.unit.to_string(), identity.description.to_string())
+    };
+    assert_eq!(declared("size"), ("By".into(), "What clients get.".into()));
+    for name in ["open", "most"] {
+        assert_eq!(declared(name), ("{request}".into(), "Some(1)".into()), "all that the event measures");
+    }
+    assert_eq!(metric(&kept.metrics, "size").histogram().unwrap().count, 2);
+    let fields = |message: &str| {
+        let event = kept.events.iter().find(|event| event.message == message).unwrap();
+        event.fields.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(fields("sent"), ["histogram.size"]);
+    assert_eq!(fields("of no metric"), ["otel.unit"], "a field like any other");
+    let hidden = measure(|layer| layer.without_fields(["otel.unit"]).with_redacted_fields(["otel.desc*"]));
+    let size = &metric(&hidden.metrics, "size").identity;
+    assert_eq!((&*size.unit, &*size.description), ("", ""), "what is hidden says nothing");
+    assert_eq!(size.tags.iter().count(), 0);
 }
 
 #[test]

@@ -1,16 +1,17 @@
 //! Which traces and events are kept.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
 
 use telemetry_layer::clock::Clock;
 use telemetry_layer::clock::ManualClock;
-use telemetry_layer::model::Status;
+use telemetry_layer::model::{Status, Value};
 use telemetry_layer::prelude::*;
 use telemetry_layer::sampling::Sampling;
-use telemetry_layer::{Builder, Signal, with_remote_parent};
-use telemetry_tests::{recorded, recorded_by, remote};
-use tracing::{Span, error, info, info_span};
+use telemetry_layer::{Builder, Level, Signal, with_remote_parent};
+use telemetry_tests::{SOON, collector, exported, recorded, recorded_by, remote};
+use tracing::{Span, debug, error, info, info_span};
 
 #[test]
 fn a_trace_is_sampled_as_it_was_decided_where_it_began() {
@@ -113,6 +114,67 @@ fn each_call_site_has_its_limit_of_spans_and_of_events() {
     );
     let said = |text: &str| kept.events.iter().filter(|event| event.message == text).count();
     assert_eq!((kept.spans.len(), said("loud"), said("quiet")), (30, 9, 3));
+}
+
+#[test]
+fn what_limits_keep_back_is_said_with_its_place_at_a_flush_now_and_then_and_at_the_end() {
+    let clock = ManualClock::new(0);
+    let rules = Sampling::new().spans_per_second(1.0).events_per_second(2.0);
+    let (collector, memory) = collector(|b| b.clock(Clock::manual(&clock)).sampling(rules));
+    let said = |so_far: &mut usize| {
+        let events = memory.kept().events;
+        let new: Vec<_> = events.into_iter().skip(*so_far).collect();
+        *so_far += new.len();
+        new.into_iter().filter(|event| event.message.contains("kept back")).collect::<Vec<_>>()
+    };
+    let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
+    let (mut so_far, place) = (0, Cell::new(0));
+    let record = || {
+        place.set(line!());
+        (0..5).for_each(|_| debug!(target: "noisy", "loud"));
+        (0..3).for_each(|_| drop(info_span!("root")));
+        debug!("alone");
+    };
+    let expected = |events: &str, traces: &str| {
+        let place = place.get();
+        [
+            (format!("{traces} kept back at {}:{}", file!(), place + 2), Level::INFO),
+            (format!("{events} kept back at {}:{}", file!(), place + 1), Level::DEBUG),
+        ]
+    };
+    let shown = |events: &[telemetry_layer::model::Event]| -> Vec<(String, Level)> {
+        events.iter().map(|event| (event.message.to_string(), event.level)).collect()
+    };
+    tracing::subscriber::with_default(subscriber, || {
+        record();
+        assert!(collector.flush(SOON).is_complete());
+        let events = said(&mut so_far);
+        assert_eq!(shown(&events), expected("3 more events", "2 more traces"));
+        let fields = [("kept_back", 3u64.into()), ("code.file.path", file!().into())];
+        let line = ("code.line.number", u64::from(place.get() + 1).into());
+        let all: Vec<(&str, Value)> = events[1].fields.iter().map(|(k, v)| (&**k, v.clone())).collect();
+        assert_eq!(all, fields.into_iter().chain([line]).collect::<Vec<_>>());
+        assert_eq!(events[1].target, "noisy");
+        assert!(collector.flush(SOON).is_complete());
+        assert!(said(&mut so_far).is_empty(), "it is said once");
+        clock.advance(Duration::from_millis(500));
+        record();
+        // By itself, and then exported with the next flush, which has nothing more to say.
+        clock.advance(Duration::from_secs(5));
+        let until = std::time::Instant::now() + SOON;
+        while collector.ledger().signal(Signal::Events).recorded < 16 {
+            assert!(std::time::Instant::now() < until, "nothing is said: {:?}", collector.ledger());
+            std::thread::yield_now();
+        }
+        assert!(collector.flush(SOON).is_complete());
+        assert_eq!(shown(&said(&mut so_far)), expected("4 more events", "3 more traces"));
+        record();
+        record();
+    });
+    assert!(exported(&collector, &memory).events.len() > so_far);
+    assert_eq!(shown(&said(&mut so_far)), expected("8 more events", "5 more traces"));
+    let events = *collector.ledger().signal(Signal::Events);
+    assert_eq!(events.sampled_out, 3 + 4 + 8, "the ledger counts them as ever");
 }
 
 #[test]

@@ -54,11 +54,12 @@ pub use tracing_core::Level;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::clock::{Held, Tick, held};
-    pub use crate::collector::Sink;
+    pub use crate::collector::{EventMetric, Sink};
     pub use crate::diagnostics::{warn, warn_once};
     pub use crate::exporters::limits::Limits;
     #[cfg(feature = "net")]
     pub use crate::exporters::protocol::{Protocol, Sending};
+    pub use crate::instrument::inherited::{look_for_tags, tags_begin, tags_end};
     pub use crate::instrument::private::*;
     #[cfg(all(feature = "catalogue", not(target_os = "linux")))]
     pub use crate::metrics::catalogue::{Listed, ListedFunction, inventory};

@@ -91,25 +91,46 @@ impl Tracer {
     #[expect(clippy::inline_always, reason = "called in one place where it matters")]
     #[inline(always)]
     pub(crate) fn write_event(&self, event: &Event<'_>, now: Tick, fields: &FieldBuf<'_>) {
-        let site = event.metadata();
         let written = self.with_thread(|thread| {
             let span = self.parent(event.parent(), event.is_contextual(), thread.current());
-            let context = event_context(event, span);
-            let head = event_head(context, site, now, fields);
+            // Mostly there is one.
+            let Some(context) = span.and_then(|(id, slot)| slot.publish(id)) else { return false };
+            let head = event_head(Some(context), event.metadata(), now, fields);
             thread.writer.push(Signal::Events, Encoded::event(&head, fields.words()));
+            true
         });
-        if written.is_none() {
-            let span = self.parent(event.parent(), false, None);
-            let context = event_context(event, span);
-            let record = Encoded::event(&event_head(context, site, now, fields), fields.words());
-            self.sink.with_writer(|writer| writer.push(Signal::Events, record));
+        if written != Some(true) {
+            self.write_event_without_span(event, now, fields);
         }
+    }
+
+    /// The same where there is no span, or where the thread has nothing of its own any more.
+    #[inline(never)]
+    fn write_event_without_span(&self, event: &Event<'_>, now: Tick, fields: &FieldBuf<'_>) {
+        let current = self.with_thread(|thread| thread.current()).flatten();
+        let context = event_context(event, self.parent(event.parent(), event.is_contextual(), current));
+        let record = Encoded::event(&event_head(context, event.metadata(), now, fields), fields.words());
+        self.write(|writer| writer.push(Signal::Events, record));
     }
 
     /// The same of one that a panic has left: with the fields that were taken by then.
     #[cold]
     pub(crate) fn write_broken_event(&self, event: &Event<'_>, now: Tick, fields: &FieldBuf<'_>) {
         self.write_event(event, now, fields);
+    }
+
+    /// Where the record of an event stands; for one that tells of a span that closes, that span also when it has closed here.
+    #[cfg(feature = "fmt")]
+    pub(crate) fn context_of(&self, event: &Event<'_>) -> Option<SpanContext> {
+        let here = |contextual, current| match self.parent(event.parent(), contextual, current) {
+            None => event
+                .parent()
+                .and_then(|id| self.store.just_closed(id.into_u64()))
+                .or_else(|| event_context(event, None)),
+            span => event_context(event, span),
+        };
+        self.with_thread(|thread| here(event.is_contextual(), thread.current()))
+            .unwrap_or_else(|| here(false, None))
     }
 
     /// An event that may be more than one that is kept as it is.
@@ -136,6 +157,11 @@ impl Tracer {
     fn keep_event(&self, happened: &Happened<'_, '_>, taken: &mut Taken<'_>) {
         let (site, Taken { fields, measurements, target }) = (happened.event.metadata(), taken);
         happened.plan.settle(fields, site);
+        let given = || self.given_tags(&happened.plan.inherited_tags, happened.span);
+        measurements.measure(fields, site, &self.sink, given);
+        if happened.is_kept && !happened.plan.inherited.is_empty() {
+            self.inherit(&happened.plan.inherited, fields, site, happened.span);
+        }
         let head = event_head(happened.context, site, happened.now, fields);
         if happened.is_kept && happened.plan.events == EventKind::Log {
             let site = Site::Inline { name: "", target, level: *site.level() };
@@ -152,6 +178,5 @@ impl Tracer {
         {
             slot.change(id, |extras| extras.fail(text));
         }
-        measurements.measure(fields, site, &self.sink);
     }
 }

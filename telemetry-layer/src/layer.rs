@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telemetry_core::__private::record::FieldBuf;
-use telemetry_core::__private::{Writer, look_for_spans};
+use telemetry_core::__private::{Writer, look_for_spans, look_for_tags};
 use telemetry_core::model::Text;
 use telemetry_core::{Collector, Signal};
 use tracing::span::{Attributes, Id, Record};
@@ -19,6 +19,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::events::field_place;
 use crate::fields::{OtelFields, Recorder, SpanMetrics, taking};
 use crate::heartbeat::Heartbeat;
+use crate::inherited::tags_of_thread;
 use crate::layers;
 use crate::open_spans::OpenSpans;
 use crate::opens::Opens;
@@ -54,7 +55,8 @@ use crate::tracer::Tracer;
 /// A field that comes twice, however that is, has the value that it was given last. A `Debug` or `Display` of a field that
 /// panics does so into its caller: what was taken by then is recorded, and spans end as always.
 ///
-/// Some fields of events are measurements; the other fields of the event, without its message, are their tags:
+/// Some fields of events are measurements; the other fields of the event, without its message, are their tags, but for two that
+/// say what the metrics are declared with and are no fields of such an event:
 ///
 /// | field | what it does |
 /// | --- | --- |
@@ -62,6 +64,14 @@ use crate::tracer::Tracer;
 /// | `counter.x` | adds to the up-down counter `x` |
 /// | `histogram.x` | records a value of the histogram `x` |
 /// | `gauge.x` | sets the gauge `x` |
+/// | `otel.unit` | the unit of these metrics, in UCUM (`ms`, `By`) |
+/// | `otel.description` | their description |
+///
+/// ```
+/// tracing::info!(histogram.response_size = 1400, otel.unit = "By", otel.description = "What clients get.", "answered");
+/// ```
+///
+/// A metric keeps the unit and the description that it was given first; one that differs is said on standard error, once.
 // Threads that share a scoped `Dispatch` count it in front of the subscriber: what they read stands in another cache
 // line (two threads: 330 ns a span instead of 505).
 #[repr(align(128))]
@@ -75,9 +85,10 @@ pub struct TelemetryLayer {
 impl TelemetryLayer {
     /// A layer that feeds that collector.
     pub fn new(collector: &Collector) -> Self {
-        let tracer = Arc::new(Tracer::new(collector.sink()));
+        let tracer = Tracer::new(collector.sink());
         layers::register(&tracer);
         look_for_spans(kept_span);
+        look_for_tags(tags_of_thread);
         Self { tracer, heartbeat: Heartbeat::none() }
     }
 
@@ -100,6 +111,39 @@ impl TelemetryLayer {
     pub fn without_fields<T: Into<Text>>(self, patterns: impl IntoIterator<Item = T>) -> Self {
         let patterns: Vec<Text> = patterns.into_iter().map(Into::into).collect();
         self.tracer.change_rules(|rules| rules.dropped.extend(patterns));
+        self
+    }
+
+    /// Gives events the fields of these names that spans have which they are in: of several the nearest one, where the event has
+    /// none of that name itself. What rules make of a field of a span, events have too.
+    ///
+    /// ```
+    /// use telemetry_layer::prelude::*;
+    ///
+    /// let collector = Collector::builder().start()?;
+    /// let layer = TelemetryLayer::new(&collector).inherit_fields(["user.id"]);
+    /// # tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+    /// tracing::info_span!("request", user.id = 7).in_scope(|| tracing::info!("has `user.id` too"));
+    /// # });
+    /// # Ok::<(), telemetry_layer::Error>(())
+    /// ```
+    ///
+    /// They are found in up to 256 spans. In a trace that is not kept, spans have the fields that they declare, and not what
+    /// only [`set_attribute`](crate::SpanExt::set_attribute) gives them.
+    pub fn inherit_fields<T: Into<Text>>(self, names: impl IntoIterator<Item = T>) -> Self {
+        self.tracer.inherit_fields(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Gives counters, histograms, timers and meters of the layer's collector the fields of these names as tags, where they are
+    /// measured on a thread that is in spans which declare them: by macros, attributes, handles and events. Tags that a
+    /// measurement has itself stay. Up-down counters and gauges have none of them: what is added in one span may be taken off
+    /// in another.
+    ///
+    /// Name what has few values: each is a series of its own ([`max_series`](crate::Config::max_series)). A measurement in such
+    /// a span looks for its tags each time, and takes a microsecond instead of nanoseconds; all others cost what they did.
+    pub fn inherit_tags<T: Into<Text>>(self, names: impl IntoIterator<Item = T>) -> Self {
+        self.tracer.inherit_tags(names.into_iter().map(Into::into).collect());
         self
     }
 
@@ -237,7 +281,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for TelemetryLayer {
         let exited = self.tracer.with_thread(|thread| thread.exit(id.into_u64())).flatten();
         let Some(exited) = exited else { return };
         if let Some(since) = exited.since {
-            exited.slot.add_busy(id.into_u64(), since, self.tracer.sink.clock().now());
+            self.tracer.leaving(id, exited.slot, since);
         }
         if exited.by_panic {
             exited.slot.change(id.into_u64(), Extras::panic);

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use telemetry_core::__private::Tick;
 use telemetry_core::__private::sync::{AsItIs, on_fork};
 use telemetry_core::__private::{are_threads_wanted, on_threads_wanted, thread_number};
 use tracing::span::Id;
@@ -10,7 +11,9 @@ use tracing::{Dispatch, dispatcher};
 use tracing_subscriber::Registry;
 use tracing_subscriber::registry::{LookupSpan, SpanData as _, SpanRef};
 
-use crate::spans;
+use crate::fields;
+use crate::generation::changed;
+use crate::spans::{self, Slot};
 use crate::tracer::Tracer;
 
 /// All layers that there are: for those that another layer wraps and hides.
@@ -21,18 +24,28 @@ fn all() -> MutexGuard<'static, Vec<Weak<Tracer>>> {
 
 pub(crate) fn register(layer: &Arc<Tracer>) {
     static NAMED: AtomicBool = AtomicBool::new(false);
-    on_fork(&NAMED, &[|| Box::new(AsItIs(all())), || Box::new(AsItIs(spans::free_slots()))]);
+    on_fork(
+        &NAMED,
+        &[
+            || Box::new(AsItIs(all())),
+            || Box::new(AsItIs(spans::free_slots())),
+            || Box::new(AsItIs(fields::declared())),
+        ],
+    );
     let mut layers = all();
     layers.retain(|layer| layer.strong_count() > 0);
     layers.push(Arc::downgrade(layer));
     drop(layers);
-    on_threads_wanted(|| {
-        let living: Vec<Arc<Tracer>> = all().iter().filter_map(Weak::upgrade).collect();
-        living.iter().for_each(|layer| layer.know_threads());
-    });
+    on_threads_wanted(|| living().iter().for_each(|layer| layer.know_threads()));
     if are_threads_wanted() {
         layer.know_threads();
     }
+    changed();
+}
+
+/// Those that there are now, the one that was made last at the end.
+pub(crate) fn living() -> Vec<Arc<Tracer>> {
+    all().iter().filter_map(Weak::upgrade).collect()
 }
 
 /// Tells one subscriber from another: where its Registry is; 0 where it has none that can be asked for.
@@ -64,8 +77,7 @@ pub(crate) fn marks_of(dispatch: &Dispatch, id: Option<&Id>) -> Vec<u64> {
 /// The layers of a subscriber, also those that others wrap and hide, or that came into it late and saw that span.
 pub(crate) fn layers_of(dispatch: &Dispatch, id: Option<&Id>) -> Vec<Arc<Tracer>> {
     let (registry, marks) = (registry_of(dispatch), marks_of(dispatch, id));
-    let living: Vec<Arc<Tracer>> = all().iter().filter_map(Weak::upgrade).collect();
-    living.into_iter().filter(|layer| layer.is_of(dispatch, registry, &marks)).collect()
+    living().into_iter().filter(|layer| layer.is_of(dispatch, registry, &marks)).collect()
 }
 
 impl Tracer {
@@ -83,6 +95,23 @@ impl Tracer {
         {
             slot.is_entered_by(id.into_u64(), thread_number());
         }
-        self.enter(id.into_u64(), self.times_busy().then(|| self.sink.clock().now()));
+        // Whoever is told of the beginning is told of the end.
+        let since = if self.times_busy() { self.sink.clock().now() } else { Tick::from_raw(0) };
+        let is_told = self.times_busy() || self.gives_tags();
+        self.enter(id.into_u64(), is_told.then_some(since));
+        if self.gives_tags() {
+            self.moved();
+        }
+    }
+
+    /// It leaves a span of which it was told when it entered it.
+    #[cold]
+    pub(crate) fn leaving(&self, id: &Id, slot: &Slot, since: Tick) {
+        if self.times_busy() {
+            slot.add_busy(id.into_u64(), since, self.sink.clock().now());
+        }
+        if self.gives_tags() {
+            self.moved();
+        }
     }
 }

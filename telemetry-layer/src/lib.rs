@@ -32,6 +32,7 @@
 //! | traces across services | [`HttpServerLayer`], [`inject_headers`], [`with_remote_parent`], [`Context`], [`SpanExt`] |
 //! | an exporter of your own | [`Exporter`]; those that are there: [`exporters`] |
 //! | to tell instances, hosts, pods apart | [`Builder::service`], [`Detect`] |
+//! | trace ids in the lines of `fmt` | [`WithTraceIds`](fmt::WithTraceIds) |
 //! | settings | [`Builder`], [`Config`], [the variables](#variables) |
 //! | to know that nothing is lost | [`Collector::ledger`], [`Report`] |
 //!
@@ -186,6 +187,8 @@
 //! | `b3` | | B3, as Zipkin's libraries pass traces on: `b3` and `b3multi` among the [propagators](Config::propagators) |
 //! | `tower` | | [`HttpServerLayer`], for everything that is built on tower; `http` with it |
 //! | `axum` | | the same with the routes of axum's router; `tower` with it |
+//! | `fmt` | | [`fmt`](mod@fmt): trace ids in the lines of `tracing_subscriber::fmt` |
+//! | `fmt-json` | | the same in its lines of JSON |
 //! | `testing` | | [`testing`]: an exporter that keeps everything, assertions |
 //! | `full` | | all of these |
 //!
@@ -244,9 +247,13 @@
 mod context;
 mod events;
 mod fields;
+#[cfg(feature = "fmt")]
+pub mod fmt;
+mod generation;
 mod heartbeat;
 #[cfg(feature = "http")]
 mod http;
+mod inherited;
 #[cfg(feature = "env-filter")]
 mod init;
 mod layer;

@@ -36,7 +36,8 @@ pub trait SpanExt: sealed::Sealed {
     fn add_link(&self, to: SpanContext);
 
     /// Gives it a field, declared or not, in place of one of that name. Names with a meaning (`otel.name`, `error`) have it
-    /// here too. Other layers don't see it: `fmt` prints what is declared and recorded.
+    /// here too. Other layers don't see it: `fmt` prints what is declared and recorded. A span has at most 255 fields; more
+    /// are counted as cut.
     ///
     /// ```
     /// use telemetry_layer::prelude::*;

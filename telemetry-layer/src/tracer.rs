@@ -3,20 +3,22 @@
 //!
 //! Nothing here blocks, and no code of the user runs under a lock.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use telemetry_core::__private::Held;
 use telemetry_core::__private::record::{Encoded, FieldBuf, Key, Links, SpanHead};
 use telemetry_core::__private::{Sink, Tick, Writer};
 use telemetry_core::__private::{is_suppressed, new_ids, thread_number};
 use telemetry_core::Signal;
-use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId, ValueRef};
+use telemetry_core::model::{SpanContext, SpanId, Text, TraceContext, TraceId, ValueRef};
 use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id};
 use tracing::{Dispatch, Metadata};
 
 use crate::fields::{Action, CallsitePlan, CallsitePlans, Rules, SpanMetricSites, SpanMetrics, plan_of};
+use crate::generation::changed;
 use crate::remote;
 use crate::spans::{Opening, Slot, Store, ThreadState, with_thread};
 
@@ -42,19 +44,22 @@ pub(crate) struct Tracer {
     minds_entering: AtomicBool,
     /// There is something to do beyond writing down what a span was.
     minds_closing: AtomicBool,
-    /// There is something to do beyond taking a span down: some are measured, kept or not, or their threads are.
+    /// There is something to do beyond taking a span down: the fields of some are needed, kept or not, or their threads are.
     minds_opening: AtomicBool,
-    measures_spans: AtomicBool,
+    /// The fields of some spans are needed, kept or not.
+    watches_spans: AtomicBool,
+    /// Some fields of spans are tags of what is measured in them.
+    gives_tags: AtomicBool,
     /// Somebody wants to know which thread a span is on.
     knows_threads: AtomicBool,
-    /// Gone when the layer is.
-    alive: Arc<()>,
+    /// Itself.
+    own: Weak<dyn Any + Send + Sync>,
 }
 
 impl Tracer {
-    pub(crate) fn new(sink: Sink) -> Self {
+    pub(crate) fn new(sink: Sink) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self {
+        Arc::new_cyclic(|own: &Weak<Self>| Self {
             store: Store::new(sink.open_spans_bytes()),
             max_text: sink.max_text(),
             sink,
@@ -67,10 +72,11 @@ impl Tracer {
             minds_entering: AtomicBool::new(true),
             minds_closing: AtomicBool::new(false),
             minds_opening: AtomicBool::new(false),
-            measures_spans: AtomicBool::new(false),
+            watches_spans: AtomicBool::new(false),
+            gives_tags: AtomicBool::new(false),
             knows_threads: AtomicBool::new(false),
-            alive: Arc::default(),
-        }
+            own: own.clone(),
+        })
     }
 
     /// Only before anything has come through the layer.
@@ -80,9 +86,38 @@ impl Tracer {
 
     /// The same: some spans are measured.
     pub(crate) fn measure_spans(&self, metrics: SpanMetrics) {
-        self.measures_spans.store(true, Relaxed);
-        self.minds_opening.store(true, Relaxed);
+        self.watch_spans();
         self.change_rules(|rules| rules.metrics = Some(metrics));
+    }
+
+    fn watch_spans(&self) {
+        self.watches_spans.store(true, Relaxed);
+        self.minds_opening.store(true, Relaxed);
+    }
+
+    /// The same: events have these fields of the spans that they are in.
+    pub(crate) fn inherit_fields(&self, names: Vec<Text>) {
+        self.watch_spans();
+        self.change_rules(|rules| rules.inherited.extend(names));
+    }
+
+    /// The same: what is measured has these tags.
+    pub(crate) fn inherit_tags(&self, names: Vec<Text>) {
+        self.watch_spans();
+        self.gives_tags.store(true, Relaxed);
+        self.minds_entering.store(true, Relaxed);
+        self.change_rules(|rules| rules.inherited_tags.extend(names));
+    }
+
+    /// The names of these tags.
+    #[cold]
+    pub(crate) fn inherited_tags(&self) -> Vec<Text> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).inherited_tags.clone()
+    }
+
+    #[inline]
+    pub(crate) fn gives_tags(&self) -> bool {
+        self.gives_tags.load(Relaxed)
     }
 
     /// The same: spans are told how long threads were in them.
@@ -130,9 +165,12 @@ impl Tracer {
 
     /// It is a part of that subscriber, which has that Registry.
     pub(crate) fn belongs_to(&self, subscriber: &Dispatch, registry: usize) {
-        self.registry.store(registry, Relaxed);
-        self.minds_entering.store(self.times_busy() || self.knows_threads(), Relaxed);
+        let before = self.registry.swap(registry, Relaxed);
+        self.minds_entering.store(self.times_busy() || self.gives_tags() || self.knows_threads(), Relaxed);
         *self.subscriber.lock().unwrap_or_else(PoisonError::into_inner) = Some(subscriber.downgrade());
+        if before != registry {
+            changed();
+        }
     }
 
     /// That subscriber, where the layer was told of it.
@@ -144,7 +182,13 @@ impl Tracer {
     /// Whether it is a part of a subscriber with a Registry, as far as it knows.
     #[inline]
     pub(crate) fn has_registry(&self) -> bool {
-        self.registry.load(Relaxed) != 0
+        self.registry() != 0
+    }
+
+    /// Where the Registry of its subscriber is; 0 where it knows of none.
+    #[inline]
+    pub(crate) fn registry(&self) -> usize {
+        self.registry.load(Relaxed)
     }
 
     /// Whether it is a part of that subscriber with that Registry. One that came into it late, through a `reload` handle, or
@@ -176,7 +220,7 @@ impl Tracer {
     /// ending.
     #[inline]
     pub(crate) fn with_thread<R>(&self, f: impl FnOnce(&mut ThreadState) -> R) -> Option<R> {
-        with_thread(self.number, &self.alive, &self.sink, f)
+        with_thread(self.number, &self.own, &self.sink, f)
     }
 
     /// Runs `f`, which runs no code of the user, with this thread's writer; with another one where the thread has nothing
@@ -259,7 +303,7 @@ impl Tracer {
     /// What is to be remembered of a span that opens, for what is done when it closes.
     #[cold]
     fn marks(&self, site: &'static Metadata<'static>, parent: Option<&'static Slot>) -> u64 {
-        let is_measured = self.measures_spans.load(Relaxed) && self.plan(site).metrics.is_some();
+        let is_measured = self.watches_spans.load(Relaxed) && self.plan(site).is_watched();
         let thread = if self.knows_threads() { thread_number() } else { 0 };
         Slot::flag_of_measured(is_measured) | Slot::flags_of_thread(thread, parent)
     }
@@ -382,7 +426,7 @@ impl Tracer {
             let (mut times, busy) = (FieldBuf::new(), slot.busy());
             times.push(Key::Name("busy_ns"), ValueRef::U64(busy));
             times.push(Key::Name("idle_ns"), ValueRef::U64(duration_nano.saturating_sub(busy)));
-            fields = fields.updated(&times, site);
+            fields = fields.updated(&times, site, usize::MAX);
         }
         let head = SpanHead {
             duration_nano,

@@ -277,6 +277,7 @@ fn by_tracing() -> Vec<(&'static str, Way)> {
         info!(text);
         info!(monotonic_counter.e = 1, text, debug = ?Written(text), display = %Written(text), "{text}");
         info!(gauge.e = text, text);
+        info!(counter.declared = 1, otel.unit = text, otel.description = %Written(text));
         info!(histogram.e = %Written(text), text);
         let record = |text| {
             let mut record = log::Record::builder();
@@ -406,9 +407,10 @@ fn no_ways() -> Vec<(&'static str, Way)> {
     let patterns = "Filter::names Filter::tag Sampling::spans SpanMetrics::name SpanMetrics::tag \
                     SpanMetrics::target View::new View::only_tags View::without_tags \
                     TelemetryLayer::with_redacted_fields TelemetryLayer::without_fields \
-                    HttpServerLayer::redact_query Prometheus::resource_labels";
+                     TelemetryLayer::inherit_fields TelemetryLayer::inherit_tags \
+                     HttpServerLayer::redact_query Prometheus::resource_labels";
     let out = "ExportReport ExporterHealth FieldKey OpenSpan StatusRef ValueRef Kept Check Error NotFinite Reader \
-               SeriesKeyError Syntax TagsError TraceContext::inject TraceContext::inject_as inject_headers";
+               SeriesKeyError Syntax TagsError WithTraceIds::format_event span_context TraceContext::inject TraceContext::inject_as inject_headers";
     all(looks, LOOKS)
         .chain(all(patterns, PATTERN))
         .chain(all(out, OUT))
@@ -453,6 +455,7 @@ fn five_hundred_hostile_texts_take_every_way_and_stay_short() {
     let collector = builder(&seen).start().unwrap();
     let layer = TelemetryLayer::new(&collector)
         .with_redacted_fields(["secret*"])
+        .inherit_fields(["a"])
         .with_span_metrics(SpanMetrics::new().tag("tag"));
     let open = layer.open_spans();
     let subscriber = tracing_subscriber::registry().with(layer);

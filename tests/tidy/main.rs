@@ -61,6 +61,11 @@ const HOOKS: &[(&str, &str, &str)] = &[
     ("pipeline", "OnExport", "the user's: what is told of each attempt"),
     ("pipeline", "Schedule", "a random number; tests have one that is none"),
     ("pipeline", "Dispatcher", "the collector's: what telemetry measures of itself"),
+    (
+        "instrument",
+        "Look",
+        "a measurement has tags of the spans that its thread is in, which the layer knows",
+    ),
     ("http", "Skip", "the user's: which requests are left out"),
     ("http", "Client", "the user's: where a request comes from"),
     ("http", "OnRequest", "the user's: says more of a request"),

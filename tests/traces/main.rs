@@ -5,6 +5,7 @@ mod cancelled;
 mod causes;
 mod doubles;
 mod hidden;
+mod inherited;
 mod measured;
 mod once;
 mod open;

@@ -340,7 +340,7 @@ impl Builder {
                 observer: Observer::new(engine.commands.clone()),
                 flush_interval: engine.config.flush_interval,
                 own_metrics: own_metrics(&engine),
-                alone: alone(&engine),
+                now_and_then: now_and_then(&engine),
                 complaints: Complaints::of("the collector".to_owned()),
                 state: Progress::default(),
             };
@@ -389,10 +389,18 @@ fn own_metrics(engine: &Arc<Engine>) -> Box<dyn Fn() -> Vec<Metric> + Send> {
     Box::new(move || own.upgrade().map_or_else(Vec::new, |engine| self_metrics::read(&engine)))
 }
 
-/// Says, once, that nobody takes what is recorded.
-fn alone(engine: &Arc<Engine>) -> Box<dyn Fn() + Send> {
+/// Says what limits have kept back, and once that nobody takes what is recorded.
+fn now_and_then(engine: &Arc<Engine>) -> Box<dyn Fn(bool) + Send> {
     let own = Arc::downgrade(engine);
-    Box::new(move || own.upgrade().into_iter().for_each(|engine| engine.say_if_nobody_takes()))
+    Box::new(move |is_alone| {
+        let Some(engine) = own.upgrade() else { return };
+        if engine.is_enabled() {
+            engine.say_kept_back();
+        }
+        if is_alone {
+            engine.say_if_nobody_takes();
+        }
+    })
 }
 
 /// Code over environment over defaults.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::by_hand::collect_event;
 use super::config::Config;
 use super::report::Report;
 use crate::clock::{Clock, deadline_in};
@@ -195,10 +196,21 @@ impl Engine {
         health.collect()
     }
 
+    /// Says what limits have kept back since the last time, and where.
+    pub(super) fn say_kept_back(&self) {
+        for kept_back in self.sampler.take_kept_back() {
+            let event = kept_back.event(self.clock.unix_nanos());
+            collect_event(&event, self.config.max_text(), &self.sampler, &self.buffers);
+        }
+    }
+
     pub(super) fn flush(&self, deadline: Duration) -> Report {
         let until = deadline_in(deadline);
         if !self.is_enabled() {
             return self.report_of_nothing();
+        }
+        if !self.closed.load(Relaxed) {
+            self.say_kept_back();
         }
         let (done, moved) = bounded(1);
         let command = Command::Flush(self.clock.now().plus(deadline), done);
@@ -222,6 +234,7 @@ impl Engine {
         }
         if is_first {
             self.say_if_nobody_takes();
+            self.say_kept_back();
             self.end(deadline, until);
         }
         let report = self.report_of_end(until);

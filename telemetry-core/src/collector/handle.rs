@@ -13,13 +13,14 @@ use crate::Error;
 use crate::exporters::{self, ExportReport, ExporterHealth, Route, Signal};
 use crate::metrics::{Reader, Snapshot};
 use crate::model::cut::{self, MAX_NAME};
-use crate::model::record::{Encoded, EventHead, FieldBuf, Key, Links, Site, SpanHead, Time, latest};
+use crate::model::record::{Encoded, FieldBuf, Links, Site, SpanHead, Time};
 use crate::model::{
     DataPoint, Event, Kind, Metric, Number, Resource, SendError, Span, SpanContext, Status, StatusRef, Text,
-    TimeSeries, ValueRef,
+    TimeSeries,
 };
 use crate::pipeline::{Ledger, writer};
 
+use super::by_hand::{collect_event, push_all};
 use super::config::Config;
 use super::current;
 use super::engine::Engine;
@@ -193,7 +194,7 @@ impl Collector {
             writer::with(&self.engine.buffers, |writer| writer.sampled_out(Signal::Spans));
             return;
         }
-        let mut fields = self.fields();
+        let mut fields = FieldBuf::new().with_max_text(self.engine.config.max_text());
         push_all(&mut fields, span.fields.iter().map(|(name, value)| (&**name, value.as_ref())));
         let (name, target) = (cut::name(&span.name), cut::name(&span.target));
         let message = if let Status::Error(message) = &span.status { &**message } else { "" };
@@ -223,31 +224,10 @@ impl Collector {
 
     /// Takes a finished event as it is.
     pub fn collect_event(&self, event: &Event) {
-        if !self.engine.config.enabled {
-            return;
+        if self.engine.config.enabled {
+            let engine = &self.engine;
+            collect_event(event, engine.config.max_text(), &engine.sampler, &engine.buffers);
         }
-        let mut fields = self.fields();
-        let message = ("message", ValueRef::Str(&event.message));
-        let others = event.fields.iter().map(|(name, value)| (&**name, value.as_ref()));
-        push_all(&mut fields, std::iter::once(message).chain(others));
-        let (name, target) = (cut::name(&event.name), cut::name(&event.target));
-        let head = EventHead {
-            trace_id: event.trace_id,
-            span_id: event.span_id,
-            sampled: event.trace_id.is_some_and(|trace| self.engine.sampler.keeps_finished(trace)),
-            random: false,
-            time: Time::Unix(event.time_unix_nano),
-            site: Site::Inline { name: &name, target: &target, level: event.level },
-            cut: fields.cut(),
-        };
-        let texts = head.site.texts();
-        let record = Encoded::event(&head, (&*texts, fields.words()));
-        writer::with(&self.engine.buffers, |writer| writer.push(Signal::Events, record));
-    }
-
-    /// For the fields of an item that was made by hand.
-    fn fields(&self) -> FieldBuf<'static> {
-        FieldBuf::new().with_max_text(self.engine.config.max_text())
     }
 
     /// Where every item is at this moment.
@@ -276,12 +256,6 @@ impl Collector {
     pub fn now_unix_nano(&self) -> u64 {
         self.engine.clock.unix_nanos()
     }
-}
-
-/// Of a name that comes twice, the last value.
-fn push_all<'a>(buffer: &mut FieldBuf<'_>, fields: impl Iterator<Item = (&'a str, ValueRef<'a>)>) {
-    let fields: Vec<_> = fields.collect();
-    latest(&fields, |(name, _)| name).for_each(|(name, value)| buffer.push(Key::Name(name), *value));
 }
 
 /// See [`Collector::scope_future`].

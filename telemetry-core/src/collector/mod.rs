@@ -2,6 +2,7 @@
 
 mod adding;
 mod builder;
+mod by_hand;
 mod config;
 pub(crate) mod current;
 mod engine;
@@ -20,7 +21,7 @@ pub use report::Report;
 
 pub(crate) use engine::Engine;
 #[doc(hidden)]
-pub use sink::Sink;
+pub use sink::{EventMetric, Sink};
 
 #[cfg(test)]
 mod tests;

@@ -81,23 +81,30 @@ impl Sink {
         writer::with(&self.0.buffers, f);
     }
 
-    /// Takes a measurement that a field of an event stands for, which was made at that place in the source.
-    pub fn measure(
-        &self,
-        kind: CellKind,
-        name: &'static str,
-        level: Level,
-        place: (Option<&'static str>, Option<u32>),
-        tags: &[(&str, &str)],
-        value: Number,
-    ) {
+    /// Takes a measurement that a field of an event stands for.
+    pub fn measure(&self, metric: &EventMetric, tags: &[(&str, &str)], value: Number) {
         if !self.0.is_enabled() {
             return;
         }
+        let &EventMetric { kind, name, unit, description, level, place } = metric;
         let (file, line) = (place.0.unwrap_or_default(), place.1.unwrap_or_default());
-        let site = Site::new(kind, name, &[]).level(level).at(file, line).unnumbered();
-        self.0.table.record(&site, tags, value);
+        let site = Site::new(kind, name, &[]).unit(unit).description(description).level(level);
+        self.0.table.record(&site.at(file, line).unnumbered(), tags, value);
     }
+}
+
+/// What an event measures.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct EventMetric {
+    pub kind: CellKind,
+    pub name: &'static str,
+    /// Empty where the event says none; so is the description.
+    pub unit: &'static str,
+    pub description: &'static str,
+    pub level: Level,
+    /// File and line of the event.
+    pub place: (Option<&'static str>, Option<u32>),
 }
 
 impl Collector {

@@ -7,6 +7,8 @@
 //! Names have letters, digits and `. - _ /`, by custom dotted and lower-case.
 
 mod base;
+#[doc(hidden)]
+pub(crate) mod inherited;
 mod kinds;
 #[doc(hidden)]
 pub(crate) mod private;

@@ -3,6 +3,7 @@
 //! Values come in with their site, and with the collector that a handle is bound to, if it is; without, the current one
 //! takes them.
 
+use super::inherited;
 use crate::collector::{Engine, current};
 use crate::metrics::{CellKind, Site, page};
 use crate::model::Number;
@@ -68,6 +69,9 @@ pub(super) fn observe_with(bound: Option<&Engine>, site: &Site, tags: &[(&str, &
 
 #[cold]
 fn share_with(bound: Option<&Engine>, site: &Site, tags: &[(&str, &str)], value: Number) {
+    if inherited::has_tags() {
+        return share_in_span(bound, site, tags, value);
+    }
     attach(bound, site, true);
     with_engine(bound, |engine| engine.table().record_tagged(site, tags, value));
 }
@@ -84,8 +88,21 @@ fn attach(bound: Option<&Engine>, site: &Site, is_tagged: bool) {
 /// Takes a value into the shared cell, and sees to it that the next one finds a cell of this thread's own.
 #[cold]
 fn share(bound: Option<&Engine>, site: &Site, value: Number) {
+    if inherited::has_tags() {
+        return share_in_span(bound, site, &[], value);
+    }
     attach(bound, site, false);
     with_engine(bound, |engine| engine.table().record(site, &[], value));
+}
+
+/// In a span that may give it tags: the thread does without cells of its own there.
+fn share_in_span(bound: Option<&Engine>, site: &Site, tags: &[(&str, &str)], value: Number) {
+    with_engine(bound, |engine| {
+        inherited::with_tags(engine, site, tags, |tags| match tags {
+            [] => engine.table().record(site, tags, value),
+            tags => engine.table().record_tagged(site, tags, value),
+        });
+    });
 }
 
 #[inline]

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::*;
 use crate::Collector;
 use crate::clock::{Clock, ManualClock};
+use crate::collector::EventMetric;
 use crate::metrics::{CellKind, Site};
 use crate::model::Kind;
 use tracing_core::Level;
@@ -260,6 +261,14 @@ fn declarations_that_differ_are_said_once_with_both_places_whichever_way_they_we
 
     let collector = collector(&ManualClock::new(0));
     let sink = collector.sink();
+    let event = EventMetric {
+        kind: CellKind::Gauge,
+        name: "differs.event",
+        unit: "",
+        description: "",
+        level: Level::INFO,
+        place: (Some("e.rs"), Some(7)),
+    };
     let mut line = 0;
     let mut declare = || {
         line = line!();
@@ -276,7 +285,7 @@ fn declarations_that_differ_are_said_once_with_both_places_whichever_way_they_we
         counter("differs.point").inc();
         collector.record("differs.point", 1);
         counter("differs.event").inc();
-        sink.measure(CellKind::Gauge, "differs.event", Level::INFO, (Some("e.rs"), Some(7)), &[], 1.into());
+        sink.measure(&event, &[], 1.into());
         up_down_counter("differs.site").inc();
         route::add(None, &SITE, 1.into());
     };

@@ -89,7 +89,14 @@ pub(super) fn record_rare(started: Stopwatch, site: &Site, tags: &[(String, Stri
 }
 
 /// Tags that are kept until a call is over.
+#[inline]
 pub(super) fn owned(tags: &[(&str, &str)]) -> Vec<(String, String)> {
+    // Mostly there are none.
+    if tags.is_empty() { Vec::new() } else { owned_some(tags) }
+}
+
+#[inline(never)]
+fn owned_some(tags: &[(&str, &str)]) -> Vec<(String, String)> {
     tags.iter().map(|(k, v)| (cut::name(k).into_owned(), cut::name(v).into_owned())).collect()
 }
 

@@ -82,6 +82,18 @@ pub(super) fn write(pairs: &[(String, String)], properties: &[(String, String)])
     list
 }
 
+/// Whether an entry of that name can still be sent beside these, none of which has it.
+pub(super) fn has_room(
+    pairs: &[(String, String)],
+    properties: &[(String, String)],
+    name: &str,
+    value: &str,
+) -> bool {
+    let pairs_size: usize = pairs.iter().map(|(key, value)| size(key, value, "")).sum();
+    let properties: usize = properties.iter().map(|(_, text)| 1 + text.len()).sum();
+    pairs.len() < MAX_MEMBERS && pairs_size + properties + size(name, value, "") <= MAX + 1
+}
+
 /// What a member takes of the list, with a comma.
 fn size(key: &str, value: &str, properties: &str) -> usize {
     let value: usize = value.bytes().map(|byte| if is_plain(byte) { 1 } else { 3 }).sum();

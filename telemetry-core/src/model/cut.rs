@@ -90,11 +90,11 @@ pub fn formatted(text: fmt::Arguments<'_>, most: usize) -> String {
 /// Hands out the parts of a text that is formatted up to so many bytes.
 #[inline]
 pub(super) fn write(put: impl FnMut(&str), text: fmt::Arguments<'_>, most: usize) {
-    let mut capped = Capped { put, room: most, held: None, is_cut: false };
+    let mut capped = Capped { put, room: most, held: None };
     // An error of the user's own `Debug` leaves what it had printed by then.
     let _ = fmt::write(&mut capped, text);
     if let Some(held) = capped.held
-        && !capped.is_cut
+        && !held.is_cut
     {
         (capped.put)(&held.text);
     }
@@ -106,12 +106,12 @@ struct Capped<F> {
     room: usize,
     /// The end of the text, which goes for the mark if more comes, and what room there is for it.
     held: Option<Held>,
-    is_cut: bool,
 }
 
 struct Held {
     text: String,
     room: usize,
+    is_cut: bool,
 }
 
 impl<F: FnMut(&str)> fmt::Write for Capped<F> {
@@ -130,17 +130,17 @@ impl<F: FnMut(&str)> Capped<F> {
     /// An error where nothing more is kept: whoever formats stops there.
     #[cold]
     fn write_end(&mut self, mut part: &str) -> fmt::Result {
-        let Self { put, room, held, is_cut } = self;
+        let Self { put, room, held } = self;
         let held = held.get_or_insert_with(|| {
             let sure = prefix(part, room.saturating_sub(MARK.len()));
             put(sure);
             part = &part[sure.len()..];
-            Held { text: String::new(), room: std::mem::take(room) - sure.len() }
+            Held { text: String::new(), room: std::mem::take(room) - sure.len(), is_cut: false }
         });
-        if !*is_cut && held.text.len() + part.len() <= held.room {
+        if !held.is_cut && held.text.len() + part.len() <= held.room {
             return held.text.write_str(part);
         }
-        if !std::mem::replace(is_cut, true) {
+        if !std::mem::replace(&mut held.is_cut, true) {
             CUT.fetch_add(1, Relaxed);
             put(MARK);
         }

@@ -176,13 +176,15 @@ impl TraceContext {
     }
 
     /// The same with that baggage, in place of what has the same name. A name has only the characters of an HTTP token;
-    /// any other is not taken.
+    /// any other is not taken, and neither is what finds no room ([`Self::MAX_BAGGAGE_MEMBERS`], [`Self::MAX_BAGGAGE`]).
     pub fn with_baggage(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let name = name.into();
+        let (name, value) = (name.into(), value.into());
         self.baggage.retain(|(key, _)| *key != name);
         self.baggage_properties.retain(|(key, _)| *key != name);
-        if baggage::is_token(&name) {
-            self.baggage.push((name, value.into()));
+        if baggage::is_token(&name)
+            && baggage::has_room(&self.baggage, &self.baggage_properties, &name, &value)
+        {
+            self.baggage.push((name, value));
         }
         self
     }
@@ -262,6 +264,22 @@ mod tests {
         ] {
             assert_eq!(of(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn baggage_made_by_hand_is_bounded_as_that_which_comes_in() {
+        let none = TraceContext::default();
+        let many = (0..300).fold(none.clone(), |context, n| context.with_baggage(format!("k{n}"), "v"));
+        assert_eq!(many.baggage.len(), TraceContext::MAX_BAGGAGE_MEMBERS);
+        assert_eq!(many.with_baggage("k7", "w").baggage("k7"), Some("w"), "what is there can be changed");
+        let half = "v".repeat(TraceContext::MAX_BAGGAGE / 2);
+        let large = ["a", "b", "c"].into_iter().fold(none, |context, key| context.with_baggage(key, &half));
+        let large = large.with_baggage("small", "v");
+        let names: Vec<_> = large.baggage.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(names, ["a", "small"]);
+        let mut sent = Vec::new();
+        large.inject(|name, value| sent.push((name, value.len())));
+        assert_eq!(sent, [("baggage", half.len() + 2 + ",small=v".len())], "all of it");
     }
 
     proptest! {

@@ -35,8 +35,8 @@ pub(crate) struct Dispatcher {
     pub(crate) flush_interval: Duration,
     /// Metrics of telemetry itself.
     pub(crate) own_metrics: Box<dyn Fn() -> Vec<Metric> + Send>,
-    /// Looks now and then whether anybody takes what is recorded, while there is no exporter.
-    pub(crate) alone: Box<dyn Fn() + Send>,
+    /// What the collector says now and then; it is told whether there is no exporter.
+    pub(crate) now_and_then: Box<dyn Fn(bool) + Send>,
     pub(crate) complaints: Complaints,
     pub(crate) state: Progress,
 }
@@ -120,9 +120,7 @@ impl Dispatcher {
                 self.table.tick();
                 self.state.next_tick = now.plus(TICK);
                 self.outputs.iter().for_each(Output::say_if_it_checks);
-                if self.outputs.is_empty() {
-                    (self.alone)();
-                }
+                (self.now_and_then)(self.outputs.is_empty());
             }
             if self.books.is_awaited() {
                 // Somebody waits for what is part of the next ones.

@@ -1,6 +1,7 @@
 //! Which traces are kept. Metrics never ask here.
 
 mod head;
+mod limiter;
 pub(crate) mod rules;
 
 pub(crate) use head::HeadSampler;

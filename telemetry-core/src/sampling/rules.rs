@@ -1,15 +1,13 @@
-//! Head sampling by the name of a root span, and limits for each call site.
-
-use std::collections::HashMap;
+//! Head sampling by the name of a root span, and which limits there are for each call site.
 
 use tracing_core::Metadata;
 
 use super::head::{HeadSampler, randomness};
+use super::limiter::{Kept, KeptBack, Limiter};
 use crate::clock::Tick;
 use crate::model::trace_state::{self, Threshold};
 use crate::model::{Text, TraceContext, TraceId, glob};
-use crate::sync::{Mutex, Origin, lock};
-use crate::thread::{Suppression, random_u64};
+use crate::thread::random_u64;
 
 /// Which traces and events are kept, beyond the one rate for all traces ([`crate::Config::sample_rate`]).
 ///
@@ -47,7 +45,7 @@ impl Sampling {
     }
 
     /// Of the traces that the other rules keep, each call site of root spans begins at most so many a second, with
-    /// bursts of a second's worth.
+    /// bursts of a second's worth. An event says what was kept back, as for [events](Sampling::events_per_second).
     pub fn spans_per_second(mut self, limit: f64) -> Self {
         self.spans_per_second = Some(limit);
         self
@@ -60,6 +58,9 @@ impl Sampling {
     }
 
     /// Each call site makes at most so many events a second, with bursts of a second's worth.
+    ///
+    /// What it keeps back is said: every 5 seconds, at a flush and at the end, an event at the level of the call site says
+    /// `12 more events kept back at src/main.rs:7`, with the fields `kept_back`, `code.file.path` and `code.line.number`.
     pub fn events_per_second(mut self, limit: f64) -> Self {
         self.events_per_second = Some(limit);
         self
@@ -182,6 +183,15 @@ impl Sampler {
         }
     }
 
+    /// What limits have kept back at each call site since this was asked last.
+    pub(crate) fn take_kept_back(&self) -> Vec<KeptBack> {
+        let Some(rules) = &self.rules else { return Vec::new() };
+        let of = |limiter: &Limiter, what| limiter.take_kept_back(what);
+        let mut all = of(&rules.spans_by_site, Kept::Traces);
+        all.extend(of(&rules.events_by_site, Kept::Events));
+        all
+    }
+
     /// What `tracestate` says, beside what came, of a trace that was decided here and kept; as it came where more than the
     /// rate decides.
     pub fn trace_state_of_own(&self, came: String) -> String {
@@ -239,7 +249,7 @@ impl Rules {
 
     /// Whether they leave the share of traces as the rate has it.
     fn keep_the_rate(&self) -> bool {
-        self.names.is_empty() && self.spans_by_site.per_second.is_none()
+        self.names.is_empty() && self.spans_by_site.is_none()
     }
 
     fn keeps_event(
@@ -258,41 +268,6 @@ impl Rules {
 fn randomness_of(remote: &TraceContext) -> u64 {
     let said = trace_state::randomness(&remote.trace_state);
     said.or_else(|| remote.span.map(|span| randomness(span.trace_id))).unwrap_or_default()
-}
-
-/// So many a second for each call site: a bucket that fills with time.
-#[derive(Debug)]
-struct Limiter {
-    per_second: Option<f64>,
-    /// By the address of the call site: what is left, and when that was.
-    buckets: Mutex<HashMap<usize, (f64, Tick)>>,
-    origin: Origin,
-}
-
-impl Limiter {
-    fn new(per_second: Option<f64>) -> Self {
-        Self { per_second, buckets: Mutex::default(), origin: Origin::here() }
-    }
-
-    fn allows(&self, site: &'static Metadata<'static>, now: impl FnOnce() -> Tick) -> bool {
-        let Some(per_second) = self.per_second else { return true };
-        if !self.origin.is_here() {
-            // In a child nothing of it is exported, and the lock may be another thread's for ever.
-            return true;
-        }
-        let full = per_second.max(1.0).min(if per_second > 0.0 { f64::MAX } else { 0.0 });
-        let _away = Suppression::begin();
-        let mut buckets = lock(&self.buckets);
-        let now = now();
-        let (left, since) = buckets.entry(std::ptr::from_ref(site).addr()).or_insert((full, now));
-        let gained = now.since(*since) as f64 / 1e9 * per_second;
-        (*left, *since) = ((*left + gained).min(full), now);
-        if *left < 1.0 {
-            return false;
-        }
-        *left -= 1.0;
-        true
-    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,11 @@ pub(crate) struct CallsitePlan {
     names: FieldNames,
     /// Of spans that are measured.
     pub(crate) metrics: Option<SpanMetricSites>,
+    /// What its spans have for what happens in them.
+    pub(crate) gives: Gives,
+    /// Fields that its events have of the spans that they are in, and tags of what they measure.
+    pub(crate) inherited: Box<[Text]>,
+    pub(crate) inherited_tags: Box<[Text]>,
     /// Some fields of its spans say something of the span itself.
     pub(crate) has_otel: bool,
     /// Its spans are those of `#[time_me]`.
@@ -42,6 +47,11 @@ pub(crate) struct CallsitePlan {
 }
 
 impl CallsitePlan {
+    /// Whether the fields of its spans are needed, kept or not.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.metrics.is_some() || self.gives != Gives::Nothing
+    }
+
     /// Records fields of a span as planned, and what they say of the span itself.
     #[cold]
     pub(crate) fn record(
@@ -91,6 +101,16 @@ enum FieldNames {
     Repeated,
 }
 
+/// What the spans of a call site have for what happens in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gives {
+    Nothing,
+    /// Fields of events.
+    Fields,
+    /// Tags of what is measured, and perhaps fields of events.
+    Tags,
+}
+
 /// What events of a call site are besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
@@ -116,6 +136,9 @@ pub(crate) struct Rules {
     pub(crate) redacted: Vec<Text>,
     pub(crate) dropped: Vec<Text>,
     pub(crate) metrics: Option<SpanMetrics>,
+    /// Fields of spans that events have, and that are tags of what is measured.
+    pub(crate) inherited: Vec<Text>,
+    pub(crate) inherited_tags: Vec<Text>,
 }
 
 impl Rules {
@@ -188,6 +211,9 @@ impl CallsitePlans {
             exception: Action::Keep,
             names: FieldNames::Distinct,
             metrics: None,
+            gives: Gives::Nothing,
+            inherited: Box::default(),
+            inherited_tags: Box::default(),
             has_otel: false,
             is_timed: false,
             events: EventKind::Plain,
@@ -207,7 +233,7 @@ impl CallsitePlans {
         let exception = self.rules.action(EXCEPTION_MESSAGE);
         let is_double = |(at, name): (usize, &&str)| *name == EXCEPTION_MESSAGE || names[..at].contains(name);
         let has_double = names.iter().enumerate().any(is_double);
-        let names = if has_double { FieldNames::Repeated } else { FieldNames::Distinct };
+        let field_names = if has_double { FieldNames::Repeated } else { FieldNames::Distinct };
         let measured = |metrics: &SpanMetrics| {
             let function = format!("{}::{}", site.target(), site.name());
             SpanMetricSites { sites: SpanSites::new(&function, *site.level()), tags: metrics.tags() }
@@ -224,8 +250,31 @@ impl CallsitePlans {
         let has_otel = site.is_span() && site.fields().iter().any(|field| is_otel(field.name()));
         let may_fail = site.is_event() && *site.level() == Level::ERROR;
         let says_more = has_otel || may_fail || events != EventKind::Plain;
+        let declares =
+            |listed: &[Text]| site.is_span() && names.iter().any(|name| listed.iter().any(|l| l == name));
+        let gives = match (declares(&self.rules.inherited_tags), declares(&self.rules.inherited)) {
+            (true, _) => Gives::Tags,
+            (_, true) => Gives::Fields,
+            _ => Gives::Nothing,
+        };
+        let of_events = |listed: &[Text]| if site.is_event() { listed.into() } else { Box::default() };
+        let (inherited, inherited_tags): (Box<[Text]>, Box<[Text]>) =
+            (of_events(&self.rules.inherited), of_events(&self.rules.inherited_tags));
+        let says_more = says_more || !inherited.is_empty();
         let is_plain = actions.is_empty() && exception == Action::Keep && !has_double && !says_more;
         let is_timed = is_timed(site);
-        CallsitePlan { actions, exception, names, metrics, has_otel, is_timed, events, is_plain }
+        CallsitePlan {
+            actions,
+            exception,
+            names: field_names,
+            metrics,
+            gives,
+            inherited,
+            inherited_tags,
+            has_otel,
+            is_timed,
+            events,
+            is_plain,
+        }
     }
 }

@@ -119,6 +119,10 @@ impl Recorder<'_, '_> {
             Some(Action::Keep) | None => {}
         }
         let max_text = self.fields.max_text();
+        let measurements = rules.measurements.as_mut();
+        if measurements.is_some_and(|measured| measured.declares(field.name(), value, max_text)) {
+            return false;
+        }
         !rules.otel.as_mut().is_some_and(|otel| otel.takes(field.name(), value, max_text))
     }
 }

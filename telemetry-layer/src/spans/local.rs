@@ -2,6 +2,7 @@
 //!
 //! Fed by enter and exit, the stack follows per-layer filters.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -10,6 +11,7 @@ use telemetry_core::__private::{Sink, Writer};
 use telemetry_core::__private::{Tick, held};
 use telemetry_core::model::{SpanContext, SpanId, TraceId};
 
+use super::giving::Giving;
 use super::slot::Slot;
 use super::store::Store;
 
@@ -35,12 +37,17 @@ pub(crate) struct Exited {
     pub(crate) since: Option<Tick>,
 }
 
+/// All that a layer has, of which nothing is known here.
+pub(crate) type Layer = dyn Any + Send + Sync;
+
+/// The span that a thread is in.
+pub(crate) type Here = Option<(u64, &'static Slot)>;
+
 /// What one thread has of one layer.
 #[derive(Debug)]
 pub(crate) struct ThreadState {
     layer: u64,
-    /// Gone when the layer is.
-    alive: Weak<()>,
+    tracer: Weak<Layer>,
     /// That the layer feeds.
     collector: u64,
     stack: Vec<Entered>,
@@ -48,6 +55,8 @@ pub(crate) struct ThreadState {
     last: Option<(u64, &'static Slot)>,
     /// The span that closed last with a held clock, and where that stood.
     closed: Option<(u64, SpanContext)>,
+    /// Whether spans that it is in give tags.
+    pub(crate) giving: Giving,
     pub(crate) writer: Writer,
 }
 
@@ -71,7 +80,7 @@ const MAX_DEPTH: usize = 1 << 16;
 #[inline]
 pub(crate) fn with_thread<R>(
     layer: u64,
-    alive: &Arc<()>,
+    tracer: &Weak<Layer>,
     sink: &Sink,
     f: impl FnOnce(&mut ThreadState) -> R,
 ) -> Option<R> {
@@ -81,7 +90,7 @@ pub(crate) fn with_thread<R>(
         let ThreadStates { first, others } = &mut *states;
         let thread = match first {
             Some(first) if first.layer == layer => first,
-            _ => of_other_layer(first, others, layer, alive, sink)?,
+            _ => of_other_layer(first, others, layer, tracer, sink)?,
         };
         Some(f(thread))
     };
@@ -94,13 +103,13 @@ fn of_other_layer<'a>(
     first: &'a mut Option<ThreadState>,
     others: &'a mut Vec<ThreadState>,
     layer: u64,
-    alive: &Arc<()>,
+    tracer: &Weak<Layer>,
     sink: &Sink,
 ) -> Option<&'a mut ThreadState> {
     let make = || {
         let (collector, writer) = (sink.number(), sink.writer());
-        let alive = Arc::downgrade(alive);
-        ThreadState { layer, alive, collector, stack: Vec::new(), last: None, closed: None, writer }
+        let (tracer, stack, giving) = (Weak::clone(tracer), Vec::new(), Giving::default());
+        ThreadState { layer, tracer, collector, stack, last: None, closed: None, giving, writer }
     };
     let known = others.iter().position(|thread| thread.layer == layer);
     if let Some(at) = known {
@@ -111,8 +120,8 @@ fn of_other_layer<'a>(
         return None;
     }
     // Those of layers that are gone go with them.
-    others.retain(|thread| thread.alive.strong_count() > 0);
-    if first.as_ref().is_none_or(|thread| thread.alive.strong_count() == 0) {
+    others.retain(|thread| thread.tracer.strong_count() > 0);
+    if first.as_ref().is_none_or(|thread| thread.tracer.strong_count() == 0) {
         return Some(first.insert(make()));
     }
     others.push(make());
@@ -127,6 +136,16 @@ pub(crate) fn kept_span(collector: u64) -> Option<(TraceId, SpanId)> {
         all.filter(|thread| thread.collector == collector).find_map(ThreadState::kept)
     };
     STATES.try_with(find).ok().flatten()
+}
+
+/// The layers that feed that collector and were used on this thread, and the span that it is in for each of them.
+pub(crate) fn layers_of_thread(collector: u64) -> Vec<(Arc<Layer>, Here)> {
+    let find = |states: &RefCell<ThreadStates>| {
+        let states = states.try_borrow().ok()?;
+        let all = states.first.iter().chain(&states.others).filter(|thread| thread.collector == collector);
+        Some(all.filter_map(|thread| Some((thread.tracer.upgrade()?, thread.current()))).collect())
+    };
+    STATES.try_with(find).ok().flatten().unwrap_or_default()
 }
 
 /// A context is attached to this thread: it stands in front of the spans that the thread is in.
@@ -204,6 +223,11 @@ impl ThreadState {
     pub(crate) fn current(&self) -> Option<(u64, &'static Slot)> {
         let entered = self.stack.iter().rev().find(|entered| !entered.again)?;
         Some((entered.id, entered.slot))
+    }
+
+    /// All spans that it has entered and not left.
+    pub(crate) fn entered(&self) -> impl Iterator<Item = (u64, &'static Slot)> {
+        self.stack.iter().rev().map(|entered| (entered.id, entered.slot))
     }
 
     #[inline]

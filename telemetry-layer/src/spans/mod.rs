@@ -2,6 +2,7 @@
 
 mod budget;
 mod extras;
+mod giving;
 mod local;
 mod locked;
 mod outcome;
@@ -12,8 +13,9 @@ mod store;
 
 pub(crate) use extras::Extras;
 pub(crate) use local::{
-    ThreadState, context_begins, context_ends, is_context_innermost, kept_span, with_thread,
+    ThreadState, context_begins, context_ends, is_context_innermost, kept_span, layers_of_thread, with_thread,
 };
+pub(crate) use locked::is_held;
 #[cfg(feature = "macros")]
 pub(crate) use outcome::{CANCELLED, ERROR_TYPE};
 pub(crate) use slot::{Opening, Slot};

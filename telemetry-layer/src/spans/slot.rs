@@ -58,6 +58,9 @@ pub(crate) struct Slot {
 /// Fields of so many words fit into a slot.
 const WORDS: usize = 20;
 
+/// A span has at most so many, however they are given to it: each new one is compared with all of them.
+const MAX_FIELDS: usize = 255;
+
 /// The start of a span that has not begun: later than any other.
 const NOT_YET: u64 = u64::MAX;
 
@@ -202,6 +205,12 @@ impl Slot {
         (self.id.load(Relaxed) == id).then_some(context)
     }
 
+    /// Where the span with that id stood, if it was the last one that was here.
+    #[cfg(feature = "fmt")]
+    pub(super) fn closed_context(&self, id: u64) -> Option<SpanContext> {
+        if self.start.load(Relaxed) == id { self.context(0) } else { None }
+    }
+
     /// The same for somebody who will remember it: from then on the span stays in its trace.
     #[inline]
     pub(crate) fn publish(&self, id: u64) -> Option<SpanContext> {
@@ -328,7 +337,7 @@ impl Slot {
         let Some(site) = self.site.get() else { return };
         let mut extras = self.lock();
         let before = extras.as_mut().and_then(|extras| extras.fields.take());
-        let fields = self.fields(before).updated(later, site);
+        let fields = self.fields(before).updated(later, site, MAX_FIELDS);
         if fields.words().count() > WORDS {
             self.flags.store(self.flags.load(Relaxed) | EXTRAS, Relaxed);
             extras.get_or_insert_default().fields = Some(fields);
@@ -424,10 +433,13 @@ impl Slot {
         })
     }
 
-    /// Its span has ended: the slot serves another one.
+    /// Its span has ended: the slot serves another one. Until then it says which one that was.
     #[inline]
-    pub(super) fn free(&self) {
+    pub(super) fn free(&self, id: u64) {
         self.id.store(0, Release);
+        // Who still reads the span sees first that it is gone.
+        fence(Release);
+        self.start.store(id, Relaxed);
         if self.has_extras() {
             *self.lock() = None;
         }

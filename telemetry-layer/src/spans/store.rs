@@ -10,6 +10,8 @@ use std::sync::{MutexGuard, OnceLock, PoisonError};
 use telemetry_core::__private::Suppression;
 use telemetry_core::__private::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use telemetry_core::__private::sync::{Mutex, Origin};
+#[cfg(feature = "fmt")]
+use telemetry_core::model::SpanContext;
 
 use super::budget::Budget;
 use super::locked::{self, Locked};
@@ -79,10 +81,16 @@ impl Store {
         self.overflow()?.get(&id).copied()
     }
 
+    /// Where a span stood that has closed here and is still the last one of its slot: the Registry may not have let go of it.
+    #[cfg(feature = "fmt")]
+    pub(crate) fn just_closed(&self, id: u64) -> Option<SpanContext> {
+        self.place(id, false)?.closed_context(id)
+    }
+
     /// The span has ended, and nobody needs its slot any more.
     #[inline]
     pub(crate) fn close(&self, id: u64, slot: &'static Slot) {
-        slot.free();
+        slot.free(id);
         if slot.is_overflow() {
             self.forget(id);
         }
@@ -191,7 +199,7 @@ impl Drop for Store {
             overflow.extend(slots.drain().map(|(_, slot)| std::slice::from_ref(slot)));
         }
         let all: Vec<&'static [Slot]> = leased.chain(overflow).collect();
-        all.iter().flat_map(|slots| slots.iter()).for_each(Slot::free);
+        all.iter().flat_map(|slots| slots.iter()).for_each(|slot| slot.free(0));
         with_free(|slots| slots.extend(all));
         self.budget.release();
     }

@@ -277,8 +277,14 @@ impl<'a> FieldBuf<'a> {
         }
     }
 
-    /// With what was recorded later: of a key that stands here already, the later value wins.
-    pub fn updated(&self, later: &FieldBuf<'_>, site: &'static Metadata<'static>) -> FieldBuf<'static> {
+    /// With what was recorded later: of a key that stands here already, the later value wins. What would be more than so many
+    /// fields is counted as cut.
+    pub fn updated(
+        &self,
+        later: &FieldBuf<'_>,
+        site: &'static Metadata<'static>,
+        most: usize,
+    ) -> FieldBuf<'static> {
         let mut kept = FieldBuf { cut: self.cut + later.cut, ..FieldBuf::new() };
         let (own, later) = (self.bytes(), later.bytes());
         let (own, later) = (RawFields::new(&own, site), RawFields::new(&later, site));
@@ -287,10 +293,17 @@ impl<'a> FieldBuf<'a> {
                 kept.put_raw(raw);
             }
         }
-        let mut rest = later;
+        let (mut rest, mut many) = (later, own.clone().count());
         while let Some((key, _, raw)) = rest.next() {
             if rest.clone().any(|(k, ..)| k == key) {
                 continue;
+            }
+            if own.clone().all(|(k, ..)| k != key) {
+                if many >= most {
+                    kept.cut += 1;
+                    continue;
+                }
+                many += 1;
             }
             let start = kept.len();
             kept.put_raw(raw);
@@ -338,6 +351,16 @@ impl<'a> FieldBuf<'a> {
         RawFields::new(&bytes, site)
             .map(|(key, value, _)| (key.to_owned().into(), value.to_value()))
             .collect()
+    }
+
+    /// Adds those of these fields that another item has; the names of the others are left.
+    pub fn inherit(&mut self, names: &mut Vec<&str>, of: &FieldBuf<'_>, site: &'static Metadata<'static>) {
+        let bytes = of.bytes();
+        names.retain(|name| {
+            let found = RawFields::new(&bytes, site).find(|(key, ..)| key == name);
+            found.into_iter().for_each(|(_, value, _)| self.push(Key::Name(name), value));
+            found.is_none()
+        });
     }
 
     /// The fields as they are read.
