@@ -18,6 +18,8 @@ use crate::Error;
 use crate::clock::Clock;
 use crate::detect::{self, Detect};
 use crate::exporters::redaction::redacted;
+#[cfg(feature = "prometheus")]
+use crate::exporters::server::Server;
 use crate::exporters::{self, EndpointError, ExportReport, Route};
 use crate::metrics::{Reader, Table, View};
 use crate::model::{Metric, Propagator, Resource, Text, Value};
@@ -297,6 +299,8 @@ impl Builder {
             commands,
             dispatcher: Mutex::default(),
             readers: Mutex::default(),
+            #[cfg(feature = "prometheus")]
+            server: Server::default(),
             enabled: AtomicBool::new(config.enabled),
             closed: AtomicBool::new(false),
             exporters: Mutex::default(),

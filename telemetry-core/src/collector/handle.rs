@@ -141,6 +141,13 @@ impl Collector {
         self.engine.add_reader(Box::new(reader))
     }
 
+    /// The URLs at which pages of this collector are served, in the order they were added: with port 0 in an endpoint
+    /// (`prometheus://localhost:0`), what it became.
+    #[cfg(feature = "prometheus")]
+    pub fn served_at(&self) -> Vec<String> {
+        if self.engine.is_enabled() { self.engine.server.urls() } else { Vec::new() }
+    }
+
     /// All metrics now, cumulative. It waits for callbacks, for each at most [`Config::callback_timeout`].
     pub fn snapshot(&self) -> Snapshot {
         self.engine.snapshot()

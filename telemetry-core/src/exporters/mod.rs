@@ -25,17 +25,19 @@ mod json_batches;
 pub(crate) mod limits;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
+#[cfg(feature = "prometheus")]
+pub(crate) mod prometheus;
 #[cfg(feature = "http")]
 #[cfg_attr(not(feature = "otlp"), allow(dead_code, unreachable_pub, reason = "all of it is for OTLP"))]
 mod protobuf;
 #[cfg(any(feature = "net", test))]
 pub(crate) mod protocol;
-#[cfg(feature = "prometheus")]
-pub(crate) mod prometheus;
 mod recycler;
 pub(crate) mod redaction;
 mod report;
 mod route;
+#[cfg(feature = "prometheus")]
+pub(crate) mod server;
 pub(crate) mod signal;
 #[cfg(any(feature = "otlp", feature = "prometheus"))]
 #[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "some of it is for OTLP"))]
@@ -59,12 +61,12 @@ pub(crate) use filter::Sieve;
 pub use health::{Activity, ExporterHealth};
 pub use item::{EventRef, SpanRef};
 pub(crate) use limits::Limits;
-#[cfg(any(feature = "net", test))]
-pub(crate) use protocol::{Protocol, Sending};
 #[cfg(feature = "prometheus")]
 pub use prometheus::{Answer, Prometheus, Translation};
+#[cfg(any(feature = "net", test))]
+pub(crate) use protocol::{Protocol, Sending};
 pub(crate) use recycler::Recycler;
 pub use report::{ExportReport, NextAttempt};
+pub(crate) use route::{Driver, Target, Terms};
 pub use route::{HostTag, Route};
-pub(crate) use route::{Target, Terms};
 pub(crate) use signal::Signal;

@@ -2,6 +2,7 @@
 //! page in the form that a scraper asks for. Nothing here listens anywhere, and nothing is ever sent.
 
 mod answer;
+mod listen;
 mod page;
 mod translation;
 
