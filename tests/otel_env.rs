@@ -91,7 +91,15 @@ fn each_variable_does_what_the_table_says() {
         (vec![("OTEL_BSP_SCHEDULE_DELAY", "2000")], "flush_interval", "2s"),
         (vec![("OTEL_BLRP_SCHEDULE_DELAY", "x")], "error", "OTEL_BLRP_SCHEDULE_DELAY=x"),
         (vec![("OTEL_LOGS_EXPORTER", "console")], "endpoints", "console:?signals=events"),
-        (vec![("OTEL_METRICS_EXPORTER", "prometheus")], "error", "OTEL_METRICS_EXPORTER=prometheus"),
+        (
+            vec![
+                ("OTEL_METRICS_EXPORTER", "prometheus"),
+                ("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1"),
+                ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+            ],
+            "endpoints",
+            "prometheus://127.0.0.1:0",
+        ),
         (
             vec![("OTEL_TRACES_EXPORTER", "none"), ENDPOINT],
             "endpoints",
@@ -209,8 +217,9 @@ fn what_is_malformed_fails_the_start_by_name() {
         ("OTEL_RESOURCE_ATTRIBUTES", "a"),
         ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
         ("OTEL_TRACES_EXPORTER", "zipkin"),
-        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_METRICS_EXPORTER", "zipkin"),
         ("OTEL_LOGS_EXPORTER", "logging"),
+        ("OTEL_LOGS_EXPORTER", "prometheus"),
         ("OTEL_BSP_SCHEDULE_DELAY", "5s"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0"),
         ("OTEL_BLRP_SCHEDULE_DELAY", "-1"),

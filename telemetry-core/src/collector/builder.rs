@@ -343,8 +343,12 @@ impl Builder {
             let urls = engine.config.export_endpoints.iter();
             let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>();
             let is_otel = !otel.endpoints.is_empty() && otel.endpoints == engine.config.export_endpoints;
-            let vars = if is_otel { "OTEL_EXPORTER_OTLP_*" } else { "TELEMETRY_EXPORT_ENDPOINTS" };
-            let of_env = |e: EndpointError| Error::config(vars, e.url(), e.reason());
+            let vars = |url: &str| match url {
+                _ if !is_otel => "TELEMETRY_EXPORT_ENDPOINTS",
+                url if url.starts_with("prometheus:") => "OTEL_EXPORTER_PROMETHEUS_*",
+                _ => "OTEL_EXPORTER_OTLP_*",
+            };
+            let of_env = |e: EndpointError| Error::config(vars(e.url()), e.url(), e.reason());
             let named = named.map_err(|e| if endpoints_of_env { of_env(e) } else { e.into() })?;
             for exporter in named.into_iter().chain(self.exporters) {
                 engine.add_exporter(exporter)?;
