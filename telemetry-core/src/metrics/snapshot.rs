@@ -56,6 +56,12 @@ impl Snapshot {
     pub(crate) fn metrics(&self) -> &Arc<[Metric]> {
         &self.metrics
     }
+
+    /// What all of them have in common.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn resource(&self) -> &Arc<Resource> {
+        &self.resource
+    }
 }
 
 /// One data point, borrowed.

@@ -137,26 +137,48 @@ impl Buckets {
         }
     }
 
+    /// These at scale 0 and others that are coarser and hold nothing between the bounds of these; none where the others are
+    /// not.
+    pub(crate) fn octaves_with(&self, far: &Self) -> Option<Self> {
+        let Self::Exponential { scale, zero_count, positive, negative } = far else { return None };
+        if *scale >= 0 {
+            return None;
+        }
+        let finer = |buckets: &[(i32, u64)]| buckets.iter().map(|(i, n)| (i << -scale, *n)).collect();
+        let (positive, negative) = (finer(positive), finer(negative));
+        let far = Self::Exponential { scale: 0, zero_count: *zero_count, positive, negative };
+        let mut octaves = self.clone();
+        octaves.coarsen(0);
+        octaves.merge(&far);
+        Some(octaves)
+    }
+
     /// What came since they held that much.
     pub(super) fn take_away(&mut self, before: &Self) {
         self.combine(before, u64::saturating_sub);
     }
 
-    /// Makes exponential ones span at most so many places on each side of 0.
-    pub(crate) fn thin(&mut self, max_buckets: usize) {
+    /// Makes exponential ones span at most so many places on each side of 0. What they were at scale 0 is returned where they
+    /// become coarser than that.
+    pub(crate) fn thin(&mut self, max_buckets: usize) -> Option<Self> {
         let too_wide = |buckets: &[(i32, u64)]| match (buckets.first(), buckets.last()) {
             (Some((first, _)), Some((last, _))) => last.abs_diff(*first) as usize >= max_buckets.max(2),
             _ => false,
         };
-        while let Self::Exponential { positive, negative, .. } = self
+        let mut octaves = None;
+        while let Self::Exponential { scale, positive, negative, .. } = self
             && (too_wide(positive) || too_wide(negative))
         {
+            if *scale == 0 {
+                octaves = Some(self.clone());
+            }
             self.step_down(1);
         }
+        octaves
     }
 
     /// Goes down to that scale.
-    fn coarsen(&mut self, to: i32) {
+    pub(crate) fn coarsen(&mut self, to: i32) {
         if let Self::Exponential { scale, .. } = self {
             let steps = scale.saturating_sub(to);
             self.step_down(steps);

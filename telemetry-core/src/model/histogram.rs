@@ -40,6 +40,9 @@ pub struct HistogramValue {
     /// Some of the measurements that were made in spans that are kept, the newest one of a bucket, by time.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub exemplars: Vec<Exemplar>,
+    /// The exponential buckets as they were before they became coarser than one an octave; none where they are not.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) octaves: Option<Box<Buckets>>,
 }
 
 impl HistogramValue {
@@ -119,6 +122,7 @@ impl HistogramValue {
         if other.count == 0 && other.buckets.bounds().is_none() {
             return;
         }
+        self.octaves = self.octaves_with(other);
         // Nothing says which buckets it is to have.
         if self.count == 0 && self.buckets.bounds().is_none() {
             self.buckets = other.buckets.clone();
@@ -129,6 +133,16 @@ impl HistogramValue {
         self.sum = (self.sum + other.sum).clamp(f64::MIN, f64::MAX);
         self.min = both(self.min, other.min, f64::min);
         self.max = both(self.max, other.max, f64::max);
+    }
+
+    /// The buckets of both before they became coarser than one an octave, if they did.
+    fn octaves_with(&self, other: &Self) -> Option<Box<Buckets>> {
+        if self.octaves.is_none() && other.octaves.is_none() {
+            return None;
+        }
+        let mut octaves = self.octaves.as_deref().unwrap_or(&self.buckets).clone();
+        octaves.merge(other.octaves.as_deref().unwrap_or(&other.buckets));
+        Some(octaves.into())
     }
 
     /// The newest exemplar of each bucket, and not more than [`Self::MAX_EXEMPLARS`].
@@ -159,6 +173,7 @@ impl HistogramValue {
         let seen = before.exemplars.iter().map(|exemplar| exemplar.time_unix_nano).max();
         since.exemplars.retain(|exemplar| seen.is_none_or(|seen| exemplar.time_unix_nano > seen));
         since.buckets.take_away(&before.buckets);
+        since.octaves = None;
         since
     }
 
@@ -166,7 +181,9 @@ impl HistogramValue {
     /// makes one bucket of two, and loses nothing else.
     #[must_use]
     pub fn thinned(mut self, max_buckets: usize) -> Self {
-        self.buckets.thin(max_buckets);
+        if let Some(octaves) = self.buckets.thin(max_buckets) {
+            self.octaves = Some(Box::new(octaves));
+        }
         self
     }
 
@@ -174,12 +191,13 @@ impl HistogramValue {
     pub(crate) fn of(buckets: Buckets, sum: f64, [min, max]: [f64; 2], exemplars: Vec<Exemplar>) -> Self {
         let [min, max] = [min, max].map(|x| Some(x).filter(|x| x.is_finite()));
         // As they were read, so it always fits them.
-        Self { count: buckets.count(), sum, min, max, buckets, exemplars }
+        Self { count: buckets.count(), sum, min, max, buckets, exemplars, octaves: None }
     }
 
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + self.buckets.bytes() + size_of_val(&*self.exemplars)
+        let octaves = self.octaves.as_ref().map_or(0, |octaves| size_of::<Buckets>() + octaves.bytes());
+        size_of::<Self>() + self.buckets.bytes() + octaves + size_of_val(&*self.exemplars)
     }
 }
 

@@ -1,15 +1,18 @@
-//! The page: what is shown of which collector, and in which form.
+//! The page: what is shown of which collector.
 
 use std::sync::Arc;
 
-use super::{Answer, Translation};
+use super::desk::Desk;
+use super::form::Form;
+use super::settings::Settings;
+use super::{Answer, Translation, accept};
 use crate::metrics::{Reader, Snapshot, Source};
 use crate::model::{Metric, Resource, Text};
-use crate::sync::{Mutex, lock};
+use crate::sync::{Mutex, Origin, lock};
 
 /// A page of all metrics of a collector, for Prometheus and whoever else scrapes.
 ///
-/// The collector is given one clone, and the program keeps another, from which it answers requests.
+/// The collector is given one clone, and the program keeps another, from which it answers requests, from any thread.
 ///
 /// ```
 /// use telemetry_core::exporters::Prometheus;
@@ -19,35 +22,42 @@ use crate::sync::{Mutex, lock};
 /// let collector = Collector::builder().reader(page.clone()).start()?;
 /// collector.scoped(|| counter("orders").inc());
 /// assert!(page.text().contains("\norders_total 1\n"), "{}", page.text());
+///
+/// let answer = page.respond("application/openmetrics-text;version=1.0.0", "gzip");
+/// assert!(answer.content_type().starts_with("application/openmetrics-text; version=1.0.0"));
+/// assert_eq!(answer.content_encoding(), Some("gzip"));
 /// # Ok::<(), telemetry_core::Error>(())
 /// ```
+///
+/// Builders make a page of its own of the same collector: what they set is not changed in clones that there are.
 ///
 /// Source: OpenTelemetry, "Prometheus and OpenMetrics Compatibility" and "Metrics Exporter - Prometheus".
 #[derive(Clone, Debug, Default)]
 #[must_use = "a page shows nothing before a collector has a clone of it"]
 pub struct Prometheus {
-    settings: Settings,
-    source: Arc<Mutex<Option<Source>>>,
+    settings: Arc<Settings>,
+    desk: Arc<Desk>,
+    shown: Arc<Shown>,
 }
 
-/// What a page shows.
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) translation: Translation,
-    pub(super) has_scope: bool,
-    pub(super) has_target_info: bool,
-    /// Patterns of the keys of resource attributes that are labels of each series.
-    pub(super) resource_labels: Vec<Text>,
+/// Whose metrics are shown.
+#[derive(Debug)]
+struct Shown {
+    source: Mutex<(Option<Source>, Attached)>,
+    /// In a child process the locks may be another thread's for ever, and its collector is not there.
+    origin: Origin,
 }
 
-impl Default for Settings {
+/// Whether the collector is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attached {
+    No,
+    Yes,
+}
+
+impl Default for Shown {
     fn default() -> Self {
-        Self {
-            translation: Translation::default(),
-            has_scope: true,
-            has_target_info: true,
-            resource_labels: Vec::new(),
-        }
+        Self { source: Mutex::new((None, Attached::No)), origin: Origin::here() }
     }
 }
 
@@ -58,50 +68,72 @@ impl Prometheus {
     }
 
     /// Sets what becomes of names.
-    pub fn translation(mut self, translation: Translation) -> Self {
-        self.settings.translation = translation;
-        self
+    pub fn translation(self, translation: Translation) -> Self {
+        self.with(|settings| settings.translation = translation)
     }
 
-    /// Leaves out the labels `otel_scope_name` and `otel_scope_version`.
-    pub fn without_scope_labels(mut self) -> Self {
-        self.settings.has_scope = false;
-        self
+    /// Leaves out the label `otel_scope_name` of each series.
+    pub fn without_scope_labels(self) -> Self {
+        self.with(|settings| settings.has_scope = false)
     }
 
     /// Leaves out `target_info`, the metric whose labels are the attributes of the resource.
-    pub fn without_target_info(mut self) -> Self {
-        self.settings.has_target_info = false;
-        self
+    pub fn without_target_info(self) -> Self {
+        self.with(|settings| settings.has_target_info = false)
+    }
+
+    /// Leaves out since when counters and histograms count, which OpenMetrics has a series for, `_created`, and protobuf a field.
+    pub fn without_created(self) -> Self {
+        self.with(|settings| settings.has_created = false)
     }
 
     /// Makes labels of each series of the resource attributes, global tags among them, whose keys are these; `*` stands for any
-    /// text. A tag of the series wins over them.
-    pub fn resource_labels<I: IntoIterator<Item: Into<Text>>>(mut self, keys: I) -> Self {
-        self.settings.resource_labels.extend(keys.into_iter().map(Into::into));
-        self
+    /// text, `?` for any character. A tag of the series wins over them.
+    pub fn resource_labels<I: IntoIterator<Item: Into<Text>>>(self, keys: I) -> Self {
+        self.with(|settings| settings.resource_labels.extend(keys.into_iter().map(Into::into)))
+    }
+
+    /// Sets how many bytes a page may have before it is compressed, 64 MiB by default. What there is no room for is left out,
+    /// and [counted](Self::left_out).
+    pub fn max_bytes(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_bytes = bytes)
+    }
+
+    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Arc::unwrap_or_clone(self.settings);
+        change(&mut settings);
+        Self { settings: settings.into(), desk: Arc::default(), shown: self.shown }
     }
 
     /// The page in the text format 0.0.4, which everybody reads. It is empty before a collector has a clone of it.
     pub fn text(&self) -> String {
-        self.read().map(|_| String::new()).unwrap_or_default()
+        let body = self.page(Form::DEFAULT, false);
+        String::from_utf8(Arc::unwrap_or_clone(body)).unwrap_or_default()
     }
 
     /// The page in the form that suits a request best, whose headers `Accept` and `Accept-Encoding` say what it takes; they are
     /// empty where there are none. What can't be understood is left aside, and where nothing is left it is the text
     /// format 0.0.4, as it is: there is always an answer.
+    ///
+    /// It waits for the callbacks of observable instruments, as a snapshot does.
     pub fn respond(&self, accept: &str, accept_encoding: &str) -> Answer {
-        let _ = (accept, accept_encoding);
-        Answer {
-            content_type: "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
-            content_encoding: None,
-            body: self.text().into_bytes(),
-        }
+        let (form, is_packed) = (accept::form(accept), accept::takes_gzip(accept_encoding));
+        Answer::new(form.content_type(), is_packed, self.page(form, is_packed))
     }
 
-    fn read(&self) -> Option<Snapshot> {
-        let source = lock(&self.source).clone();
-        source.map(|source| source.read())
+    /// How many series the last page was without: those that could not stand beside others on it, whose name there is that of
+    /// another metric, or that has no room for them. The first of each metric is said on standard error.
+    pub fn left_out(&self) -> u64 {
+        self.desk.left_out()
+    }
+
+    fn page(&self, form: Form, is_packed: bool) -> Arc<Vec<u8>> {
+        let Shown { source, origin } = &*self.shown;
+        let source = if origin.is_here() { lock(source).0.clone() } else { None };
+        match source {
+            Some(source) => self.desk.page(&self.settings, &source, form, is_packed),
+            None => Desk::nothing(form, is_packed),
+        }
     }
 }
 
@@ -110,9 +142,25 @@ impl Reader for Prometheus {
         "prometheus"
     }
 
+    /// It fails where it shows another collector that is still there.
     fn attach(&mut self, source: Source) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        *lock(&self.source) = Some(source);
+        let shown = &*self.shown;
+        if !shown.origin.is_here() {
+            return Err("this page was made in the process that this one was forked from: make another".into());
+        }
+        let mut at = lock(&shown.source);
+        if at.1 == Attached::Yes {
+            return Err("this page shows another collector: make one for each".into());
+        }
+        *at = (Some(source), Attached::Yes);
         Ok(())
+    }
+
+    /// From now on it may show another collector.
+    fn shutdown(&mut self) {
+        if self.shown.origin.is_here() {
+            lock(&self.shown.source).1 = Attached::No;
+        }
     }
 }
 

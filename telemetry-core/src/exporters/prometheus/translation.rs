@@ -18,3 +18,15 @@ pub enum Translation {
     /// Names stay as they are. Two metrics that differ only in unit or kind are one here, and of these one is left out.
     NoTranslation,
 }
+
+impl Translation {
+    /// Whether names become such as Prometheus knew from the beginning.
+    pub(super) fn escapes(self) -> bool {
+        matches!(self, Self::UnderscoreEscapingWithSuffixes | Self::UnderscoreEscapingWithoutSuffixes)
+    }
+
+    /// Whether units and `_total` are added.
+    pub(super) fn has_suffixes(self) -> bool {
+        matches!(self, Self::UnderscoreEscapingWithSuffixes | Self::NoUtf8EscapingWithSuffixes)
+    }
+}

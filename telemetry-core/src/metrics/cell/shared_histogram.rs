@@ -105,6 +105,7 @@ impl SharedHistogram {
 
     /// The count is the sum of the buckets as they were read, so it always fits them.
     pub(crate) fn read(&self) -> HistogramValue {
+        let mut octaves = None;
         let buckets = match &self.cells {
             Cells::Chosen { bounds, counts } => chosen(*bounds, counts),
             Cells::Exponential { positive, zero, negative, far } => {
@@ -114,12 +115,17 @@ impl SharedHistogram {
                     positive: positive.read(),
                     negative: negative.get().map(|blocks| blocks.read()).unwrap_or_default(),
                 };
-                far.get().into_iter().for_each(|far| all.merge(&lock(far)));
+                if let Some(far) = far.get() {
+                    let far = lock(far);
+                    octaves = all.octaves_with(&far).map(Box::new);
+                    all.merge(&far);
+                }
                 all
             }
         };
         let (sum, ends) = (self.sum.get(), [self.min.get(), self.max.get()]);
-        HistogramValue::of(buckets, sum, ends, lock(&self.exemplars).clone())
+        let read = HistogramValue::of(buckets, sum, ends, lock(&self.exemplars).clone());
+        HistogramValue { octaves, ..read }
     }
 
     /// Takes all that a thread's own histogram has seen, which never has negative buckets.
@@ -162,7 +168,8 @@ impl Cells {
                 let mut far = lock(far.get_or_init(none));
                 let before = far.count();
                 far.merge(&one);
-                far.thin(MOST_PLACES);
+                // Of what it was before nothing is kept: it holds nothing that lies among the others.
+                let _ = far.thin(MOST_PLACES);
                 before
             }
         }
