@@ -208,6 +208,7 @@
 //! | `TELEMETRY_BACK_PRESSURE_MS` | none: what finds no room is dropped | milliseconds that a thread waits for room |
 //! | `TELEMETRY_EXPORTER_BYTES` | 134217728 (128 MiB) | bytes, for each exporter |
 //! | `TELEMETRY_SELF_METRICS` | `off` | `off`, `export`, `otel`, `all` |
+//! | `TELEMETRY_PROCESS_METRICS` | `false` | `true`, `1`, `false`, `0` |
 //! | `TELEMETRY_DETECT` | all of them | `none`, or some of `service`, `process`, `host`, `os`, `container`, `kubernetes`, separated by commas |
 //! | `TELEMETRY_PROPAGATORS` | `tracecontext,baggage` | `none`, or some of `tracecontext`, `baggage`, `b3`, `b3multi`, separated by commas |
 //! | `TELEMETRY_MAX_SERIES` | 2000 | series of one metric: the cardinality limit |

@@ -28,6 +28,7 @@ use crate::pipeline::command::Command;
 use crate::pipeline::dispatcher::{Dispatcher, Progress};
 use crate::pipeline::feedback::{Complaints, OnExport, Reports};
 use crate::pipeline::observer::Observer;
+use crate::process_metrics;
 use crate::sampling::{Sampler, Sampling};
 use crate::sync::{Mutex, lock};
 use crate::thread::spawn;
@@ -224,6 +225,11 @@ impl Builder {
         self.set(move |c| c.self_metrics = which)
     }
 
+    /// Sets [`Config::process_metrics`].
+    pub fn process_metrics(self, wanted: bool) -> Self {
+        self.set(move |c| c.process_metrics = wanted)
+    }
+
     /// Sets [`Config::enabled`].
     pub fn enabled(self, enabled: bool) -> Self {
         self.set(move |c| c.enabled = enabled)
@@ -315,6 +321,9 @@ impl Builder {
         #[cfg(feature = "catalogue")]
         if engine.config.zero_series {
             engine.table.begin_static();
+        }
+        if engine.config.process_metrics {
+            process_metrics::observe(&engine.table);
         }
         if engine.config.enabled {
             let moved = engine.commands.clone();

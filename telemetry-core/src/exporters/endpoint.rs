@@ -142,6 +142,8 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `translation=no_translation` | `underscore_escaping_with_suffixes` (where nothing is said), `underscore_escaping_without_suffixes`, `no_utf8_escaping_with_suffixes`, `no_translation`: `Prometheus::translation` |
 /// | `scope_labels=false` | `Prometheus::without_scope_labels` |
 /// | `target_info=false` | `Prometheus::without_target_info` |
+/// | `created=false` | `Prometheus::without_created` |
+/// | `max_bytes=67108864` | `Prometheus::max_bytes` |
 /// | `resource_labels=service.*` | `Prometheus::resource_labels` |
 ///
 /// Of the next ones it takes `min_level`, `levels`, `names`, `tags`, `tag` and `host_tag`; it is asked for metrics, and nothing is

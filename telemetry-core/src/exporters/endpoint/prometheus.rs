@@ -39,6 +39,12 @@ fn page(endpoint: &mut Endpoint<'_>) -> Result<Prometheus, String> {
     if options.read("target_info", |text| one_of(text, YES_OR_NO))? == Some(false) {
         page = page.without_target_info();
     }
+    if options.read("created", |text| one_of(text, YES_OR_NO))? == Some(false) {
+        page = page.without_created();
+    }
+    if let Some(bytes) = options.number("max_bytes")? {
+        page = page.max_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+    }
     if let Some(keys) = options.list("resource_labels", unescape)? {
         page = page.resource_labels(keys);
     }
@@ -64,7 +70,7 @@ mod tests {
             ("prometheus://127.0.0.1:9464", "http://127.0.0.1:9464/metrics"),
             ("prometheus://[::]:0/shop?translation=NO_TRANSLATION", "http://[::]:0/shop"),
             (
-                "prometheus:?scope_labels=false&target_info=False&resource_labels=a,b%2Cc",
+                "prometheus:?scope_labels=false&target_info=False&created=true&max_bytes=1000&resource_labels=a,b%2Cc",
                 "http://localhost:9464/metrics",
             ),
         ] {
@@ -79,7 +85,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_for_it_is_refused_by_name() {
         const KNOWN: &str = "its options are min_level, levels, names, tags, tag, host_tag, translation, scope_labels, \
-                             target_info, resource_labels";
+                             target_info, created, max_bytes, resource_labels";
         for option in [
             "signals=metrics",
             "rate=7",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Prometheus};
+use super::Prometheus;
 use crate::exporters::route::Route;
 use crate::exporters::server::{Content, Page, Place, Pulled};
 
@@ -53,7 +53,8 @@ impl Page for Prometheus {
     }
 
     fn answer(&self, accept: &str, accept_encoding: &str) -> Content {
-        let Answer { content_type, content_encoding, body } = self.respond(accept, accept_encoding);
-        Content { content_type, content_encoding, body }
+        let answer = self.respond(accept, accept_encoding);
+        let (content_type, content_encoding) = (answer.content_type(), answer.content_encoding());
+        Content { content_type, content_encoding, body: answer.into_body() }
     }
 }
