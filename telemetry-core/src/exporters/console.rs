@@ -313,6 +313,7 @@ mod tests {
             max: values.iter().copied().reduce(f64::max),
             buckets: Buckets::Explicit { bounds, counts },
             exemplars: Vec::new(),
+            octaves: None,
         };
         Metric { value: MetricValue::Histogram(value.into()), ..Metric::new(Kind::Histogram, name, 0, 9) }
     }

@@ -142,6 +142,7 @@ fn a_metric_line_has_the_documented_fields() {
             negative: Vec::new(),
         },
         exemplars: Vec::new(),
+        octaves: None,
     };
     let histogram =
         Metric { value: MetricValue::Histogram(value.into()), ..Metric::new(Kind::Histogram, "h", 0, 9) };

@@ -11,6 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::form::{Dialect, Form};
+use super::notices::Notices;
 use super::settings::Settings;
 use super::sheet::Sheet;
 use super::{protobuf, text};
@@ -40,6 +41,7 @@ struct Work {
     pages: Vec<Page>,
     /// So long was the last page.
     length: usize,
+    notices: Notices,
 }
 
 struct Page {
@@ -85,6 +87,11 @@ impl Desk {
         Arc::new(if is_packed { packed(body) } else { body.to_vec() })
     }
 
+    #[cfg(test)]
+    pub(super) fn silence(&self) {
+        lock(&self.work).notices = Notices::silent();
+    }
+
     /// How many series the last page was without.
     pub(super) fn left_out(&self) -> u64 {
         self.left_out.load(Relaxed)
@@ -122,7 +129,7 @@ impl Work {
         let at = self.sheets.iter().position(|sheet| (sheet.dialect, sheet.escaping) == kind);
         let mut before = at.map(|at| self.sheets.remove(at));
         let fitting = before.take_if(|sheet| sheet.fits(snapshot));
-        let sheet = fitting.unwrap_or_else(|| Sheet::new(settings, kind, snapshot, before.as_ref()));
+        let sheet = fitting.unwrap_or_else(|| Sheet::new(settings, kind, snapshot, before.as_ref(), &mut self.notices));
         // A little more, so that a page that grew by some digits needs no other memory.
         let mut out = Vec::with_capacity(self.length + self.length / 32);
         let render = if kind.0 == Dialect::Protobuf { protobuf::render } else { text::render };

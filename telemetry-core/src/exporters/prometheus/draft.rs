@@ -13,10 +13,10 @@ use super::family::{About, Class, Family, Starts, head};
 use super::form::Dialect;
 use super::labels::Labels;
 use super::ladder::Ladder;
+use super::notices::Notices;
 use super::sheet::{Known, Row, Run, Shape};
 use super::units::{Powers, Unit};
 use super::{names, target};
-use crate::diagnostics::warn_once;
 use crate::model::{Buckets, Identity, Kind, Metric, MetricValue, Temporality};
 use crate::text::Clean;
 
@@ -24,6 +24,7 @@ use crate::text::Clean;
 pub(super) struct Draft<'a> {
     labels: Labels,
     known: Known<'a>,
+    notices: &'a mut Notices,
     max_bytes: usize,
     families: Vec<Open>,
     by_name: HashMap<String, Place>,
@@ -59,9 +60,14 @@ struct Named {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(labels: Labels, known: Known<'a>, max_bytes: usize) -> Self {
+    pub(super) fn new(
+        labels: Labels,
+        known: Known<'a>,
+        max_bytes: usize,
+        notices: &'a mut Notices,
+    ) -> Self {
         let (families, by_name) = Default::default();
-        Self { labels, known, max_bytes, families, by_name, left_out: 0 }
+        Self { labels, known, notices, max_bytes, families, by_name, left_out: 0 }
     }
 
     /// Puts the series of a snapshot into families.
@@ -110,8 +116,8 @@ impl<'a> Draft<'a> {
     fn place(&mut self, named: Named, metrics: &[Metric]) {
         let id = &metrics[named.run.start].identity;
         if let Some(other) = self.rival(&named) {
-            warn_once(format_args!(
-                "the {} `{}` is left out of the page for Prometheus: `{}` is the name of a {} there",
+            self.notices.say(format_args!(
+                "the {} `{}` is left out of the page for Prometheus: `{}` is another metric there, of type {}",
                 id.kind.name(),
                 Clean(&id.name),
                 Clean(&other.0),
@@ -121,7 +127,7 @@ impl<'a> Draft<'a> {
             return;
         }
         if let Some(Place { at: Some(at), .. }) = self.by_name.get(&named.name) {
-            return self.families[*at].join(named, id);
+            return self.families[*at].join(named, id, self.notices);
         }
         let at = Some(self.families.len());
         self.by_name.insert(named.name.clone(), Place { class: named.class, at });
@@ -189,7 +195,7 @@ impl<'a> Draft<'a> {
         for at in open.runs.iter().cloned().flatten() {
             let metric = &metrics[at];
             let Some(shape) = shape(metric, open, &mut ladders) else {
-                done.leave_out(metric, "its values can't be shown there");
+                done.leave_out(metric, "its values can't be shown there", self.notices);
                 continue;
             };
             let from = done.labels.len();
@@ -213,7 +219,7 @@ impl<'a> Draft<'a> {
                 continue;
             };
             done.labels.truncate(from);
-            done.leave_out(metric, why);
+            done.leave_out(metric, why, self.notices);
         }
         ladders
     }
@@ -221,12 +227,12 @@ impl<'a> Draft<'a> {
 
 impl Open {
     /// Takes the series of another metric.
-    fn join(&mut self, named: Named, id: &Arc<Identity>) {
+    fn join(&mut self, named: Named, id: &Arc<Identity>, notices: &mut Notices) {
         self.is_mixed |= self.owner.name != id.name || self.owner.kind != id.kind;
         if self.description.is_empty() {
             self.description = id.description.clone().into_owned();
         } else if !id.description.is_empty() && self.description != id.description {
-            warn_once(format_args!(
+            notices.say(format_args!(
                 "on the page for Prometheus `{}` has one description of two: that of `{}` is not shown",
                 Clean(&self.name),
                 Clean(&id.name)
@@ -244,9 +250,9 @@ struct Done {
 }
 
 impl Done {
-    fn leave_out(&mut self, metric: &Metric, why: &str) {
+    fn leave_out(&mut self, metric: &Metric, why: &str, notices: &mut Notices) {
         self.left_out += 1;
-        warn_once(format_args!(
+        notices.say(format_args!(
             "a series of `{}` is left out of the page for Prometheus: {why}",
             Clean(&metric.identity.name)
         ));

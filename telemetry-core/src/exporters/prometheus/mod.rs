@@ -36,6 +36,7 @@ mod ladder;
 mod listen;
 mod names;
 mod native;
+mod notices;
 mod page;
 mod protobuf;
 mod settings;

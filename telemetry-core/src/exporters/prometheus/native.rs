@@ -25,8 +25,13 @@ pub(super) fn put_native(out: &mut Vec<u8>, histogram: &HistogramValue) {
     const THRESHOLD: u8 = fixed64(6);
     const ZEROS: u8 = varint(7);
     let mut buckets = Cow::Borrowed(&histogram.buckets);
-    if matches!(&*buckets, Buckets::Exponential { scale, .. } if *scale > FINEST) {
-        buckets.to_mut().coarsen(FINEST);
+    match (&*buckets, histogram.octaves.as_deref()) {
+        (Buckets::Exponential { scale, .. }, _) if *scale > FINEST => buckets.to_mut().coarsen(FINEST),
+        (Buckets::Exponential { scale, .. }, Some(octaves)) if *scale < COARSEST => {
+            buckets = Cow::Owned(octaves.clone());
+            buckets.to_mut().coarsen(COARSEST);
+        }
+        _ => {}
     }
     let Buckets::Exponential { scale, zero_count, positive, negative } = &*buckets else { return };
     let are_sorted = [positive, negative].iter().all(|of| of.is_sorted_by(|a, b| a.0 < b.0));

@@ -127,6 +127,12 @@ impl Prometheus {
         self.desk.left_out()
     }
 
+    #[cfg(test)]
+    pub(super) fn silent(self) -> Self {
+        self.desk.silence();
+        self
+    }
+
     fn page(&self, form: Form, is_packed: bool) -> Arc<Vec<u8>> {
         let Shown { source, origin } = &*self.shown;
         let source = if origin.is_here() { lock(source).0.clone() } else { None };

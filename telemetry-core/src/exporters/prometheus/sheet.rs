@@ -12,6 +12,7 @@ use super::draft::Draft;
 use super::family::Family;
 use super::form::{Dialect, Escaping};
 use super::labels::{Common, Labels};
+use super::notices::Notices;
 use super::settings::Settings;
 use super::target;
 use crate::metrics::Snapshot;
@@ -71,6 +72,7 @@ impl Sheet {
         (dialect, escaping): (Dialect, Escaping),
         snapshot: &Snapshot,
         before: Option<&Self>,
+        notices: &mut Notices,
     ) -> Self {
         let metrics = snapshot.metrics();
         let resource = snapshot.resource();
@@ -78,7 +80,7 @@ impl Sheet {
         let target = if settings.has_target_info { target::info(&mut names, resource) } else { Vec::new() };
         settings.common(resource).for_each(|common: Common| names.add_common(common));
         let known = Known::new(before.filter(|before| before.resource == *resource), metrics);
-        let mut draft = Draft::new(names, known, settings.max_bytes);
+        let mut draft = Draft::new(names, known, settings.max_bytes, notices);
         draft.add(metrics, settings.has_target_info);
         let (families, rows, labels, left_out) = draft.finish(metrics);
         let seen = metrics.iter().map(|metric| Arc::clone(&metric.identity)).collect();
