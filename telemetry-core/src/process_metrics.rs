@@ -21,8 +21,12 @@ const METRICS: &[Metric] = &[
     (Counter, CPU_TIME, "s", &[(CPU_MODE, "user")], ON_CPU, || Some(stat(UTIME)? / TICKS_A_SECOND)),
     (Counter, CPU_TIME, "s", &[(CPU_MODE, "system")], ON_CPU, || Some(stat(STIME)? / TICKS_A_SECOND)),
     (UpDownCounter, "process.memory.usage", "By", &[], "Physical memory in use.", || status_kib("VmRSS:")),
-    (UpDownCounter, "process.memory.virtual", "By", &[], "Committed virtual memory.", || status_kib("VmSize:")),
-    (UpDownCounter, "process.thread.count", "{thread}", &[], "Threads of the process.", || status("Threads:")),
+    (UpDownCounter, "process.memory.virtual", "By", &[], "Committed virtual memory.", || {
+        status_kib("VmSize:")
+    }),
+    (UpDownCounter, "process.thread.count", "{thread}", &[], "Threads of the process.", || {
+        status("Threads:")
+    }),
     (UpDownCounter, FILES, "{file_descriptor}", &[], "Open file descriptors.", open_files),
     (Counter, FAULTS, "{fault}", &[(FAULT, "minor")], PAGE_FAULTS, || stat(MINFLT)),
     (Counter, FAULTS, "{fault}", &[(FAULT, "major")], PAGE_FAULTS, || stat(MAJFLT)),
@@ -105,7 +109,9 @@ mod tests {
     #[test]
     fn a_name_may_look_like_other_fields() {
         let stat = "7 (a) R 1 (b) 9) S 1 2 3 4 5 6 70 8 90 10 140 150 16 17 18 19 20 21 220 23";
-        for (field, want) in [(MINFLT, 70.0), (MAJFLT, 90.0), (UTIME, 140.0), (STIME, 150.0), (STARTTIME, 220.0)] {
+        for (field, want) in
+            [(MINFLT, 70.0), (MAJFLT, 90.0), (UTIME, 140.0), (STIME, 150.0), (STARTTIME, 220.0)]
+        {
             assert_eq!(stat_of(stat, field), Some(want));
         }
         let status = "Name:\tThreads:\nUmask:\t0022\nVmRSS:\t    5240 kB\nThreads:\t7\n";

@@ -59,7 +59,13 @@ impl std::fmt::Debug for Work {
 
 impl Desk {
     /// A page of what the source has now, compressed or not.
-    pub(super) fn page(&self, settings: &Settings, source: &Source, form: Form, is_packed: bool) -> Arc<Vec<u8>> {
+    pub(super) fn page(
+        &self,
+        settings: &Settings,
+        source: &Source,
+        form: Form,
+        is_packed: bool,
+    ) -> Arc<Vec<u8>> {
         // Whatever began before this moment may lack what was counted before it.
         let before = self.begun.load(Relaxed);
         self.waiting.fetch_add(1, Relaxed);
@@ -129,7 +135,8 @@ impl Work {
         let at = self.sheets.iter().position(|sheet| (sheet.dialect, sheet.escaping) == kind);
         let mut before = at.map(|at| self.sheets.remove(at));
         let fitting = before.take_if(|sheet| sheet.fits(snapshot));
-        let sheet = fitting.unwrap_or_else(|| Sheet::new(settings, kind, snapshot, before.as_ref(), &mut self.notices));
+        let sheet = fitting
+            .unwrap_or_else(|| Sheet::new(settings, kind, snapshot, before.as_ref(), &mut self.notices));
         // A little more, so that a page that grew by some digits needs no other memory.
         let mut out = Vec::with_capacity(self.length + self.length / 32);
         let render = if kind.0 == Dialect::Protobuf { protobuf::render } else { text::render };

@@ -60,12 +60,7 @@ struct Named {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(
-        labels: Labels,
-        known: Known<'a>,
-        max_bytes: usize,
-        notices: &'a mut Notices,
-    ) -> Self {
+    pub(super) fn new(labels: Labels, known: Known<'a>, max_bytes: usize, notices: &'a mut Notices) -> Self {
         let (families, by_name) = Default::default();
         Self { labels, known, notices, max_bytes, families, by_name, left_out: 0 }
     }
@@ -211,7 +206,9 @@ impl<'a> Draft<'a> {
             let to = done.labels.len();
             let why = if to > self.max_bytes {
                 "it would become too large"
-            } else if (open.is_mixed || is_translated || twins.known.is_some()) && twins.is_twin(done, from..to) {
+            } else if (open.is_mixed || is_translated || twins.known.is_some())
+                && twins.is_twin(done, from..to)
+            {
                 "another series has the same name and labels there"
             } else {
                 let (at, from, to) = (at as u32, from as u32, to as u32);

@@ -108,7 +108,9 @@ impl Starts {
             Class::Counter if dialect == Dialect::OpenMetrics => {
                 Self { value: start("_total"), created: start("_created"), ..Self::default() }
             }
-            Class::Counter | Class::Unknown | Class::Gauge | Class::Info => Self { value: start(""), ..Self::default() },
+            Class::Counter | Class::Unknown | Class::Gauge | Class::Info => {
+                Self { value: start(""), ..Self::default() }
+            }
             Class::Histogram => Self {
                 value: Start::default(),
                 bucket: start("_bucket"),

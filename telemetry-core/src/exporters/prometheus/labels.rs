@@ -59,7 +59,9 @@ impl Labels {
 
     /// Adds a label to all series; of two with one name the first stays.
     pub(super) fn add_common(&mut self, mut common: Common) {
-        put_label(&mut common.name, self.translation, self.escaping, &common.key, |name| is_reserved(name, true));
+        put_label(&mut common.name, self.translation, self.escaping, &common.key, |name| {
+            is_reserved(name, true)
+        });
         if self.common.iter().all(|other| other.name != common.name) {
             self.common.push(common);
         }
@@ -187,8 +189,14 @@ mod tests {
         let mut labels = labels(Translation::default(), Escaping::Underscores);
         for (tags, text) in [
             (&[][..], r#"otel_scope_name="telemetry",env="prod""#),
-            (&[("a.b", "1"), ("a/b", "2"), ("a_b", "3")], r#"a_b="1;2;3",otel_scope_name="telemetry",env="prod""#),
-            (&[("a/x", "1"), ("a.z", "2"), ("a_y", "3")], r#"a_x="1",a_y="3",a_z="2",otel_scope_name="telemetry",env="prod""#),
+            (
+                &[("a.b", "1"), ("a/b", "2"), ("a_b", "3")],
+                r#"a_b="1;2;3",otel_scope_name="telemetry",env="prod""#,
+            ),
+            (
+                &[("a/x", "1"), ("a.z", "2"), ("a_y", "3")],
+                r#"a_x="1",a_y="3",a_z="2",otel_scope_name="telemetry",env="prod""#,
+            ),
             (&[("env", "test")], r#"env="test",otel_scope_name="telemetry""#),
             (&[("otel.scope.name", "mine")], r#"otel_scope_name="mine;telemetry",env="prod""#),
             (&[("k", "a\"b\\c\nd")], "k=\"a\\\"b\\\\c\\nd\",otel_scope_name=\"telemetry\",env=\"prod\""),

@@ -111,8 +111,22 @@ mod tests {
         let power = (-1074..1024_i32).prop_map(|power| f64::from(power).exp2());
         let near = (-24..34_i32).prop_map(|power| f64::from(power).exp2());
         let all = any::<f64>().prop_filter("finite", |x| x.is_finite());
-        let size = prop_oneof![power, near.clone(), near.clone().prop_map(f64::next_up), near.prop_map(f64::next_down), all];
-        (size, any::<bool>(), 0..8).prop_map(|(x, is_negative, n)| if n == 0 { 0.0 } else if is_negative && n == 1 { -x } else { x })
+        let size = prop_oneof![
+            power,
+            near.clone(),
+            near.clone().prop_map(f64::next_up),
+            near.prop_map(f64::next_down),
+            all
+        ];
+        (size, any::<bool>(), 0..8).prop_map(|(x, is_negative, n)| {
+            if n == 0 {
+                0.0
+            } else if is_negative && n == 1 {
+                -x
+            } else {
+                x
+            }
+        })
     }
 
     proptest! {

@@ -21,7 +21,13 @@ fn is_plain(byte: u8) -> bool {
 }
 
 /// The name of a metric of that kind and unit.
-pub(super) fn metric(translation: Translation, escaping: Escaping, name: &str, unit: &Unit, kind: Kind) -> String {
+pub(super) fn metric(
+    translation: Translation,
+    escaping: Escaping,
+    name: &str,
+    unit: &Unit,
+    kind: Kind,
+) -> String {
     let mut out = String::with_capacity(name.len() + 32);
     if translation.escapes() {
         put_underscored(&mut out, name, true);
@@ -138,11 +144,11 @@ fn escaped(name: String, escaping: Escaping, is_label: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use Translation::{
         NoTranslation, NoUtf8EscapingWithSuffixes, UnderscoreEscapingWithSuffixes,
         UnderscoreEscapingWithoutSuffixes,
     };
+    use proptest::prelude::*;
 
     fn by(translation: Translation, escaping: Escaping, (name, unit, kind): (&str, &str, Kind)) -> String {
         metric(translation, escaping, name, &Unit::of(unit), kind)
@@ -194,7 +200,11 @@ mod tests {
             ("a:b", "", Kind::Gauge, "a:b"),
         ] {
             let it = (name, unit, kind);
-            assert_eq!(by(UnderscoreEscapingWithSuffixes, Escaping::Underscores, it), full, "{name} in {unit}");
+            assert_eq!(
+                by(UnderscoreEscapingWithSuffixes, Escaping::Underscores, it),
+                full,
+                "{name} in {unit}"
+            );
         }
         let dotted = ("x.bytes.total", "By", Kind::Counter);
         assert_eq!(by(NoUtf8EscapingWithSuffixes, Escaping::AllowUtf8, dotted), "x.bytes_total");

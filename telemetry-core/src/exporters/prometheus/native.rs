@@ -69,7 +69,8 @@ fn put_buckets(out: &mut Vec<u8>, [spans, deltas]: [u8; 2], buckets: &[(i32, u64
     if buckets.is_empty() {
         return;
     }
-    let is_near = |a: &(i32, u64), b: &(i32, u64)| (1..=MOST_EMPTY + 1).contains(&(i64::from(b.0) - i64::from(a.0)));
+    let is_near =
+        |a: &(i32, u64), b: &(i32, u64)| (1..=MOST_EMPTY + 1).contains(&(i64::from(b.0) - i64::from(a.0)));
     let mut next = 0;
     for span in buckets.chunk_by(is_near) {
         let (first, last) = (i64::from(span[0].0), i64::from(span[span.len() - 1].0));

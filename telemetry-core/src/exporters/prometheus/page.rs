@@ -152,7 +152,9 @@ impl Reader for Prometheus {
     fn attach(&mut self, source: Source) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let shown = &*self.shown;
         if !shown.origin.is_here() {
-            return Err("this page was made in the process that this one was forked from: make another".into());
+            return Err(
+                "this page was made in the process that this one was forked from: make another".into()
+            );
         }
         let mut at = lock(&shown.source);
         if at.1 == Attached::Yes {

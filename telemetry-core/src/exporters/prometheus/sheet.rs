@@ -93,7 +93,9 @@ impl Sheet {
     pub(super) fn fits(&mut self, snapshot: &Snapshot) -> bool {
         let metrics = snapshot.metrics();
         let resource = snapshot.resource();
-        if self.seen.len() != metrics.len() || !(Arc::ptr_eq(&self.resource, resource) || self.resource == *resource) {
+        if self.seen.len() != metrics.len()
+            || !(Arc::ptr_eq(&self.resource, resource) || self.resource == *resource)
+        {
             return false;
         }
         let is_same = self.seen.iter_mut().zip(metrics.iter()).all(|(seen, metric)| {

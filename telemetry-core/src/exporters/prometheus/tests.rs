@@ -40,7 +40,13 @@ fn read(page: &Prometheus, accept: &str) -> (Vec<Family>, String) {
 #[test]
 fn a_page_in_text() {
     let metrics = vec![
-        metric(Kind::Counter, "shop.orders", "{order}", &[("currency", "EUR"), ("http.method", "a\"b\\\n")], 3),
+        metric(
+            Kind::Counter,
+            "shop.orders",
+            "{order}",
+            &[("currency", "EUR"), ("http.method", "a\"b\\\n")],
+            3,
+        ),
         metric(Kind::Counter, "shop.orders", "{order}", &[("currency", "USD")], u64::MAX),
         metric(Kind::UpDownCounter, "open", "", &[], -5),
         metric(Kind::Gauge, "used", "1", &[], 0.5),
@@ -74,7 +80,10 @@ used_ratio 0.5
     assert!(text.contains("# HELP heat_celsius a \\\"b\\\" \\\\ c\\nd\n# TYPE heat_celsius gauge\n# UNIT heat_celsius celsius\n"), "{text}");
     assert!(text.contains("# TYPE shop_orders counter\nshop_orders_total{currency=\"EUR\",http_method=\"a\\\"b\\\\\\n\",otel_scope_name=\"telemetry\",env=\"test\"} 3\nshop_orders_created{currency=\"EUR\""), "{text}");
     assert!(text.contains("} 1.000000007\n") && text.ends_with("# EOF\n"), "{text}");
-    assert_eq!(families.iter().map(|family| &*family.unit).collect::<Vec<_>>(), ["", "celsius", "", "", "bytes", "ratio"]);
+    assert_eq!(
+        families.iter().map(|family| &*family.unit).collect::<Vec<_>>(),
+        ["", "celsius", "", "", "bytes", "ratio"]
+    );
     assert_eq!((page.left_out(), all.left_out()), (0, 0));
 }
 
@@ -103,12 +112,18 @@ fn a_page_shows_one_collector_at_a_time() {
     first.shutdown();
     assert!(page.text().contains("\na 1\n"), "what was last is still there");
     page.clone().attach(source(3)).unwrap();
-    assert!(page.text().contains("\na 3\n") && page.clone().translation(Translation::NoTranslation).text().contains("\na 3\n"));
+    assert!(
+        page.text().contains("\na 3\n")
+            && page.clone().translation(Translation::NoTranslation).text().contains("\na 3\n")
+    );
 }
 
 #[test]
 fn compressed_pages_are_the_same_pages() {
-    let page = showing(Prometheus::new(), (0..500).map(|n: i64| metric(Kind::Gauge, "a", "", &[("n", &n.to_string())], n)).collect());
+    let page = showing(
+        Prometheus::new(),
+        (0..500).map(|n: i64| metric(Kind::Gauge, "a", "", &[("n", &n.to_string())], n)).collect(),
+    );
     for accept in ["", OPEN_METRICS, PROTOBUF] {
         let (plain, packed) = (page.respond(accept, ""), page.respond(accept, "gzip"));
         assert_eq!((plain.content_encoding(), packed.content_encoding()), (None, Some("gzip")));
@@ -153,7 +168,8 @@ fn what_cannot_stand_beside_is_left_out_and_said() {
     }
     // What OpenMetrics alone can't have beside each other.
     for (kind, name) in [(Kind::Gauge, "only"), (Kind::Gauge, "only.created")] {
-        let page = showing(bare(), vec![metric(Kind::Counter, "only", "", &[], 1), metric(kind, name, "", &[], 1)]);
+        let page =
+            showing(bare(), vec![metric(Kind::Counter, "only", "", &[], 1), metric(kind, name, "", &[], 1)]);
         assert_eq!((read(&page, "").0.len(), page.left_out()), (2, 0));
         assert_eq!((read(&page, OPEN_METRICS).0.len(), page.left_out()), (1, 1));
     }
@@ -195,7 +211,8 @@ fn a_family_stays_what_it_was() {
     let page = bare();
     page.clone().attach(source).unwrap();
     let show = |metrics: Vec<Metric>| *crate::sync::lock(&shown) = metrics;
-    let (gauge, counter) = (metric(Kind::Gauge, "stay_total", "", &[], 1), metric(Kind::Counter, "stay.total", "", &[], 7));
+    let (gauge, counter) =
+        (metric(Kind::Gauge, "stay_total", "", &[], 1), metric(Kind::Counter, "stay.total", "", &[], 7));
     show(vec![gauge.clone()]);
     assert_eq!(page.text(), "# TYPE stay_total gauge\nstay_total 1\n");
     // `.` comes before `_`.
@@ -210,14 +227,21 @@ fn a_family_stays_what_it_was() {
 #[test]
 fn a_page_has_its_bound() {
     let long = "x".repeat(1_000);
-    let metrics: Vec<Metric> =
-        (0..100).map(|n: i64| metric(Kind::Counter, &format!("bound.{:02}", n % 10), "", &[("n", &format!("{n} {long}"))], n)).collect();
+    let metrics: Vec<Metric> = (0..100)
+        .map(|n: i64| {
+            metric(Kind::Counter, &format!("bound.{:02}", n % 10), "", &[("n", &format!("{n} {long}"))], n)
+        })
+        .collect();
     for bytes in [0, 1, 1_000, 20_000, 104_000] {
         let page = showing(bare().max_bytes(bytes), metrics.clone());
         for accept in ["", OPEN_METRICS] {
             let (families, text) = read(&page, accept);
             let samples: usize = families.iter().map(|family| family.samples.len()).sum();
-            assert!(text.len() <= bytes + 6 && samples as u64 + page.left_out() == 100, "{bytes}: {}", text.len());
+            assert!(
+                text.len() <= bytes + 6 && samples as u64 + page.left_out() == 100,
+                "{bytes}: {}",
+                text.len()
+            );
         }
         let body = page.respond(PROTOBUF, "").into_body();
         let samples: usize = read_back::families(&body).iter().map(|family| family.metric.len()).sum();
@@ -229,7 +253,8 @@ fn a_page_has_its_bound() {
 /// Those who wait get what began after they came.
 #[test]
 fn a_page_is_never_older_than_the_request() {
-    let (counted, reads) = (Arc::new(std::sync::atomic::AtomicI64::new(0)), Arc::new(std::sync::atomic::AtomicI64::new(0)));
+    let (counted, reads) =
+        (Arc::new(std::sync::atomic::AtomicI64::new(0)), Arc::new(std::sync::atomic::AtomicI64::new(0)));
     let source = {
         let (counted, reads) = (Arc::clone(&counted), Arc::clone(&reads));
         crate::metrics::Source::new(move || {

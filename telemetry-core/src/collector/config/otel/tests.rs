@@ -118,7 +118,9 @@ fn metrics_may_be_scraped_and_sent_too() {
     ] {
         assert_eq!(urls(&[METRICS, (HOST, host), (PORT, port)]), [want]);
     }
-    for (var, value) in [(PORT, "http"), (PORT, "65536"), (PORT, "-1"), (HOST, "h/x"), (HOST, "me@h"), (HOST, "a b")] {
+    for (var, value) in
+        [(PORT, "http"), (PORT, "65536"), (PORT, "-1"), (HOST, "h/x"), (HOST, "me@h"), (HOST, "a b")]
+    {
         let said = read(&[METRICS, (var, value)]).map(drop).unwrap_err().to_string();
         assert!(said.starts_with(&format!("{var}={value}: a ")), "{said}");
     }

@@ -128,7 +128,15 @@ fn exemplar(of: &Exemplar) -> OtlpExemplar {
 
 pub(super) fn histogram(buckets: Buckets) -> HistogramValue {
     let count = buckets.count();
-    HistogramValue { count, sum: 1.5, min: Some(0.25), max: Some(9.0), buckets, exemplars: Vec::new(), octaves: None }
+    HistogramValue {
+        count,
+        sum: 1.5,
+        min: Some(0.25),
+        max: Some(9.0),
+        buckets,
+        exemplars: Vec::new(),
+        octaves: None,
+    }
 }
 
 /// Strategies give every bit pattern of a float: NaN and infinities, too.

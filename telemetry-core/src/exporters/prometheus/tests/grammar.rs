@@ -161,7 +161,9 @@ fn read_exemplar(text: &str, name: &str, is_open_metrics: bool) -> Result<Exempl
     }
     let mut text = Text(text);
     let (names, labels) = text.labels()?;
-    if !names.is_empty() || labels.iter().map(|(k, v)| k.chars().count() + v.chars().count()).sum::<usize>() > 128 {
+    if !names.is_empty()
+        || labels.iter().map(|(k, v)| k.chars().count() + v.chars().count()).sum::<usize>() > 128
+    {
         return Err("an exemplar that is too long".into());
     }
     let (value, seconds) = text.0.strip_prefix(' ').and_then(|rest| rest.split_once(' ')).ok_or("no time")?;

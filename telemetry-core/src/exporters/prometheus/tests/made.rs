@@ -5,7 +5,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::metrics::SharedHistogram;
-use crate::model::{Buckets, Exemplar, HistogramValue, Kind, Metric, MetricValue, Number, SpanId, Tags, TraceId};
+use crate::model::{
+    Buckets, Exemplar, HistogramValue, Kind, Metric, MetricValue, Number, SpanId, Tags, TraceId,
+};
 
 /// As a snapshot has them, each of them once.
 pub(super) fn sorted(mut metrics: Vec<Metric>) -> Vec<Metric> {
@@ -17,7 +19,13 @@ pub(super) fn sorted(mut metrics: Vec<Metric>) -> Vec<Metric> {
     metrics
 }
 
-pub(super) fn metric(kind: Kind, name: &str, unit: &str, tags: &[(&str, &str)], value: impl Into<Number>) -> Metric {
+pub(super) fn metric(
+    kind: Kind,
+    name: &str,
+    unit: &str,
+    tags: &[(&str, &str)],
+    value: impl Into<Number>,
+) -> Metric {
     let mut all = Tags::new();
     tags.iter().for_each(|(key, value)| all.insert((*key).to_owned(), (*value).to_owned()).unwrap());
     let mut metric = Metric::new(kind, name.to_owned(), value, 9).unit(unit.to_owned()).tags(all);
@@ -31,7 +39,13 @@ pub(super) fn described(mut metric: Metric, description: &str) -> Metric {
 }
 
 /// With bounds, or with exponential buckets.
-pub(super) fn histogram(name: &str, unit: &str, tags: &[(&str, &str)], values: &[f64], bounds: Option<&[f64]>) -> Metric {
+pub(super) fn histogram(
+    name: &str,
+    unit: &str,
+    tags: &[(&str, &str)],
+    values: &[f64],
+    bounds: Option<&[f64]>,
+) -> Metric {
     let cell = SharedHistogram::new(None);
     values.iter().for_each(|x| cell.record(*x, 0));
     let mut histogram = cell.read();
@@ -56,7 +70,13 @@ pub(super) fn exemplar(value: f64, time_unix_nano: u64) -> Exemplar {
 
 /// Few names, many of which become one, and names and texts of everything.
 fn names() -> impl Strategy<Value = String> {
-    prop_oneof!["a[._][bt](otal|[._]count|[._]bucket|_created|_info)?", "a[._]total", "target(_info)?", "\\PC{0,6}", "[é/._1:-]{0,4}"]
+    prop_oneof![
+        "a[._][bt](otal|[._]count|[._]bucket|_created|_info)?",
+        "a[._]total",
+        "target(_info)?",
+        "\\PC{0,6}",
+        "[é/._1:-]{0,4}"
+    ]
 }
 
 fn tags() -> impl Strategy<Value = Tags> {
@@ -70,11 +90,16 @@ fn tags() -> impl Strategy<Value = Tags> {
 }
 
 fn numbers() -> impl Strategy<Value = Number> {
-    prop_oneof![any::<i64>().prop_map(Number::from), any::<u64>().prop_map(Number::from), any::<f64>().prop_map(Number::from)]
+    prop_oneof![
+        any::<i64>().prop_map(Number::from),
+        any::<u64>().prop_map(Number::from),
+        any::<f64>().prop_map(Number::from)
+    ]
 }
 
 fn histograms() -> impl Strategy<Value = HistogramValue> {
-    let values = prop_oneof![any::<f64>(), -10.0..1e6, Just(0.0), (-140..-120_i32).prop_map(|p| 10_f64.powi(p))];
+    let values =
+        prop_oneof![any::<f64>(), -10.0..1e6, Just(0.0), (-140..-120_i32).prop_map(|p| 10_f64.powi(p))];
     let values = values.prop_filter("finite", |x| x.is_finite());
     let bounds = prop::option::of(prop::collection::btree_set(-5..50_i32, 0..4));
     (prop::collection::vec(values, 0..20), bounds, 2..400_usize).prop_map(|(values, bounds, max_buckets)| {
@@ -91,16 +116,18 @@ pub(super) fn snapshots() -> impl Strategy<Value = Vec<Metric>> {
     let kinds = prop::sample::select(vec![Kind::Counter, Kind::UpDownCounter, Kind::Gauge, Kind::Histogram]);
     let units = prop::sample::select(vec!["", "s", "By", "1", "{x}/s", "é"]);
     let values = prop_oneof![numbers().prop_map(Ok), histograms().prop_map(Err)];
-    let one = (kinds, names(), units, tags(), values, "(a[\"\\\\\n])?").prop_map(|(kind, name, unit, tags, value, text)| {
-        let mut made = described(metric(kind, &name, unit, &[], 0).tags(tags), &text);
-        match value {
-            Ok(number) => made.value = MetricValue::Number(number),
-            Err(histogram) => {
-                Arc::make_mut(&mut made.identity).kind = Kind::Histogram;
-                made = holding(made, histogram);
+    let one = (kinds, names(), units, tags(), values, "(a[\"\\\\\n])?").prop_map(
+        |(kind, name, unit, tags, value, text)| {
+            let mut made = described(metric(kind, &name, unit, &[], 0).tags(tags), &text);
+            match value {
+                Ok(number) => made.value = MetricValue::Number(number),
+                Err(histogram) => {
+                    Arc::make_mut(&mut made.identity).kind = Kind::Histogram;
+                    made = holding(made, histogram);
+                }
             }
-        }
-        made
-    });
+            made
+        },
+    );
     prop::collection::vec(one, 0..12).prop_map(sorted)
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use prost::Message;
 use proptest::prelude::*;
+use prost::Message;
 
 use super::super::*;
 use super::made::{exemplar, holding, metric, snapshots};
@@ -274,8 +274,14 @@ fn exemplars_stand_at_their_buckets() {
     let (_, text) = read(&page, OPEN_METRICS);
     let labels = |span: &str| format!("trace_id=\"00000000000000000000000000000abc\",span_id=\"{span}\"");
     for line in [
-        format!("work_seconds_bucket{{k=\"v\",le=\"0.5\"}} 3 # {{{}}} 0.4 2.000000003\n", labels("0000000077359403")),
-        format!("work_seconds_bucket{{k=\"v\",le=\"+Inf\"}} 5 # {{{}}} 1000000000.0 0.000000005\n", labels("0000000000000005")),
+        format!(
+            "work_seconds_bucket{{k=\"v\",le=\"0.5\"}} 3 # {{{}}} 0.4 2.000000003\n",
+            labels("0000000077359403")
+        ),
+        format!(
+            "work_seconds_bucket{{k=\"v\",le=\"+Inf\"}} 5 # {{{}}} 1000000000.0 0.000000005\n",
+            labels("0000000000000005")
+        ),
     ] {
         assert!(text.contains(&line), "{line}\n{text}");
     }
@@ -287,15 +293,20 @@ fn exemplars_stand_at_their_buckets() {
     assert_eq!(histogram.exemplars.len(), 3);
     let at = |bound: f64| histogram.bucket.iter().find(|bucket| bucket.upper_bound == bound).unwrap();
     let seen = at(0.5).exemplar.as_ref().unwrap();
-    assert_eq!((seen.value, seen.timestamp.as_ref().unwrap().nanos, &*seen.label[1].value), (0.4, 3, "0000000077359403"));
+    assert_eq!(
+        (seen.value, seen.timestamp.as_ref().unwrap().nanos, &*seen.label[1].value),
+        (0.4, 3, "0000000077359403")
+    );
     assert_eq!(histogram.bucket.iter().filter(|bucket| bucket.exemplar.is_some()).count(), 2);
 }
 
 /// Scales that nobody records: finer ones become coarser, and what is too coarse has no native form.
 #[test]
 fn a_schema_is_one_that_prometheus_has() {
-    for (scale, index, schema) in [(12, 1 << 12, Some(8)), (8, 3, Some(8)), (-4, 0, Some(-4)), (-5, 0, None)] {
-        let buckets = Buckets::Exponential { scale, zero_count: 2, positive: vec![(index, 3)], negative: Vec::new() };
+    for (scale, index, schema) in [(12, 1 << 12, Some(8)), (8, 3, Some(8)), (-4, 0, Some(-4)), (-5, 0, None)]
+    {
+        let buckets =
+            Buckets::Exponential { scale, zero_count: 2, positive: vec![(index, 3)], negative: Vec::new() };
         let made = HistogramValue { count: 5, sum: 9.0, buckets, ..HistogramValue::default() };
         let page = showing(bare(), vec![holding(metric(Kind::Histogram, "h", "", &[], 0), made)]);
         let family = &families(page.respond(PROTOBUF, "").body())[0];
