@@ -179,6 +179,7 @@
 //! | `otlp` | | the exporter `otlp://HOST`, OTLP over HTTP, and OpenTelemetry's variables for it |
 //! | `otlp-grpc` | | the same over gRPC: `otlp+grpc://HOST` |
 //! | `http-exporter` | | the exporters `http://HOST/PATH` and `https://..`, batches as JSON posted to any endpoint; with `otlp` too |
+//! | `prometheus` | | the page `prometheus://localhost:9464`, for Prometheus and whoever else scrapes; with `tower`, `PrometheusService`, for a route of your own server |
 //! | `zstd` | | bodies of requests compressed with zstd |
 //! | `http` | | [`inject_headers`] and [`extract_headers`]: trace context in `http::HeaderMap` |
 //! | `b3` | | B3, as Zipkin's libraries pass traces on: `b3` and `b3multi` among the [propagators](Config::propagators) |
@@ -196,7 +197,7 @@
 //! | variable | default | range |
 //! | --- | --- | --- |
 //! | `TELEMETRY_ENABLED` | `true` | `true`, `1`, `false`, `0` |
-//! | `TELEMETRY_EXPORT_ENDPOINTS` | none | URLs, separated by commas: `console:`, `console:stderr`, `file:DIR`, `discard:` |
+//! | `TELEMETRY_EXPORT_ENDPOINTS` | none | URLs, separated by commas: `console:`, `console:stderr`, `file:DIR`, `discard:`, and [more](exporters::from_url) |
 //! | `TELEMETRY_SAMPLE_RATE` | 1.0 | from 0 to 1: the share of traces that are kept |
 //! | `TELEMETRY_TAGS` | none | `key: value, key2: value2`, at most 25; on everything exported |
 //! | `TELEMETRY_MIN_LEVEL` | none: all measurements are taken | `error`, `warn`, `info`, `debug`, `trace` |
@@ -271,6 +272,8 @@ pub use self::http::{
     HttpServer, HttpServerBody, HttpServerBodyFuture, HttpServerBodyLayer, HttpServerFuture, HttpServerLayer,
     HttpServerWithBody, RequestSpan,
 };
+#[cfg(all(feature = "prometheus", feature = "tower"))]
+pub use self::http::{PrometheusBody, PrometheusFuture, PrometheusService};
 #[cfg(feature = "http")]
 pub use self::http::{extract_headers, inject_headers};
 #[cfg(feature = "env-filter")]
