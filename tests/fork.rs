@@ -276,13 +276,13 @@ fn serves_nobody_and_frees_the_port_of_its_parent() {
         |at: &str| Collector::builder().ignore_env().endpoint(format!("prometheus://{at}/metrics")).start();
     let (mut reads, mut says) = pipe().unwrap();
     let parent = Child::that(|| {
-        let collector = start("127.0.0.1:0").unwrap();
-        let url = collector.served_at().remove(0);
+        let mut held = Some(start("127.0.0.1:0").unwrap());
+        let url = held.iter().flat_map(Collector::served_at).next().unwrap();
         let child = Child::that(|| {
-            let none = collector.served_at().is_empty() && collector.shutdown(SOON).ledger().balances();
-            // What it had of its parent's server goes, and nothing of it is waited for.
-            drop(collector);
-            none.to_string()
+            // Its last handle goes: nothing of the server is waited for, and its parent's stays.
+            let collector = held.take().unwrap();
+            let balances = collector.shutdown(SOON).ledger().balances();
+            (collector.served_at().is_empty() && balances).to_string()
         });
         assert_eq!(child.said(), "true");
         let grandchild = Child::that(wait_for_ever);

@@ -78,7 +78,7 @@ fn attacks(address: SocketAddr) -> Vec<(&'static str, Vec<u8>)> {
             format!("{get}content-length: 1000000\r\n\r\n{}", "z".repeat(1_000_000)).into_bytes(),
         ),
         ("a body without end", format!("{get}transfer-encoding: chunked\r\n\r\nfff\r\n").into_bytes()),
-        ("one after the other", format!("{get}\r\n").repeat(2_000).into_bytes()),
+        ("one after the other", format!("{get}\r\n").repeat(500).into_bytes()),
         (
             "wrong headers",
             format!("{get}accept: ;;q=,*/*;q=nan,\u{e9}\r\naccept-encoding: ,,gzip;q=7\r\n\r\n").into_bytes(),
@@ -108,7 +108,7 @@ fn what_strangers_take_is_bounded_and_others_are_served() {
     let over = Over::default();
     let most_files = AtomicUsize::new(0);
     let (scrapes, counted) = std::thread::scope(|scope| {
-        let _over = over.when_dropped();
+        let is_over = over.when_dropped();
         let works = scope.spawn(|| {
             let counter = collector.counter("worked");
             let mut n = 0_u64;
@@ -123,7 +123,7 @@ fn what_strangers_take_is_bounded_and_others_are_served() {
             .map(|_| {
                 scope.spawn(|| {
                     let (begin, mut served) = (Instant::now(), 0);
-                    while served < 20 {
+                    while served < 8 {
                         assert!(begin.elapsed() < 3 * SOON, "served {served} times");
                         if let Some(page) = scrape(address) {
                             let all = page.lines().filter(|line| line.starts_with("series_total{"));
@@ -148,10 +148,10 @@ fn what_strangers_take_is_bounded_and_others_are_served() {
         }
         let scrapes: usize = good.into_iter().map(|one| one.join().unwrap()).sum();
         drop(strangers);
-        drop(_over);
+        drop(is_over);
         (scrapes, works.join().unwrap())
     });
-    assert_eq!(scrapes, 40);
+    assert_eq!(scrapes, 16);
     // Those of good will have sockets too, and the page's callbacks none.
     let most = most_files.load(Relaxed);
     assert!(most <= CONNECTIONS + 8, "{most} open files");

@@ -92,15 +92,6 @@ fn each_variable_does_what_the_table_says() {
         (vec![("OTEL_BLRP_SCHEDULE_DELAY", "x")], "error", "OTEL_BLRP_SCHEDULE_DELAY=x"),
         (vec![("OTEL_LOGS_EXPORTER", "console")], "endpoints", "console:?signals=events"),
         (
-            vec![
-                ("OTEL_METRICS_EXPORTER", "prometheus"),
-                ("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1"),
-                ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
-            ],
-            "endpoints",
-            "prometheus://127.0.0.1:0",
-        ),
-        (
             vec![("OTEL_TRACES_EXPORTER", "none"), ENDPOINT],
             "endpoints",
             "otlp+http://localhost:9?signals=events,metrics",
@@ -166,6 +157,29 @@ fn each_variable_does_what_the_table_says() {
     ] {
         shows(&vars, what, want);
     }
+}
+
+#[test]
+fn metrics_may_be_scraped() {
+    let vars = |host, port| {
+        vec![
+            ("OTEL_METRICS_EXPORTER", "prometheus"),
+            ("OTEL_EXPORTER_PROMETHEUS_HOST", host),
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", port),
+        ]
+    };
+    shows(&vars("127.0.0.1", "0"), "endpoints", "prometheus://127.0.0.1:0");
+    let served = program("shows_its_settings", &vars("127.0.0.1", "0"));
+    assert!(served["stderr"].contains("metrics are served at http://127.0.0.1:"), "{served:?}");
+    shows(
+        &vars("127.0.0.1", "http"),
+        "error",
+        "OTEL_EXPORTER_PROMETHEUS_PORT=http: a number from 0 to 65535",
+    );
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let said = format!("can't be served at http://127.0.0.1:{port}/metrics");
+    shows(&vars("127.0.0.1", &port), "error", &said);
 }
 
 #[test]

@@ -9,31 +9,55 @@ use crate::diagnostics::warn;
 use crate::metrics::{CellKind, Site, Table};
 use crate::model::Number;
 
+use CellKind::{Counter, Gauge, UpDownCounter};
+
 type Tags = &'static [(&'static str, &'static str)];
 
-/// A metric: kind, name, unit, tags, description, and how it is read.
-type Metric = (CellKind, &'static str, &'static str, Tags, &'static str, fn() -> Option<f64>);
+/// A metric: kind, name, unit, tags, description, and what is read.
+type Metric = (CellKind, &'static str, &'static str, Tags, &'static str, Field);
+
+/// A number of the process.
+#[derive(Clone, Copy)]
+enum Field {
+    /// Of `/proc/self/stat`, counted as proc(5) does.
+    Stat(usize),
+    /// The same, which is a time.
+    Ticks(usize),
+    /// Of `/proc/self/status`, by its name.
+    Status(&'static str),
+    /// The same, which is in KiB.
+    Kib(&'static str),
+    Files,
+    Uptime,
+}
 
 /// The kernel counts the time of processes in these (`USER_HZ`), on all machines that Rust runs on.
 const TICKS_A_SECOND: f64 = 100.0;
 
 const METRICS: &[Metric] = &[
-    (Counter, CPU_TIME, "s", &[(CPU_MODE, "user")], ON_CPU, || Some(stat(UTIME)? / TICKS_A_SECOND)),
-    (Counter, CPU_TIME, "s", &[(CPU_MODE, "system")], ON_CPU, || Some(stat(STIME)? / TICKS_A_SECOND)),
-    (UpDownCounter, "process.memory.usage", "By", &[], "Physical memory in use.", || status_kib("VmRSS:")),
-    (UpDownCounter, "process.memory.virtual", "By", &[], "Committed virtual memory.", || {
-        status_kib("VmSize:")
-    }),
-    (UpDownCounter, "process.thread.count", "{thread}", &[], "Threads of the process.", || {
-        status("Threads:")
-    }),
-    (UpDownCounter, FILES, "{file_descriptor}", &[], "Open file descriptors.", open_files),
-    (Counter, FAULTS, "{fault}", &[(FAULT, "minor")], PAGE_FAULTS, || stat(MINFLT)),
-    (Counter, FAULTS, "{fault}", &[(FAULT, "major")], PAGE_FAULTS, || stat(MAJFLT)),
-    (Gauge, "process.uptime", "s", &[], "Time since the process began.", uptime),
+    (Counter, CPU_TIME, "s", &[(CPU_MODE, "user")], ON_CPU, Field::Ticks(UTIME)),
+    (Counter, CPU_TIME, "s", &[(CPU_MODE, "system")], ON_CPU, Field::Ticks(STIME)),
+    (UpDownCounter, "process.memory.usage", "By", &[], "Physical memory in use.", Field::Kib("VmRSS:")),
+    (UpDownCounter, "process.memory.virtual", "By", &[], "Committed virtual memory.", Field::Kib("VmSize:")),
+    (
+        UpDownCounter,
+        "process.thread.count",
+        "{thread}",
+        &[],
+        "Threads of the process.",
+        Field::Status("Threads:"),
+    ),
+    (UpDownCounter, FILES, "{file_descriptor}", &[], "Open file descriptors.", Field::Files),
+    (Counter, FAULTS, "{fault}", &[(FAULT, "minor")], PAGE_FAULTS, Field::Stat(MINFLT)),
+    (Counter, FAULTS, "{fault}", &[(FAULT, "major")], PAGE_FAULTS, Field::Stat(MAJFLT)),
+    (Gauge, "process.uptime", "s", &[], "Time since the process began.", Field::Uptime),
 ];
 
-use CellKind::{Counter, Gauge, UpDownCounter};
+const MINFLT: usize = 10;
+const MAJFLT: usize = 12;
+const UTIME: usize = 14;
+const STIME: usize = 15;
+const STARTTIME: usize = 22;
 
 const CPU_TIME: &str = "process.cpu.time";
 const CPU_MODE: &str = "cpu.mode";
@@ -48,10 +72,10 @@ pub(crate) fn observe(table: &Table) {
     if cfg!(not(target_os = "linux")) {
         return warn(format_args!("`process_metrics` has no effect here: there is no `/proc`"));
     }
-    for (kind, name, unit, tags, description, read) in METRICS {
+    for (kind, name, unit, tags, description, field) in METRICS {
         let site = Site::new(*kind, name, tags).unit(unit).description(description);
         // What is not finite is refused, counted and said: that is where `/proc` says nothing of it.
-        table.observe(&site, move || number(read().unwrap_or(f64::NAN), unit));
+        table.observe(&site, move || number(field.read().unwrap_or(f64::NAN), unit));
     }
 }
 
@@ -60,15 +84,25 @@ fn number(value: f64, unit: &str) -> Number {
     if unit == "s" || !value.is_finite() { Number::Float(value) } else { Number::from(value as u64) }
 }
 
-/// Fields of `/proc/self/stat`, counted as proc(5) does.
-const MINFLT: usize = 10;
-const MAJFLT: usize = 12;
-const UTIME: usize = 14;
-const STIME: usize = 15;
-const STARTTIME: usize = 22;
-
-fn stat(field: usize) -> Option<f64> {
-    stat_of(&fs::read_to_string("/proc/self/stat").ok()?, field)
+impl Field {
+    /// What it is now; none where `/proc` does not say.
+    fn read(self) -> Option<f64> {
+        let stat = |field| stat_of(&fs::read_to_string("/proc/self/stat").ok()?, field);
+        let status = |key| status_of(&fs::read_to_string("/proc/self/status").ok()?, key);
+        match self {
+            Self::Stat(field) => stat(field),
+            Self::Ticks(field) => Some(stat(field)? / TICKS_A_SECOND),
+            Self::Status(key) => status(key),
+            Self::Kib(key) => Some(status(key)? * 1024.0),
+            // Without the one by which they are listed.
+            Self::Files => Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64),
+            Self::Uptime => {
+                let machine = fs::read_to_string("/proc/uptime").ok()?;
+                let machine: f64 = machine.split_ascii_whitespace().next()?.parse().ok()?;
+                Some((machine - stat(STARTTIME)? / TICKS_A_SECOND).max(0.0))
+            }
+        }
+    }
 }
 
 /// The second one is a name in brackets, which may hold anything.
@@ -77,29 +111,10 @@ fn stat_of(stat: &str, field: usize) -> Option<f64> {
     fields.split_ascii_whitespace().nth(field - 3)?.parse().ok()
 }
 
-fn status(key: &str) -> Option<f64> {
-    status_of(&fs::read_to_string("/proc/self/status").ok()?, key)
-}
-
 fn status_of(status: &str, key: &str) -> Option<f64> {
     // The first line is a name, in which there is no other line.
     let line = status.lines().skip(1).find_map(|line| line.strip_prefix(key))?;
     line.split_ascii_whitespace().next()?.parse().ok()
-}
-
-fn status_kib(key: &str) -> Option<f64> {
-    Some(status(key)? * 1024.0)
-}
-
-/// Without the one by which they are listed.
-fn open_files() -> Option<f64> {
-    Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64)
-}
-
-fn uptime() -> Option<f64> {
-    let machine = fs::read_to_string("/proc/uptime").ok()?;
-    let machine: f64 = machine.split_ascii_whitespace().next()?.parse().ok()?;
-    Some((machine - stat(STARTTIME)? / TICKS_A_SECOND).max(0.0))
 }
 
 #[cfg(test)]

@@ -68,10 +68,10 @@ fn is_scraped() {
             assert!(guard.served_at().is_empty());
         }
         "multi-thread runtime" => {
-            tokio::runtime::Builder::new_multi_thread().build().unwrap().block_on(run())
+            tokio::runtime::Builder::new_multi_thread().build().unwrap().block_on(run());
         }
         "current-thread runtime" => {
-            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run())
+            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run());
         }
         "thread" => std::thread::spawn(|| {
             let _guard = begin();

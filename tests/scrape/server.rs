@@ -68,7 +68,8 @@ impl Prometheus {
 
     /// What its API answers; none where it is not ready.
     pub(super) fn api(&self, path: &str, options: &[(&str, &str)]) -> Option<Value> {
-        let escaped = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let escaped =
+            |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
         let options: Vec<_> =
             options.iter().map(|(key, value)| format!("{key}={}", escaped(value))).collect();
         let head = format!("GET /api/v1/{path}?{} HTTP/1.0\r\nhost: h", options.join("&"));

@@ -1,7 +1,6 @@
 //! How exporters are added to a collector that runs. Their code may hang or panic in whatever it is asked.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
@@ -12,7 +11,7 @@ use super::self_metrics;
 use crate::Error;
 use crate::detect;
 use crate::diagnostics::warn;
-use crate::exporters::{ExportError, HostTag, Limits, Route, Sieve, Signal, Target, Terms};
+use crate::exporters::{Driver, ExportError, HostTag, Limits, Sieve, Signal, Terms};
 use crate::metrics::{Baseline, SharedHistogram};
 use crate::model::{Kind, Resource, Tags, Temporality, Text};
 use crate::pipeline::command::Command;
@@ -50,18 +49,7 @@ impl Drop for Joining<'_> {
 }
 
 impl Engine {
-    pub(super) fn add_exporter(self: &Arc<Self>, Route { target, terms }: Route) -> Result<(), Error> {
-        if self.closed.load(Relaxed) {
-            return Err(Error::ShutDown);
-        }
-        if !self.is_enabled() {
-            return Ok(());
-        }
-        let driver = match target {
-            Target::Pushed(driver) => driver,
-            #[cfg(feature = "prometheus")]
-            Target::Pulled(pulled) => return self.add_pulled(*pulled, terms),
-        };
+    pub(super) fn add_exporter(&self, driver: Driver, terms: Terms) -> Result<(), Error> {
         terms.check().map_err(|(name, value, needed)| Error::config(name, value, needed))?;
         let resource = self.resource_of(&terms)?;
         let started = start::spawn(driver).map_err(Error::Thread)?;

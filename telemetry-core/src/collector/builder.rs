@@ -352,15 +352,9 @@ impl Builder {
             let urls = engine.config.export_endpoints.iter();
             let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>();
             let is_otel = !otel.endpoints.is_empty() && otel.endpoints == engine.config.export_endpoints;
-            let vars = |url: &str| match url {
-                _ if !is_otel => "TELEMETRY_EXPORT_ENDPOINTS",
-                url if url.starts_with("prometheus:") => "OTEL_EXPORTER_PROMETHEUS_*",
-                _ => "OTEL_EXPORTER_OTLP_*",
-            };
-            let of_env = |e: EndpointError| Error::config(vars(e.url()), e.url(), e.reason());
-            let named = named.map_err(|e| if endpoints_of_env { of_env(e) } else { e.into() })?;
+            let named = named.map_err(|e| if endpoints_of_env { of_env(&e, is_otel) } else { e.into() })?;
             for exporter in named.into_iter().chain(self.exporters) {
-                engine.add_exporter(exporter)?;
+                engine.add(exporter)?;
             }
         }
         for reader in self.readers {
@@ -381,6 +375,16 @@ impl Builder {
         self.changes.push(Box::new(change));
         self
     }
+}
+
+/// An endpoint of the environment is wrong: which variables name it.
+fn of_env(e: &EndpointError, is_otel: bool) -> Error {
+    let vars = match e.url() {
+        _ if !is_otel => "TELEMETRY_EXPORT_ENDPOINTS",
+        url if url.starts_with("prometheus:") => "OTEL_EXPORTER_PROMETHEUS_*",
+        _ => "OTEL_EXPORTER_OTLP_*",
+    };
+    Error::config(vars, e.url(), e.reason())
 }
 
 /// What telemetry measures of itself.

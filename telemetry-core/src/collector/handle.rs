@@ -104,12 +104,12 @@ impl Collector {
 
     /// Adds an exporter. It is given what is recorded from now on, and cumulative sums since the start.
     pub fn exporter(&self, route: impl Into<Route>) -> Result<(), Error> {
-        self.engine.add_exporter(route.into())
+        self.engine.add(route.into())
     }
 
     /// Adds the exporter that a URL names, for instance `file:target/telemetry`.
     pub fn endpoint(&self, url: &str) -> Result<(), Error> {
-        self.engine.add_exporter(exporters::from_url(url)?)
+        self.engine.add(exporters::from_url(url)?)
     }
 
     /// From now on that closure is told how each attempt ended; see [`Builder::on_export`](crate::Builder::on_export).

@@ -1,5 +1,5 @@
-//! How what is pulled is added to a collector that runs: a reader, which asks as it likes, and a page, which the collector's
-//! own server shows. Code of the program may hang or panic in whatever it is asked.
+//! How routes and readers are added to a collector that runs. What is pulled is a reader, which asks as it likes, or a page, which
+//! the collector's own server shows. Code of the program may hang or panic in whatever it is asked.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,7 +11,7 @@ use super::config::SelfMetrics;
 use super::engine::{Attached, Engine, aside};
 use super::self_metrics;
 use crate::Error;
-use crate::exporters::Filter;
+use crate::exporters::{Filter, Route, Target};
 #[cfg(feature = "prometheus")]
 use crate::exporters::{Terms, server::Pulled};
 use crate::metrics::{Reader, Snapshot, Source};
@@ -20,6 +20,21 @@ use crate::sync::lock;
 use crate::thread::{quietly, spawn};
 
 impl Engine {
+    /// Adds what a route leads to.
+    pub(super) fn add(self: &Arc<Self>, Route { target, terms }: Route) -> Result<(), Error> {
+        if self.closed.load(Relaxed) {
+            return Err(Error::ShutDown);
+        }
+        if !self.is_enabled() {
+            return Ok(());
+        }
+        match target {
+            Target::Pushed(driver) => self.add_exporter(driver, terms),
+            #[cfg(feature = "prometheus")]
+            Target::Pulled(pulled) => self.add_pulled(*pulled, terms),
+        }
+    }
+
     pub(super) fn add_reader(self: &Arc<Self>, reader: Box<dyn Reader>) -> Result<(), Error> {
         let source = self.source(Filter::new(), Arc::clone(&self.resource));
         self.keep(self.attached(reader, source)?)
@@ -27,7 +42,7 @@ impl Engine {
 
     /// Serves a page. If that fails it is as if nobody had tried.
     #[cfg(feature = "prometheus")]
-    pub(super) fn add_pulled(self: &Arc<Self>, pulled: Pulled, terms: Terms) -> Result<(), Error> {
+    fn add_pulled(self: &Arc<Self>, pulled: Pulled, terms: Terms) -> Result<(), Error> {
         terms.check_pulled().map_err(|(name, value, needed)| Error::config(name, value, needed))?;
         let place = pulled.place.map_err(|(value, reason)| Error::config("listen", value, reason))?;
         let failed = |e| Error::exporter(format!("a page can't be served at {place}: {e}"));

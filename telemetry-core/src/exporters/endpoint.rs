@@ -15,8 +15,6 @@ use std::{ffi::OsString, path::PathBuf};
 
 use self::list::SCHEMES;
 use self::options::Options;
-#[cfg(feature = "prometheus")]
-use self::prometheus::prometheus;
 #[cfg(feature = "otlp")]
 use super::Signal;
 use super::error::EndpointError;
@@ -146,8 +144,8 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `max_bytes=67108864` | `Prometheus::max_bytes` |
 /// | `resource_labels=service.*` | `Prometheus::resource_labels` |
 ///
-/// Of the next ones it takes `min_level`, `levels`, `names`, `tags`, `tag` and `host_tag`; it is asked for metrics, and nothing is
-/// sent.
+/// Of the next ones it takes `min_level`, `levels`, `names`, `tags`, `tag` and `host_tag`: it is asked for metrics, and nothing is
+/// sent. What `tag` and `host_tag` add is on `target_info`, and on each series that `resource_labels` puts it on.
 ///
 /// Every endpoint takes these options too:
 ///
@@ -306,6 +304,13 @@ fn posts(mut endpoint: Endpoint<'_>, transport: Transport) -> Made {
 fn posts(_: Endpoint<'_>, _: Transport) -> Made {
     // There, `http` is the trace context in headers.
     Err(missing("http-exporter"))
+}
+
+#[cfg(feature = "prometheus")]
+fn prometheus(mut endpoint: Endpoint<'_>) -> Made {
+    let (page, place) = endpoint.page().map_err(plain)?;
+    endpoint.end()?;
+    Ok(page.listen_at(place))
 }
 
 #[cfg(not(feature = "prometheus"))]

@@ -18,7 +18,7 @@ mod thread;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -60,6 +60,8 @@ struct Thread {
     /// It tells nothing, and is disconnected when the thread has ended.
     ended: Receiver<()>,
 }
+
+const A_MOMENT: Duration = Duration::from_millis(50);
 
 /// An address at which a page can be served.
 pub(crate) enum Address {
@@ -134,7 +136,8 @@ impl Server {
         let running = std::mem::replace(&mut *lock(&self.running), over);
         if let Some(thread) = running.thread {
             let _ = thread.orders.send(Order::Stop(until));
-            let _ = thread.ended.recv_deadline(until);
+            // Also where no time is left the port is free afterwards, unless the thread is busy.
+            let _ = thread.ended.recv_deadline(until.max(Instant::now() + A_MOMENT));
         }
     }
 }

@@ -1,9 +1,11 @@
 //! `prometheus:`: what stands behind the colon and the options become a page and where it is served.
 
+use super::Endpoint;
 use super::escape::unescape;
-use super::{Endpoint, Made, plain};
+use super::options::Options;
 use crate::exporters::Prometheus;
 use crate::exporters::prometheus::Translation;
+use crate::exporters::server::Place;
 use crate::exporters::words::one_of;
 
 const TRANSLATIONS: &[(&str, Translation)] = &[
@@ -15,20 +17,19 @@ const TRANSLATIONS: &[(&str, Translation)] = &[
 
 const YES_OR_NO: &[(&str, bool)] = &[("true", true), ("false", false)];
 
-pub(super) fn prometheus(mut endpoint: Endpoint<'_>) -> Made {
-    let page = page(&mut endpoint).map_err(plain)?;
-    endpoint.end()?;
-    let place = match endpoint.rest {
-        "" | "//" => "localhost",
-        rest => {
-            rest.strip_prefix("//").ok_or_else(|| plain("`//` and a host are needed behind the colon"))?
-        }
-    };
-    Ok(page.listen_at(Prometheus::place(place).map_err(plain)?))
+impl Endpoint<'_> {
+    /// Takes the options of a page; what it shows, and where.
+    pub(super) fn page(&mut self) -> Result<(Prometheus, Place), String> {
+        let page = shown(&mut self.options)?;
+        let place = match self.rest {
+            "" | "//" => "localhost",
+            rest => rest.strip_prefix("//").ok_or("`//` and a host are needed behind the colon")?,
+        };
+        Ok((page, Prometheus::place(place)?))
+    }
 }
 
-fn page(endpoint: &mut Endpoint<'_>) -> Result<Prometheus, String> {
-    let options = &mut endpoint.options;
+fn shown(options: &mut Options<'_>) -> Result<Prometheus, String> {
     let mut page = Prometheus::new();
     if let Some(translation) = options.read("translation", |text| one_of(text, TRANSLATIONS))? {
         page = page.translation(translation);

@@ -54,7 +54,7 @@ impl Page for Prometheus {
 
     fn answer(&self, accept: &str, accept_encoding: &str) -> Content {
         let answer = self.respond(accept, accept_encoding);
-        let (content_type, content_encoding) = (answer.content_type(), answer.content_encoding());
-        Content { content_type, content_encoding, body: answer.into_body() }
+        let (media_type, encoding) = (answer.content_type(), answer.content_encoding());
+        Content { media_type, encoding, body: answer.into_body() }
     }
 }

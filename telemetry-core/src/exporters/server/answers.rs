@@ -142,10 +142,10 @@ impl Answers {
         let Some(made) = self.renderer.made(Wanted { page, accept, accept_encoding }).await else {
             return Ok(said(StatusCode::INTERNAL_SERVER_ERROR, "the page could not be made: it panicked\n"));
         };
-        let mut answer = with_body(StatusCode::OK, made.content_type, made.body);
+        let mut answer = with_body(StatusCode::OK, made.media_type, made.body);
         let headers = answer.headers_mut();
         headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
-        if let Some(encoding) = made.content_encoding {
+        if let Some(encoding) = made.encoding {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         Ok(answer)

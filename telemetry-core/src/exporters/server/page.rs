@@ -14,8 +14,8 @@ pub(crate) trait Page: Any + Send + Sync {
 /// What a page shows now.
 pub(crate) struct Content {
     /// The header `Content-Type`.
-    pub(crate) content_type: &'static str,
+    pub(crate) media_type: &'static str,
     /// The header `Content-Encoding`, where there is to be one.
-    pub(crate) content_encoding: Option<&'static str>,
+    pub(crate) encoding: Option<&'static str>,
     pub(crate) body: Vec<u8>,
 }

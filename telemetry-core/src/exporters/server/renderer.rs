@@ -17,8 +17,8 @@ use crate::thread::quietly;
 /// What was made, shared by all who asked for it.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
-    pub(super) content_type: &'static str,
-    pub(super) content_encoding: Option<&'static str>,
+    pub(super) media_type: &'static str,
+    pub(super) encoding: Option<&'static str>,
     pub(super) body: Bytes,
 }
 
@@ -70,11 +70,11 @@ impl Wanted {
     }
 
     fn make(&self, held: &Arc<AtomicUsize>) -> Option<Made> {
-        let Content { content_type, content_encoding, body } =
+        let Content { media_type, encoding, body } =
             quietly(|| self.page.answer(&self.accept, &self.accept_encoding))?;
         held.fetch_add(body.capacity(), Relaxed);
         let body = Bytes::from_owner(Held { body, held: Arc::clone(held) });
-        Some(Made { content_type, content_encoding, body })
+        Some(Made { media_type, encoding, body })
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
 
         fn answer(&self, accept: &str, accept_encoding: &str) -> Content {
             self.0.lock().unwrap().push(format!("{accept};{accept_encoding}"));
-            Content { content_type: "", content_encoding: None, body: accept.as_bytes().to_vec() }
+            Content { media_type: "", encoding: None, body: accept.as_bytes().to_vec() }
         }
     }
 

@@ -1,7 +1,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use super::*;
 
@@ -34,7 +33,7 @@ impl Page for Shows {
         let _ = self.gate.as_ref().map(Receiver::recv);
         assert!(accept != "panic", "as it was told");
         let encoding = Some("identity").filter(|_| !accept_encoding.is_empty());
-        Content { content_type: "text/x", content_encoding: encoding, body: vec![b'x'; self.bytes] }
+        Content { media_type: "text/x", encoding, body: vec![b'x'; self.bytes] }
     }
 }
 

@@ -92,7 +92,7 @@ async fn take(incoming: Incoming, site: Rc<Site>, answers: Rc<Answers>) {
         match incoming.next().await {
             Ok(stream) => match answers.connections.add() {
                 Some(entry) => {
-                    drop(spawn_local(connected(stream, entry, Rc::clone(&site), Rc::clone(&answers))))
+                    drop(spawn_local(connected(stream, entry, Rc::clone(&site), Rc::clone(&answers))));
                 }
                 None => refuse(stream),
             },
