@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod finite;
 pub(crate) mod many;
 pub(crate) mod metrics;
+mod recorded;
 pub(crate) mod spans;
 
 use serde_json::Value;

@@ -2,6 +2,7 @@
 //! are there twice, families that are not in one piece or take each other's names, and histograms whose counts fall.
 //!
 //! It needs nothing of what writes them.
+#![allow(unreachable_pub, reason = "the fuzz target reads pages with it too")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
