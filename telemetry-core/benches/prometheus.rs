@@ -24,7 +24,10 @@ fn resource() -> Resource {
 
 fn tags(n: u64) -> Tags {
     let mut tags = Tags::new();
-    let all = [("method", ["GET", "PUT", "POST", "DELETE"][n as usize % 4].to_owned()), ("route", format!("/orders/{n}"))];
+    let all = [
+        ("method", ["GET", "PUT", "POST", "DELETE"][n as usize % 4].to_owned()),
+        ("route", format!("/orders/{n}")),
+    ];
     all.into_iter().for_each(|(key, value)| tags.insert(key, value).expect("a tag"));
     tags
 }
@@ -57,7 +60,12 @@ fn histograms() -> Result<Source, Error> {
         let histogram = histogram.with(&tags);
         (1..=50_u64).for_each(|i| histogram.record((i * i * (n + 1)) as f64 * 1e-6));
     }
-    let all = collector.snapshot().iter().map(|metric| metric.to_metric()).filter(|m| m.histogram().is_some()).collect();
+    let all = collector
+        .snapshot()
+        .iter()
+        .map(|metric| metric.to_metric())
+        .filter(|m| m.histogram().is_some())
+        .collect();
     Ok(source_of(all, resource()))
 }
 
@@ -74,7 +82,10 @@ fn first(bencher: Bencher<'_, '_>, source: &Source, accept: &str, series: usize)
         page.clone().attach(source.clone()).expect("the first one");
         page
     };
-    bencher.counter(ItemsCount::new(series)).with_inputs(made).bench_local_values(|page| (page.respond(accept, ""), page));
+    bencher
+        .counter(ItemsCount::new(series))
+        .with_inputs(made)
+        .bench_local_values(|page| (page.respond(accept, ""), page));
 }
 
 #[divan::bench(args = 0..3)]

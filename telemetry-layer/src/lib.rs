@@ -31,6 +31,7 @@
 //! | spans measured, open spans seen | [`SpanMetrics`], [`OpenSpans`] |
 //! | traces across services | [`HttpServerLayer`], [`inject_headers`], [`with_remote_parent`], [`Context`], [`SpanExt`] |
 //! | an exporter of your own | [`Exporter`]; those that are there: [`exporters`] |
+//! | a page for Prometheus | the endpoint `prometheus:` ([`exporters::from_url`]); with a server of your own, `PrometheusService` |
 //! | to tell instances, hosts, pods apart | [`Builder::service`], [`Detect`] |
 //! | settings | [`Builder`], [`Config`], [the variables](#variables) |
 //! | to know that nothing is lost | [`Collector::ledger`], [`Report`] |

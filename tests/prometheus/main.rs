@@ -42,7 +42,10 @@ fn record(page: &Prometheus) -> Collector {
 
 /// What names and texts of the others don't have.
 fn awkward(collector: &Collector) {
-    collector.counter("awkward").with(&[("text", "a\"b\\c\nd{}=,# e\r"), ("http.method", "GET"), ("k-1", "")]).add(7);
+    collector
+        .counter("awkward")
+        .with(&[("text", "a\"b\\c\nd{}=,# e\r"), ("http.method", "GET"), ("k-1", "")])
+        .add(7);
     collector.counter("awkward.beyond").unit("1").add(u64::MAX);
     collector.gauge("awkward.share").unit("1").description("a \"b\" \\ c\nd").set(0.1 + 0.2);
     collector.histogram("awkward.le").with(&[("le", "mine")]).record(2.0);
@@ -97,9 +100,14 @@ fn check(families: &[Family], is_open_metrics: bool) {
         // Of these a count or a bound is a number that another form has too.
         let name = if name == "awkward_le_bucket" && expected == 0.0 { continue } else { name };
         let read = value(name, labels);
-        assert!((read - expected).abs() <= expected.abs() * 1e-15, "{name} {labels:?}: {read} is not {expected}");
+        assert!(
+            (read - expected).abs() <= expected.abs() * 1e-15,
+            "{name} {labels:?}: {read} is not {expected}"
+        );
     }
-    let of = |name: &str| families.iter().find(|family| family.name == name).unwrap_or_else(|| panic!("no {name}"));
+    let of = |name: &str| {
+        families.iter().find(|family| family.name == name).unwrap_or_else(|| panic!("no {name}"))
+    };
     assert_eq!(of("awkward_share_ratio").help, "a \"b\" \\ c\nd");
     let (counter, target) = if is_open_metrics { ("orders", "target") } else { ("orders", "target_info") };
     assert_eq!((&*of(counter).kind, &*of(counter).help), ("counter", "Orders taken, größe"));
@@ -121,7 +129,8 @@ fn check_open_metrics(families: &[Family]) {
     // Values below 0: a sum of these may fall.
     assert!(!of("size_bytes").samples.iter().any(|sample| sample.name == "size_bytes_sum"));
     assert!(sample(families, "orders_created", &[]).number() > 1.6e9);
-    let exemplars = of("work_seconds").samples.iter().filter_map(|sample| Some((sample, sample.exemplar.as_ref()?)));
+    let exemplars =
+        of("work_seconds").samples.iter().filter_map(|sample| Some((sample, sample.exemplar.as_ref()?)));
     let exemplars: Vec<_> = exemplars.collect();
     assert!(!exemplars.is_empty());
     for (sample, exemplar) in exemplars {
@@ -156,7 +165,9 @@ fn the_client_for_python_reads_what_was_recorded() {
                 let kind = if form == OPEN_METRICS { "openmetrics" } else { "text" };
                 families(kind, &page).unwrap()
             });
-            let size = |families: &[Family]| families.iter().map(|family| bucket_lines(&family.samples)).sum::<usize>();
+            let size = |families: &[Family]| {
+                families.iter().map(|family| bucket_lines(&family.samples)).sum::<usize>()
+            };
             assert!(size(&plain) > 100 && size(&plain) == size(&open), "{translation:?} {escaping}");
             let find = |text: &str| open.iter().any(|family| family.name.contains(text));
             names.insert((format!("{translation:?}"), escaping), (find("awkward.share"), find("_ratio")));

@@ -19,8 +19,36 @@ const NAMES: [&str; 9] = [
     "Mixed.Case9",
 ];
 const UNITS: [&str; 30] = [
-    "", "s", "ms", "us", "ns", "min", "h", "d", "By", "KiBy", "MiBy", "GiBy", "TiBy", "MBy", "GBy", "TBy", "m",
-    "V", "A", "J", "W", "g", "Cel", "Hz", "%", "{request}", "{packet}/s", "By/s", "m/s", "kg",
+    "",
+    "s",
+    "ms",
+    "us",
+    "ns",
+    "min",
+    "h",
+    "d",
+    "By",
+    "KiBy",
+    "MiBy",
+    "GiBy",
+    "TiBy",
+    "MBy",
+    "GBy",
+    "TBy",
+    "m",
+    "V",
+    "A",
+    "J",
+    "W",
+    "g",
+    "Cel",
+    "Hz",
+    "%",
+    "{request}",
+    "{packet}/s",
+    "By/s",
+    "m/s",
+    "kg",
 ];
 
 /// What both say that a metric is called. Where OpenTelemetry's specification and that exporter differ, ours is as the
@@ -63,7 +91,8 @@ const UNICODE: &str = "größe 价格";
 
 fn page_of(kind: &str, name: &'static str, unit: &'static str, tags: &[(&str, &str)]) -> String {
     let page = Prometheus::new();
-    let collector = Collector::builder().ignore_env().endpoint("discard:").reader(page.clone()).start().unwrap();
+    let collector =
+        Collector::builder().ignore_env().endpoint("discard:").reader(page.clone()).start().unwrap();
     match kind {
         "counter" => collector.counter(name).unit(unit).description("what").with(tags).add(1),
         "up_down_counter" => collector.up_down_counter(name).unit(unit).description("what").with(tags).add(1),
@@ -75,7 +104,9 @@ fn page_of(kind: &str, name: &'static str, unit: &'static str, tags: &[(&str, &s
 
 /// What families there are, and the names of samples and their labels with a value.
 fn described(families: &[Family]) -> Vec<String> {
-    let ours = families.iter().filter(|family| !family.name.starts_with("target") && !family.name.starts_with("telemetry"));
+    let ours = families
+        .iter()
+        .filter(|family| !family.name.starts_with("target") && !family.name.starts_with("telemetry"));
     let ours = ours.filter(|family| !family.name.starts_with("otel_sdk"));
     let mut all: Vec<String> = ours
         .map(|family| {
@@ -83,8 +114,12 @@ fn described(families: &[Family]) -> Vec<String> {
                 let all = sample.labels.iter().filter(|(key, value)| *key != "le" && !value.is_empty());
                 format!("{} {:?}", sample.name, all.collect::<Vec<_>>())
             };
-            let mut samples: Vec<String> =
-                family.samples.iter().filter(|sample| !sample.name.ends_with("_created")).map(labels).collect();
+            let mut samples: Vec<String> = family
+                .samples
+                .iter()
+                .filter(|sample| !sample.name.ends_with("_created"))
+                .map(labels)
+                .collect();
             samples.dedup();
             format!("{} {} {:?} {samples:?}", family.name, family.kind, family.help)
         })

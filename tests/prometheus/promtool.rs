@@ -31,7 +31,9 @@ fn promtool_takes_every_page() {
         Translation::NoTranslation,
     ] {
         let page = page.clone().translation(translation);
-        for accept in ["", "text/plain;version=0.0.4;escaping=values", "text/plain;version=0.0.4;escaping=dots"] {
+        for accept in
+            ["", "text/plain;version=0.0.4;escaping=values", "text/plain;version=0.0.4;escaping=dots"]
+        {
             checked(&page.respond(accept, "").into_body());
         }
     }

@@ -45,7 +45,8 @@ fn a_pushgateway_takes_text_and_protobuf() {
     let Some(read) = families("text", &page.text()) else { return };
     let given = values(&read);
     for (form, seen) in ["text", "protobuf"].iter().zip(&seen) {
-        let lost: Vec<_> = given.iter().filter(|(key, value)| seen.get(*key) != Some(value)).take(5).collect();
+        let lost: Vec<_> =
+            given.iter().filter(|(key, value)| seen.get(*key) != Some(value)).take(5).collect();
         assert!(lost.is_empty() && seen.len() == given.len(), "{form}: {lost:#?}");
     }
     drop((collector, process));

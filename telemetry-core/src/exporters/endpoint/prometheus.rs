@@ -54,7 +54,7 @@ fn shown(options: &mut Options<'_>) -> Result<Prometheus, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::from_url;
+    use super::super::{from_url, split_urls};
     use crate::exporters::{HostTag, Target};
     use crate::model::Text;
 
@@ -81,6 +81,12 @@ mod tests {
             from_url("prometheus:?names=a,b&min_level=info&tags=env:p*&tag=a:b&host_tag=auto").unwrap().terms;
         let tags: Vec<(Text, Text)> = vec![("a".into(), "b".into())];
         assert_eq!((terms.tags, terms.host_tag, terms.filter.has_levels()), (tags, HostTag::Auto, true));
+    }
+
+    #[test]
+    fn it_stands_in_lists() {
+        let urls = split_urls("prometheus://h?names=a,b,console:,Prometheus:");
+        assert_eq!(urls, ["prometheus://h?names=a,b", "console:", "Prometheus:"]);
     }
 
     #[test]
