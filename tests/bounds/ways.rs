@@ -402,11 +402,11 @@ fn no_ways() -> Vec<(&'static str, Way)> {
     let looks = "Collector::pause Collector::resume EventRef::field SpanRef::field MetricRef::tag Ledger::exporter \
                  Snapshot::named Snapshot::total Tags::get TraceContext::baggage Kept::event Kept::span \
                  assert_counter assert_event assert_histogram assert_span SpanKind::from_name SpanId::from_str \
-                 TraceId::from_str";
+                 TraceId::from_str Prometheus::respond";
     let patterns = "Filter::names Filter::tag Sampling::spans SpanMetrics::name SpanMetrics::tag \
                     SpanMetrics::target View::new View::only_tags View::without_tags \
                     TelemetryLayer::with_redacted_fields TelemetryLayer::without_fields \
-                    HttpServerLayer::redact_query";
+                    HttpServerLayer::redact_query Prometheus::resource_labels";
     let out = "ExportReport ExporterHealth FieldKey OpenSpan StatusRef ValueRef Kept Check Error NotFinite Reader \
                SeriesKeyError Syntax TagsError TraceContext::inject TraceContext::inject_as inject_headers";
     all(looks, LOOKS)

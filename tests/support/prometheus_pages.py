@@ -1,6 +1,7 @@
 """Reads pages for Prometheus with its client library for Python, and says what OpenTelemetry's exporter makes of names.
 
     prometheus_pages.py text|openmetrics < PAGE     all families of a page, as JSON
+    prometheus_pages.py pages < PAGES               the same of each page of a list, in text
     prometheus_pages.py names < CASES               of each metric of a list, the families of OpenTelemetry's page
 
 Numbers are texts as Python writes them, which name each of them exactly.
@@ -65,6 +66,8 @@ def main(mode):
     text = sys.stdin.buffer.read().decode()
     if mode == "names":
         result = [names(case) for case in json.loads(text)]
+    elif mode == "pages":
+        result = [families(page, "text") for page in json.loads(text)]
     else:
         result = families(text, mode)
     json.dump(result, sys.stdout)

@@ -4,6 +4,9 @@ mod events;
 mod fields;
 mod metrics;
 mod otlp;
+/// A strict reader of pages in text.
+#[path = "../../../telemetry-core/src/exporters/prometheus/tests/grammar.rs"]
+pub mod pages;
 mod pipeline;
 mod sites;
 mod spans;

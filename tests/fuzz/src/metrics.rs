@@ -162,6 +162,13 @@ impl MadeMetric {
         metric
     }
 
+    /// The point under another name.
+    pub fn named(&self, name: String) -> Metric {
+        let mut metric = self.metric();
+        Arc::make_mut(&mut metric.identity).name = name.into();
+        metric
+    }
+
     /// What OTLP says of it alone; `as_read` is what was read in its place.
     fn otlp(&self, as_read: &OtlpMetric) -> OtlpMetric {
         OtlpMetric {

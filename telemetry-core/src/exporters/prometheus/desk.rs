@@ -138,7 +138,8 @@ impl Work {
         let sheet = fitting
             .unwrap_or_else(|| Sheet::new(settings, kind, snapshot, before.as_ref(), &mut self.notices));
         // A little more, so that a page that grew by some digits needs no other memory.
-        let mut out = Vec::with_capacity(self.length + self.length / 32);
+        let length = self.length.max(2 * sheet.labels.len()).min(settings.max_bytes);
+        let mut out = Vec::with_capacity(length + length / 32);
         let render = if kind.0 == Dialect::Protobuf { protobuf::render } else { text::render };
         let left_out = sheet.left_out + render(&sheet, snapshot.metrics(), settings.max_bytes, &mut out);
         self.length = out.len();

@@ -187,6 +187,8 @@ impl<'a> Draft<'a> {
     fn write(&mut self, open: &Open, metrics: &[Metric], done: &mut Done) -> Vec<Ladder> {
         let mut ladders: Vec<Ladder> = Vec::new();
         let mut twins = Twins { first: done.rows.len(), known: None };
+        let (mut plan, mut may_be_twins) = (None, open.is_mixed);
+        let mut has_translated = false;
         for at in open.runs.iter().cloned().flatten() {
             let metric = &metrics[at];
             let Some(shape) = shape(metric, open, &mut ladders) else {
@@ -195,20 +197,23 @@ impl<'a> Draft<'a> {
             };
             let from = done.labels.len();
             let is_histogram = open.class == Class::Histogram;
-            let is_translated = if let Some((labels, is_translated)) = self.known.labels(at, is_histogram) {
+            let known = self.known.labels(at, is_histogram);
+            let (is_translated, is_new_plan) = if let Some((labels, is_translated)) = known {
                 done.labels.extend_from_slice(labels);
-                is_translated
+                (is_translated, true)
             } else {
-                // Tags of a series are few.
-                let tags: Vec<(&str, &str)> = metric.identity.tags.iter().collect();
-                self.labels.put(&mut done.labels, &tags, is_histogram)
+                let tags = metric.identity.tags.iter();
+                let is_translated = self.labels.put(&mut done.labels, tags, is_histogram);
+                let plans = self.labels.plans();
+                (is_translated, plan.replace(plans).is_some_and(|before| before != plans))
             };
+            has_translated |= is_translated;
+            // Of the same keys only the same values make the same labels, and these are one series.
+            may_be_twins |= has_translated && is_new_plan;
             let to = done.labels.len();
             let why = if to > self.max_bytes {
                 "it would become too large"
-            } else if (open.is_mixed || is_translated || twins.known.is_some())
-                && twins.is_twin(done, from..to)
-            {
+            } else if may_be_twins && twins.is_twin(done, from..to) {
                 "another series has the same name and labels there"
             } else {
                 let (at, from, to) = (at as u32, from as u32, to as u32);

@@ -1,6 +1,6 @@
 //! Families: series of one name, kind and description. What is known of a family stands before its series, and is written once.
 //!
-//! Source: Prometheus, "Text-based format" and `metrics.proto` of client_model; OpenMetrics 1.0.0, "MetricFamily".
+//! Source: Prometheus, "Text-based format" and `metrics.proto` of `client_model`; OpenMetrics 1.0.0, "`MetricFamily`".
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -14,6 +14,9 @@ use crate::exporters::wire::{bytes, put_bytes, put_message};
 
 /// Of a metric in protobuf.
 const LABEL: u8 = bytes(1);
+/// Of a label.
+const NAME: u8 = bytes(1);
+const VALUE: u8 = bytes(2);
 
 /// Writes labels for one form.
 #[derive(Debug)]
@@ -26,6 +29,22 @@ pub(super) struct Labels {
     /// The translated names of a series, one behind the other.
     names: String,
     joined: String,
+    /// How the last ones were written.
+    plan: Option<Plan>,
+    /// How often that changed.
+    plans: u64,
+}
+
+/// How labels of these keys are written: most series have the keys of the one before.
+#[derive(Debug)]
+struct Plan {
+    keys: Vec<String>,
+    is_histogram: bool,
+    is_translated: bool,
+    /// What stands before each value.
+    names: Vec<Vec<u8>>,
+    /// What all series have, behind the values.
+    common: Vec<u8>,
 }
 
 /// A label that each series has.
@@ -53,8 +72,8 @@ struct Entry<'a> {
 
 impl Labels {
     pub(super) fn new(translation: Translation, escaping: Escaping, dialect: Dialect) -> Self {
-        let (common, names, joined) = Default::default();
-        Self { translation, escaping, dialect, common, names, joined }
+        let (common, names, joined, plan, plans) = Default::default();
+        Self { translation, escaping, dialect, common, names, joined, plan, plans }
     }
 
     /// Adds a label to all series; of two with one name the first stays.
@@ -65,13 +84,35 @@ impl Labels {
         if self.common.iter().all(|other| other.name != common.name) {
             self.common.push(common);
         }
+        self.plan = None;
     }
 
     /// Writes the labels of a series, and says whether a name is another one than its key.
-    pub(super) fn put(&mut self, out: &mut Vec<u8>, tags: &[(&str, &str)], is_histogram: bool) -> bool {
-        let (entries, is_translated) = self.translated(tags, is_histogram);
+    pub(super) fn put<'a, T>(&mut self, out: &mut Vec<u8>, tags: T, is_histogram: bool) -> bool
+    where
+        T: ExactSizeIterator<Item = (&'a str, &'a str)> + Clone,
+    {
+        if let Some(plan) = &self.plan
+            && plan.is_for(tags.clone(), is_histogram)
+        {
+            plan.put(out, tags, self.dialect);
+            return plan.is_translated;
+        }
+        let (entries, is_translated) = self.translated(tags.clone(), is_histogram);
+        self.plan = self.planned(&entries, tags, is_histogram, is_translated);
+        self.plans += 1;
+        self.put_entries(out, &entries);
+        is_translated
+    }
+
+    /// As long as this is the same, all series have the same keys, none of which share a name.
+    pub(super) fn plans(&self) -> u64 {
+        self.plans
+    }
+
+    fn put_entries(&mut self, out: &mut Vec<u8>, entries: &[Entry<'_>]) {
         let mut list = List { dialect: self.dialect, out, is_first: true };
-        let mut rest = &entries[..];
+        let mut rest = entries;
         while let Some((first, _)) = rest.split_first() {
             let name = &self.names[first.name.clone()];
             let same = rest.iter().take_while(|entry| self.names[entry.name.clone()] == *name).count();
@@ -94,15 +135,45 @@ impl Labels {
                 list.put(&common.name, join(&mut self.joined, values));
             }
         }
-        is_translated
+    }
+
+    /// How series with the same keys are written; none where they have to be looked at one by one.
+    fn planned<'a>(
+        &self,
+        entries: &[Entry<'_>],
+        tags: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+        is_histogram: bool,
+        is_translated: bool,
+    ) -> Option<Plan> {
+        let name = |entry: &Entry<'_>| &self.names[entry.name.clone()];
+        let keys: Vec<String> = tags.map(|(key, _)| key.to_owned()).collect();
+        let is_plain = entries.iter().zip(&keys).all(|(entry, key)| entry.key == key)
+            && entries.windows(2).all(|two| name(&two[0]) != name(&two[1]))
+            && entries.iter().all(|entry| self.common.iter().all(|common| common.name != *name(entry)));
+        if !is_plain {
+            return None;
+        }
+        let mut list = List { dialect: self.dialect, out: &mut Vec::new(), is_first: entries.is_empty() };
+        self.common.iter().for_each(|common| list.put(&common.name, &common.value));
+        let common = std::mem::take(list.out);
+        let names = entries.iter().enumerate().map(|(n, entry)| {
+            let mut out = Vec::new();
+            List { dialect: self.dialect, out: &mut out, is_first: n == 0 }.begin(name(entry));
+            out
+        });
+        Some(Plan { keys, is_histogram, is_translated, names: names.collect(), common })
     }
 
     /// Sorted by name, and those of one name by key.
-    fn translated<'a>(&mut self, tags: &[(&'a str, &'a str)], is_histogram: bool) -> (Vec<Entry<'a>>, bool) {
+    fn translated<'a>(
+        &mut self,
+        tags: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+        is_histogram: bool,
+    ) -> (Vec<Entry<'a>>, bool) {
         self.names.clear();
         let mut is_translated = false;
         let mut entries = Vec::with_capacity(tags.len());
-        for &(key, value) in tags {
+        for (key, value) in tags {
             let from = self.names.len();
             let reserved = |name: &str| is_reserved(name, is_histogram);
             is_translated |= put_label(&mut self.names, self.translation, self.escaping, key, reserved);
@@ -135,6 +206,35 @@ fn join<'a>(joined: &'a mut String, mut values: impl Iterator<Item = &'a str> + 
     joined
 }
 
+impl Plan {
+    fn is_for<'a>(
+        &self,
+        tags: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+        is_histogram: bool,
+    ) -> bool {
+        self.is_histogram == is_histogram
+            && self.keys.len() == tags.len()
+            && tags.zip(&self.keys).all(|((key, _), known)| key == known)
+    }
+
+    fn put<'a>(&self, out: &mut Vec<u8>, tags: impl Iterator<Item = (&'a str, &'a str)>, dialect: Dialect) {
+        for ((_, value), name) in tags.zip(&self.names) {
+            if dialect == Dialect::Protobuf {
+                // Key and length of the message are not known before the value is.
+                put_message::<1>(out, LABEL, |out| {
+                    out.extend_from_slice(name);
+                    put_bytes(out, VALUE, value.as_bytes());
+                });
+            } else {
+                out.extend_from_slice(name);
+                put_value(out, value);
+                out.push(b'"');
+            }
+        }
+        out.extend_from_slice(&self.common);
+    }
+}
+
 /// Labels as they are written.
 struct List<'a> {
     dialect: Dialect,
@@ -144,14 +244,22 @@ struct List<'a> {
 
 impl List<'_> {
     fn put(&mut self, name: &str, value: &str) {
-        const NAME: u8 = bytes(1);
-        const VALUE: u8 = bytes(2);
-        let out = &mut *self.out;
         if self.dialect == Dialect::Protobuf {
-            return put_message::<1>(out, LABEL, |out| {
+            return put_message::<1>(self.out, LABEL, |out| {
                 put_bytes(out, NAME, name.as_bytes());
                 put_bytes(out, VALUE, value.as_bytes());
             });
+        }
+        self.begin(name);
+        put_value(self.out, value);
+        self.out.push(b'"');
+    }
+
+    /// What stands before a value; of protobuf the name alone.
+    fn begin(&mut self, name: &str) {
+        let out = &mut *self.out;
+        if self.dialect == Dialect::Protobuf {
+            return put_bytes(out, NAME, name.as_bytes());
         }
         if !std::mem::replace(&mut self.is_first, false) {
             out.push(b',');
@@ -162,8 +270,6 @@ impl List<'_> {
             put_quoted(out, name);
         }
         out.extend_from_slice(b"=\"");
-        put_value(out, value);
-        out.push(b'"');
     }
 }
 
@@ -173,7 +279,7 @@ mod tests {
 
     fn written(labels: &mut Labels, tags: &[(&str, &str)], is_histogram: bool) -> String {
         let mut out = Vec::new();
-        labels.put(&mut out, tags, is_histogram);
+        labels.put(&mut out, tags.iter().copied(), is_histogram);
         String::from_utf8(out).unwrap()
     }
 

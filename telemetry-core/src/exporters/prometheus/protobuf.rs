@@ -1,7 +1,7 @@
 //! Pages in protobuf: messages `io.prometheus.client.MetricFamily`, each behind its length. Exponential histograms are native
 //! ones here, with the buckets of the text beside them, for whoever reads only those, or takes exemplars only from them.
 //!
-//! Source: Prometheus, `metrics.proto` of client_model, and "Native Histograms".
+//! Source: Prometheus, `metrics.proto` of `client_model`, and "Native Histograms".
 
 use super::family::{Class, Family};
 use super::ladder::Ladder;
@@ -143,7 +143,7 @@ fn put_exemplars(out: &mut Vec<u8>, histogram: &HistogramValue) {
     if histogram.buckets.bounds().is_some() {
         return;
     }
-    for exemplar in &histogram.exemplars {
+    for exemplar in histogram.exemplars.iter().filter(|exemplar| exemplar.value.is_finite()) {
         out.push(EXEMPLARS[0]);
         put_message::<1>(out, EXEMPLARS[1], |out| put_exemplar(out, exemplar));
     }

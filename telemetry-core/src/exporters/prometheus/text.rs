@@ -124,7 +124,7 @@ fn is_sum(x: f64) -> bool {
 
 /// The newest one in that bucket; they are sorted by time.
 pub(super) fn newest<'a>(exemplars: &'a [Exemplar], ladder: &Ladder, place: usize) -> Option<&'a Exemplar> {
-    exemplars.iter().rev().find(|exemplar| ladder.place(exemplar.value) == place)
+    exemplars.iter().rev().find(|it| it.value.is_finite() && ladder.place(it.value) == place)
 }
 
 fn put_exemplar(out: &mut Vec<u8>, exemplar: &Exemplar) {
