@@ -119,6 +119,7 @@ fn described(families: &[Family]) -> Vec<String> {
                 .filter(|sample| !sample.name.ends_with("_created"))
                 .map(labels)
                 .collect();
+            samples.sort();
             samples.dedup();
             format!("{} {} {:?} {samples:?}", family.name, family.kind, family.help)
         })

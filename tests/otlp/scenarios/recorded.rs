@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use telemetry_layer::Collector;
 use telemetry_layer::model::{DataPoint, Kind, Metric, SeriesKey, Tags, Temporality, TimeSeries};
-use telemetry_layer::prelude::*;
 use tracing::info_span;
 
 use super::UNICODE;

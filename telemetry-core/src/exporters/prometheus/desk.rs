@@ -14,7 +14,7 @@ use super::form::{Dialect, Form};
 use super::notices::Notices;
 use super::settings::Settings;
 use super::sheet::Sheet;
-use super::{protobuf, text};
+use super::{making, protobuf, text};
 use crate::metrics::{Snapshot, Source};
 use crate::sync::{Mutex, lock};
 
@@ -136,7 +136,7 @@ impl Work {
         let mut before = at.map(|at| self.sheets.remove(at));
         let fitting = before.take_if(|sheet| sheet.fits(snapshot));
         let sheet = fitting
-            .unwrap_or_else(|| Sheet::new(settings, kind, snapshot, before.as_ref(), &mut self.notices));
+            .unwrap_or_else(|| making::sheet(settings, kind, snapshot, before.as_ref(), &mut self.notices));
         // A little more, so that a page that grew by some digits needs no other memory.
         let length = self.length.max(2 * sheet.labels.len()).min(settings.max_bytes);
         let mut out = Vec::with_capacity(length + length / 32);

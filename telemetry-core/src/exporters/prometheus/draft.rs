@@ -7,18 +7,23 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::family::{About, Class, Family, Starts, head};
 use super::form::Dialect;
+use super::known::Known;
 use super::labels::Labels;
 use super::ladder::Ladder;
 use super::notices::Notices;
-use super::sheet::{Known, Row, Run, Shape};
+use super::sheet::{Row, Shape};
 use super::units::{Powers, Unit};
 use super::{names, target};
 use crate::model::{Buckets, Identity, Kind, Metric, MetricValue, Temporality};
 use crate::text::Clean;
+
+/// The series in these places of a snapshot.
+type Run = Range<usize>;
 
 /// A sheet while it is made.
 pub(super) struct Draft<'a> {

@@ -284,7 +284,12 @@ fn check(families: &[Family], is_open_metrics: bool) -> Result<(), String> {
         }
         if is_open_metrics && family.kind == "counter" {
             let is_total = |sample: &&Sample| sample.name.ends_with("_total");
-            if family.samples.iter().filter(is_total).any(|sample| !(sample.number() >= 0.0)) {
+            if family
+                .samples
+                .iter()
+                .filter(is_total)
+                .any(|sample| sample.number() < 0.0 || sample.number().is_nan())
+            {
                 return wrong("a counter below 0");
             }
         }
@@ -314,7 +319,7 @@ fn check_histogram(family: &Family, is_open_metrics: bool) -> Result<(), String>
         let (mut bound, mut count) = (f64::NEG_INFINITY, 0.0);
         for sample in of.iter().filter(|sample| suffix(sample) == "_bucket") {
             let le = number(sample.labels.get("le").ok_or("no bound")?)?;
-            if !(le > bound) || sample.number() < count {
+            if le <= bound || le.is_nan() || sample.number() < count {
                 return wrong("bounds or counts fall");
             }
             if let Some(exemplar) = &sample.exemplar
