@@ -1,5 +1,7 @@
 //! What has to be found of the metrics that are recorded.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 pub(crate) use super::recorded::{full_of_tags, record};
