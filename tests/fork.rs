@@ -155,6 +155,7 @@ fn a_child_finds_its_own_ids_no_lock_and_no_collector() {
     assert_eq!(spans_in(&others), ["\"of the child\""]);
     prints_while_its_parent_does();
     frees_the_directory_of_its_parent(&directory.path().join("left"));
+    serves_nobody_and_frees_the_port_of_its_parent();
 }
 
 fn record(collector: &Collector, i: u64) {
@@ -264,6 +265,39 @@ fn frees_the_directory_of_its_parent(directory: &Path) {
     assert!(start().is_err());
     parent.kill();
     let again = start();
+    // SAFETY: it takes numbers only.
+    assert_eq!(unsafe { libc::kill(libc::pid_t::from_ne_bytes(grandchild), libc::SIGKILL) }, 0, "it lived");
+    again.unwrap();
+}
+
+/// That is killed, while the child lives on.
+fn serves_nobody_and_frees_the_port_of_its_parent() {
+    let start =
+        |at: &str| Collector::builder().ignore_env().endpoint(format!("prometheus://{at}/metrics")).start();
+    let (mut reads, mut says) = pipe().unwrap();
+    let parent = Child::that(|| {
+        let mut held = Some(start("127.0.0.1:0").unwrap());
+        let url = held.iter().flat_map(Collector::served_at).next().unwrap();
+        let child = Child::that(|| {
+            // Its last handle goes: nothing of the server is waited for, and its parent's stays.
+            let collector = held.take().unwrap();
+            let balances = collector.shutdown(SOON).ledger().balances();
+            (collector.served_at().is_empty() && balances).to_string()
+        });
+        assert_eq!(child.said(), "true");
+        let grandchild = Child::that(wait_for_ever);
+        says.write_all(&grandchild.0.to_ne_bytes()).unwrap();
+        says.write_all(format!("{url:100}").as_bytes()).unwrap();
+        wait_for_ever()
+    });
+    let (mut grandchild, mut url) = ([0; size_of::<libc::pid_t>()], [0; 100]);
+    reads.read_exact(&mut grandchild).and_then(|()| reads.read_exact(&mut url)).unwrap();
+    let url = std::str::from_utf8(&url).unwrap().trim();
+    let address = url.strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap();
+    assert!(std::net::TcpStream::connect(address).is_ok(), "its parent serves");
+    assert!(start(address).is_err());
+    parent.kill();
+    let again = start(address);
     // SAFETY: it takes numbers only.
     assert_eq!(unsafe { libc::kill(libc::pid_t::from_ne_bytes(grandchild), libc::SIGKILL) }, 0, "it lived");
     again.unwrap();

@@ -91,7 +91,6 @@ fn each_variable_does_what_the_table_says() {
         (vec![("OTEL_BSP_SCHEDULE_DELAY", "2000")], "flush_interval", "2s"),
         (vec![("OTEL_BLRP_SCHEDULE_DELAY", "x")], "error", "OTEL_BLRP_SCHEDULE_DELAY=x"),
         (vec![("OTEL_LOGS_EXPORTER", "console")], "endpoints", "console:?signals=events"),
-        (vec![("OTEL_METRICS_EXPORTER", "prometheus")], "error", "OTEL_METRICS_EXPORTER=prometheus"),
         (
             vec![("OTEL_TRACES_EXPORTER", "none"), ENDPOINT],
             "endpoints",
@@ -161,6 +160,29 @@ fn each_variable_does_what_the_table_says() {
 }
 
 #[test]
+fn metrics_may_be_scraped() {
+    let vars = |host, port| {
+        vec![
+            ("OTEL_METRICS_EXPORTER", "prometheus"),
+            ("OTEL_EXPORTER_PROMETHEUS_HOST", host),
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", port),
+        ]
+    };
+    shows(&vars("127.0.0.1", "0"), "endpoints", "prometheus://127.0.0.1:0");
+    let served = program("shows_its_settings", &vars("127.0.0.1", "0"));
+    assert!(served["stderr"].contains("metrics are served at http://127.0.0.1:"), "{served:?}");
+    shows(
+        &vars("127.0.0.1", "http"),
+        "error",
+        "OTEL_EXPORTER_PROMETHEUS_PORT=http: a number from 0 to 65535",
+    );
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let said = format!("can't be served at http://127.0.0.1:{port}/metrics");
+    shows(&vars("127.0.0.1", &port), "error", &said);
+}
+
+#[test]
 fn who_wins_is_as_the_design_says() {
     for (vars, what, want) in [
         (vec![ENDPOINT, ("TELEMETRY_EXPORT_ENDPOINTS", "discard:")], "endpoints", "discard:"),
@@ -209,8 +231,9 @@ fn what_is_malformed_fails_the_start_by_name() {
         ("OTEL_RESOURCE_ATTRIBUTES", "a"),
         ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
         ("OTEL_TRACES_EXPORTER", "zipkin"),
-        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_METRICS_EXPORTER", "zipkin"),
         ("OTEL_LOGS_EXPORTER", "logging"),
+        ("OTEL_LOGS_EXPORTER", "prometheus"),
         ("OTEL_BSP_SCHEDULE_DELAY", "5s"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0"),
         ("OTEL_BLRP_SCHEDULE_DELAY", "-1"),

@@ -28,6 +28,7 @@ mod instrument;
 pub mod metrics;
 pub mod model;
 mod pipeline;
+mod process_metrics;
 pub mod sampling;
 mod sync;
 #[cfg(feature = "testing")]

@@ -31,6 +31,7 @@
 //! | spans measured, open spans seen | [`SpanMetrics`], [`OpenSpans`] |
 //! | traces across services | [`HttpServerLayer`], [`inject_headers`], [`with_remote_parent`], [`Context`], [`SpanExt`] |
 //! | an exporter of your own | [`Exporter`]; those that are there: [`exporters`] |
+//! | a page for Prometheus | the endpoint `prometheus:` ([`exporters::from_url`]); with a server of your own, `PrometheusService` |
 //! | to tell instances, hosts, pods apart | [`Builder::service`], [`Detect`] |
 //! | trace ids in the lines of `fmt` | [`WithTraceIds`](fmt::WithTraceIds) |
 //! | settings | [`Builder`], [`Config`], [the variables](#variables) |
@@ -182,6 +183,7 @@
 //! | `otlp` | | the exporter `otlp://HOST`, OTLP over HTTP, and OpenTelemetry's variables for it |
 //! | `otlp-grpc` | | the same over gRPC: `otlp+grpc://HOST` |
 //! | `http-exporter` | | the exporters `http://HOST/PATH` and `https://..`, batches as JSON posted to any endpoint; with `otlp` too |
+//! | `prometheus` | | the page `prometheus://localhost:9464`, for Prometheus and whoever else scrapes; with `tower`, `PrometheusService`, for a route of your own server |
 //! | `zstd` | | bodies of requests compressed with zstd |
 //! | `http` | | [`inject_headers`] and [`extract_headers`]: trace context in `http::HeaderMap` |
 //! | `b3` | | B3, as Zipkin's libraries pass traces on: `b3` and `b3multi` among the [propagators](Config::propagators) |
@@ -201,7 +203,7 @@
 //! | variable | default | range |
 //! | --- | --- | --- |
 //! | `TELEMETRY_ENABLED` | `true` | `true`, `1`, `false`, `0` |
-//! | `TELEMETRY_EXPORT_ENDPOINTS` | none; with [`init`] what happens is shown on standard error | URLs, separated by commas: `console:`, `console:stderr?view=tree`, `file:DIR`, `chrome-trace:FILE`, `discard:` |
+//! | `TELEMETRY_EXPORT_ENDPOINTS` | none; with [`init`] what happens is shown on standard error | URLs, separated by commas: `console:`, `console:stderr?view=tree`, `file:DIR`, `chrome-trace:FILE`, `discard:`, and [more](exporters::from_url) |
 //! | `TELEMETRY_SAMPLE_RATE` | 1.0 | from 0 to 1: the share of traces that are kept |
 //! | `TELEMETRY_TAGS` | none | `key: value, key2: value2`, at most 25; on everything exported |
 //! | `TELEMETRY_MIN_LEVEL` | none: all measurements are taken | `error`, `warn`, `info`, `debug`, `trace` |
@@ -213,6 +215,7 @@
 //! | `TELEMETRY_BACK_PRESSURE_MS` | none: what finds no room is dropped | milliseconds that a thread waits for room |
 //! | `TELEMETRY_EXPORTER_BYTES` | 134217728 (128 MiB) | bytes, for each exporter |
 //! | `TELEMETRY_SELF_METRICS` | `off` | `off`, `export`, `otel`, `all` |
+//! | `TELEMETRY_PROCESS_METRICS` | `false` | `true`, `1`, `false`, `0` |
 //! | `TELEMETRY_DETECT` | all of them | `none`, or some of `service`, `process`, `host`, `os`, `container`, `kubernetes`, separated by commas |
 //! | `TELEMETRY_PROPAGATORS` | `tracecontext,baggage` | `none`, or some of `tracecontext`, `baggage`, `b3`, `b3multi`, separated by commas |
 //! | `TELEMETRY_MAX_SERIES` | 2000 | series of one metric: the cardinality limit |
@@ -279,6 +282,8 @@ pub use self::http::{
     HttpServer, HttpServerBody, HttpServerBodyFuture, HttpServerBodyLayer, HttpServerFuture, HttpServerLayer,
     HttpServerWithBody, RequestSpan,
 };
+#[cfg(all(feature = "prometheus", feature = "tower"))]
+pub use self::http::{PrometheusBody, PrometheusFuture, PrometheusService};
 #[cfg(feature = "http")]
 pub use self::http::{extract_headers, inject_headers};
 #[cfg(feature = "env-filter")]

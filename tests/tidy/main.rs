@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use sources::{Crate, Id, Texts};
 
 /// The rooms of telemetry-core from the ground up; `telemetry-core/ARCHITECTURE.md` describes them.
-const ROOMS: [&str; 16] = [
+const ROOMS: [&str; 17] = [
     "sync",
     "text",
     "model",
@@ -21,6 +21,7 @@ const ROOMS: [&str; 16] = [
     "clock",
     "detect",
     "metrics",
+    "process_metrics",
     "sampling",
     "exporters",
     "pipeline",

@@ -1,20 +1,19 @@
-//! How exporters and readers are added to a collector that runs. Their code may hang or panic in whatever it is asked.
+//! How exporters are added to a collector that runs. Their code may hang or panic in whatever it is asked.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, SendError, bounded};
+use crossbeam_channel::bounded;
 
 use super::config::{CheckAtStart, env_var};
-use super::engine::{Attached, Engine, Registered, aside};
+use super::engine::{Engine, Registered};
 use super::self_metrics;
 use crate::Error;
 use crate::detect;
 use crate::diagnostics::warn;
-use crate::exporters::{ExportError, HostTag, Limits, Route, Sieve, Signal, Terms};
-use crate::metrics::{Baseline, Reader, SharedHistogram, Snapshot, Source};
-use crate::model::{Kind, Resource, Tags, Temporality, Text, cut};
+use crate::exporters::{Driver, ExportError, HostTag, Limits, Sieve, Signal, Terms};
+use crate::metrics::{Baseline, SharedHistogram};
+use crate::model::{Kind, Resource, Tags, Temporality, Text};
 use crate::pipeline::command::Command;
 use crate::pipeline::feedback::Complaints;
 use crate::pipeline::lanes::Lanes;
@@ -24,13 +23,12 @@ use crate::pipeline::start;
 use crate::pipeline::worker::{Check, Hello, Job};
 use crate::sync::lock;
 use crate::text::{self, Quoted};
-use crate::thread::{quietly, spawn};
 
 /// The name of an exporter has so many bytes; the next ones are cut.
 const MOST_OF_NAME: usize = 200;
 
 /// What the code of the program is asked when it is added may take so long.
-const TIME: Duration = Duration::from_secs(3);
+pub(super) const TIME: Duration = Duration::from_secs(3);
 /// Few items wait so long for more.
 const LINGER: Duration = Duration::from_millis(200);
 
@@ -53,16 +51,10 @@ impl Drop for Joining<'_> {
 }
 
 impl Engine {
-    pub(super) fn add_exporter(&self, Route { target, terms }: Route) -> Result<(), Error> {
-        if self.closed.load(Relaxed) {
-            return Err(Error::ShutDown);
-        }
-        if !self.is_enabled() {
-            return Ok(());
-        }
+    pub(super) fn add_exporter(&self, driver: Driver, terms: Terms) -> Result<(), Error> {
         terms.check().map_err(|(name, value, needed)| Error::config(name, value, needed))?;
         let resource = self.resource_of(&terms)?;
-        let started = start::spawn(target).map_err(Error::Thread)?;
+        let started = start::spawn(driver).map_err(Error::Thread)?;
         // What it says runs on its own thread, and may hang.
         let hello = match started.hello.recv_timeout(TIME) {
             Ok(Some(hello)) => hello,
@@ -174,7 +166,7 @@ impl Engine {
     }
 
     /// The global tags with those of a route.
-    fn resource_of(&self, terms: &Terms) -> Result<Arc<Resource>, Error> {
+    pub(super) fn resource_of(&self, terms: &Terms) -> Result<Arc<Resource>, Error> {
         let mut tags = Tags::new();
         let host = match &terms.host_tag {
             HostTag::Off => None,
@@ -196,50 +188,5 @@ impl Engine {
             return Ok(Arc::clone(&self.resource));
         }
         Ok(Arc::new(self.resource.with_tags(&tags)))
-    }
-
-    pub(super) fn add_reader(self: &Arc<Self>, mut reader: Box<dyn Reader>) -> Result<(), Error> {
-        if self.closed.load(Relaxed) {
-            return Err(Error::ShutDown);
-        }
-        // A reader lives as long as the collector, which it must not keep alive.
-        let (engine, resource) = (Arc::downgrade(self), Arc::clone(&self.resource));
-        let last_read = self.table.add_source();
-        let source = Source::new(move || {
-            let Some(engine) = engine.upgrade() else {
-                return Snapshot::new(Vec::new(), Arc::clone(&resource));
-            };
-            let now = engine.clock.now();
-            let snapshot = engine.snapshot();
-            last_read.fetch_max(now.raw(), Relaxed);
-            snapshot
-        });
-        // Nobody takes it where nobody waits any more.
-        let (tell, attached) = bounded(0);
-        let attach = move || {
-            let attached = quietly(|| (reader.attach(source), cut::name(reader.name()).into_owned()));
-            let told = match attached {
-                None => Ok(()),
-                Some((Ok(()), name)) => tell.send(Ok(Attached { name, reader })),
-                Some((Err(source), reader)) => tell.send(Err(Error::Reader { reader, source })),
-            };
-            if let Err(SendError(Ok(late))) = told {
-                late.end();
-            }
-        };
-        spawn("telemetry-aside", attach).map_err(Error::Thread)?;
-        let attached = match attached.recv_timeout(TIME) {
-            Ok(attached) => attached?,
-            Err(RecvTimeoutError::Timeout) => return Err(Error::reader("it does not return from `attach`")),
-            Err(RecvTimeoutError::Disconnected) => return Err(Error::reader("it panicked in `attach`")),
-        };
-        let mut readers = lock(&self.readers);
-        if self.closed.load(Relaxed) {
-            drop(readers);
-            let _ = aside(|| attached.end());
-            return Err(Error::ShutDown);
-        }
-        readers.push(attached);
-        Ok(())
     }
 }

@@ -18,6 +18,8 @@ use crate::Error;
 use crate::clock::Clock;
 use crate::detect::{self, Detect};
 use crate::exporters::redaction::redacted;
+#[cfg(feature = "prometheus")]
+use crate::exporters::server::Server;
 use crate::exporters::{self, EndpointError, ExportReport, Route};
 use crate::metrics::{Reader, Table, View};
 use crate::model::{Metric, Propagator, Resource, Text, Value};
@@ -26,6 +28,7 @@ use crate::pipeline::command::Command;
 use crate::pipeline::dispatcher::{Dispatcher, Progress};
 use crate::pipeline::feedback::{Complaints, OnExport, Reports};
 use crate::pipeline::observer::Observer;
+use crate::process_metrics;
 use crate::sampling::{Sampler, Sampling};
 use crate::sync::{Mutex, lock};
 use crate::thread::spawn;
@@ -231,6 +234,11 @@ impl Builder {
         self.set(move |c| c.self_metrics = which)
     }
 
+    /// Sets [`Config::process_metrics`].
+    pub fn process_metrics(self, wanted: bool) -> Self {
+        self.set(move |c| c.process_metrics = wanted)
+    }
+
     /// Sets [`Config::enabled`].
     pub fn enabled(self, enabled: bool) -> Self {
         self.set(move |c| c.enabled = enabled)
@@ -311,6 +319,8 @@ impl Builder {
             commands,
             dispatcher: Mutex::default(),
             readers: Mutex::default(),
+            #[cfg(feature = "prometheus")]
+            server: Server::default(),
             enabled: AtomicBool::new(config.enabled),
             closed: AtomicBool::new(false),
             exporters: Mutex::default(),
@@ -325,6 +335,9 @@ impl Builder {
         #[cfg(feature = "catalogue")]
         if engine.config.zero_series {
             engine.table.begin_static();
+        }
+        if engine.config.process_metrics {
+            process_metrics::observe(&engine.table);
         }
         if engine.config.enabled {
             let moved = engine.commands.clone();
@@ -353,11 +366,9 @@ impl Builder {
             let urls = engine.config.export_endpoints.iter();
             let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>();
             let is_otel = !otel.endpoints.is_empty() && otel.endpoints == engine.config.export_endpoints;
-            let vars = if is_otel { "OTEL_EXPORTER_OTLP_*" } else { "TELEMETRY_EXPORT_ENDPOINTS" };
-            let of_env = |e: EndpointError| Error::config(vars, e.url(), e.reason());
-            let named = named.map_err(|e| if endpoints_of_env { of_env(e) } else { e.into() })?;
+            let named = named.map_err(|e| if endpoints_of_env { of_env(&e, is_otel) } else { e.into() })?;
             for exporter in named.into_iter().chain(self.exporters) {
-                engine.add_exporter(exporter)?;
+                engine.add(exporter)?;
             }
         }
         for reader in self.readers {
@@ -378,6 +389,16 @@ impl Builder {
         self.changes.push(Box::new(change));
         self
     }
+}
+
+/// An endpoint of the environment is wrong: which variables name it.
+fn of_env(e: &EndpointError, is_otel: bool) -> Error {
+    let vars = match e.url() {
+        _ if !is_otel => "TELEMETRY_EXPORT_ENDPOINTS",
+        url if url.starts_with("prometheus:") => "OTEL_EXPORTER_PROMETHEUS_*",
+        _ => "OTEL_EXPORTER_OTLP_*",
+    };
+    Error::config(vars, e.url(), e.reason())
 }
 
 /// What telemetry measures of itself.

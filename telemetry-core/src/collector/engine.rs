@@ -12,6 +12,8 @@ use super::config::Config;
 use super::report::Report;
 use crate::clock::{Clock, deadline_in};
 use crate::diagnostics;
+#[cfg(feature = "prometheus")]
+use crate::exporters::server::Server;
 use crate::exporters::{Activity, ExporterHealth, Signal};
 use crate::metrics::{Observations, Reader, SharedHistogram, Snapshot, Table};
 use crate::model::Resource;
@@ -62,6 +64,9 @@ pub(crate) struct Engine {
     pub(super) commands: Sender<Command>,
     pub(super) dispatcher: Mutex<Option<JoinHandle<()>>>,
     pub(super) readers: Mutex<Vec<Attached>>,
+    /// Shows the pages that are pulled.
+    #[cfg(feature = "prometheus")]
+    pub(super) server: Server,
     /// Not where the configuration says so, nor in a child of the process that started it.
     pub(super) enabled: AtomicBool,
     pub(super) closed: AtomicBool,
@@ -300,6 +305,9 @@ impl Engine {
     /// Lets go of readers, callbacks and the closure of `on_export`, each of which may hang or panic.
     fn end_user_code(&self, until: Instant) {
         let reports = self.reports.finish();
+        // First, as it may still be asked for what its reader shows.
+        #[cfg(feature = "prometheus")]
+        self.server.stop(until);
         let readers = std::mem::take(&mut *lock(&self.readers));
         let mut ends: Vec<_> = readers.into_iter().filter_map(|reader| aside(|| reader.end()).ok()).collect();
         if self.table.has_callbacks() {

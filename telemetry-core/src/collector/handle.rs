@@ -105,12 +105,12 @@ impl Collector {
 
     /// Adds an exporter. It is given what is recorded from now on, and cumulative sums since the start.
     pub fn exporter(&self, route: impl Into<Route>) -> Result<(), Error> {
-        self.engine.add_exporter(route.into())
+        self.engine.add(route.into())
     }
 
     /// Adds the exporter that a URL names, for instance `file:target/telemetry`.
     pub fn endpoint(&self, url: &str) -> Result<(), Error> {
-        self.engine.add_exporter(exporters::from_url(url)?)
+        self.engine.add(exporters::from_url(url)?)
     }
 
     /// From now on that closure is told how each attempt ended; see [`Builder::on_export`](crate::Builder::on_export).
@@ -140,6 +140,13 @@ impl Collector {
     /// Adds a reader, which asks for metrics when it needs them.
     pub fn reader(&self, reader: impl Reader) -> Result<(), Error> {
         self.engine.add_reader(Box::new(reader))
+    }
+
+    /// The URLs at which pages of this collector are served, in the order they were added: with port 0 in an endpoint
+    /// (`prometheus://localhost:0`), what it became.
+    #[cfg(feature = "prometheus")]
+    pub fn served_at(&self) -> Vec<String> {
+        if self.engine.is_enabled() { self.engine.server.urls() } else { Vec::new() }
     }
 
     /// All metrics now, cumulative. It waits for callbacks, for each at most [`Config::callback_timeout`].

@@ -9,6 +9,7 @@ mod engine;
 mod fork;
 mod guard;
 mod handle;
+mod pulled;
 mod report;
 mod self_metrics;
 mod sink;

@@ -406,7 +406,8 @@ fn settings_have_setters() {
         .max_series(7)
         .zero_series(true)
         .series_expiration(Duration::from_mins(1))
-        .self_metrics(SelfMetrics::All);
+        .self_metrics(SelfMetrics::All)
+        .process_metrics(true);
     let collector = builder.start().unwrap();
     let want = Config {
         buffer_bytes: 1 << 20,
@@ -416,6 +417,7 @@ fn settings_have_setters() {
         zero_series: true,
         series_expiration: Some(Duration::from_mins(1)),
         self_metrics: SelfMetrics::All,
+        process_metrics: true,
         ..Config::default()
     };
     assert_eq!(*collector.config(), want);

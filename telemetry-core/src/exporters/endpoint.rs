@@ -6,6 +6,8 @@ mod http;
 mod list;
 mod options;
 mod place;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 
 use std::error::Error as StdError;
 #[cfg(feature = "file")]
@@ -67,7 +69,7 @@ impl<'a> Endpoint<'a> {
 }
 
 const KNOWN: &str = "known are `chrome-trace:FILE`, `console:`, `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, \
-                     `https://HOST`, `otlp://HOST`";
+                     `https://HOST`, `otlp://HOST`, `prometheus://HOST`";
 
 type Cause = Option<Box<dyn StdError + Send + Sync>>;
 
@@ -89,6 +91,7 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `otlp://HOST:4318`, `otlp+https://HOST` | OTLP over HTTP: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318` |
 /// | `otlp+grpc://HOST:4317`, `otlp+grpcs://HOST` | OTLP over gRPC (feature `otlp-grpc`); `otlp+grpc:` is `otlp+grpc://localhost:4317` |
 /// | `http://HOST:80/PATH`, `https://HOST/PATH` | batches as JSON, posted to any endpoint (feature `http-exporter`) |
+/// | `prometheus://HOST:9464/metrics` | a page of all metrics for Prometheus and whoever else scrapes (feature `prometheus`); `prometheus:` is `prometheus://localhost:9464/metrics` |
 /// | `discard:` | [`Discard`](super::Discard) |
 ///
 /// `otlp` over HTTP takes these options:
@@ -129,6 +132,22 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// are refused. A secret that begins with one of the two signs has `%24` or `%40` in its place; before a host a slash in a path is
 /// written `%2F`. No secret is ever printed; the path of its file is.
 ///
+/// `prometheus` listens at that address: only this machine reaches `localhost`, and `0.0.0.0` is every address. With port 0 the
+/// system picks one, which is said on standard error and by [`Collector::served_at`](crate::Collector::served_at). Two endpoints
+/// may differ in their paths alone. It takes these options:
+///
+/// | option | what, and where it is said in code |
+/// | --- | --- |
+/// | `translation=no_translation` | `underscore_escaping_with_suffixes` (where nothing is said), `underscore_escaping_without_suffixes`, `no_utf8_escaping_with_suffixes`, `no_translation`: `Prometheus::translation` |
+/// | `scope_labels=false` | `Prometheus::without_scope_labels` |
+/// | `target_info=false` | `Prometheus::without_target_info` |
+/// | `created=false` | `Prometheus::without_created` |
+/// | `max_bytes=67108864` | `Prometheus::max_bytes` |
+/// | `resource_labels=service.*` | `Prometheus::resource_labels` |
+///
+/// Of the next ones it takes `min_level`, `levels`, `names`, `tags`, `tag` and `host_tag`: it is asked for metrics, and nothing is
+/// sent. What `tag` and `host_tag` add is on `target_info`, and on each series that `resource_labels` puts it on.
+///
 /// Every endpoint takes these options too:
 ///
 /// | option | what, and where it is said in code |
@@ -158,7 +177,11 @@ pub fn from_url(url: &str) -> Result<Route, EndpointError> {
 
 fn route(url: &str) -> Made {
     let mut endpoint = Endpoint::parse(url).map_err(plain)?;
-    let terms = endpoint.options.terms().map_err(plain)?;
+    let terms = match &*endpoint.scheme {
+        "prometheus" => endpoint.options.terms_of_any(),
+        _ => endpoint.options.terms(),
+    };
+    let terms = terms.map_err(plain)?;
     let route = make(endpoint, &terms)?;
     Ok(Route { terms, ..route })
 }
@@ -177,6 +200,7 @@ fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
         "console" => console(endpoint),
         "file" => file(endpoint),
         "chrome-trace" => chrome_trace(endpoint),
+        "prometheus" => prometheus(endpoint),
         "http" => posts(endpoint, HTTP),
         "https" => posts(endpoint, HTTPS),
         other => Err(plain(format!("`{other}` is no known scheme; {KNOWN}"))),
@@ -315,6 +339,18 @@ fn posts(mut endpoint: Endpoint<'_>, transport: Transport) -> Made {
 fn posts(_: Endpoint<'_>, _: Transport) -> Made {
     // There, `http` is the trace context in headers.
     Err(missing("http-exporter"))
+}
+
+#[cfg(feature = "prometheus")]
+fn prometheus(mut endpoint: Endpoint<'_>) -> Made {
+    let (page, place) = endpoint.page().map_err(plain)?;
+    endpoint.end()?;
+    Ok(page.listen_at(place))
+}
+
+#[cfg(not(feature = "prometheus"))]
+fn prometheus(_: Endpoint<'_>) -> Made {
+    Err(missing("prometheus"))
 }
 
 /// A feature is not there; the line that adds it.

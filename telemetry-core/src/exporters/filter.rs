@@ -97,6 +97,12 @@ impl Filter {
             && self.levels.as_ref().is_none_or(|levels| levels.contains(&level))
     }
 
+    pub(crate) fn takes_metric(&self, metric: &MetricRef<'_>, resource: &Resource) -> bool {
+        self.takes_level(metric.level())
+            && self.takes_name(metric.name())
+            && self.takes_tags(resource, |key| metric.own_tags().get(key))
+    }
+
     fn takes_name(&self, name: &str) -> bool {
         self.names.as_ref().is_none_or(|names| names.iter().any(|pattern| glob::matches(pattern, name)))
     }
@@ -145,7 +151,7 @@ impl Sieve {
         batch.filter(|item| match item {
             Item::Span(span) => self.takes_span(&span, resource),
             Item::Event(event) => self.takes_event(&event, resource),
-            Item::Metric(metric) => self.takes_metric(&metric, resource),
+            Item::Metric(metric) => self.filter.takes_metric(&metric, resource),
         })
     }
 
@@ -161,12 +167,6 @@ impl Sieve {
         let name = if event.name().is_empty() { event.target() } else { event.name() };
         let site = Site { meta: site, level: event.level(), name, is_static: site.is_some() };
         self.takes_site(site) && self.filter.takes_tags(resource, |key| text(event.field(key)))
-    }
-
-    fn takes_metric(&self, metric: &MetricRef<'_>, resource: &Resource) -> bool {
-        self.filter.takes_level(metric.level())
-            && self.filter.takes_name(metric.name())
-            && self.filter.takes_tags(resource, |key| metric.own_tags().get(key))
     }
 
     /// By level and name, which for most is the same for all of a call site.

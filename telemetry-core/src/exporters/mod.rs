@@ -39,6 +39,8 @@ mod recycler;
 pub(crate) mod redaction;
 mod report;
 mod route;
+#[cfg(feature = "prometheus")]
+pub(crate) mod server;
 pub(crate) mod signal;
 #[cfg(any(feature = "otlp", feature = "prometheus"))]
 #[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "some of it is for OTLP"))]
@@ -71,6 +73,6 @@ pub use prometheus::{Answer, Prometheus, Translation};
 pub(crate) use protocol::{Protocol, Sending};
 pub(crate) use recycler::Recycler;
 pub use report::{ExportReport, NextAttempt};
+pub(crate) use route::{Driver, Target, Terms};
 pub use route::{HostTag, Route};
-pub(crate) use route::{Target, Terms};
 pub(crate) use signal::Signal;

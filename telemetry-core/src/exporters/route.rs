@@ -6,6 +6,10 @@ use super::exporter::Exporter;
 use super::filter::Filter;
 #[cfg(any(feature = "net", test))]
 use super::protocol::Protocol;
+#[cfg(feature = "prometheus")]
+use super::server::Pulled;
+#[cfg(feature = "prometheus")]
+use super::signal::Signal;
 use crate::model::{Kind, Temporality, Text};
 
 /// Where items go: an exporter, and how it is served. Every exporter becomes one (`into`), and so does a closure over
@@ -30,8 +34,17 @@ pub struct Route {
     pub(crate) terms: Terms,
 }
 
-/// What does the work.
+/// Who asks whom.
 pub(crate) enum Target {
+    /// It is given what there is.
+    Pushed(Driver),
+    /// It is asked for it.
+    #[cfg(feature = "prometheus")]
+    Pulled(Box<Pulled>),
+}
+
+/// What does the work of one that is given items.
+pub(crate) enum Driver {
     Blocking(Box<dyn Exporter>),
     #[cfg(any(feature = "net", test))]
     Network(Box<dyn Protocol>),
@@ -76,7 +89,7 @@ impl std::fmt::Debug for Route {
 
 impl<E: Exporter> From<E> for Route {
     fn from(exporter: E) -> Self {
-        Self::to(Target::Blocking(Box::new(exporter)))
+        Self::to(Target::Pushed(Driver::Blocking(Box::new(exporter))))
     }
 }
 
@@ -110,7 +123,13 @@ impl Route {
     #[doc(hidden)]
     #[cfg(any(feature = "net", test))]
     pub fn over(protocol: impl Protocol) -> Self {
-        Self::to(Target::Network(Box::new(protocol)))
+        Self::to(Target::Pushed(Driver::Network(Box::new(protocol))))
+    }
+
+    /// A page that is served.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn pulled(pulled: Pulled) -> Self {
+        Self::to(Target::Pulled(Box::new(pulled)))
     }
 
     fn to(target: Target) -> Self {
@@ -218,6 +237,33 @@ impl Terms {
         ];
         let bad = bad.into_iter().find_map(|(name, value)| Some((name, value?, ABOVE_0)));
         bad.map_or(Ok(()), Err)
+    }
+
+    /// What of them has no effect on a page that is pulled: its name, its value and why.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn check_pulled(&self) -> Result<(), (&'static str, String, &'static str)> {
+        const PULLED: &str = "it is asked for metrics, and nothing is sent";
+        let default = Self::default();
+        let changed = |time: Duration, default| Some(time).filter(|time| *time != default);
+        let shown = |time: Option<Duration>| time.map(|time| format!("{time:?}"));
+        let given = [
+            ("rate_limit", self.rate.map(|rate| rate.to_string())),
+            ("in_flight", self.in_flight.map(|requests| requests.to_string())),
+            ("max_items", self.max_items.map(|items| items.to_string())),
+            ("timeout", shown(changed(self.timeout, default.timeout))),
+            ("give_up_after", shown(changed(self.give_up_after, default.give_up_after))),
+            ("linger", shown(self.linger)),
+            ("flush_interval", shown(self.flush_interval)),
+            ("back_pressure", shown(self.back_pressure)),
+            ("temporality", self.temporality.map(|which| which.name().to_owned())),
+        ];
+        if let Some(bad) = given.into_iter().find_map(|(name, value)| Some((name, value?, PULLED))) {
+            return Err(bad);
+        }
+        if self.filter.takes_signal(Signal::Metrics) {
+            return Ok(());
+        }
+        Err(("signals", "no metrics".to_owned(), "it shows metrics, and nothing else"))
     }
 
     /// Whether the exporter is given deltas of that kind; `wanted` is what it says itself.

@@ -7,7 +7,7 @@ use super::blocking;
 #[cfg(any(feature = "net", test))]
 use super::flight;
 use super::worker::{Hello, Job};
-use crate::exporters::Target;
+use crate::exporters::Driver;
 use crate::thread;
 
 /// The threads' ends of a worker that has not begun.
@@ -19,12 +19,12 @@ pub(crate) struct Started {
 }
 
 /// Starts the thread.
-pub(crate) fn spawn(target: Target) -> std::io::Result<Started> {
+pub(crate) fn spawn(driver: Driver) -> std::io::Result<Started> {
     let ((says, hello), (begin, job)) = (bounded(1), bounded(1));
-    thread::spawn("telemetry-exporter", move || match target {
-        Target::Blocking(exporter) => blocking::run(exporter, &says, &job),
+    thread::spawn("telemetry-exporter", move || match driver {
+        Driver::Blocking(exporter) => blocking::run(exporter, &says, &job),
         #[cfg(any(feature = "net", test))]
-        Target::Network(protocol) => flight::run(protocol, &says, &job),
+        Driver::Network(protocol) => flight::run(protocol, &says, &job),
     })?;
     Ok(Started { hello, begin })
 }

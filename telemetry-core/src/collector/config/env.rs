@@ -94,6 +94,9 @@ impl Config {
                 return Err(Error::config(&var.name, &var.value, least_exporter_bytes()));
             }
         }
+        if let Some(var) = var("process_metrics") {
+            self.process_metrics = var.yes_or_no()?;
+        }
         if let Some(var) = var("detect") {
             let words = Detect::ALL.iter().map(|one| (one.name(), Some(*one)));
             let words: Vec<_> = words.chain([("none", None)]).collect();
@@ -149,6 +152,7 @@ mod tests {
             ("TELEMETRY_BACK_PRESSURE_MS", "70"),
             ("TELEMETRY_EXPORTER_BYTES", "200000"),
             ("TELEMETRY_SELF_METRICS", "otel"),
+            ("TELEMETRY_PROCESS_METRICS", "TRUE"),
             ("TELEMETRY_DETECT", "host, OS"),
             ("TELEMETRY_PROPAGATORS", "baggage, TraceContext"),
         ])
@@ -174,6 +178,7 @@ mod tests {
             back_pressure: Some(Duration::from_millis(70)),
             exporter_bytes: 200_000,
             self_metrics: SelfMetrics::Otel,
+            process_metrics: true,
             detect: vec![Detect::Host, Detect::Os],
             propagators: vec![Propagator::Baggage, Propagator::TraceContext],
         };

@@ -50,6 +50,7 @@ pub(super) use var::{Environment, env_var};
 /// | `back_pressure` (`back_pressure_ms`) | `TELEMETRY_BACK_PRESSURE_MS` | none |
 /// | `exporter_bytes` | `TELEMETRY_EXPORTER_BYTES` | 128 MiB |
 /// | `self_metrics` | `TELEMETRY_SELF_METRICS`: `off`, `export`, `otel` or `all` | `off` |
+/// | `process_metrics` | `TELEMETRY_PROCESS_METRICS` | `false` |
 /// | `detect` | `TELEMETRY_DETECT`: `none`, or a list of `service`, `process`, `host`, `os`, `container`, `kubernetes` | all of them |
 /// | `propagators` | `TELEMETRY_PROPAGATORS`: `none`, or a list of `tracecontext`, `baggage`, `b3`, `b3multi` | `tracecontext`, `baggage` |
 #[derive(Clone, PartialEq)]
@@ -122,6 +123,11 @@ pub struct Config {
     pub exporter_bytes: usize,
     /// What telemetry exports of itself, beside what the program measures.
     pub self_metrics: SelfMetrics,
+    /// What the process takes of its machine, on Linux, named by OpenTelemetry's semantic conventions (in development): counters
+    /// `process.cpu.time` (`s`, tagged `cpu.mode`) and `process.paging.faults` (tagged `system.paging.fault.type`); up-down counters
+    /// `process.memory.usage` and `process.memory.virtual` (`By`), `process.thread.count` and
+    /// `process.unix.file_descriptor.count`; the gauge `process.uptime` (`s`). They are read for each snapshot.
+    pub process_metrics: bool,
     /// What is found out about the program and about where it runs, when the collector starts. Exporters that send a
     /// resource have it; it is on no item of the others.
     pub detect: Vec<Detect>,
@@ -175,6 +181,7 @@ impl std::fmt::Debug for Config {
             back_pressure,
             exporter_bytes,
             self_metrics,
+            process_metrics,
             detect,
             propagators,
         } = self;
@@ -200,6 +207,7 @@ impl std::fmt::Debug for Config {
             .field("back_pressure", back_pressure)
             .field("exporter_bytes", exporter_bytes)
             .field("self_metrics", self_metrics)
+            .field("process_metrics", process_metrics)
             .field("detect", detect)
             .field("propagators", propagators)
             .finish()
@@ -229,6 +237,7 @@ impl Default for Config {
             back_pressure: None,
             exporter_bytes: 128 << 20,
             self_metrics: SelfMetrics::Off,
+            process_metrics: false,
             detect: Detect::ALL.to_vec(),
             propagators: Propagator::DEFAULT.to_vec(),
         }

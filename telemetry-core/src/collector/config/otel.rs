@@ -36,6 +36,8 @@ struct Vars<G>(G);
 enum Which {
     Otlp,
     Console,
+    /// Of metrics only.
+    Prometheus,
     None,
 }
 
@@ -51,13 +53,11 @@ enum Wire {
 const NAMES: [&str; 3] = ["TRACES", "LOGS", "METRICS"];
 
 /// Nothing here does what these say; the documentation says what is there instead.
-const WITHOUT_EFFECT: [&str; 21] = [
+const WITHOUT_EFFECT: [&str; 19] = [
     "OTEL_ENTITIES",
     "OTEL_LOG_LEVEL",
     "OTEL_METRICS_EXEMPLAR_FILTER",
     "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
-    "OTEL_EXPORTER_PROMETHEUS_HOST",
-    "OTEL_EXPORTER_PROMETHEUS_PORT",
     "OTEL_BSP_MAX_QUEUE_SIZE",
     "OTEL_BLRP_MAX_QUEUE_SIZE",
     "OTEL_BSP_EXPORT_TIMEOUT",
@@ -74,6 +74,9 @@ const WITHOUT_EFFECT: [&str; 21] = [
     "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
     "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
 ];
+
+/// Nor do these, where metrics are not scraped.
+const PROMETHEUS: [&str; 2] = ["OTEL_EXPORTER_PROMETHEUS_HOST", "OTEL_EXPORTER_PROMETHEUS_PORT"];
 
 /// These say what is done here anyway.
 const AS_IT_IS: [(&str, &str); 2] = [
@@ -119,7 +122,9 @@ impl Otel {
         vars.var("OTEL_METRIC_EXPORT_INTERVAL").map(|var| var.millis()).transpose()?;
         otel.endpoints = vars.endpoints()?;
         otel.names_exporters = NAMES.iter().any(|name| vars.var(&format!("OTEL_{name}_EXPORTER")).is_some());
-        for var in WITHOUT_EFFECT.into_iter().filter_map(|name| vars.var(name)) {
+        let is_scraped = otel.endpoints.iter().any(|url| url.starts_with("prometheus:"));
+        let of_page = PROMETHEUS.into_iter().filter(|_| !is_scraped);
+        for var in WITHOUT_EFFECT.into_iter().chain(of_page).filter_map(|name| vars.var(name)) {
             let said = var.value.replace(' ', "").to_ascii_lowercase();
             if !AS_IT_IS.contains(&(&*var.name, &*said)) {
                 var.say_without_effect();
@@ -194,6 +199,7 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
                     Which::None => continue,
                     Which::Console => "console:?".to_owned(),
                     Which::Otlp => self.otlp_url(signal)?,
+                    Which::Prometheus => self.prometheus_url()?,
                 };
                 match all.iter_mut().find(|(known, _)| *known == url) {
                     Some((_, signals)) => signals.push(signal.name()),
@@ -203,6 +209,8 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
         }
         let url = |(url, signals): (String, Vec<&str>)| match signals.len() {
             3 => url.trim_end_matches(['?', '&']).to_owned(),
+            // It has no others.
+            _ if url.starts_with("prometheus:") => url,
             _ => format!("{url}signals={}", signals.join(",")),
         };
         Ok(all.into_iter().map(url).collect())
@@ -210,12 +218,35 @@ impl<G: Fn(&str) -> Option<String>> Vars<G> {
 
     /// Which exporters a signal has: none unless a variable names one, or an endpoint.
     fn exporters(&self, signal: Signal) -> Result<Vec<Which>, Error> {
-        const WORDS: &[(&str, Which)] =
-            &[("otlp", Which::Otlp), ("console", Which::Console), ("none", Which::None)];
+        const WORDS: &[(&str, Which)] = &[
+            ("otlp", Which::Otlp),
+            ("console", Which::Console),
+            ("none", Which::None),
+            ("prometheus", Which::Prometheus),
+        ];
+        let words = if signal == Signal::Metrics { WORDS } else { &WORDS[..3] };
         if let Some(var) = self.var(&format!("OTEL_{}_EXPORTER", NAMES[signal as usize])) {
-            return var.read(|text| text.split(',').map(|word| one_of(word.trim(), WORDS)).collect());
+            return var.read(|text| text.split(',').map(|word| one_of(word.trim(), words)).collect());
         }
         Ok(self.otlp(signal, "ENDPOINT").map(|_| Which::Otlp).into_iter().collect())
+    }
+
+    /// Where the page is served that is scraped.
+    fn prometheus_url(&self) -> Result<String, Error> {
+        let host = self.var("OTEL_EXPORTER_PROMETHEUS_HOST").map_or(Ok("localhost".to_owned()), |var| {
+            var.read(|text| {
+                // An address of IPv6, which stands in brackets before a port.
+                let is_bare = text.contains(':') && !text.starts_with('[');
+                if text.contains(['/', '?', '#', '@', ',']) || text.contains(char::is_whitespace) {
+                    return Err("a host or an address is needed".to_owned());
+                }
+                Ok(if is_bare { format!("[{text}]") } else { text.to_owned() })
+            })
+        })?;
+        let port = self.var("OTEL_EXPORTER_PROMETHEUS_PORT").map_or(Ok(9464), |var| {
+            var.read(|text| text.parse::<u16>().map_err(|_| "a number from 0 to 65535 is needed".to_owned()))
+        })?;
+        Ok(format!("prometheus://{host}:{port}"))
     }
 
     /// With a `?` or a `&` at its end.

@@ -1,6 +1,7 @@
 //! `TELEMETRY_EXPORT_ENDPOINTS`: a list with commas goes in, its URLs come out as they are written.
 
-pub(super) const SCHEMES: [&str; 7] = ["chrome-trace", "console", "discard", "file", "http", "https", "otlp"];
+pub(super) const SCHEMES: [&str; 8] =
+    ["chrome-trace", "console", "discard", "file", "http", "https", "otlp", "prometheus"];
 
 /// The URLs of a list with commas between them. Options may be lists too: behind a `?`, what is no URL belongs to the one
 /// before.

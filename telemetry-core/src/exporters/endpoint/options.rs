@@ -56,7 +56,7 @@ impl<'a> Options<'a> {
     }
 
     /// Takes an option that is a list.
-    fn list<T>(
+    pub(super) fn list<T>(
         &mut self,
         key: &'static str,
         read: impl Fn(&str) -> Result<T, String>,
@@ -74,12 +74,13 @@ impl<'a> Options<'a> {
         Ok(self.number(key)?.map(Duration::from_millis))
     }
 
-    /// Takes the options that every endpoint has.
+    /// Takes the options that every endpoint has which is given what there is.
     pub(super) fn terms(&mut self) -> Result<Terms, String> {
-        let mut terms = Terms { filter: self.filter()?, ..Terms::default() };
-        let tags = self.tags()?;
-        terms.tags =
-            tags.iter().map(|(key, value)| (key.to_owned().into(), value.to_owned().into())).collect();
+        let mut terms = self.terms_of_any()?;
+        let signals = Signal::EACH.map(|signal| (signal.name(), signal));
+        if let Some(signals) = self.list("signals", |text| one_of(text, &signals))? {
+            terms.filter = terms.filter.signals(signals);
+        }
         terms.rate = self.read("rate", rate)?;
         let count = |n| usize::try_from(n).unwrap_or(usize::MAX);
         terms.in_flight = self.number("in_flight")?.map(count);
@@ -89,9 +90,18 @@ impl<'a> Options<'a> {
         terms.linger = self.millis("linger_ms")?;
         terms.flush_interval = self.millis("flush_interval_ms")?;
         terms.back_pressure = self.millis("back_pressure_ms")?;
-        terms.host_tag = self.read("host_tag", host)?.unwrap_or_default();
         let temporality = [Temporality::Cumulative, Temporality::Delta].map(|which| (which.name(), which));
         terms.temporality = self.read("temporality", |text| one_of(text, &temporality))?;
+        Ok(terms)
+    }
+
+    /// Takes the options that every endpoint has, also one that is asked for metrics.
+    pub(super) fn terms_of_any(&mut self) -> Result<Terms, String> {
+        let mut terms = Terms { filter: self.filter()?, ..Terms::default() };
+        let tags = self.tags()?;
+        terms.tags =
+            tags.iter().map(|(key, value)| (key.to_owned().into(), value.to_owned().into())).collect();
+        terms.host_tag = self.read("host_tag", host)?.unwrap_or_default();
         Ok(terms)
     }
 
@@ -102,10 +112,6 @@ impl<'a> Options<'a> {
         }
         if let Some(levels) = self.list("levels", level)? {
             filter = filter.levels(levels);
-        }
-        let signals = Signal::EACH.map(|signal| (signal.name(), signal));
-        if let Some(signals) = self.list("signals", |text| one_of(text, &signals))? {
-            filter = filter.signals(signals);
         }
         if let Some(names) = self.list("names", |text| Ok(text.to_owned()))? {
             filter = filter.names(names);

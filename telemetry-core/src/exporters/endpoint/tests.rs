@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::*;
 #[cfg(feature = "http")]
 use crate::exporters::http::Auth;
-use crate::exporters::{HostTag, Signal, Target};
+use crate::exporters::{Driver, HostTag, Signal, Target};
 use crate::model::Temporality;
 
 fn refusal(url: &str) -> String {
@@ -21,7 +21,9 @@ fn schemes_pick_exporters() {
         (format!("file:{path}"), "file"),
         (format!("file://{path}?rotate_bytes=1000&keep=2"), "file"),
     ] {
-        let Target::Blocking(exporter) = from_url(&url).unwrap().target else { panic!("{url}") };
+        let Target::Pushed(Driver::Blocking(exporter)) = from_url(&url).unwrap().target else {
+            panic!("{url}")
+        };
         assert_eq!(exporter.name(), name, "{url}");
     }
 }
@@ -172,8 +174,8 @@ fn what_is_wrong_with_a_url_is_named_and_the_url_said_once() {
 
 #[test]
 fn an_unknown_option_is_told_what_there_is() {
-    const COMMON: &str = "min_level, levels, signals, names, tags, tag, rate, in_flight, max_items, timeout_ms, \
-                          give_up_after_ms, linger_ms, flush_interval_ms, back_pressure_ms, host_tag, temporality";
+    const COMMON: &str = "min_level, levels, names, tags, tag, host_tag, signals, rate, in_flight, max_items, \
+                          timeout_ms, give_up_after_ms, linger_ms, flush_interval_ms, back_pressure_ms, temporality";
     for (url, known) in [
         ("discard:?a=b", format!("`discard:` has no option `a`; its options are {COMMON}")),
         ("Console:?level=info", format!("`console:` has no option `level`; its options are {COMMON}, view")),
@@ -208,7 +210,7 @@ fn a_refused_url_prints_no_secret() {
     assert_eq!(
         refusal("kafka://me:pw@host"),
         "the export endpoint `kafka://***@host` can't be used: `kafka` is no known scheme; known are `chrome-trace:FILE`, `console:`, \
-         `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, `https://HOST`, `otlp://HOST`"
+         `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, `https://HOST`, `otlp://HOST`, `prometheus://HOST`"
     );
 }
 
@@ -240,7 +242,9 @@ fn json_is_posted_to_the_url_itself() {
         let mut endpoint = Endpoint::parse(given).unwrap();
         let transport = if endpoint.scheme == "http" { HTTP } else { HTTPS };
         assert_eq!(endpoint.settings(&[transport]).map(|settings| settings.url()).as_deref(), Ok(want));
-        let Target::Network(protocol) = from_url(given).unwrap().target else { panic!("{given}") };
+        let Target::Pushed(Driver::Network(protocol)) = from_url(given).unwrap().target else {
+            panic!("{given}")
+        };
         assert_eq!((protocol.name(), protocol.limits().in_flight), ("http", 2));
     }
     for (wrong, named) in [

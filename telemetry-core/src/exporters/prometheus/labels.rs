@@ -207,13 +207,8 @@ fn join<'a>(joined: &'a mut String, mut values: impl Iterator<Item = &'a str> + 
 }
 
 impl Plan {
-    fn is_for<'a>(
-        &self,
-        tags: impl Iterator<Item = (&'a str, &'a str)>,
-        is_histogram: bool,
-    ) -> bool {
-        self.is_histogram == is_histogram
-            && tags.map(|(key, _)| key).eq(self.keys.iter().map(String::as_str))
+    fn is_for<'a>(&self, tags: impl Iterator<Item = (&'a str, &'a str)>, is_histogram: bool) -> bool {
+        self.is_histogram == is_histogram && tags.map(|(key, _)| key).eq(self.keys.iter().map(String::as_str))
     }
 
     fn put<'a>(&self, out: &mut Vec<u8>, tags: impl Iterator<Item = (&'a str, &'a str)>, dialect: Dialect) {

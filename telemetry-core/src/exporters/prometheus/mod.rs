@@ -1,5 +1,5 @@
 //! A page of all metrics of a collector, for Prometheus and whoever else scrapes: a snapshot comes in, and what goes out is a
-//! page in the form that a scraper asks for. Nothing here listens anywhere, and nothing is ever sent.
+//! page in the form that a scraper asks for. Nothing here listens anywhere (`listen` tells the server), and nothing is ever sent.
 //!
 //! | here | on the page | source |
 //! | --- | --- | --- |
@@ -34,6 +34,7 @@ mod form;
 mod known;
 mod labels;
 mod ladder;
+mod listen;
 mod making;
 mod names;
 mod native;

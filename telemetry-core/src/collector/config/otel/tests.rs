@@ -101,6 +101,34 @@ fn each_variable_of_otlp_is_an_option() {
 }
 
 #[test]
+fn metrics_may_be_scraped_and_sent_too() {
+    const METRICS: (&str, &str) = ("OTEL_METRICS_EXPORTER", "prometheus");
+    const HOST: &str = "OTEL_EXPORTER_PROMETHEUS_HOST";
+    const PORT: &str = "OTEL_EXPORTER_PROMETHEUS_PORT";
+    assert_eq!(urls(&[METRICS]), ["prometheus://localhost:9464"]);
+    assert_eq!(
+        urls(&[("OTEL_METRICS_EXPORTER", "Prometheus,otlp"), ENDPOINT]),
+        ["otlp+http://h:4318", "prometheus://localhost:9464"]
+    );
+    for (host, port, want) in [
+        ("0.0.0.0", "0", "prometheus://0.0.0.0:0"),
+        ("::1", "1", "prometheus://[::1]:1"),
+        ("[::]", "9464", "prometheus://[::]:9464"),
+        (" h ", " 7 ", "prometheus://h:7"),
+    ] {
+        assert_eq!(urls(&[METRICS, (HOST, host), (PORT, port)]), [want]);
+    }
+    for (var, value) in
+        [(PORT, "http"), (PORT, "65536"), (PORT, "-1"), (HOST, "h/x"), (HOST, "me@h"), (HOST, "a b")]
+    {
+        let said = read(&[METRICS, (var, value)]).map(drop).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("{var}={value}: a ")), "{said}");
+    }
+    // Nobody is to be scraped: what they say has no effect, and is not looked at.
+    assert!(urls(&[(PORT, "http")]).is_empty());
+}
+
+#[test]
 fn the_resource_the_sampler_and_the_rest() {
     let otel = read(&[("OTEL_RESOURCE_ATTRIBUTES", "service.name=a, k%20=v%2Cw,x=")]).unwrap();
     assert_eq!(otel.service_name.as_deref(), Some("a"));
@@ -138,7 +166,8 @@ fn what_is_malformed_is_named() {
         ("OTEL_METRIC_EXPORT_INTERVAL", "0", "a whole number above 0"),
         ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "-1", "a whole number above 0"),
         ("OTEL_TRACES_EXPORTER", "zipkin", "one of otlp, console, none"),
-        ("OTEL_METRICS_EXPORTER", "prometheus", "one of otlp, console, none"),
+        ("OTEL_LOGS_EXPORTER", "prometheus", "one of otlp, console, none is needed"),
+        ("OTEL_METRICS_EXPORTER", "zipkin", "one of otlp, console, none, prometheus"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a", "`key=value,key=value`"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=%zz", "two hexadecimal digits"),
         ("OTEL_RESOURCE_ATTRIBUTES", "=b", "a key is empty"),

@@ -1,0 +1,151 @@
+//! How routes and readers are added to a collector that runs. What is pulled is a reader, which asks as it likes, or a page, which
+//! the collector's own server shows. Code of the program may hang or panic in whatever it is asked.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crossbeam_channel::{RecvTimeoutError, SendError, bounded};
+
+use super::adding::TIME;
+use super::config::SelfMetrics;
+use super::engine::{Attached, Engine, aside};
+use super::self_metrics;
+use crate::Error;
+use crate::exporters::{Filter, Route, Target};
+#[cfg(feature = "prometheus")]
+use crate::exporters::{Terms, server::Pulled};
+use crate::metrics::{Reader, Snapshot, Source};
+use crate::model::{Resource, cut};
+use crate::sync::lock;
+use crate::thread::{quietly, spawn};
+
+impl Engine {
+    /// Adds what a route leads to.
+    pub(super) fn add(self: &Arc<Self>, Route { target, terms }: Route) -> Result<(), Error> {
+        if self.closed.load(Relaxed) {
+            return Err(Error::ShutDown);
+        }
+        if !self.is_enabled() {
+            return Ok(());
+        }
+        match target {
+            Target::Pushed(driver) => self.add_exporter(driver, terms),
+            #[cfg(feature = "prometheus")]
+            Target::Pulled(pulled) => self.add_pulled(*pulled, terms),
+        }
+    }
+
+    pub(super) fn add_reader(self: &Arc<Self>, reader: Box<dyn Reader>) -> Result<(), Error> {
+        let source = self.source(Filter::new(), Arc::clone(&self.resource));
+        self.keep(self.attached(reader, source)?)
+    }
+
+    /// Serves a page. If that fails it is as if nobody had tried.
+    #[cfg(feature = "prometheus")]
+    fn add_pulled(self: &Arc<Self>, pulled: Pulled, terms: Terms) -> Result<(), Error> {
+        terms.check_pulled().map_err(|(name, value, needed)| Error::config(name, value, needed))?;
+        let place = pulled.place.map_err(|(value, reason)| Error::config("listen", value, reason))?;
+        let failed = |e| Error::exporter(format!("a page can't be served at {place}: {e}"));
+        let resource = self.resource_of(&terms)?;
+        let (engine, wanted) = (Arc::clone(self), place.clone());
+        let bound = aside(move || engine.server.bind(&wanted)).map_err(Error::Thread)?;
+        let bound = bound.recv_timeout(TIME).map_err(|_| failed("its host is not found in time".into()))?;
+        let bound = bound.map_err(|e| failed(in_use(&e)))?;
+        let attached = self.attached(pulled.reader, self.source(terms.filter, resource))?;
+        let shown = self.server.serve(bound, place.path(), pulled.page);
+        let address = match shown {
+            Ok(address) => address,
+            Err(e) => {
+                let _ = aside(|| attached.end());
+                return Err(failed(e.to_string()));
+            }
+        };
+        self.keep(attached)?;
+        if place.has_any_port() {
+            crate::diagnostics::warn(format_args!("metrics are served at http://{address}{}", place.path()));
+        }
+        Ok(())
+    }
+
+    /// What a reader asks. It lives as long as the collector, which it must not keep alive.
+    fn source(self: &Arc<Self>, filter: Filter, resource: Arc<Resource>) -> Source {
+        let engine = Arc::downgrade(self);
+        let last_read = self.table.add_source();
+        Source::new(move || {
+            let Some(engine) = engine.upgrade().filter(|engine| engine.is_enabled()) else {
+                return Snapshot::new(Vec::new(), Arc::clone(&resource));
+            };
+            let now = engine.clock.now();
+            let snapshot = engine.snapshot_of(&filter, &resource);
+            last_read.fetch_max(now.raw(), Relaxed);
+            snapshot
+        })
+    }
+
+    /// All metrics that a filter lets pass, with those of telemetry itself, where somebody wants them.
+    fn snapshot_of(&self, filter: &Filter, resource: &Arc<Resource>) -> Snapshot {
+        let has_own = self.config.self_metrics != SelfMetrics::Off;
+        let metrics = if has_own || filter.has_levels() {
+            let levels = self.table.read_levels(self.table.ask_callbacks(), false);
+            let own = if has_own { self_metrics::read(self) } else { Vec::new() };
+            levels.merged_with(&own, |level| filter.takes_level(level))
+        } else {
+            self.table.read()
+        };
+        let all = Snapshot::new(metrics, Arc::clone(resource));
+        if filter.is_open() {
+            return all;
+        }
+        let kept = all.iter().filter(|metric| filter.takes_metric(metric, resource));
+        all.with(kept.map(|metric| metric.to_metric()).collect::<Vec<_>>())
+    }
+
+    /// It has taken its source.
+    fn attached(&self, mut reader: Box<dyn Reader>, source: Source) -> Result<Attached, Error> {
+        if self.closed.load(Relaxed) {
+            return Err(Error::ShutDown);
+        }
+        // Nobody takes it where nobody waits any more.
+        let (tell, attached) = bounded(0);
+        let attach = move || {
+            let attached = quietly(|| (reader.attach(source), cut::name(reader.name()).into_owned()));
+            let told = match attached {
+                None => Ok(()),
+                Some((Ok(()), name)) => tell.send(Ok(Attached { name, reader })),
+                Some((Err(source), reader)) => tell.send(Err(Error::Reader { reader, source })),
+            };
+            if let Err(SendError(Ok(late))) = told {
+                late.end();
+            }
+        };
+        spawn("telemetry-aside", attach).map_err(Error::Thread)?;
+        match attached.recv_timeout(TIME) {
+            Ok(attached) => attached,
+            Err(RecvTimeoutError::Timeout) => Err(Error::reader("it does not return from `attach`")),
+            Err(RecvTimeoutError::Disconnected) => Err(Error::reader("it panicked in `attach`")),
+        }
+    }
+
+    /// It is let go of at the shutdown.
+    fn keep(&self, attached: Attached) -> Result<(), Error> {
+        let mut readers = lock(&self.readers);
+        if self.closed.load(Relaxed) {
+            drop(readers);
+            let _ = aside(|| attached.end());
+            return Err(Error::ShutDown);
+        }
+        readers.push(attached);
+        Ok(())
+    }
+}
+
+#[cfg(feature = "prometheus")]
+fn in_use(e: &std::io::Error) -> String {
+    match e.kind() {
+        // Of another process it has no text of ours.
+        std::io::ErrorKind::AddrInUse if e.raw_os_error().is_some() => {
+            format!("{e}: another program, or another collector of this one, has that port")
+        }
+        _ => e.to_string(),
+    }
+}
