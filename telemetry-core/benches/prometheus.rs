@@ -8,8 +8,8 @@
 //! | --- | --- | --- | --- |
 //! | counters and gauges, first page | 115 | 131 | 118 |
 //! | every later one | 20 | 30 | 23 |
-//! | histograms, first page | 893 | 912 | 837 |
-//! | every later one | 633 | 658 | 591 |
+//! | histograms, first page | 746 | 766 | 651 |
+//! | every later one | 592 | 607 | 535 |
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
