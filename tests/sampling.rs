@@ -143,7 +143,7 @@ fn what_limits_keep_back_is_said_with_its_place_at_a_flush_now_and_then_and_at_t
         ]
     };
     let shown = |events: &[telemetry_layer::model::Event]| -> Vec<(String, Level)> {
-        events.iter().map(|event| (event.message.to_string(), event.level)).collect()
+        events.iter().map(|event| (event.message.clone(), event.level)).collect()
     };
     tracing::subscriber::with_default(subscriber, || {
         record();
