@@ -219,8 +219,7 @@ impl Batch {
     /// Its data points, sorted by name and tags.
     pub fn metrics(&self) -> impl Iterator<Item = MetricRef<'_>> {
         self.parts.iter().flat_map(|part| {
-            let all =
-                if let Records::Metrics(snapshot) = &*part.records { &snapshot.metrics()[..] } else { &[] };
+            let all = if let Records::Metrics(snapshot) = &*part.records { snapshot.metrics() } else { &[] };
             let own = all.iter().skip(part.first).take(part.items);
             own.map(|metric| MetricRef::new(metric, &self.resource))
         })

@@ -112,6 +112,11 @@ impl Tags {
         self.0.iter().map(|(k, v)| (&**k, &**v))
     }
 
+    /// The one that so many others come before.
+    pub(crate) fn at(&self, at: usize) -> Option<(&str, &str)> {
+        self.0.get(at).map(|(k, v)| (&**k, &**v))
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.0.len()
