@@ -130,11 +130,10 @@ fn sort(all: &mut [Unsorted], mut from: (usize, usize), groups: usize) {
 }
 
 fn sort_by_comparing(all: &mut [Unsorted]) {
-    let id = |one: &Unsorted| Arc::clone(&one.series.identity);
     all.sort_by(|a, b| compare(&a.series.identity, &b.series.identity));
     for at in 1..all.len() {
-        let (before, this) = (id(&all[at - 1]), id(&all[at]));
-        all[at].joins = key(&before) == key(&this);
+        let is_same = key(&all[at - 1].series.identity) == key(&all[at].series.identity);
+        all[at].joins = is_same;
     }
 }
 
