@@ -48,16 +48,35 @@ fn timer_guard(bencher: Bencher<'_, '_>) {
     bencher.bench(|| drop(timer.start()));
 }
 
-#[divan::bench(args = [100, 2_000])]
-fn snapshot(bencher: Bencher<'_, '_>, series: u64) {
-    let collector = Collector::builder().ignore_env().start().expect("a collector");
-    let (counter, histogram) = (collector.counter("c"), collector.histogram("h"));
+/// With one dynamic tag. What makes so many is not timed.
+fn series(kind: &str, series: u64) -> Collector {
+    let mut config = telemetry_core::Config::default();
+    config.max_series = 20_000;
+    let collector = Collector::builder().config(config).ignore_env().start().expect("a collector");
     collector.scoped(|| {
-        for i in 0..series / 2 {
-            let value = i.to_string();
-            counter.with(&[("i", &value)]).inc();
-            histogram.with(&[("i", &value)]).record(i);
+        for i in 0..series {
+            let (value, n) = (i.to_string(), i % 100 + 1);
+            let tags = [("i", &*value)];
+            match kind {
+                "counter" => collector.counter("c").with(&tags).add(n),
+                "gauge" => collector.gauge("g").with(&tags).set(n),
+                _ => collector.histogram("h").buckets(&BOUNDS).with(&tags).record(n),
+            }
         }
     });
+    collector
+}
+
+const BOUNDS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 100.0];
+const KINDS: [&str; 3] = ["counter", "gauge", "histogram"];
+
+#[divan::bench(args = KINDS)]
+fn snapshot_of_10_000_series(bencher: Bencher<'_, '_>, kind: &str) {
+    let collector = series(kind, 10_000);
     bencher.bench(|| collector.snapshot());
+}
+
+#[divan::bench(args = KINDS)]
+fn first_snapshot_of_10_000_series(bencher: Bencher<'_, '_>, kind: &str) {
+    bencher.with_inputs(|| series(kind, 10_000)).bench_values(|collector| (collector.snapshot(), collector));
 }

@@ -122,8 +122,8 @@ impl Engine {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
-        let metrics = if self.is_enabled() { self.table.read() } else { Vec::new() };
-        Snapshot::new(metrics, Arc::clone(&self.resource))
+        let metrics = if self.is_enabled() { self.table.read() } else { Arc::default() };
+        Snapshot::shared(metrics, Arc::clone(&self.resource))
     }
 
     pub(super) fn ledger(&self) -> Ledger {

@@ -88,11 +88,11 @@ impl Engine {
         let metrics = if has_own || filter.has_levels() {
             let levels = self.table.read_levels(self.table.ask_callbacks(), false);
             let own = if has_own { self_metrics::read(self) } else { Vec::new() };
-            levels.merged_with(&own, |level| filter.takes_level(level))
+            Arc::new(levels.merged_with(&own, |level| filter.takes_level(level)))
         } else {
             self.table.read()
         };
-        let all = Snapshot::new(metrics, Arc::clone(resource));
+        let all = Snapshot::shared(metrics, Arc::clone(resource));
         if filter.is_open() {
             return all;
         }

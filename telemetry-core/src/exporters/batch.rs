@@ -219,8 +219,7 @@ impl Batch {
     /// Its data points, sorted by name and tags.
     pub fn metrics(&self) -> impl Iterator<Item = MetricRef<'_>> {
         self.parts.iter().flat_map(|part| {
-            let all =
-                if let Records::Metrics(snapshot) = &*part.records { &snapshot.metrics()[..] } else { &[] };
+            let all = if let Records::Metrics(snapshot) = &*part.records { snapshot.metrics() } else { &[] };
             let own = all.get(part.first..).map_or(&[][..], |own| &own[..part.items.min(own.len())]);
             MetricRef::each(own, &self.resource)
         })

@@ -59,7 +59,7 @@ impl SharedCell {
     pub(crate) fn absorb(&self, local: &LocalValue) {
         match self {
             Self::Sum(sum) => sum.add_many(local.sum),
-            Self::Histogram(histogram) => histogram.absorb(&local.histogram),
+            Self::Histogram(histogram) => local.histogram.iter().for_each(|local| histogram.absorb(local)),
             Self::Gauge(_) | Self::Meter(_) => {}
         }
     }

@@ -1,50 +1,64 @@
 //! One series of one collector: its identity, its cell, and when it began.
 
+mod epoch;
+mod history;
 mod lifetime;
 mod long_task;
 mod reading;
 mod view;
 mod width;
 
-pub(crate) use lifetime::{Epoch, Growth};
+pub(crate) use epoch::Epoch;
+pub(crate) use history::History;
+pub(crate) use lifetime::Growth;
 pub(crate) use long_task::LongTask;
-pub(crate) use reading::{Merge, Point, Reading};
+pub(crate) use reading::{Fate, Finding, Join, Merge, Moment, Points, Reading};
 pub use view::View;
 pub(crate) use view::{Viewed, Views};
 pub(crate) use width::Width;
 
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use history::Cells;
 use lifetime::Lifetime;
 use long_task::LongTasks;
 
 use super::cell::{LocalCell, LocalValue, Meter, SharedCell, SharedHistogram, Total};
 use super::memory::Held;
 use super::site::{Bounds, CellKind};
-use crate::clock::{Anchors, Clock, Tick};
+use crate::clock::{Clock, Tick};
 use crate::model::{Identity, Kind, Metric, MetricValue, Number, Temporality, Text, cut};
+use crate::sync::atomic::AtomicBool;
 use crate::sync::{Mutex, lock};
 
 /// A series in a collector's table.
 #[derive(Debug)]
+// What readings look at comes first, and together.
+#[repr(C)]
 pub(crate) struct Series {
     pub(crate) kind: CellKind,
-    pub(crate) identity: Arc<Identity>,
-    /// The rates of a meter are gauges of their own.
-    rates: Vec<Arc<Identity>>,
-    pub(crate) cell: SharedCell,
-    max_buckets: usize,
-    /// Cells that threads have of it because of its tags.
-    local: Mutex<Vec<Arc<LocalCell>>>,
-    tasks: OnceLock<Arc<LongTasks>>,
-    life: Mutex<Lifetime>,
-    width: Arc<Width>,
-    /// What its metric was called before a view renamed it.
-    pub(crate) declared: Text,
     /// It stands for all series beyond the cap.
     pub(crate) is_overflow: bool,
     /// A view wants none of it.
     pub(crate) is_dropped: bool,
+    /// Threads have cells of it that no reading has seen.
+    has_new_cells: AtomicBool,
+    pub(crate) identity: Arc<Identity>,
+    width: Arc<Width>,
+    tasks: OnceLock<Arc<LongTasks>>,
+    max_buckets: usize,
+    pub(crate) cell: SharedCell,
+    /// Cells that threads have of it because of its tags, and that no reading has seen.
+    new_cells: Mutex<Vec<Arc<LocalCell>>>,
+    /// The rates of a meter are gauges of their own.
+    rates: Vec<Arc<Identity>>,
+    /// What its metric was called before a view renamed it.
+    pub(crate) declared: Text,
+    /// Where it stands among all series, once a reading has seen it.
+    place: AtomicUsize,
+    began: (Epoch, Tick),
     held: Held,
 }
 
@@ -90,24 +104,19 @@ impl Series {
         let now = clock.now();
         let series = Self {
             kind,
-            rates,
-            cell: SharedCell::new(kind, now, options.bounds),
-            max_buckets: options.max_buckets,
-            local: Mutex::default(),
-            tasks: OnceLock::new(),
-            life: Mutex::new(Lifetime {
-                began,
-                mark: 0,
-                changed: now,
-                before: None,
-                is_over: false,
-                growth: Growth::default(),
-            }),
-            width: options.width,
             is_overflow: identity.tags.get(OVERFLOW.0).is_some() || identity.name == TOO_MANY,
             is_dropped: options.is_dropped,
+            has_new_cells: AtomicBool::new(false),
+            width: options.width,
+            tasks: OnceLock::new(),
+            max_buckets: options.max_buckets,
+            cell: SharedCell::new(kind, now, options.bounds),
+            new_cells: Mutex::default(),
+            rates,
             declared: options.declared,
             identity: identity.into(),
+            place: AtomicUsize::new(usize::MAX),
+            began: (began, now),
             held,
         };
         series.weigh();
@@ -135,23 +144,54 @@ impl Series {
 
     /// Takes a thread's own cell.
     pub(crate) fn add_local(&self, cell: Arc<LocalCell>) {
-        lock(&self.local).push(cell);
+        lock(&self.new_cells).push(cell);
+        self.has_new_cells.store(true, Relaxed);
+    }
+
+    /// What no reading was made of yet.
+    pub(crate) fn history(&self) -> History {
+        let (began, now) = self.began;
+        History::new(began, now)
     }
 
     /// What threads have in cells of their own. Those that no thread holds any more are folded into the shared
     /// cell; `gone` is told their bytes.
-    pub(crate) fn gather_local(&self, mut gone: impl FnMut(usize)) -> LocalValue {
-        let mut all = LocalValue::default();
-        lock(&self.local).retain_mut(|cell| {
-            if let Some(cell) = Arc::get_mut(cell) {
-                self.cell.absorb(&cell.read());
-                gone(cell.bytes);
-                return false;
-            }
-            all.add(&cell.read());
-            true
+    fn gather_local(&self, cells: &mut Cells, local: &mut LocalValue, mut gone: impl FnMut(usize)) {
+        if self.has_new_cells.load(Relaxed) {
+            let mut new = lock(&self.new_cells);
+            self.has_new_cells.store(false, Relaxed);
+            cells.extend(std::mem::take(&mut new));
+        }
+        if cells.is_empty() {
+            return;
+        }
+        cells.release(|cell| {
+            self.cell.absorb(&cell.read());
+            gone(cell.bytes);
         });
-        all
+        cells.iter().for_each(|cell| local.add(cell.read()));
+    }
+
+    /// It will be read soon: what of it is in the memory alone comes nearer.
+    #[inline]
+    pub(crate) fn come(&self, history: &History) {
+        std::hint::black_box((self.has_new_cells.load(Relaxed), std::mem::discriminant(&self.cell)));
+        history.come();
+    }
+
+    /// Whether it can have grown since it was made.
+    fn grows(&self) -> bool {
+        matches!(self.cell, SharedCell::Histogram(_)) || self.tasks.get().is_some()
+    }
+
+    /// Where it stands among all series; the last place there can be before a reading has seen it.
+    pub(crate) fn place(&self) -> usize {
+        self.place.load(Relaxed)
+    }
+
+    /// A reading has put it there.
+    pub(crate) fn set_place(&self, place: usize) {
+        self.place.store(place, Relaxed);
     }
 
     /// Measurements that run; from the first question on they are exported.
@@ -171,7 +211,7 @@ impl Series {
     }
 
     /// All that it holds. `local` is what threads keep of it.
-    pub(crate) fn read(&self, local: &LocalValue, now: Tick) -> Reading {
+    fn read(&self, local: &LocalValue, now: Tick) -> Reading {
         match &self.cell {
             SharedCell::Sum(sum) => {
                 let shared = sum.read();
@@ -184,45 +224,43 @@ impl Series {
             }
             SharedCell::Histogram(histogram) => {
                 let mut all = histogram.read();
-                all.merge(&local.histogram);
+                local.histogram.iter().for_each(|local| all.merge(local));
                 Reading::Histogram(all.into())
             }
         }
     }
 
-    /// Looks whether that reading, the latest, has something new. Says whether it begins a new life, with which
-    /// everything came after `last`, the reading before.
-    pub(crate) fn look(&self, reading: &Reading, now: Tick, last: Epoch) -> bool {
-        let mut life = lock(&self.life);
+    /// Takes a reading, and what is new with it: a life that begins, or a type. Whether it is the one and the other.
+    fn look(&self, life: &mut Lifetime, reading: &Reading, moment: &Moment<'_>) -> (bool, bool) {
         let mark = self.mark(reading);
         let is_new = mark != life.mark;
         let begins = is_new && life.is_over;
         if begins {
-            (life.began, life.growth) = (last, Growth::default());
-            if let (SharedCell::Meter(meter), Some(Reading::Meter(count, _))) = (&self.cell, &life.before) {
-                meter.restart(count.as_f64(), now);
+            // Everything came after the reading before.
+            (life.began, life.growth) = (moment.last, Growth::default());
+            if let (SharedCell::Meter(meter), Some(Reading::Meter(count, _))) =
+                (&self.cell, life.before.as_deref())
+            {
+                meter.restart(count.as_f64(), moment.now);
             }
         }
         if is_new {
-            (life.mark, life.changed, life.is_over) = (mark, now, false);
+            (life.mark, life.changed, life.is_over) = (mark, moment.now, false);
         }
-        if !life.is_over {
-            self.note(&mut life, reading, last);
-        }
-        begins
+        (begins, !life.is_over && self.note(life, reading, moment.last))
     }
 
-    /// Notes what is to be exported, before anything is.
-    fn note(&self, life: &mut Lifetime, reading: &Reading, last: Epoch) {
-        let before = life.before.as_ref().and_then(Reading::total).unwrap_or_default();
+    /// Notes what is to be exported. Whether that changes the type of the metric.
+    fn note(&self, life: &mut Lifetime, reading: &Reading, last: Epoch) -> bool {
         match reading {
             Reading::Sum(sum) | Reading::Meter(sum, _) => {
+                let before = life.before.as_deref().and_then(Reading::total).unwrap_or_default();
                 let sum = sum.minus(before);
                 life.growth.read(&self.identity, sum, last.unix_nanos);
-                self.width.note(life.growth.left(sum));
+                self.width.note(life.growth.left(sum))
             }
             Reading::Gauge(Some((value, _))) => self.width.note(*value),
-            Reading::Gauge(None) | Reading::Histogram(_) => {}
+            Reading::Gauge(None) | Reading::Histogram(_) => false,
         }
     }
 
@@ -231,91 +269,113 @@ impl Series {
         reading.mark().wrapping_add(self.tasks.get().map_or(0, |tasks| tasks.changes()))
     }
 
-    /// When a reading last found something new.
-    pub(crate) fn changed(&self) -> Tick {
-        lock(&self.life).changed
+    /// Whether it is over and nothing of it is left to be read, where nobody has it but the one that asks.
+    pub(crate) fn is_over(&self, history: &History, now: Tick) -> bool {
+        let History { life, cells } = history;
+        life.is_over
+            && cells.is_empty()
+            && !self.has_new_cells.load(Relaxed)
+            && self.mark(&self.read(&LocalValue::default(), now)) == life.mark
     }
 
-    pub(crate) fn is_ended(&self) -> bool {
-        lock(&self.life).is_over
-    }
-
-    /// Ends its life with its latest reading, which every reader has seen.
-    pub(crate) fn end(&self, reading: Reading) {
-        let mut life = lock(&self.life);
-        (life.before, life.is_over) = (Some(reading), true);
-        lock(&self.local).iter().for_each(|cell| cell.retire());
-    }
-
-    /// Whether nothing of it is left to be read, and nobody holds a cell of it.
-    pub(crate) fn is_over(&mut self, now: Tick) -> bool {
-        let local = self.local.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let life = self.life.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if !life.is_over || !local.is_empty() {
-            return false;
+    /// Puts out the data points of what it holds, cumulative since it began: one, none for a gauge never set, five for a meter,
+    /// two more where tasks are watched. `local` is what threads have of it in their pages; `gone` is told the bytes of cells
+    /// that threads have let go of.
+    pub(crate) fn points(
+        &self,
+        History { life, cells }: &mut History,
+        mut local: LocalValue,
+        moment: &Moment<'_>,
+        out: &mut Points,
+        gone: impl FnMut(usize),
+    ) -> Finding {
+        self.gather_local(cells, &mut local, gone);
+        let reading = self.read(&local, moment.now);
+        if self.grows() {
+            self.weigh();
         }
-        let known = life.mark;
-        self.mark(&self.read(&LocalValue::default(), now)) == known
-    }
-
-    /// The data points of its latest reading, cumulative since it began: one, none for a gauge never set, five for
-    /// a meter, two more where tasks are watched.
-    pub(crate) fn points(&self, reading: Reading, now: Tick, anchors: &Anchors, out: &mut Vec<Point>) {
-        let life = lock(&self.life);
+        let (begins, widens) = self.look(life, &reading, moment);
+        let (changed, growth) = (life.changed, &life.growth);
+        let found = |fate| Finding { begins, widens, changed, fate };
+        if life.is_over {
+            return found(Fate::Ended);
+        }
+        if self.is_dropped {
+            let fate = if moment.expiration.is_some() { Fate::Silent(reading.into()) } else { Fate::Stays };
+            return found(fate);
+        }
         let tasks = self.tasks.get().map(|tasks| (tasks, tasks.read()));
         let runs = tasks.as_ref().is_some_and(|(_, (running, _))| *running > 0);
-        if self.is_dropped || life.is_over {
-            return;
-        }
-        let start = Some(life.growth.began.unwrap_or(life.began.unix_nanos));
-        let (began, growth) = (life.began.reading, life.growth);
-        let reading = reading.since(life.before.as_ref());
-        // What an up-down counter stands at has to be kept.
-        let stays = runs
-            || self.is_overflow
-            || (self.kind == CellKind::UpDownCounter
-                && !matches!(reading, Reading::Sum(n) if n.as_f64() == 0.0));
-        let idle_since = Some(life.changed).filter(|_| !stays);
-        drop(life);
-        let mut point = |identity: &Arc<Identity>, start, at, merge, value| {
-            let mut metric = Metric {
-                identity: Arc::clone(identity),
-                start_time_unix_nano: start,
-                time_unix_nano: anchors.unix_nanos(at),
-                temporality: Temporality::Cumulative,
-                value,
-                life: began,
-                taken_off: None,
-                is_beyond_int: false,
-            };
-            if Arc::ptr_eq(identity, &self.identity) {
-                metric = metric.with_taken_off(growth.taken_off);
-                self.width.put_on(&mut metric);
-            }
-            let owner = Arc::clone(&self.identity);
-            out.push(Point { merge, metric, owner, idle_since, max_buckets: self.max_buckets });
+        let fate = moment.expiration.map_or(Fate::Stays, |expiration| {
+            let is_idle = Duration::from_nanos(moment.now.since(changed)) >= expiration;
+            self.fate(&reading, life.before.as_deref(), is_idle && !runs, tasks.is_some())
+        });
+        let (began, start) = (life.began.reading, Some(growth.began().unwrap_or(life.began.unix_nanos)));
+        let reading = reading.since(life.before.as_deref());
+        let point = |identity: &Arc<Identity>, start, at, value| Metric {
+            identity: Arc::clone(identity),
+            start_time_unix_nano: start,
+            time_unix_nano: at,
+            temporality: Temporality::Cumulative,
+            value,
+            life: began,
+            taken_off: None,
+            is_beyond_int: false,
+        };
+        let now = moment.unix_nanos;
+        let mut put = |start, at, merge, value| {
+            let metric = out.next(&self.identity, merge, self.max_buckets);
+            (metric.start_time_unix_nano, metric.time_unix_nano) = (start, at);
+            (metric.temporality, metric.value, metric.life) = (Temporality::Cumulative, value, began);
+            metric.set_taken_off(growth.taken_off());
+            metric.is_beyond_int = false;
+            self.width.put_on(metric);
         };
         let left = |sum| MetricValue::Number(growth.left(sum));
         match reading {
-            Reading::Sum(sum) => point(&self.identity, start, now, Merge::Sum, left(sum)),
-            Reading::Histogram(h) => {
-                point(&self.identity, start, now, Merge::Sum, MetricValue::Histogram(h));
+            Reading::Sum(sum) => put(start, now, Merge::Sum, left(sum)),
+            Reading::Histogram(mut h) => {
+                h.buckets.thin(self.max_buckets);
+                put(start, now, Merge::Sum, MetricValue::Histogram(h));
             }
             Reading::Gauge(None) => {}
             Reading::Gauge(Some((value, set))) => {
-                point(&self.identity, None, set, Merge::Newest, MetricValue::Number(value));
+                put(None, moment.anchors.unix_nanos(set), Merge::Newest, MetricValue::Number(value));
             }
             Reading::Meter(count, rates) => {
-                point(&self.identity, start, now, Merge::Sum, left(count));
+                put(start, now, Merge::Sum, left(count));
                 for (identity, rate) in self.rates.iter().zip(rates) {
-                    point(identity, None, now, Merge::Sum, MetricValue::Number(Number::Float(rate)));
+                    let rate = MetricValue::Number(Number::Float(rate));
+                    out.others.push((point(identity, None, now, rate), Merge::Sum));
                 }
             }
         }
         if let Some((tasks, (running, oldest))) = tasks {
-            let longest = oldest.map_or(0.0, |began| now.since(began) as f64 / 1e9);
-            point(&tasks.active, start, now, Merge::Sum, MetricValue::Number(running.into()));
-            point(&tasks.longest, None, now, Merge::Greatest, MetricValue::Number(longest.into()));
+            let longest = oldest.map_or(0.0, |began| moment.now.since(began) as f64 / 1e9);
+            let (running, longest) =
+                (MetricValue::Number(running.into()), MetricValue::Number(longest.into()));
+            out.others.push((point(&tasks.active, start, now, running), Merge::Sum));
+            out.others.push((point(&tasks.longest, None, now, longest), Merge::Greatest));
         }
+        found(fate)
+    }
+
+    /// Whether it may end with that reading.
+    fn fate(&self, reading: &Reading, before: Option<&Reading>, is_idle: bool, has_tasks: bool) -> Fate {
+        if matches!(reading, Reading::Gauge(None)) && !has_tasks {
+            return Fate::Silent(reading.clone().into());
+        }
+        // What an up-down counter stands at has to be kept.
+        let stands = || match (reading, before.and_then(Reading::total).unwrap_or_default()) {
+            (Reading::Sum(n), before) => n.minus(before).as_f64() != 0.0,
+            _ => true,
+        };
+        let stays = self.is_overflow || self.kind == CellKind::UpDownCounter && stands();
+        if is_idle && !stays { Fate::Idle(reading.clone().into()) } else { Fate::Stays }
+    }
+
+    /// Gives a data point of its own the type of its metric.
+    pub(crate) fn put_type_on(&self, metric: &mut Metric) {
+        self.width.put_on(metric);
     }
 }

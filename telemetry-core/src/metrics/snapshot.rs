@@ -9,13 +9,18 @@ use crate::model::{HistogramValue, Kind, Metric, Number, Resource, Tags, Tempora
 /// The data points of one moment, sorted by name and tags.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    metrics: Arc<[Metric]>,
+    metrics: Arc<Vec<Metric>>,
     resource: Arc<Resource>,
 }
 
 impl Snapshot {
-    pub(crate) fn new(metrics: impl Into<Arc<[Metric]>>, resource: Arc<Resource>) -> Self {
-        Self { metrics: metrics.into(), resource }
+    pub(crate) fn new(metrics: impl Into<Vec<Metric>>, resource: Arc<Resource>) -> Self {
+        Self::shared(Arc::new(metrics.into()), resource)
+    }
+
+    /// Of data points that others have too.
+    pub(crate) fn shared(metrics: Arc<Vec<Metric>>, resource: Arc<Resource>) -> Self {
+        Self { metrics, resource }
     }
 
     /// All data points.
@@ -49,11 +54,11 @@ impl Snapshot {
     }
 
     /// Others with the same global tags.
-    pub(crate) fn with(&self, metrics: impl Into<Arc<[Metric]>>) -> Self {
-        Self { metrics: metrics.into(), resource: Arc::clone(&self.resource) }
+    pub(crate) fn with(&self, metrics: Vec<Metric>) -> Self {
+        Self::new(metrics, Arc::clone(&self.resource))
     }
 
-    pub(crate) fn metrics(&self) -> &Arc<[Metric]> {
+    pub(crate) fn metrics(&self) -> &[Metric] {
         &self.metrics
     }
 

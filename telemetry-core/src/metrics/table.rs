@@ -7,6 +7,10 @@ mod callback;
 mod collect;
 mod merge;
 mod names;
+mod order;
+mod paged;
+mod shown;
+mod sorted;
 
 pub(crate) use callback::Observations;
 pub(crate) use merge::Levels;
@@ -19,6 +23,8 @@ use tracing_core::Level;
 
 use callback::Callbacks;
 use names::{Names, are_short, identity};
+use order::Order;
+use shown::Shown;
 
 use super::cell::{LocalKind, SharedCell};
 use super::memory::{For, Memory};
@@ -42,11 +48,10 @@ pub(crate) struct Table {
     names: Names,
     pages: Pages,
     memory: Arc<Memory>,
-    /// Snapshots are taken one at a time: each folds in what ended threads left. What is found in a page and has no
-    /// series yet came after the last one.
-    last_reading: Mutex<Epoch>,
+    readings: Mutex<Readings>,
+    shown: Mutex<Option<Shown>>,
     /// How many there were.
-    readings: AtomicU64,
+    number_of_readings: AtomicU64,
     by_number: [OnceLock<Segment>; SEGMENTS],
     callbacks: Callbacks,
     /// When each of those who ask for snapshots last did, in ticks.
@@ -54,6 +59,13 @@ pub(crate) struct Table {
     refused: AtomicU64,
     /// Series that ended.
     endings: AtomicU64,
+}
+
+/// Snapshots are taken one at a time: each folds in what ended threads left.
+struct Readings {
+    /// What is found in a page and has no series yet came after it.
+    last: Epoch,
+    order: Order,
 }
 
 /// What a table is told by the configuration.
@@ -86,8 +98,12 @@ impl Table {
         let memory = Arc::new(Memory::new(settings.max_bytes));
         Self {
             pages: Pages::new(NEXT.fetch_add(1, Relaxed), clock.is_system(), Arc::clone(&memory)),
-            last_reading: Mutex::new(Epoch { unix_nanos: clock.unix_nanos(), reading: 0 }),
-            readings: AtomicU64::new(0),
+            readings: Mutex::new(Readings {
+                last: Epoch { unix_nanos: clock.unix_nanos(), reading: 0 },
+                order: Order::default(),
+            }),
+            shown: Mutex::default(),
+            number_of_readings: AtomicU64::new(0),
             names: Names::new(
                 Arc::clone(&clock),
                 views,
@@ -198,7 +214,7 @@ impl Table {
 
     /// Now, for a series that begins.
     fn now(&self) -> Epoch {
-        Epoch { unix_nanos: self.clock.unix_nanos(), reading: self.readings.load(Relaxed) }
+        Epoch { unix_nanos: self.clock.unix_nanos(), reading: self.number_of_readings.load(Relaxed) }
     }
 
     /// Lets go of all callbacks, and of what they hold.

@@ -265,3 +265,18 @@ fn a_series_that_is_over_is_forgotten_once_no_thread_has_a_cell_of_it() {
     assert_eq!((kept(), kept()), (3, 0), "read once more, then over");
     assert_eq!(format!("{table:?}"), "Table { series: 1, .. }", "the one with a number stays");
 }
+
+#[test]
+fn a_snapshot_that_somebody_keeps_is_not_written_over() {
+    let (_, table) = table(10);
+    let site = Site::new(CellKind::Counter, "a", &[]);
+    let counted = |read: &[Metric]| read.iter().map(|m| m.number().as_f64()).sum::<f64>();
+    table.record(&site, &[], Number::Int(1));
+    let kept = table.read();
+    table.record(&site, &[("k", "v")], Number::Int(2));
+    let next = table.read();
+    assert_eq!((counted(&kept), counted(&next)), (1.0, 3.0));
+    drop((kept, next));
+    table.observe(&Site::new(CellKind::Counter, "a", &[("j", "v")]), || Number::Int(4));
+    assert_eq!([(); 3].map(|()| counted(&table.read())), [7.0; 3], "in the place of the one before");
+}

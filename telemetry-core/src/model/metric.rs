@@ -307,6 +307,20 @@ impl Metric {
         }
     }
 
+    /// One of that series, of which everything else is to be set.
+    pub(crate) fn of(identity: std::sync::Arc<Identity>) -> Self {
+        Self {
+            identity,
+            start_time_unix_nano: None,
+            time_unix_nano: 0,
+            temporality: Temporality::Cumulative,
+            value: MetricValue::Number(Number::Int(0)),
+            life: 0,
+            taken_off: None,
+            is_beyond_int: false,
+        }
+    }
+
     /// The same with those tags.
     pub fn tags(mut self, tags: Tags) -> Self {
         std::sync::Arc::make_mut(&mut self.identity).tags = tags;
@@ -334,8 +348,14 @@ impl Metric {
 
     /// The same with so much taken off.
     pub(crate) fn with_taken_off(mut self, n: i128) -> Self {
-        self.taken_off = (n != 0).then(|| Box::new(n));
+        self.set_taken_off(n);
         self
+    }
+
+    pub(crate) fn set_taken_off(&mut self, n: i128) {
+        if n != self.taken_off() {
+            self.taken_off = (n != 0).then(|| Box::new(n));
+        }
     }
 
     /// The same with texts that are cut where they are too long.

@@ -90,14 +90,18 @@ impl Output {
     }
 
     /// Its share of a snapshot; none where it is not made, as there is no room for it: the next one covers its time too.
-    pub(super) fn share_of_metrics(&mut self, all: &Sums, is_last: bool) -> Option<(Share, Arc<[Metric]>)> {
+    pub(super) fn share_of_metrics(
+        &mut self,
+        all: &Sums,
+        is_last: bool,
+    ) -> Option<(Share, Arc<Vec<Metric>>)> {
         self.lanes.take_handed_back().into_iter().for_each(|parcel| self.take_back(parcel));
         let (all, below) = all.of(&self.sieve);
         let metrics = match &self.baseline {
             None => Arc::clone(&all),
             Some(baseline) => baseline.since(&all).into(),
         };
-        let snapshot = Snapshot::new(metrics, Arc::clone(&self.resource));
+        let snapshot = Snapshot::shared(metrics, Arc::clone(&self.resource));
         let batch = Batch::of_metrics(snapshot, Arc::clone(&self.resource));
         let kept = self.sieve.sift(&batch);
         let has_room =
@@ -258,7 +262,7 @@ pub(crate) struct Sums {
     levels: Levels,
     /// Those of telemetry itself, which have no level.
     own: Vec<Metric>,
-    merged: Arc<[Metric]>,
+    merged: Arc<Vec<Metric>>,
 }
 
 impl Sums {
@@ -276,7 +280,7 @@ impl Sums {
     }
 
     /// Those whose level a filter lets pass, and how many it does not.
-    pub(crate) fn of(&self, sieve: &Sieve) -> (Arc<[Metric]>, u64) {
+    pub(crate) fn of(&self, sieve: &Sieve) -> (Arc<Vec<Metric>>, u64) {
         if !sieve.filter().has_levels() {
             return (Arc::clone(&self.merged), 0);
         }

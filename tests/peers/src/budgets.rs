@@ -6,6 +6,7 @@
 mod loads;
 mod paired;
 mod rows;
+mod scrapes;
 mod verdict;
 
 use crate::case::Entry;
@@ -133,12 +134,15 @@ pub fn run(group: &str, rounds: usize, all: &[Entry]) -> ExitCode {
         }
     }
     let loads = measure_loads(group, rounds);
+    let scrapes = scrapes::Judged::measure(group, rounds, PATIENCE);
     println!("ns/op; medians of at least {rounds} rounds; in brackets what the median is between\n");
-    println!(
-        "| operation | threads | by | limit | best peer | tracing-opentelemetry | ours | undrained | ours at most | \
+    if !judged.is_empty() {
+        println!(
+            "| operation | threads | by | limit | best peer | tracing-opentelemetry | ours | undrained | ours at most | \
          ours / reference | at most | rounds | verdict |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+        );
+        println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    }
     let mut verdicts = vec![];
     for one in &judged {
         verdicts.extend(one.row.ours_in(one.group).map(|(by, ours)| one.print(by, *ours)));
@@ -146,6 +150,7 @@ pub fn run(group: &str, rounds: usize, all: &[Entry]) -> ExitCode {
     if !loads.is_empty() {
         verdicts.extend(loads::print(&loads));
     }
+    verdicts.extend(scrapes.print());
     let count = |verdict| verdicts.iter().filter(|v| **v == Some(verdict)).count();
     let (at_the_limit, unclear) = (count(Verdict::AtTheLimit), count(Verdict::Unclear));
     let met = count(Verdict::Met) + at_the_limit;
@@ -157,7 +162,8 @@ pub fn run(group: &str, rounds: usize, all: &[Entry]) -> ExitCode {
         println!("In {disturbed} of {rounds} rounds of slices other work kept coming in between");
     }
     let failed = judged.iter().flat_map(|one| &one.paired.failed);
-    let failed: Vec<&String> = failed.chain(loads.iter().flat_map(|one| &one.failed)).collect();
+    let failed = failed.chain(loads.iter().flat_map(|one| &one.failed));
+    let failed: Vec<&String> = failed.chain(&scrapes.failed).collect();
     failed.iter().for_each(|failed| println!("FAILED: {failed}"));
     if met == verdicts.len() && failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

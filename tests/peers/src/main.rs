@@ -13,6 +13,7 @@ mod memory;
 mod meters;
 mod otel;
 mod report;
+mod scrape;
 mod slices;
 mod spans;
 mod timing;
@@ -103,6 +104,8 @@ fn main() -> ExitCode {
         ["drain", exporters, rounds] => {
             println!("{}", drain::run(number(exporters) as usize, number(rounds) as usize));
         }
+        ["scrape-one", who, kind, form] => println!("{}", scrape::of_arguments(who, kind, form)),
+        ["pulled-one", who, hot] => println!("{}", json!(scrape::pulled_one(who, hot))),
         ["memory"] => memory::print(),
         ["memory-one", kind] => println!("{}", memory::one(kind)),
         ["report", ref files @ ..] => print!("{}", report::markdown(files)),

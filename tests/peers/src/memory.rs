@@ -11,13 +11,13 @@ const KINDS: [&str; 2] = ["counter", "histogram"];
 
 /// Bytes in use: what the allocator gave out, and what is resident.
 #[derive(Clone, Copy)]
-struct Bytes {
-    allocated: f64,
+pub struct Bytes {
+    pub allocated: f64,
     resident: f64,
 }
 
 impl Bytes {
-    fn now() -> Self {
+    pub fn now() -> Self {
         // SAFETY: it takes nothing and returns plain numbers.
         let info = unsafe { libc::mallinfo2() };
         let rollup = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap();

@@ -63,7 +63,7 @@ impl LocalCell {
     }
 
     pub(crate) fn read(&self) -> LocalValue {
-        let histogram = self.histogram.as_ref().map(|histogram| histogram.read()).unwrap_or_default();
+        let histogram = self.histogram.as_ref().map(|histogram| histogram.read().into());
         LocalValue { sum: self.sum.load(Relaxed).into(), histogram }
     }
 }
@@ -72,12 +72,21 @@ impl LocalCell {
 #[derive(Debug, Default)]
 pub(crate) struct LocalValue {
     pub(crate) sum: i128,
-    pub(crate) histogram: HistogramValue,
+    /// None where nothing was recorded.
+    pub(crate) histogram: Option<Box<HistogramValue>>,
 }
 
 impl LocalValue {
-    pub(crate) fn add(&mut self, other: &LocalValue) {
+    pub(crate) fn of_sum(sum: i64) -> Self {
+        Self { sum: sum.into(), histogram: None }
+    }
+
+    pub(crate) fn add(&mut self, other: LocalValue) {
         self.sum += other.sum;
-        self.histogram.merge(&other.histogram);
+        match (&mut self.histogram, other.histogram) {
+            (Some(histogram), Some(other)) => histogram.merge(&other),
+            (histogram @ None, other) => *histogram = other,
+            (Some(_), None) => {}
+        }
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::clock::Tick;
 use crate::model::{Number, float_above};
-use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use crate::sync::{Mutex, lock};
 
 /// A sum of whole numbers, exact, and beside it a sum of floats: mixed values stay one series.
@@ -10,8 +13,9 @@ use crate::sync::{Mutex, lock};
 pub(crate) struct Sum {
     /// What there was no room for below stands in `more`.
     whole: AtomicI64,
-    /// Whoever reads holds it, as does whoever moves the other on.
-    more: Mutex<i128>,
+    /// Whoever moves the other on holds it, and whoever reads, once there was something.
+    more: Mutex<Wide>,
+    has_more: AtomicBool,
     /// [`NO_FLOATS`] as long as none came.
     floats: Float,
 }
@@ -19,9 +23,25 @@ pub(crate) struct Sum {
 /// The only sum that nothing can lead back to, and the only one to which whatever is added is the sum.
 const NO_FLOATS: f64 = -0.0;
 
+/// The two halves of a number, which takes less room than one that is aligned to its size.
+#[derive(Debug, Default)]
+struct Wide([u64; 2]);
+
+impl Wide {
+    fn get(&self) -> i128 {
+        (i128::from(self.0[0] as i64) << 64) | i128::from(self.0[1])
+    }
+
+    fn add(&mut self, n: i128) {
+        let sum = self.get() + n;
+        self.0 = [(sum >> 64) as u64, sum as u64];
+    }
+}
+
 impl Default for Sum {
     fn default() -> Self {
-        Self { whole: AtomicI64::new(0), more: Mutex::new(0), floats: Float::new(NO_FLOATS) }
+        let (more, has_more) = Default::default();
+        Self { whole: AtomicI64::new(0), more, has_more, floats: Float::new(NO_FLOATS) }
     }
 }
 
@@ -45,21 +65,29 @@ impl Sum {
 
     /// What was summed up elsewhere.
     pub(crate) fn add_many(&self, n: i128) {
-        match i64::try_from(n) {
-            Ok(n) => self.add_whole(n),
-            Err(_) => *lock(&self.more) += n,
+        if let Ok(n) = i64::try_from(n) {
+            return self.add_whole(n);
         }
+        let mut more = lock(&self.more);
+        self.has_more.store(true, Relaxed);
+        more.add(n);
     }
 
     #[cold]
     fn make_room(&self, n: i64) {
         let mut more = lock(&self.more);
-        *more += i128::from(self.whole.swap(0, Relaxed)) + i128::from(n);
+        self.has_more.store(true, Relaxed);
+        // Release: whoever reads what is left knows that there is more.
+        more.add(i128::from(self.whole.swap(0, Release)) + i128::from(n));
     }
 
     pub(crate) fn read(&self) -> Total {
-        let more = lock(&self.more);
-        let whole = *more + i128::from(self.whole.load(Relaxed));
+        // Acquire: pairs with the Release of whoever has made room.
+        let mut whole = i128::from(self.whole.load(Acquire));
+        if self.has_more.load(Relaxed) {
+            let more = lock(&self.more);
+            whole = more.get() + i128::from(self.whole.load(Relaxed));
+        }
         let floats = self.floats.get();
         Total { whole, floats: (floats.to_bits() != NO_FLOATS.to_bits()).then_some(floats) }
     }

@@ -1,5 +1,6 @@
 //! When a series began, and whether it is over.
 
+use super::epoch::Epoch;
 use super::reading::Reading;
 use crate::clock::Tick;
 use crate::diagnostics::warn_once;
@@ -15,7 +16,7 @@ pub(super) struct Lifetime {
     /// When a reading last found something new.
     pub(super) changed: Tick,
     /// What it held when it last ended; what is exported came after.
-    pub(super) before: Option<Reading>,
+    pub(super) before: Option<Box<Reading>>,
     pub(super) is_over: bool,
     /// Of a sum.
     pub(super) growth: Growth,
@@ -23,14 +24,20 @@ pub(super) struct Lifetime {
 
 /// What becomes of a sum that only grows and is too large for the numbers that there are: it begins anew, within the same
 /// life, so that nobody takes what it was before for something else.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Growth {
-    /// What it had reached each time.
-    pub(crate) taken_off: i128,
     /// What the last reading gave.
-    given: i128,
-    /// When it last began anew, in nanoseconds since the Unix epoch.
-    pub(crate) began: Option<u64>,
+    given: u64,
+    /// None of nearly all.
+    begun_anew: Option<Box<BegunAnew>>,
+}
+
+#[derive(Clone, Debug)]
+struct BegunAnew {
+    /// What it had reached each time.
+    taken_off: i128,
+    /// When it last was, in nanoseconds since the Unix epoch.
+    began: u64,
 }
 
 impl Growth {
@@ -41,30 +48,33 @@ impl Growth {
         if of.kind != Kind::Counter || sum.floats.is_some() {
             return;
         }
-        if sum.whole - self.taken_off > MOST {
-            self.taken_off += self.given;
-            self.began = Some(last);
+        if sum.whole - self.taken_off() > MOST {
+            let taken_off = self.taken_off() + i128::from(self.given);
+            self.begun_anew = Some(BegunAnew { taken_off, began: last }.into());
             warn_once(format_args!("metric `{}`: a sum has grown beyond {MOST}, and begins anew", of.name));
         }
-        if sum.whole - self.taken_off > MOST {
+        if sum.whole - self.taken_off() > MOST {
             warn_once(format_args!(
                 "metric `{}`: a sum grows by more than {MOST} from one reading to the next; what one can't give the next \
                  ones do, and what is beyond the last one is lost",
                 of.name
             ));
         }
-        self.given = (sum.whole - self.taken_off).min(MOST);
+        self.given = (sum.whole - self.taken_off()).clamp(0, MOST) as u64;
+    }
+
+    /// What it had reached each time.
+    pub(crate) fn taken_off(&self) -> i128 {
+        self.begun_anew.as_ref().map_or(0, |anew| anew.taken_off)
+    }
+
+    /// When it last began anew, in nanoseconds since the Unix epoch.
+    pub(crate) fn began(&self) -> Option<u64> {
+        self.begun_anew.as_ref().map(|anew| anew.began)
     }
 
     /// What is left of it.
     pub(crate) fn left(&self, sum: Total) -> Number {
-        Total { whole: sum.whole - self.taken_off, ..sum }.number()
+        Total { whole: sum.whole - self.taken_off(), ..sum }.number()
     }
-}
-
-/// When a series began: by the wall clock, and as the number of the reading that came before.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Epoch {
-    pub(crate) unix_nanos: u64,
-    pub(crate) reading: u64,
 }

@@ -1,8 +1,10 @@
 //! What a series holds at one moment, and the data points that are made of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::clock::Tick;
+use super::epoch::Epoch;
+use crate::clock::{Anchors, Tick};
 use crate::metrics::cell::Total;
 use crate::model::{HistogramValue, Identity, Metric, Number};
 
@@ -51,17 +53,103 @@ impl Reading {
     }
 }
 
-/// A data point before those of different levels are made one.
-#[derive(Clone)]
-pub(crate) struct Point {
+/// When a reading is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Moment<'a> {
+    pub(crate) now: Tick,
+    /// The same in nanoseconds since the Unix epoch.
+    pub(crate) unix_nanos: u64,
+    pub(crate) anchors: &'a Anchors,
+    /// The reading before.
+    pub(crate) last: Epoch,
+    /// A series without a new value for so long may end with this one; none where none may.
+    pub(crate) expiration: Option<Duration>,
+}
+
+/// What a reading finds out of a series beside its data points.
+pub(crate) struct Finding {
+    /// It was over, and has new values.
+    pub(crate) begins: bool,
+    /// Data points of its metric that were made before may be of another type from now on.
+    pub(crate) widens: bool,
+    /// When a reading last found something new.
+    pub(crate) changed: Tick,
+    pub(crate) fate: Fate,
+}
+
+/// Whether a series ends with a reading.
+pub(crate) enum Fate {
+    /// It stays.
+    Stays,
+    /// It may end with what it holds: it has been idle for long.
+    Idle(Box<Reading>),
+    /// It ends where others of its metric do: it has no data point.
+    Silent(Box<Reading>),
+    /// It has ended before.
+    Ended,
+}
+
+/// The data points of one moment, before those that differ only in level are made one.
+#[derive(Default)]
+pub(crate) struct Points {
+    /// In the order of series. Those of an earlier moment are written over: most often they are of the same series.
+    metrics: Vec<Metric>,
+    len: usize,
+    /// Of these the ones that differ from the one before only in level.
+    pub(crate) joins: Vec<Join>,
+    /// Those that have names of their own, in no order: of callbacks, rates and tasks.
+    pub(crate) others: Vec<(Metric, Merge)>,
+    /// The next one differs from the last one only in level.
+    pub(crate) joins_last: bool,
+}
+
+/// A data point that differs from the one before only in level.
+#[derive(Clone, Copy)]
+pub(crate) struct Join {
+    pub(crate) at: usize,
     pub(crate) merge: Merge,
-    pub(crate) metric: Metric,
-    /// The metric that it belongs to: rates and tasks have names of their own.
-    pub(crate) owner: Arc<Identity>,
-    /// Since when its series has nothing new; none for one that must not end.
-    pub(crate) idle_since: Option<Tick>,
     /// Of a histogram's exponential buckets.
     pub(crate) max_buckets: usize,
+}
+
+impl Points {
+    /// None yet of so many series. Those of an earlier moment are of no use any more.
+    pub(crate) fn over(earlier: Vec<Metric>) -> Self {
+        Self { metrics: earlier, ..Self::default() }
+    }
+
+    pub(crate) fn reserve(&mut self, series: usize) {
+        self.metrics.reserve_exact(series.saturating_sub(self.metrics.len()));
+    }
+
+    /// Those in the order of series.
+    pub(crate) fn metrics_mut(&mut self) -> &mut [Metric] {
+        &mut self.metrics[..self.len]
+    }
+
+    /// The same at the end.
+    pub(crate) fn take_metrics(&mut self) -> Vec<Metric> {
+        self.metrics.truncate(self.len);
+        self.len = 0;
+        std::mem::take(&mut self.metrics)
+    }
+
+    /// The next one in the order of series, of which everything else is to be set.
+    #[inline]
+    pub(super) fn next(&mut self, identity: &Arc<Identity>, merge: Merge, max_buckets: usize) -> &mut Metric {
+        let at = self.len;
+        if self.joins_last {
+            self.joins.push(Join { at, merge, max_buckets });
+        }
+        self.joins_last = true;
+        self.len += 1;
+        match self.metrics.get(at) {
+            Some(known) if Arc::ptr_eq(&known.identity, identity) => {}
+            Some(_) => self.metrics[at].identity = Arc::clone(identity),
+            None => self.metrics.push(Metric::of(Arc::clone(identity))),
+        }
+        &mut self.metrics[at]
+    }
 }
 
 /// What becomes of two points that differ only in level.

@@ -14,13 +14,14 @@ pub(crate) struct Width {
 }
 
 impl Width {
-    /// Something was read. All of one moment are, before the first of them is exported.
-    pub(crate) fn note(&self, number: Number) {
-        match number {
-            Number::Int(_) => {}
-            Number::Uint(_) => self.is_beyond_int.store(true, Relaxed),
-            Number::Float(_) => self.has_floats.store(true, Relaxed),
-        }
+    /// Something was read. Whether that changes the type of what was read before.
+    pub(crate) fn note(&self, number: Number) -> bool {
+        let seen = match number {
+            Number::Int(_) => return false,
+            Number::Uint(_) => &self.is_beyond_int,
+            Number::Float(_) => &self.has_floats,
+        };
+        !seen.load(Relaxed) && !seen.swap(true, Relaxed)
     }
 
     /// Gives a data point the type of its metric.

@@ -70,7 +70,7 @@ pub(crate) struct Observable {
 }
 
 /// A sum that became less has begun anew: what it was before is kept.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Sum {
     last: Option<Number>,
     before: Total,
@@ -131,8 +131,8 @@ impl Observable {
         let whole = sum.before.plus(sum.last?);
         sum.growth.read(&self.identity, whole, sum.read);
         sum.read = now;
-        let (value, began) = (sum.growth.left(whole), sum.growth.began.unwrap_or(sum.began));
-        Some(Since { value, taken_off: sum.growth.taken_off, began })
+        let (value, began) = (sum.growth.left(whole), sum.growth.began().unwrap_or(sum.began));
+        Some(Since { value, taken_off: sum.growth.taken_off(), began })
     }
 }
 
@@ -166,7 +166,7 @@ impl Callbacks {
         let before = all.iter().position(|known| known.named == named);
         let replaced = before.map(|at| all.swap_remove(at));
         // What was exported is not to come again.
-        let sum = replaced.as_ref().map(|replaced| *lock(&replaced.instrument.sum));
+        let sum = replaced.as_ref().map(|replaced| lock(&replaced.instrument.sum).clone());
         let sum = sum.unwrap_or(Sum { began: now, read: now, ..Sum::default() });
         let has_room = all.len() < most;
         if has_room {

@@ -1,16 +1,19 @@
 //! Snapshots: all cells of a table read at one moment, and series that end with it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
 use super::Table;
 use super::callback::{Observations, Observed, Said};
-use super::merge::{Levels, MetricKey, key};
-use crate::clock::{Anchors, Tick};
+use super::merge::Levels;
+use super::order::{Order, Place};
+use super::paged::Paged;
+use super::shown::Shown;
+use super::sorted::{MetricKey, key};
+use crate::clock::Tick;
 use crate::metrics::cell::LocalValue;
-use crate::metrics::series::{Epoch, Merge, Point, Reading, Series};
+use crate::metrics::series::{Epoch, Fate, Merge, Moment, Points, Reading, Series};
 use crate::metrics::site::Site;
 use crate::model::{Kind, Metric, MetricValue, Number, Temporality};
 use crate::sync::lock;
@@ -27,14 +30,18 @@ impl Table {
     /// Sees to what ended threads left, where nobody asks for snapshots.
     pub(crate) fn tidy(&self) {
         if self.pages.any_left() {
-            let last = lock(&self.last_reading);
-            self.gather(*last);
+            let readings = lock(&self.readings);
+            self.gather(readings.last);
         }
     }
 
     /// All data points now, cumulative, sorted by name and tags. Series that differ only in level are one.
-    pub(crate) fn read(&self) -> Vec<Metric> {
-        self.read_levels(self.ask_callbacks(), false).merged(|_| true)
+    pub(crate) fn read(&self) -> Arc<Vec<Metric>> {
+        let earlier = lock(&self.shown).take().map(Shown::into_points).unwrap_or_default();
+        let (metrics, others) = self.read_over(earlier, self.ask_callbacks(), false).into_merged();
+        let metrics = Arc::new(metrics);
+        *lock(&self.shown) = Some(Shown::new(Arc::clone(&metrics), others));
+        metrics
     }
 
     /// Whether there are callbacks, which [`Self::ask_callbacks`] would have to wait for.
@@ -50,48 +57,79 @@ impl Table {
     /// All data points now, cumulative, by level too. With `ends`, series that had no new value for long, and whose last one
     /// all sources have seen, are over with it: they are not among the next ones.
     pub(crate) fn read_levels(&self, observations: Observations, ends: bool) -> Levels {
+        self.read_over(Vec::new(), observations, ends)
+    }
+
+    /// The same in the place of those of an earlier moment.
+    fn read_over(&self, earlier: Vec<Metric>, observations: Observations, ends: bool) -> Levels {
+        let mut points = Points::over(earlier);
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
-        let mut points: Vec<Point> = Vec::new();
-        self.read_callbacks(observations, now, &anchors, &mut points);
-        let mut last = lock(&self.last_reading);
+        self.read_callbacks(observations, anchors.unix_nanos(now), &mut points);
+        let mut readings = lock(&self.readings);
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
-        let mut readings: Vec<(Arc<Series>, Reading)> = Vec::new();
-        let mut begun: Vec<Arc<Series>> = Vec::new();
-        let paged = self.gather(*last);
-        let all: Vec<Arc<Series>> = self.names.read().iter().cloned().collect();
-        for series in all {
-            let mut local = series.gather_local(|bytes| self.pages.give_back(bytes));
-            paged.get(&Arc::as_ptr(&series)).into_iter().for_each(|paged| local.add(paged));
-            let reading = series.read(&local, now);
-            series.weigh();
-            if series.look(&reading, now, *last) {
-                begun.push(Arc::clone(&series));
-            }
-            readings.push((series, reading));
+        let paged = self.gather(readings.last);
+        readings.order.extend(self.names.take_new());
+        let moment = Moment {
+            now,
+            unix_nanos: anchors.unix_nanos(now),
+            anchors: &anchors,
+            last: readings.last,
+            expiration: self.settings.expiration.filter(|_| ends),
+        };
+        let over = self.read_series(&mut readings.order, paged, &moment, &mut points);
+        if moment.expiration.is_some() {
+            self.end(&mut readings.order, over, now);
         }
-        let ends = ends && self.ends_series();
-        // Only now is known of which type the values of a metric are.
-        for (series, reading) in &mut readings {
-            let reading = if ends { reading.clone() } else { std::mem::take(reading) };
-            series.points(reading, now, &anchors, &mut points);
+        let last = Epoch { unix_nanos: moment.unix_nanos, reading: readings.last.reading + 1 };
+        readings.last = last;
+        self.number_of_readings.store(last.reading, Relaxed);
+        drop(readings);
+        Levels::new(points, self.endings.load(Relaxed), now)
+    }
+
+    /// All series in their order. Which of them end with it, and what they hold.
+    fn read_series(&self, order: &mut Order, paged: Paged, moment: &Moment<'_>, points: &mut Points) -> Over {
+        let of_callbacks = points.others.len();
+        let mut paged = paged.in_order();
+        let mut over = Over::new(moment.expiration.and_then(|_| self.last_seen()));
+        let mut begun: Vec<Arc<Series>> = Vec::new();
+        let mut widens = false;
+        points.reserve(order.places().len());
+        let places = order.places_mut();
+        for at in 0..places.len() {
+            // They lie all over the memory, which brings some at a time, but not where a lock is taken.
+            places.get(at + AHEAD).into_iter().for_each(|next| next.series.come(&next.history));
+            let Place { series, history, joins } = &mut places[at];
+            let mut local = LocalValue::default();
+            paged.add_to(&mut local, at);
+            points.joins_last &= *joins;
+            let found = series.points(history, local, moment, points, |bytes| self.pages.give_back(bytes));
+            if found.begins {
+                begun.push(Arc::clone(series));
+            }
+            widens |= found.widens;
+            if moment.expiration.is_some() {
+                over.add(at, *joins, found.fate, found.changed);
+            }
+        }
+        over.close();
+        if widens {
+            put_types_on(order, points.metrics_mut());
         }
         self.count_begun(&begun);
-        drop(begun);
-        if let Some(expiration) = self.settings.expiration.filter(|_| ends) {
-            let is_idle = |since: Tick| Duration::from_nanos(now.since(since)) >= expiration;
-            let is_over = |point: &Point| point.idle_since.is_some_and(is_idle);
-            let (over, others): (Vec<&Point>, Vec<&Point>) = points.iter().partition(|point| is_over(point));
-            let mut over: HashSet<MetricKey<'_>> = over.iter().map(|point| key(&point.owner)).collect();
-            // What belongs to one metric ends together.
-            for point in others {
-                over.remove(&key(&point.owner));
-            }
-            self.end(&over, readings, now);
+        // What belongs to one metric ends together, and callbacks never do.
+        if !over.all.is_empty() && of_callbacks > 0 {
+            let callbacks = points.others.iter().take(of_callbacks);
+            let callbacks: HashSet<MetricKey<'_>> =
+                callbacks.map(|(metric, _)| key(&metric.identity)).collect();
+            over.all.retain(|(at, _)| !callbacks.contains(&key(&order.places()[*at].series.identity)));
         }
-        *last = Epoch { unix_nanos: anchors.unix_nanos(now), reading: last.reading + 1 };
-        self.readings.store(last.reading, Relaxed);
-        drop(last);
-        Levels::new(points, self.endings.load(Relaxed), now)
+        over
+    }
+
+    /// When that of the sources read last whose last reading is the oldest; none where there are no sources.
+    fn last_seen(&self) -> Option<u64> {
+        lock(&self.sources).iter().filter_map(|last| Some(last.upgrade()?.load(Relaxed))).min()
     }
 
     /// Series that were over have new values, and count again.
@@ -104,50 +142,34 @@ impl Table {
         named.over = named.over.saturating_sub(begun.len());
     }
 
-    /// Ends all series, of whatever level, that make up these metrics, if all sources have seen them, and forgets those
-    /// that nobody holds any more.
-    fn end(&self, over: &HashSet<MetricKey<'_>>, readings: Vec<(Arc<Series>, Reading)>, now: Tick) {
-        let read = lock(&self.sources).iter().filter_map(|last| Some(last.upgrade()?.load(Relaxed))).min();
-        let is_seen = |series: &Series| read.is_none_or(|read| series.changed().raw() <= read);
-        let unseen = readings.iter().filter(|(series, _)| !is_seen(series));
-        let unseen: HashSet<MetricKey<'_>> = unseen.map(|(series, _)| key(&series.identity)).collect();
-        let ends = |series: &Series| {
-            let key = key(&series.identity);
-            over.contains(&key) && !unseen.contains(&key) && !series.is_ended()
-        };
-        let ends: Vec<bool> = readings.iter().map(|(series, _)| ends(series)).collect();
-        self.endings.fetch_add(ends.iter().filter(|ends| **ends).count() as u64, Relaxed);
-        let mut ended = Vec::new();
-        for (series, reading) in
-            readings.into_iter().zip(ends).filter_map(|(read, ends)| ends.then_some(read))
-        {
-            series.end(reading);
-            ended.push(series);
+    /// Ends series, and forgets those that nobody holds any more.
+    fn end(&self, order: &mut Order, over: Over, now: Tick) {
+        let ended = over.all.len();
+        if ended == 0 && self.names.read().over == 0 {
+            return;
         }
-        if !ended.is_empty() {
+        self.endings.fetch_add(ended as u64, Relaxed);
+        if ended > 0 {
+            let mut named = self.names.write();
+            for (at, reading) in over.all {
+                let Place { series, history, .. } = &mut order.places_mut()[at];
+                history.end(*reading);
+                let live = named.live(series);
+                *live = live.saturating_sub(1);
+            }
+            named.over += ended;
+            drop(named);
             self.pages.retire();
         }
         let mut named = self.names.write();
-        for series in &ended {
-            let live = named.live(series);
-            *live = live.saturating_sub(1);
-        }
-        named.over += ended.len();
-        drop(ended);
-        if named.over > 0 {
-            named.forget(|series| series.is_over(now));
-        }
+        // Two have it: the order and the names. Nobody gets it from these now.
+        let is_over = |place: &Place| place.series.is_over(&place.history, now);
+        order.release(|place| Arc::strong_count(&place.series) == 2 && is_over(place));
+        named.forget();
     }
 
-    fn read_callbacks(
-        &self,
-        observations: Observations,
-        now: Tick,
-        anchors: &Anchors,
-        points: &mut Vec<Point>,
-    ) {
+    fn read_callbacks(&self, observations: Observations, now: u64, points: &mut Points) {
         let mut said_now = Vec::with_capacity(observations.0.len());
-        let now = anchors.unix_nanos(now);
         for Observed { instrument, said } in observations.0 {
             let name = &instrument.identity.name;
             let (value, refusal) = match said {
@@ -185,39 +207,86 @@ impl Table {
             let mut metric = metric.with_taken_off(since.map_or(0, |since| since.taken_off));
             instrument.width.put_on(&mut metric);
             let merge = if since.is_none() { Merge::Newest } else { Merge::Sum };
-            let owner = Arc::clone(&instrument.identity);
-            points.push(Point { merge, metric, owner, idle_since: None, max_buckets: 0 });
+            points.others.push((metric, merge));
         }
     }
 
-    /// What the threads have in their pages, by series. Pages of threads that are gone are folded into the shared
-    /// cells.
-    fn gather(&self, last_reading: Epoch) -> HashMap<*const Series, LocalValue> {
-        let mut all: HashMap<*const Series, LocalValue> = HashMap::new();
+    /// What the threads have in their pages. Pages of threads that are gone are folded into the shared cells.
+    fn gather(&self, last_reading: Epoch) -> Paged {
+        let mut all = Paged::default();
         self.pages.each(|page, last| {
+            let series =
+                |number| Site::numbered(number).and_then(|site| self.series_of(site, number, last_reading));
             let mut put = |number: usize, local: LocalValue| {
-                let Some(series) =
-                    Site::numbered(number).and_then(|site| self.series_of(site, number, last_reading))
-                else {
-                    return;
-                };
                 if last {
-                    series.cell.absorb(&local);
+                    series(number).into_iter().for_each(|series| series.cell.absorb(&local));
                 } else {
-                    all.entry(Arc::as_ptr(&series)).or_default().add(&local);
+                    all.put(number, local, || series(number));
                 }
             };
-            page.sums().for_each(|(number, sum)| {
-                put(number, LocalValue { sum: sum.into(), ..LocalValue::default() });
-            });
+            page.sums().for_each(|(number, sum)| put(number, LocalValue::of_sum(sum)));
             for (number, histogram) in page.histograms() {
                 let histogram = histogram.read();
                 if histogram.count > 0 {
-                    put(number, LocalValue { histogram, sum: 0 });
+                    put(number, LocalValue { histogram: Some(histogram.into()), sum: 0 });
                 }
             }
         });
         all
+    }
+}
+
+/// So many series are on their way from the memory while one is read.
+const AHEAD: usize = 6;
+
+/// Series that end with a reading, in their order: where they stand, and what they hold.
+struct Over {
+    all: Vec<(usize, Box<Reading>)>,
+    /// What changed later was not seen by all sources.
+    seen: Option<u64>,
+    /// Of the metric that is looked at now: its first one, whether one is idle, whether one stays.
+    first: usize,
+    is_idle: bool,
+    stays: bool,
+}
+
+impl Over {
+    fn new(seen: Option<u64>) -> Self {
+        Self { all: Vec::new(), seen, first: 0, is_idle: false, stays: false }
+    }
+
+    /// The next series, and whether it differs from the one before only in level.
+    fn add(&mut self, at: usize, joins: bool, fate: Fate, changed: Tick) {
+        if !joins {
+            self.close();
+        }
+        self.stays |= self.seen.is_some_and(|seen| changed.raw() > seen);
+        match fate {
+            Fate::Stays => self.stays = true,
+            Fate::Idle(reading) => {
+                self.is_idle = true;
+                self.all.push((at, reading));
+            }
+            Fate::Silent(reading) => self.all.push((at, reading)),
+            Fate::Ended => {}
+        }
+    }
+
+    /// What belongs to one metric ends together, or stays.
+    fn close(&mut self) {
+        if self.stays || !self.is_idle {
+            self.all.truncate(self.first);
+        }
+        (self.first, self.is_idle, self.stays) = (self.all.len(), false, false);
+    }
+}
+
+/// Some of these data points, which are in the order of series, were made before the type of their metric changed.
+fn put_types_on(order: &Order, metrics: &mut [Metric]) {
+    let mut metrics = metrics.iter_mut().peekable();
+    for Place { series, .. } in order.places() {
+        let own = metrics.next_if(|metric| Arc::ptr_eq(&metric.identity, &series.identity));
+        own.into_iter().for_each(|metric| series.put_type_on(metric));
     }
 }
 

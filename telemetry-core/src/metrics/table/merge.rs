@@ -2,36 +2,82 @@
 
 use tracing_core::Level;
 
+use super::sorted::{compare, interleave, key};
 use crate::clock::Tick;
-use crate::metrics::series::{Merge, Point};
-use crate::model::{Identity, Kind, Metric, MetricValue, Tags};
+use crate::metrics::series::{Join, Merge, Points};
+use crate::model::{Kind, Metric, MetricValue};
 
-/// The data points of one moment, by level too.
+/// The data points of one moment, by level too, sorted by name, tags and level.
 pub(crate) struct Levels {
-    points: Vec<Point>,
+    metrics: Vec<Metric>,
+    /// Of these the ones that differ from the one before only in level.
+    joins: Vec<Join>,
+    /// Of these the ones that have names of their own.
+    others: Vec<usize>,
     endings: u64,
     at: Tick,
 }
 
 impl Levels {
-    pub(super) fn new(points: Vec<Point>, endings: u64, at: Tick) -> Self {
-        Self { points, endings, at }
+    pub(super) fn new(mut points: Points, endings: u64, at: Tick) -> Self {
+        let (metrics, Points { joins, others, .. }) = (points.take_metrics(), points);
+        let this = Self { metrics, joins, others: Vec::new(), endings, at };
+        if others.is_empty() { this } else { this.with_others(others) }
     }
 
     /// Those of the levels that are wanted, sorted by name and tags. What differs only in level is one.
     pub(crate) fn merged(&self, wants: impl Fn(Option<Level>) -> bool) -> Vec<Metric> {
-        let wanted = self.points.iter().filter(|point| wants(point.metric.identity.level));
-        merged(wanted.cloned().collect()).into_iter().map(|point| point.metric).collect()
+        merged(self.metrics.iter(), &self.joins, |metric| wants(metric.identity.level), Metric::clone)
+    }
+
+    /// The same of all levels, and which of them have names of their own, as far as that is known.
+    pub(crate) fn into_merged(self) -> (Vec<Metric>, Vec<usize>) {
+        if self.joins.is_empty() {
+            return (self.metrics, self.others);
+        }
+        (merged(self.metrics.into_iter(), &self.joins, |_| true, |metric| metric), Vec::new())
     }
 
     /// The same with some that have no level.
     pub(crate) fn merged_with(&self, more: &[Metric], wants: impl Fn(Option<Level>) -> bool) -> Vec<Metric> {
-        let mut all = self.merged(wants);
-        if !more.is_empty() {
-            all.extend_from_slice(more);
-            all.sort_by(|a, b| key(&a.identity).cmp(&key(&b.identity)));
+        let all = self.merged(wants);
+        if more.is_empty() {
+            return all;
         }
-        all
+        let mut more = more.to_vec();
+        more.sort_by(|a, b| key(&a.identity).cmp(&key(&b.identity)));
+        let mut both = Vec::with_capacity(all.len() + more.len());
+        let is_before = |a: &Metric, b: &Metric| key(&a.identity) <= key(&b.identity);
+        interleave(all, more, is_before, |metric, _| both.push(metric));
+        both
+    }
+
+    /// The same with those that have names of their own in between.
+    fn with_others(self, mut others: Vec<(Metric, Merge)>) -> Self {
+        // Those of many series come in long runs that are sorted already, which this finds.
+        others.sort_by(|(a, _), (b, _)| compare(&a.identity, &b.identity));
+        let (others, merges): (Vec<Metric>, Vec<Merge>) = others.into_iter().unzip();
+        let mut merges = merges.into_iter();
+        let mut all: Vec<Metric> = Vec::with_capacity(self.metrics.len() + others.len());
+        let (mut known, mut seen, mut was_other) = (self.joins.into_iter().peekable(), 0, false);
+        let (mut joins, mut others_at) = (Vec::new(), Vec::with_capacity(others.len()));
+        let is_before = |a: &Metric, b: &Metric| compare(&a.identity, &b.identity).is_lt();
+        interleave(self.metrics, others, is_before, |metric, is_other| {
+            let mut join = known.next_if(|join| !is_other && join.at == seen);
+            seen += usize::from(!is_other);
+            let merge = if is_other { merges.next() } else { None };
+            if join.is_none() && (is_other || was_other) {
+                let is_same = all.last().is_some_and(|last| key(&last.identity) == key(&metric.identity));
+                let of_kind = if metric.identity.kind == Kind::Gauge { Merge::Newest } else { Merge::Sum };
+                let merge = merge.unwrap_or(of_kind);
+                join = is_same.then_some(Join { at: 0, merge, max_buckets: 0 });
+            }
+            joins.extend(join.map(|join| Join { at: all.len(), ..join }));
+            others_at.extend(is_other.then_some(all.len()));
+            was_other = is_other;
+            all.push(metric);
+        });
+        Self { metrics: all, joins, others: others_at, ..self }
     }
 
     /// How many series had ended by then.
@@ -45,39 +91,34 @@ impl Levels {
     }
 }
 
-/// Names a metric whatever its levels are.
-pub(super) type MetricKey<'a> = (&'a str, Kind, &'a Tags);
-
-pub(super) fn key(id: &Identity) -> MetricKey<'_> {
-    (&id.name, id.kind, &id.tags)
-}
-
-/// Sorts, and makes one of those that differ only in level.
-fn merged(mut points: Vec<Point>) -> Vec<Point> {
-    // The most severe level comes first, whatever order they came in.
-    points.sort_by(|a, b| {
-        let levels = || b.metric.identity.level.cmp(&a.metric.identity.level);
-        key(&a.metric.identity).cmp(&key(&b.metric.identity)).then_with(levels)
-    });
-    let mut out: Vec<Point> = Vec::with_capacity(points.len());
-    for point in points {
-        match out.last_mut() {
-            Some(last) if key(&last.metric.identity) == key(&point.metric.identity) => add(last, point),
-            _ => out.push(point),
+/// Makes one of those wanted that differ only in level.
+fn merged<T>(
+    all: impl ExactSizeIterator<Item = T>,
+    joins: &[Join],
+    is_wanted: impl Fn(&T) -> bool,
+    take: impl Fn(T) -> Metric,
+) -> Vec<Metric> {
+    let mut out: Vec<Metric> = Vec::with_capacity(all.len());
+    let mut joins = joins.iter().peekable();
+    // The last one is of the same metric.
+    let mut is_open = false;
+    for (at, metric) in all.enumerate() {
+        let join = joins.next_if(|join| join.at == at);
+        is_open &= join.is_some();
+        if !is_wanted(&metric) {
+            continue;
         }
-    }
-    for point in &mut out {
-        if let MetricValue::Histogram(histogram) = &mut point.metric.value {
-            **histogram = std::mem::take(&mut **histogram).thinned(point.max_buckets);
+        match (join, out.last_mut()) {
+            (Some(join), Some(last)) if is_open => add(last, take(metric), join),
+            _ => out.push(take(metric)),
         }
+        is_open = true;
     }
     out
 }
 
-fn add(to: &mut Point, from: Point) {
-    to.idle_since = to.idle_since.zip(from.idle_since).map(|(a, b)| a.max(b));
-    to.metric.life = to.metric.life.min(from.metric.life);
-    let (to, from, merge) = (&mut to.metric, from.metric, from.merge);
+fn add(to: &mut Metric, from: Metric, how: &Join) {
+    to.life = to.life.min(from.life);
     let newer = from.time_unix_nano >= to.time_unix_nano;
     // One that has begun anew because it was too large makes the sum fall.
     let has_fallen = to.taken_off.is_some() || from.taken_off.is_some();
@@ -89,13 +130,16 @@ fn add(to: &mut Point, from: Point) {
     to.is_beyond_int |= from.is_beyond_int;
     to.time_unix_nano = to.time_unix_nano.max(from.time_unix_nano);
     match (&mut to.value, from.value) {
-        (MetricValue::Number(a), MetricValue::Number(b)) => match merge {
+        (MetricValue::Number(a), MetricValue::Number(b)) => match how.merge {
             Merge::Sum => *a = a.plus(b),
             Merge::Greatest if b.as_f64() > a.as_f64() => *a = b,
             Merge::Newest if newer => *a = b,
             Merge::Newest | Merge::Greatest => {}
         },
-        (MetricValue::Histogram(a), MetricValue::Histogram(b)) => a.merge(&b),
+        (MetricValue::Histogram(a), MetricValue::Histogram(b)) => {
+            a.merge(&b);
+            a.buckets.thin(how.max_buckets);
+        }
         _ => {}
     }
 }

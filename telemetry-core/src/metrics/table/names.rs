@@ -38,6 +38,8 @@ pub(super) struct Index {
     /// The only ones that own series, beside sites with a number and threads that have cells of them.
     pub(super) by_hash: HashMap<u64, Vec<Arc<Series>>>,
     pub(super) all: usize,
+    /// Those that no reading has put in order yet.
+    new: Vec<Arc<Series>>,
     /// Series that are over and not forgotten yet.
     pub(super) over: usize,
     /// Nobody reads what begins from now on.
@@ -58,15 +60,15 @@ pub(super) struct PerMetric {
 }
 
 impl Index {
-    /// Forgets series that nobody else has, of those for which `is_over` holds, and what was known of their metrics.
-    pub(super) fn forget(&mut self, is_over: impl Fn(&mut Series) -> bool) {
+    /// Forgets series that nobody else has, and what was known of their metrics.
+    pub(super) fn forget(&mut self) {
         let mut gone = 0;
         self.by_hash.retain(|_, series| {
             // Nobody else has it, and nobody can get it now.
             series.retain_mut(|series| {
-                let keep = Arc::get_mut(series).is_none_or(|series| !is_over(series));
-                gone += usize::from(!keep);
-                keep
+                let is_gone = Arc::get_mut(series).is_some();
+                gone += usize::from(is_gone);
+                !is_gone
             });
             !series.is_empty()
         });
@@ -291,6 +293,7 @@ impl Names {
         let identity = identity.shortened(self.max_text);
         let series = Arc::new(Series::new(site.kind, identity, options, &self.clock, began, held));
         index.by_hash.entry(hash).or_default().push(Arc::clone(&series));
+        index.new.push(Arc::clone(&series));
         index.all += 1;
         let is_late = index.is_closed;
         drop(index);
@@ -334,6 +337,11 @@ impl Names {
             },
             |held| Place::New(hash, overflow.tags, held),
         )
+    }
+
+    /// Those that no reading has put in order yet, to one that does.
+    pub(super) fn take_new(&self) -> Vec<Arc<Series>> {
+        if self.read().new.is_empty() { Vec::new() } else { std::mem::take(&mut self.write().new) }
     }
 
     fn say_full(&self) {

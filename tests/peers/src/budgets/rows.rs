@@ -1,6 +1,7 @@
 //! The rows of the design: what is compared with what. To add a group, add rows.
 
 use super::loads::GROUP as EXPORT;
+use super::scrapes::GROUP as SCRAPE;
 use crate::encode;
 use crate::spans::FLOOR;
 
@@ -328,6 +329,6 @@ impl Row {
 pub fn groups() -> Vec<&'static str> {
     let mut all: Vec<_> = ROWS.iter().map(|row| row.group).collect();
     all.dedup();
-    all.push(MACROS);
+    all.extend([MACROS, SCRAPE]);
     all
 }
