@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
+use axum::http::Uri;
 use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
 use serde_json::Value as Json;
+use tokio::net::TcpListener;
 
 fn shop() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shop"));
@@ -189,6 +193,125 @@ fn metrics_are_exact_whatever_the_log_filter_says() {
         assert!(run.lines("spans.jsonl").is_empty(), "spans obey {filter}");
         assert!(!run.metric("function.duration", "code.function.name").is_empty());
     }
+}
+
+/// What a receiver of OTLP in JSON was sent, by signal.
+#[derive(Clone, Default)]
+struct Received(Arc<Mutex<HashMap<String, Vec<Json>>>>);
+
+impl Received {
+    /// Listens, and says where.
+    async fn listen(&self) -> SocketAddr {
+        let received = self.clone();
+        let take = async move |uri: Uri, axum::Json(body): axum::Json<Json>| {
+            received.0.lock().unwrap().entry(uri.path().to_owned()).or_default().push(body);
+            axum::Json(serde_json::json!({}))
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(take)).await });
+        address
+    }
+
+    /// All that stands behind these keys, which name lists.
+    fn all(&self, path: &str, keys: [&str; 3]) -> Vec<Json> {
+        let bodies = self.0.lock().unwrap().get(path).cloned().unwrap_or_default();
+        keys.iter().fold(bodies, |all, key| {
+            all.into_iter()
+                .flat_map(|mut one| one[*key].take().as_array().cloned().unwrap_or_default())
+                .collect()
+        })
+    }
+}
+
+/// The shop's answer to a request, or the page's.
+async fn get(url: &str) -> (u64, String) {
+    let answer = reqwest::get(url).await.unwrap();
+    (answer.status().as_u16().into(), answer.text().await.unwrap())
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn four_ways_out_tell_the_same() {
+    let received = Received::default();
+    let otlp = format!("otlp://{}?protocol=http/json", received.listen().await);
+    let directory = tempfile::tempdir().unwrap();
+    let chrome = directory.path().join("trace.json");
+    let mut pages = None;
+    let run = Run::of(|command| {
+        command.args(["--serve", "--export", &otlp, "--export", "prometheus://127.0.0.1:0", "--export"]);
+        command.arg(format!("chrome-trace:{}", chrome.display()));
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut find = |before: &str| {
+            let found = lines
+                .by_ref()
+                .map(Result::unwrap)
+                .find_map(|line| line.strip_prefix(before).map(str::to_owned));
+            found.unwrap_or_else(|| panic!("it never said `{before}`"))
+        };
+        let (page, shop) = (find("the metrics are at "), find("the shop listens on "));
+        let all = async {
+            let mut answers = BTreeMap::<u64, u64>::new();
+            for n in 0..120 {
+                let (status, _) = get(&format!("{shop}/products/{}", n % 50)).await;
+                *answers.entry(status).or_default() += 1;
+            }
+            // The last request is counted when its answer is on its way.
+            loop {
+                let (_, text) = get(&page).await;
+                if scraped(&text).values().sum::<u64>() == 120 {
+                    return (answers, text);
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        pages = Some(tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(all)));
+        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        let rest: Vec<String> = lines.map(Result::unwrap).collect();
+        Output { status: child.wait().unwrap(), stdout: rest.join("\n").into_bytes(), stderr: Vec::new() }
+    });
+    let (answers, page) = pages.unwrap();
+    assert!(answers.len() > 1, "{answers:?}");
+    let [spans, events] = ["spans.jsonl", "events.jsonl"].map(|file| run.lines(file).len());
+    assert_eq!(received.all("/v1/traces", ["resourceSpans", "scopeSpans", "spans"]).len(), spans);
+    assert_eq!(received.all("/v1/logs", ["resourceLogs", "scopeLogs", "logRecords"]).len(), events);
+    let trace: Vec<Json> = serde_json::from_str(&(fs::read_to_string(&chrome).unwrap() + "]")).unwrap();
+    let count = |wanted: &[&str]| trace.iter().filter(|item| wanted.contains(&id(item, "ph"))).count();
+    assert_eq!((count(&["X", "b"]), count(&["i"])), (spans, events));
+
+    // One count of requests, four times.
+    let of_otlp: BTreeMap<u64, u64> = received
+        .all("/v1/metrics", ["resourceMetrics", "scopeMetrics", "metrics"])
+        .iter()
+        .filter(|metric| metric["name"] == "shop.requests")
+        .flat_map(|metric| metric["sum"]["dataPoints"].as_array().cloned().unwrap())
+        .map(|point| {
+            let text = |value: &Json| value.as_str().unwrap().parse().unwrap();
+            (text(&point["attributes"][0]["value"]["stringValue"]), text(&point["asInt"]))
+        })
+        .collect();
+    let last = trace.iter().rfind(|item| item["name"] == "shop.requests").unwrap();
+    let of_trace = last["args"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(series, n)| (series.rsplit_once('=').unwrap().1.parse().unwrap(), n.as_u64().unwrap()));
+    assert_eq!(
+        [of_otlp, scraped(&page), of_trace.collect(), run.requests()],
+        [answers.clone(), answers.clone(), answers.clone(), answers]
+    );
+}
+
+/// The requests by status on a page for Prometheus.
+fn scraped(page: &str) -> BTreeMap<u64, u64> {
+    let samples = page.lines().filter_map(|line| line.strip_prefix("shop_requests_total{"));
+    let sample = |line: &str| {
+        let (labels, n) = line.rsplit_once(' ').unwrap();
+        let (_, status) = labels.split_once("http_response_status_code=\"").unwrap();
+        (status.split('"').next().unwrap().parse().unwrap(), n.parse::<f64>().unwrap() as u64)
+    };
+    samples.map(sample).collect()
 }
 
 #[cfg(unix)]

@@ -3,6 +3,8 @@
 //!
 //! Nothing here blocks, and no code of the user runs under a lock.
 
+mod wishes;
+
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -12,12 +14,12 @@ use telemetry_core::__private::record::{Encoded, FieldBuf, Key, Links, SpanHead}
 use telemetry_core::__private::{Sink, Tick, Writer};
 use telemetry_core::__private::{is_suppressed, new_ids, thread_number};
 use telemetry_core::Signal;
-use telemetry_core::model::{SpanContext, SpanId, Text, TraceContext, TraceId, ValueRef};
+use telemetry_core::model::{SpanContext, SpanId, TraceContext, TraceId, ValueRef};
 use tracing::dispatcher::WeakDispatch;
 use tracing::span::{Attributes, Id};
 use tracing::{Dispatch, Metadata};
 
-use crate::fields::{Action, CallsitePlan, CallsitePlans, Rules, SpanMetricSites, SpanMetrics, plan_of};
+use crate::fields::{Action, CallsitePlan, CallsitePlans, Rules, SpanMetricSites, plan_of};
 use crate::generation::changed;
 use crate::remote;
 use crate::spans::{Opening, Slot, Store, ThreadState, with_thread};
@@ -77,42 +79,6 @@ impl Tracer {
             knows_threads: AtomicBool::new(false),
             own: own.clone(),
         })
-    }
-
-    /// Only before anything has come through the layer.
-    pub(crate) fn change_rules(&self, change: impl FnOnce(&mut Rules)) {
-        change(&mut self.rules.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// The same: some spans are measured.
-    pub(crate) fn measure_spans(&self, metrics: SpanMetrics) {
-        self.watch_spans();
-        self.change_rules(|rules| rules.metrics = Some(metrics));
-    }
-
-    fn watch_spans(&self) {
-        self.watches_spans.store(true, Relaxed);
-        self.minds_opening.store(true, Relaxed);
-    }
-
-    /// The same: events have these fields of the spans that they are in.
-    pub(crate) fn inherit_fields(&self, names: Vec<Text>) {
-        self.watch_spans();
-        self.change_rules(|rules| rules.inherited.extend(names));
-    }
-
-    /// The same: what is measured has these tags.
-    pub(crate) fn inherit_tags(&self, names: Vec<Text>) {
-        self.watch_spans();
-        self.gives_tags.store(true, Relaxed);
-        self.minds_entering.store(true, Relaxed);
-        self.change_rules(|rules| rules.inherited_tags.extend(names));
-    }
-
-    /// The names of these tags.
-    #[cold]
-    pub(crate) fn inherited_tags(&self) -> Vec<Text> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner).inherited_tags.clone()
     }
 
     #[inline]

@@ -57,6 +57,9 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    for page in telemetry.served_at() {
+        println!("the metrics are at {page}");
+    }
     let ran = tokio::runtime::Runtime::new().map_err(AnyError::from).and_then(|rt| rt.block_on(run(&flags)));
     let metrics = telemetry.snapshot();
     let endpoints = telemetry.config().export_endpoints.clone();

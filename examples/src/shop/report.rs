@@ -19,7 +19,8 @@ pub(crate) fn print(metrics: &Snapshot, slowest: &Slowest, ended: &Report, endpo
     print_functions(metrics);
     print_tree(&slowest.spans());
     println!("\n{ended}");
-    for endpoint in endpoints {
+    // What is pulled is there no more.
+    for endpoint in endpoints.iter().filter(|url| !url.starts_with("prometheus:")) {
         println!("exported to {}", readable(endpoint));
     }
 }

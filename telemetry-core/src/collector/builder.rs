@@ -7,22 +7,23 @@ use std::time::Duration;
 use crossbeam_channel::unbounded;
 use tracing_core::Level;
 
-use super::config::{CheckAtStart, Config, Environment, Otel, SelfMetrics, env_var};
+use super::config::{CheckAtStart, Config, Environment, Otel, SelfMetrics};
 use super::current;
 use super::engine::Engine;
 use super::fork;
 use super::guard::Guard;
 use super::handle::Collector;
+use super::resource::resource;
 use super::self_metrics;
 use crate::Error;
 use crate::clock::Clock;
-use crate::detect::{self, Detect};
+use crate::detect::Detect;
 use crate::exporters::redaction::redacted;
 #[cfg(feature = "prometheus")]
 use crate::exporters::server::Server;
 use crate::exporters::{self, EndpointError, ExportReport, Route};
 use crate::metrics::{Reader, Table, View};
-use crate::model::{Metric, Propagator, Resource, Text, Value};
+use crate::model::{Metric, Propagator, Text};
 use crate::pipeline::buffers::Buffers;
 use crate::pipeline::command::Command;
 use crate::pipeline::dispatcher::{Dispatcher, Progress};
@@ -440,15 +441,4 @@ fn settle(
         config.tags.insert(key, value).map_err(|e| Error::config("tag", shown, e))?;
     }
     Ok(config)
-}
-
-/// The tags, then what `OTEL_*` say, then what code says of the service, then what is found out: the first one wins.
-fn resource(config: &Config, service: Option<(Text, Text)>, otel: &Otel) -> Result<Resource, Error> {
-    let (name, version) = service.unzip();
-    let name = otel.service_name.clone().or(name);
-    let resource = Resource::new(config.tags.clone(), name.unwrap_or_else(|| detect::program_name().into()))
-        .map_err(|e| Error::config("tags", &config.tags, e))?;
-    let version = version.map(|version| ("service.version".into(), Value::Str(version.into_owned())));
-    let found = detect::attributes(&config.detect, env_var);
-    Ok(resource.with_attributes(otel.attributes.clone()).with_attributes(version).with_attributes(found))
 }

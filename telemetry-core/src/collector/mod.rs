@@ -11,6 +11,7 @@ mod guard;
 mod handle;
 mod pulled;
 mod report;
+mod resource;
 mod self_metrics;
 mod sink;
 

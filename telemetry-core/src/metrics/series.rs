@@ -335,7 +335,7 @@ impl Series {
         match reading {
             Reading::Sum(sum) => put(start, now, Merge::Sum, left(sum)),
             Reading::Histogram(mut h) => {
-                h.buckets.thin(self.max_buckets);
+                h.thin(self.max_buckets);
                 put(start, now, Merge::Sum, MetricValue::Histogram(h));
             }
             Reading::Gauge(None) => {}

@@ -181,10 +181,14 @@ impl HistogramValue {
     /// makes one bucket of two, and loses nothing else.
     #[must_use]
     pub fn thinned(mut self, max_buckets: usize) -> Self {
+        self.thin(max_buckets);
+        self
+    }
+
+    pub(crate) fn thin(&mut self, max_buckets: usize) {
         if let Some(octaves) = self.buckets.thin(max_buckets) {
             self.octaves = Some(Box::new(octaves));
         }
-        self
     }
 
     /// Of buckets that were read, and what they can't tell; `min` and `max` are infinite where there is none.

@@ -89,7 +89,6 @@ pub(crate) struct Opening {
     pub(crate) parent_id: u64,
     pub(crate) site: &'static Metadata<'static>,
     pub(crate) decided_here: bool,
-    /// More flags.
     pub(crate) marks: u64,
 }
 

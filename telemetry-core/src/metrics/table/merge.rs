@@ -138,7 +138,7 @@ fn add(to: &mut Metric, from: Metric, how: &Join) {
         },
         (MetricValue::Histogram(a), MetricValue::Histogram(b)) => {
             a.merge(&b);
-            a.buckets.thin(how.max_buckets);
+            a.thin(how.max_buckets);
         }
         _ => {}
     }
