@@ -70,6 +70,21 @@ fn a_variable_that_nobody_reads_is_named_with_the_one_that_is_meant() {
     }
 }
 
+#[test]
+fn a_misspelt_level_of_the_filter_is_named() {
+    for (filter, want) in [
+        ("wran", "`RUST_LOG`: `wran` is a target there, and no level; did you mean `warn`?"),
+        ("hyper=off,Warning", "`RUST_LOG`: `Warning` is a target there, and no level; did you mean `warn`?"),
+        ("shop=debug, infoo", "did you mean `info`?"),
+    ] {
+        let said = said("starts_by_one_line", &[("RUST_LOG", filter.into())]);
+        assert!(said.contains(want) && said.lines().count() == 1, "{said}");
+    }
+    for filter in ["WARN", "info,shop", "shop=trace,hyper=off", "off", "2", ""] {
+        assert_eq!(said("starts_by_one_line", &[("RUST_LOG", filter.into())]), "", "{filter}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn what_is_not_utf_8_is_refused_by_name() {

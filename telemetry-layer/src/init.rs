@@ -2,6 +2,7 @@
 
 use std::env::VarError;
 
+use telemetry_core::__private::{nearest, warn};
 use telemetry_core::{Builder, Collector, Error, Guard};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -46,6 +47,7 @@ pub fn init_with(builder: Builder) -> Result<Guard, Error> {
     if Collector::has_global() {
         return Err(Error::AlreadyInstalled);
     }
+    std::env::var(EnvFilter::DEFAULT_ENV).iter().for_each(|value| say_if_misspelt(value));
     #[cfg(feature = "console")]
     let builder = builder.last_resort(LIVE);
     let collector = builder.start()?;
@@ -63,10 +65,25 @@ pub fn init_with(builder: Builder) -> Result<Guard, Error> {
     Ok(guard)
 }
 
+/// To `EnvFilter` a word alone is a target, also where a level was meant.
+fn say_if_misspelt(filter: &str) {
+    const LEVELS: [&str; 7] = ["off", "error", "warn", "warning", "info", "debug", "trace"];
+    for word in filter.split(',').map(str::trim) {
+        let meant = nearest(word, &LEVELS, 1)
+            .filter(|level| *level == "warning" || !level.eq_ignore_ascii_case(word));
+        if let Some(level) = meant {
+            let level = if level == "warning" { "warn" } else { level };
+            warn(format_args!(
+                "`{}`: `{word}` is a target there, and no level; did you mean `{level}`?",
+                EnvFilter::DEFAULT_ENV
+            ));
+        }
+    }
+}
+
 /// From now on records of the `log` crate are events, as far as the subscriber wants any of their level.
 #[cfg(feature = "log")]
 fn take_log_records() {
-    use telemetry_core::__private::warn;
     use tracing_log::{AsLog as _, LogTracer};
     let most = LevelFilter::current().as_log();
     if LogTracer::builder().with_max_level(most).init().is_err() {

@@ -15,7 +15,7 @@ pub(crate) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Stri
 
 /// The word that a text differs least from, in any case, by at most so many mistakes: a character that is wrong, missing or too
 /// much, or two that stand in each other's place.
-pub(crate) fn nearest<'a, W: AsRef<str>>(text: &str, words: &'a [W], most: usize) -> Option<&'a str> {
+pub fn nearest<'a, W: AsRef<str>>(text: &str, words: &'a [W], most: usize) -> Option<&'a str> {
     let near = words.iter().map(AsRef::as_ref).filter(|word| word.len().abs_diff(text.len()) <= most);
     let mistakes = near.map(|word| (mistakes(word, text), word)).filter(|(mistakes, _)| *mistakes <= most);
     mistakes.min_by_key(|(mistakes, _)| *mistakes).map(|(_, word)| word)
