@@ -148,6 +148,18 @@ proptest! {
     }
 }
 
+/// More readings than a series that is idle has.
+#[test]
+fn a_sum_is_not_idle_before_all_of_it_was_given() {
+    let (clock, deltas, collector) = ending();
+    (0..30).for_each(|_| collector.counter("sum").add(u64::MAX));
+    (0..ENOUGH).for_each(|_| flush_after(&clock, &collector, 1));
+    let all = deltas.all();
+    let given =
+        all.iter().filter(|metric| metric.identity.name == "sum").map(|metric| whole(metric.number()));
+    assert_eq!(given.sum::<i128>(), 30 * i128::from(u64::MAX));
+}
+
 #[test]
 fn a_sum_of_both_signs_is_exact_whatever_it_was_before() {
     let collector = builder().start().unwrap();

@@ -247,16 +247,19 @@ impl Series {
         if is_new {
             (life.mark, life.changed, life.is_over) = (mark, moment.now, false);
         }
-        (begins, !life.is_over && self.note(life, reading, moment.last))
+        (begins, !life.is_over && self.note(life, reading, moment))
     }
 
     /// Notes what is to be exported. Whether that changes the type of the metric.
-    fn note(&self, life: &mut Lifetime, reading: &Reading, last: Epoch) -> bool {
+    fn note(&self, life: &mut Lifetime, reading: &Reading, moment: &Moment<'_>) -> bool {
         match reading {
             Reading::Sum(sum) | Reading::Meter(sum, _) => {
                 let before = life.before.as_deref().and_then(Reading::total).unwrap_or_default();
                 let sum = sum.minus(before);
-                life.growth.read(&self.identity, sum, last.unix_nanos);
+                life.growth.read(&self.identity, sum, moment.last.unix_nanos);
+                if life.growth.owes(sum) {
+                    life.changed = moment.now;
+                }
                 self.width.note(life.growth.left(sum))
             }
             Reading::Gauge(Some((value, _))) => self.width.note(*value),

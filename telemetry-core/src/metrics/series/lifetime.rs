@@ -40,11 +40,13 @@ struct BegunAnew {
     began: u64,
 }
 
+/// The greatest sum that there is a number for.
+const MOST: i128 = u64::MAX as i128;
+
 impl Growth {
     /// A reading of a sum of that series, and when the one before was, in nanoseconds since the Unix epoch. What one reading
     /// can't give the next ones do.
     pub(crate) fn read(&mut self, of: &Identity, sum: Total, last: u64) {
-        const MOST: i128 = u64::MAX as i128;
         if of.kind != Kind::Counter || sum.floats.is_some() {
             return;
         }
@@ -53,7 +55,7 @@ impl Growth {
             self.begun_anew = Some(BegunAnew { taken_off, began: last }.into());
             warn_once(format_args!("metric `{}`: a sum has grown beyond {MOST}, and begins anew", of.name));
         }
-        if sum.whole - self.taken_off() > MOST {
+        if self.owes(sum) {
             warn_once(format_args!(
                 "metric `{}`: a sum grows by more than {MOST} from one reading to the next; what one can't give the next \
                  ones do, and what is beyond the last one is lost",
@@ -61,6 +63,11 @@ impl Growth {
             ));
         }
         self.given = (sum.whole - self.taken_off()).clamp(0, MOST) as u64;
+    }
+
+    /// Whether the last reading could not give all: the series is not idle before one can.
+    pub(crate) fn owes(&self, sum: Total) -> bool {
+        sum.floats.is_none() && sum.whole - self.taken_off() > MOST
     }
 
     /// What it had reached each time.
