@@ -15,7 +15,7 @@ enum Part<'a> {
     Text(&'a str),
 }
 
-const KNOWN: [&str; 84] = [
+const KNOWN: &[&str] = &[
     "otlp:",
     "otlp://",
     "otlp+http://",
