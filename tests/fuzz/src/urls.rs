@@ -118,7 +118,8 @@ impl Parts<'_> {
 pub fn needs_files(url: &str) -> bool {
     let url = url.trim();
     let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    let is_of_files = scheme == "file" || scheme.starts_with("otlp+") && scheme.ends_with('s');
+    let is_of_files =
+        matches!(&*scheme, "chrome-trace" | "file") || scheme.starts_with("otlp+") && scheme.ends_with('s');
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let names_one = |option: &str| match option.split_once('=') {
         Some(("ca" | "cert" | "key", _)) => true,
