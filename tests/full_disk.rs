@@ -3,6 +3,7 @@
 #![allow(unsafe_code)] // Only C has limits.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,17 +37,23 @@ fn numbers_of_traces(directory: &Path) -> Vec<u64> {
     numbers
 }
 
+/// A collector that flushes when it is told to, and what records a span for each of some numbers there.
+fn recording(url: String) -> (Collector, impl Fn(Range<u64>)) {
+    let builder = Collector::builder().ignore_env().flush_interval(Duration::from_hours(1));
+    let collector = builder.on_export(|_| ()).endpoint(url).start().unwrap();
+    let subscriber = Dispatch::new(tracing_subscriber::registry().with(TelemetryLayer::new(&collector)));
+    let record = move |numbers: Range<u64>| {
+        dispatcher::with_default(&subscriber, || numbers.for_each(|i| drop(info_span!("work", i))));
+    };
+    (collector, record)
+}
+
 #[test]
 fn what_does_not_fit_is_taken_back_and_comes_later() {
     for options in ["", "?format=otlp", "?rotate_bytes=60000&keep=100"] {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("file:{}{options}", directory.path().display());
-        let builder = Collector::builder().ignore_env().flush_interval(Duration::from_hours(1));
-        let collector = builder.on_export(|_| ()).endpoint(url).start().unwrap();
-        let subscriber = Dispatch::new(tracing_subscriber::registry().with(TelemetryLayer::new(&collector)));
-        let record = |numbers: std::ops::Range<u64>| {
-            dispatcher::with_default(&subscriber, || numbers.for_each(|i| drop(info_span!("work", i))));
-        };
+        let (collector, record) = recording(url);
         record(0..20);
         assert!(collector.flush(SOON).is_complete());
         let mut there: Vec<u64> = (0..20).collect();
@@ -68,12 +75,7 @@ fn what_does_not_fit_is_taken_back_and_comes_later() {
     for options in ["", "?rotate_bytes=20000&keep=100"] {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("chrome-trace:{}/trace.json{options}", directory.path().display());
-        let builder = Collector::builder().ignore_env().flush_interval(Duration::from_hours(1));
-        let collector = builder.on_export(|_| ()).endpoint(url).start().unwrap();
-        let subscriber = Dispatch::new(tracing_subscriber::registry().with(TelemetryLayer::new(&collector)));
-        let record = |numbers: std::ops::Range<u64>| {
-            dispatcher::with_default(&subscriber, || numbers.for_each(|i| drop(info_span!("work", i))));
-        };
+        let (collector, record) = recording(url);
         record(0..20);
         assert!(collector.flush(SOON).is_complete());
         assert_eq!(numbers_of_traces(directory.path()), (0..20).collect::<Vec<_>>());

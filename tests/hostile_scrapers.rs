@@ -2,40 +2,16 @@
 //! which counts what it allocates and what it has open.
 #![cfg(target_os = "linux")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use telemetry_layer::prelude::*;
-use telemetry_tests::{Over, SOON};
-
-/// Counts the bytes that are in use.
-struct Counted;
+use telemetry_tests::{Counted, Over, SOON};
 
 #[global_allocator]
 static ALLOCATOR: Counted = Counted;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: the system's allocator does what is asked for.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counted {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = IN_USE.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(now, Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
 
 /// Connections of the server at a time.
 const CONNECTIONS: usize = 64;
@@ -103,8 +79,7 @@ fn what_strangers_take_is_bounded_and_others_are_served() {
     assert_eq!(all, 500);
     let attacks = attacks(address);
 
-    let (files, memory) = (open_files(), IN_USE.load(Relaxed));
-    PEAK.store(memory, Relaxed);
+    let (files, memory) = (open_files(), Counted::begin_peak());
     let over = Over::default();
     let most_files = AtomicUsize::new(0);
     let (scrapes, counted) = std::thread::scope(|scope| {
@@ -155,7 +130,7 @@ fn what_strangers_take_is_bounded_and_others_are_served() {
     // Those of good will have sockets too, and the page's callbacks none.
     let most = most_files.load(Relaxed);
     assert!(most <= CONNECTIONS + 8, "{most} open files");
-    let taken = PEAK.load(Relaxed).saturating_sub(memory);
+    let taken = Counted::peak().saturating_sub(memory);
     // Each connection may have a page of its own that nobody reads, and the next one being made. What the strangers and those of good
     // will have themselves, and a few pages, is in it too. Unbounded, it would be a thousand pages.
     let bound = CONNECTIONS * (BYTES_OF_ONE + 2 * page.len()) + 24 * page.len() + (4 << 20);

@@ -151,13 +151,16 @@ impl Clock {
 
     fn wall(&self) -> u64 {
         match &self.source {
-            Source::System => {
-                let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-                u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-            }
+            Source::System => system_unix_nanos(),
             Source::Manual(clock) => clock.0.unix_nanos.load(Relaxed),
         }
     }
+}
+
+/// What the system's clock shows, in nanoseconds since the Unix epoch; 0 before it.
+pub(crate) fn system_unix_nanos() -> u64 {
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The one reading of the clock with which ends what ends now on this thread; 0 where there is none.

@@ -6,39 +6,15 @@ mod surface;
 mod texts;
 mod ways;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use telemetry_layer::model::ValueRef;
 use telemetry_layer::prelude::*;
 use telemetry_layer::{Builder, Config};
-
-/// Counts the bytes that are in use.
-struct Counted;
+use telemetry_tests::Counted;
 
 #[global_allocator]
 static ALLOCATOR: Counted = Counted;
-
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: the system's allocator does what is asked for.
-#[allow(unsafe_code)]
-unsafe impl GlobalAlloc for Counted {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = IN_USE.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(now, Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
 
 /// One test at a time, or each would count the others' bytes.
 fn alone() -> MutexGuard<'static, ()> {
@@ -48,10 +24,9 @@ fn alone() -> MutexGuard<'static, ()> {
 
 /// The bytes that were in use at most while `f` ran, beyond those of before.
 fn peak<R>(f: impl FnOnce() -> R) -> (usize, R) {
-    let before = IN_USE.load(Relaxed);
-    PEAK.store(before, Relaxed);
+    let before = Counted::begin_peak();
     let result = f();
-    (PEAK.load(Relaxed).saturating_sub(before), result)
+    (Counted::peak().saturating_sub(before), result)
 }
 
 const MIB: usize = 1 << 20;

@@ -2,6 +2,7 @@
 
 pub mod beside;
 pub mod compiler;
+mod counted;
 pub mod lines;
 pub mod process;
 pub mod program;
@@ -17,6 +18,7 @@ use telemetry_layer::metrics::Snapshot;
 use telemetry_layer::model::{SpanContext, SpanId, TraceContext, TraceId};
 use telemetry_layer::{Builder, Collector, TelemetryLayer};
 
+pub use counted::Counted;
 pub use lines::numbers_in;
 pub use telemetry_layer::testing::{Kept, Memory};
 use tracing_subscriber::layer::SubscriberExt as _;

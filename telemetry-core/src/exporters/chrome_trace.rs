@@ -12,12 +12,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::file::lines::{Lines, put_aside};
 use super::file::owner::Owner;
 use super::file::regular::open_regular;
 use super::{Batch, Delivery, EndpointError, ExportError, Exporter};
+use crate::clock::system_unix_nanos;
 use crate::model::Resource;
 use crate::thread::want_threads;
 use page::{BEGIN, Page, State};
@@ -109,7 +109,7 @@ impl ChromeTrace {
             return Err(e);
         }
         want_threads();
-        let now = now();
+        let now = system_unix_nanos();
         Ok(Self {
             lines: Lines::new(path.clone()),
             path,
@@ -181,11 +181,6 @@ impl ChromeTrace {
         put_aside(|age| aged(&self.path, age), self.keep)?;
         self.lines.open()
     }
-}
-
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// `trace.json` of age 2 is `trace.2.json`.

@@ -10,7 +10,7 @@ mod tree;
 mod window;
 
 use std::io::{self, ErrorKind, IsTerminal as _};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 pub use self::out::Stream;
 
@@ -19,7 +19,7 @@ use self::pen::Pen;
 use self::tree::{Shown, Traces};
 use self::window::Window;
 use super::{Batch, Delivery, ExportError, Exporter, Held, Live, Now};
-use crate::clock::Tick;
+use crate::clock::{Tick, system_unix_nanos};
 use crate::diagnostics::warn;
 use crate::model::Resource;
 
@@ -238,9 +238,7 @@ impl Exporter for Console {
 
     /// For whoever has it as a part of an exporter of his own: prints at once, and by time what the batch has.
     fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
-        let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let now =
-            Now { tick: Tick::default(), unix_nano: u64::try_from(since.as_nanos()).unwrap_or(u64::MAX) };
+        let now = Now { tick: Tick::default(), unix_nano: system_unix_nanos() };
         self.accept(batch, 0, now);
         let ended = self.put_out(now, true).and_then(|()| self.out.finish(AT_THE_END));
         match ended {

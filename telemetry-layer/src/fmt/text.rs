@@ -7,36 +7,28 @@ use tracing_subscriber::fmt::format::{Compact, Full, Pretty, Writer};
 use super::with_trace_ids::sealed::Write;
 use super::with_trace_ids::{Ids, SPAN_ID, TRACE_ID};
 
-impl Write for Full {
-    fn write(
-        ids: &Ids,
-        writer: Writer<'_>,
-        is_coloured: bool,
-        line: impl FnOnce(Writer<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        at_the_end(ids, writer, " ", is_coloured, line)
-    }
+/// A format whose lines end with the ids.
+trait Ends {
+    /// What comes before the first one.
+    const BEFORE: &'static str = " ";
 }
 
-impl Write for Compact {
-    fn write(
-        ids: &Ids,
-        writer: Writer<'_>,
-        is_coloured: bool,
-        line: impl FnOnce(Writer<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        at_the_end(ids, writer, " ", is_coloured, line)
-    }
+impl Ends for Full {}
+
+impl Ends for Compact {}
+
+impl Ends for Pretty {
+    const BEFORE: &'static str = "\n    ";
 }
 
-impl Write for Pretty {
+impl<L: Ends> Write for L {
     fn write(
         ids: &Ids,
         writer: Writer<'_>,
         is_coloured: bool,
         line: impl FnOnce(Writer<'_>) -> fmt::Result,
     ) -> fmt::Result {
-        at_the_end(ids, writer, "\n    ", is_coloured, line)
+        at_the_end(ids, writer, L::BEFORE, is_coloured, line)
     }
 }
 

@@ -3,13 +3,12 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use http_body_util::Full;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName,
     HeaderValue, VARY,
@@ -39,27 +38,7 @@ pub(super) struct Answers {
 }
 
 /// The body of an answer.
-pub(super) struct Body(Option<Bytes>);
-
-impl hyper::body::Body for Body {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
-    }
-}
+pub(super) type Body = Full<Bytes>;
 
 impl Site {
     /// Shows one more page.
@@ -164,7 +143,7 @@ fn said(status: StatusCode, text: &'static str) -> Response<Body> {
 }
 
 fn with_body(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Body> {
-    let mut answer = Response::new(Body(Some(body)));
+    let mut answer = Response::new(Body::new(body));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer

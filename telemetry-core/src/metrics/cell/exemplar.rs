@@ -1,7 +1,6 @@
 //! Exemplars: single measurements that a histogram keeps, with the span that they were made in.
 
-use std::time::SystemTime;
-
+use crate::clock::system_unix_nanos;
 use crate::model::{Exemplar, HistogramValue};
 use crate::thread::kept_span;
 
@@ -12,9 +11,7 @@ pub(super) const EXEMPLARS_APART: u64 = 64;
 #[cold]
 pub(super) fn exemplar(value: f64, collector: u64) -> Option<Exemplar> {
     let (trace_id, span_id) = kept_span(collector)?;
-    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let time_unix_nano = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
-    Some(Exemplar { value, time_unix_nano, trace_id, span_id })
+    Some(Exemplar { value, time_unix_nano: system_unix_nanos(), trace_id, span_id })
 }
 
 /// Adds more, of which the newest ones stay.
