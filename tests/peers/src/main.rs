@@ -62,9 +62,7 @@ fn main() -> ExitCode {
     match a[..] {
         ["list"] => all.iter().for_each(|e| println!("{:18} {} {}", e.op, e.threads, e.who)),
         ["one", op, who, threads] => println!("{}", timing::one(find(op, who, threads))),
-        ["slices", op, who, threads, layout] => {
-            slices::serve(find(op, who, threads), layout.parse().expect("a number"))
-        }
+        ["slices", op, who, threads] => slices::serve(find(op, who, threads)),
         ["counted", op, who] => instr::counted(find(op, who, "1")),
         ["receiver", delay] => export::receiver::serve(Duration::from_millis(number(delay))),
         ["load", who, rate, delay, ref options @ ..] => {
