@@ -12,6 +12,7 @@ mod machine;
 mod memory;
 mod meters;
 mod otel;
+mod placed;
 mod report;
 mod scrape;
 mod slices;

@@ -76,6 +76,9 @@ pub struct Driver {
 impl Driver {
     /// Makes the case and warms it; `between` comes after what the case starts and before all that it does.
     pub fn warm(e: &Entry, between: impl FnOnce()) -> Self {
+        if e.threads > 1 {
+            crate::placed::on_lines_of_their_own();
+        }
         let case = (e.make)();
         between();
         let mut driver = Self { case, threads: e.threads as u64, ops: 0, runs: 0 };
