@@ -29,6 +29,9 @@ struct Flight<'a> {
     until: Tick,
 }
 
+/// Few items are written in more bytes.
+const ITEM: usize = 4 << 10;
+
 /// How it ended; none where the protocol panicked.
 type Ended = Option<Result<Delivery, ExportError>>;
 
@@ -129,8 +132,9 @@ fn take_off<'a>(
     bodies: &Bodies,
 ) {
     let began = worker.job.clock.now();
-    let mut body = bodies.take();
     let most = worker.job.pace.limits.bytes;
+    // The item that does not fit any more is written too.
+    let mut body = bodies.take(parcel.batch.bytes().min(most).saturating_add(ITEM));
     let refused;
     match quietly(|| protocol.encode(&parcel.batch, most, &mut body)) {
         None => return worker.landed(parcel, None, began),
