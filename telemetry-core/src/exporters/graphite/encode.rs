@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::exporters::Batch;
 use crate::exporters::digits::{put_float, put_whole};
 use crate::exporters::lines::put_items;
+use crate::exporters::protocol::Encoded;
 use crate::exporters::summary;
-use crate::exporters::{Batch, Encoded};
 use crate::metrics::MetricRef;
 use crate::model::Number;
 
@@ -39,7 +40,7 @@ fn put_item(
     if seconds == 0 {
         return Err("its time is before 1970-01-01 00:00:01, which servers take for none".into());
     }
-    let line = Line { item, prefix, seconds, max_line };
+    let line = Line { item, prefix, seconds, most: max_line };
     match item.histogram() {
         None => line.put(out, "", item.number()),
         Some(histogram) => {
@@ -53,7 +54,8 @@ struct Line<'a> {
     item: &'a MetricRef<'a>,
     prefix: &'a str,
     seconds: u64,
-    max_line: usize,
+    /// Bytes.
+    most: usize,
 }
 
 impl Line<'_> {
@@ -88,8 +90,8 @@ impl Line<'_> {
         put_whole(out, self.seconds);
         out.push(b'\n');
         let bytes = out.len() - start;
-        if bytes > self.max_line {
-            return Err(format!("its line has {bytes} bytes, and {} are the most", self.max_line).into());
+        if bytes > self.most {
+            return Err(format!("its line has {bytes} bytes, and {} are the most", self.most).into());
         }
         Ok(())
     }

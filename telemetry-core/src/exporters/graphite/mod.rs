@@ -1,5 +1,5 @@
-//! The exporter `graphite`: data points for Graphite (carbon) and for whoever takes what it takes, such as VictoriaMetrics, go-carbon
-//! and InfluxDB. Counters, gauges and histograms come in; out come lines of the plaintext protocol, with tags, over one connection
+//! The exporter `graphite`: data points for Graphite (carbon) and for whoever takes what it takes, such as `VictoriaMetrics`,
+//! go-carbon and `InfluxDB`. Counters, gauges and histograms come in; out come lines of the plaintext protocol, with tags, over one connection
 //! that is kept. Spans and events are never sent.
 //!
 //! | URL | what |
