@@ -3,6 +3,9 @@
 //! An [`Exporter`] is given one [`Batch`] at a time, makes one attempt, and says how it ended. It never waits
 //! between attempts, never retries and never starts threads for the pipeline: that is its worker's part.
 
+#[cfg(test)]
+#[cfg(any(feature = "http", feature = "socket"))]
+mod authority;
 pub(crate) mod batch;
 #[cfg(feature = "chrome-trace")]
 mod chrome_trace;
@@ -22,6 +25,8 @@ pub(crate) mod exporter;
 #[cfg(feature = "file")]
 mod file;
 mod filter;
+#[cfg(feature = "graphite")]
+pub(crate) mod graphite;
 mod health;
 #[cfg(feature = "http")]
 pub(crate) mod http;
@@ -51,9 +56,14 @@ mod route;
 #[cfg(feature = "prometheus")]
 pub(crate) mod server;
 pub(crate) mod signal;
+#[cfg(feature = "socket")]
+#[cfg_attr(not(feature = "opentsdb"), allow(dead_code, reason = "some of it is for OpenTSDB"))]
+mod socket;
 #[cfg(feature = "points")]
 #[allow(dead_code, reason = "no exporter of points may be there")]
 mod summary;
+#[cfg(any(feature = "http", feature = "socket"))]
+mod tls;
 #[cfg(any(feature = "otlp", feature = "prometheus"))]
 #[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "some of it is for OTLP"))]
 mod wire;
