@@ -27,6 +27,8 @@ mod item;
 mod json;
 #[cfg(feature = "http")]
 mod json_batches;
+#[cfg(feature = "librato")]
+pub(crate) mod librato;
 pub(crate) mod limits;
 #[cfg(feature = "points")]
 #[allow(dead_code, reason = "no exporter of points may be there")]

@@ -64,8 +64,10 @@ impl<C: Make> Renewed<C> {
         const LEAST: usize = 6;
         let made = self.made.borrow();
         let headers = self.settings.headers.values().filter_map(|value| value.to_str().ok());
-        let words = headers.flat_map(str::split_whitespace);
-        let all = words.chain(made.0.secret.as_deref());
-        all.filter(|word| word.len() >= LEAST).map(str::to_owned).collect()
+        let words = headers.flat_map(str::split_whitespace).map(str::to_owned);
+        let secret = made.0.secret.clone();
+        // A password as it goes over the wire is as good as itself.
+        let sent = self.settings.auth.as_ref().zip(secret.as_deref()).map(|(auth, secret)| auth.credentials(secret));
+        words.chain(secret).chain(sent).filter(|word| word.len() >= LEAST).collect()
     }
 }
