@@ -5,7 +5,7 @@ mod graphite;
 #[cfg(feature = "influxdb")]
 mod influxdb;
 #[cfg(feature = "librato")]
-mod librato;
+pub(super) mod librato;
 #[cfg(feature = "opentsdb")]
 mod opentsdb;
 #[cfg(feature = "statsd")]
