@@ -22,6 +22,8 @@ mod filter;
 mod health;
 #[cfg(feature = "http")]
 pub(crate) mod http;
+#[cfg(feature = "influxdb")]
+pub(crate) mod influxdb;
 mod item;
 #[cfg(any(feature = "file", feature = "http"))]
 mod json;

@@ -16,6 +16,8 @@ pub(crate) struct Settings {
     pub(super) headers: HeaderMap,
     /// Who we say to be.
     pub(crate) auth: Option<Auth>,
+    /// What stands before a token in the header: `Bearer` where nothing is said.
+    pub(crate) token_scheme: &'static str,
     /// A file of certificates (PEM) that are trusted beside those of the platform.
     pub(crate) ca: Option<PathBuf>,
     /// Who we are, where the receiver wants to know that of its clients.
@@ -67,6 +69,7 @@ impl Settings {
             url: Place(url),
             headers: HeaderMap::new(),
             auth: None,
+            token_scheme: "Bearer",
             ca: None,
             identity: None,
             compression: Compression::None,
@@ -90,6 +93,12 @@ impl Settings {
         value.set_sensitive(true);
         self.headers.insert(known, value);
         Ok(())
+    }
+
+    /// Adds an option to the URL of each request. It is never shown.
+    #[cfg(feature = "influxdb")]
+    pub(crate) fn query(&mut self, key: &str, value: &str) {
+        self.url.0.query_pairs_mut().append_pair(key, value);
     }
 
     /// The URL itself, or what that path is below it.
