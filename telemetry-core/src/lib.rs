@@ -81,6 +81,11 @@ pub mod __private {
     pub mod otlp {
         pub use crate::exporters::otlp::*;
     }
+    /// Line protocol.
+    #[cfg(feature = "influxdb")]
+    pub mod influxdb {
+        pub use crate::exporters::influxdb::*;
+    }
     /// What a page of metrics is made of.
     #[cfg(feature = "prometheus")]
     pub mod prometheus {

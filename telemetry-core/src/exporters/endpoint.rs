@@ -18,6 +18,13 @@ mod points;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 mod scheme;
+#[cfg(feature = "socket")]
+mod socket;
+#[cfg(any(feature = "http", feature = "socket"))]
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "some of it is for HTTP"))]
+mod tls;
+#[cfg(any(feature = "http", feature = "socket"))]
+mod transport;
 
 use std::error::Error as StdError;
 

@@ -12,7 +12,7 @@ pub(super) const SCHEME: Scheme = Scheme {
         "`console:`, `console:stderr`",
         "[`Console`](super::Console): a line for each item as it happens; with `view=tree` spans and their events as a tree when their trace ends",
     )],
-    example: "console:",
+    examples: &["console:"],
     own: &[row("view", "`lines`", "tree", "`lines` or `tree`")],
     shared: &[&options::ANY, &options::PUSHED],
     text: "",

@@ -16,7 +16,7 @@ pub(super) const FILE: Scheme = Scheme {
         "`file:DIR?rotate_bytes=67108864&keep=4`",
         "[`File`](super::File); with `format=otlp` (feature `otlp`) in OTLP's file format, in files beside those of `format=json`",
     )],
-    example: "file:/var/log/shop",
+    examples: &["file:/var/log/shop"],
     own: &[
         row("rotate_bytes", "`67108864`", "1048576", "a file of so many bytes is put aside: [`File::rotate_bytes`](super::File::rotate_bytes)"),
         row("keep", "`4`", "9", "so many of them are kept: [`File::keep`](super::File::keep)"),
@@ -33,7 +33,7 @@ pub(super) const CHROME_TRACE: Scheme = Scheme {
         "`chrome-trace:FILE?rotate_bytes=67108864&keep=4`",
         "[`ChromeTrace`](super::ChromeTrace), which Perfetto and speedscope open; with `args=false` spans have no `args` (feature `chrome-trace`)",
     )],
-    example: "chrome-trace:/var/log/shop/trace.json",
+    examples: &["chrome-trace:/var/log/shop/trace.json"],
     own: &[
         row("rotate_bytes", "`67108864`", "1048576", "a file of so many bytes is put aside: [`ChromeTrace::rotate_bytes`](super::ChromeTrace::rotate_bytes)"),
         row("keep", "`4`", "9", "so many of them are kept: [`ChromeTrace::keep`](super::ChromeTrace::keep)"),

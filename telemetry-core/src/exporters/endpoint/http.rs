@@ -2,14 +2,16 @@
 //! nothing but that.
 
 use std::env::VarError;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::escape::unescape;
 use super::place::{with_port, without_user};
 use super::scheme::{Scheme, Table, row};
-use super::{Endpoint, Made, Transport, options, plain};
+use super::tls::absolute;
+use super::transport::named;
+use super::{Endpoint, Made, Transport, options, plain, tls};
 use crate::exporters::Route;
-use crate::exporters::http::{Auth, Compression, Identity, Secret, Settings};
+use crate::exporters::http::{Auth, Compression, Secret, Settings};
 use crate::exporters::json_batches::JsonBatches;
 use crate::exporters::words::one_of;
 
@@ -19,9 +21,9 @@ pub(super) const SCHEME: Scheme = Scheme {
         "`http://HOST:80/PATH`, `https://HOST/PATH`",
         "batches as JSON, posted to any endpoint (feature `http-exporter`)",
     )],
-    example: "http://localhost:8080/in",
+    examples: &["http://localhost:8080/in"],
     own: &[],
-    shared: &[&options::ANY, &options::PUSHED, &CLIENT],
+    shared: &[&options::ANY, &options::PUSHED, &CLIENT, &tls::TABLE],
     text: "\
 What `http` and `https` post is one JSON object a request, of about 1 MiB at most:
 
@@ -53,14 +55,6 @@ pub(super) const CLIENT: Table = Table {
             "@/etc/telemetry/token",
             "`Authorization: Bearer TEXT`; a user and a password in the URL are basic authentication",
         ),
-        row("ca", "none", "/etc/telemetry/ca.pem", "a file of certificates that are trusted beside those of the system (PEM)"),
-        row(
-            "cert",
-            "none",
-            "/etc/telemetry/cert.pem&key=/etc/telemetry/key.pem",
-            "the file of the client's own certificate (PEM); with `key`",
-        ),
-        row("key", "none", "/etc/telemetry/key.pem&cert=/etc/telemetry/cert.pem", "the file of its key (PEM); with `cert`"),
     ],
     text: "\
 In place of a password, a token or a header's value, `$NAME` is the variable of that name and `@FILE` what stands in that file; a
@@ -95,12 +89,7 @@ impl Endpoint<'_> {
         if let Some(token) = self.options.read("token", token)? {
             settings.auth = Some(Auth::Bearer(token));
         }
-        settings.ca = self.options.read("ca", file)?;
-        settings.identity = match (self.options.read("cert", file)?, self.options.read("key", file)?) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
-            _ => return Err("`cert` and `key` belong together".to_owned()),
-        };
+        (settings.ca, settings.identity) = self.certificates()?;
         let compression = self.options.read("compression", |text| one_of(text, COMPRESSIONS))?;
         settings.compression = compression.unwrap_or_default();
         Ok(settings)
@@ -108,11 +97,7 @@ impl Endpoint<'_> {
 
     /// The URL, and who stands before its host.
     fn url(&self, transports: &[Transport]) -> Result<(String, Option<&str>), String> {
-        let named = self.scheme.split_once('+').map_or(transports[0].0, |(_, transport)| transport);
-        let Some((_, scheme, port)) = transports.iter().find(|(transport, ..)| *transport == named) else {
-            let known: Vec<_> = transports.iter().map(|(transport, ..)| *transport).collect();
-            return Err(format!("`{named}` is no transport of it; its transports are {}", known.join(", ")));
-        };
+        let (_, scheme, port) = named(&self.scheme, transports, |(name, ..)| name)?;
         let place = self.rest.strip_prefix("//").unwrap_or(self.rest);
         if place.is_empty() {
             return Ok((format!("{scheme}://localhost:{port}"), None));
@@ -165,13 +150,4 @@ fn secret(text: &str) -> Result<Secret, String> {
         );
     }
     Ok(Secret::File(absolute(path)?))
-}
-
-/// It is read again later, when the program may have another working directory.
-fn file(text: &str) -> Result<PathBuf, String> {
-    absolute(Path::new(&unescape(text)?))
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, String> {
-    std::path::absolute(path).map_err(|e| format!("`{}` is no file ({e})", path.display()))
 }

@@ -1,7 +1,7 @@
 //! `otlp:`: what stands behind the colon and the options become an exporter, over HTTP or gRPC.
 
 use super::scheme::{Scheme, row};
-use super::{Endpoint, Made, Transport, http, options, plain};
+use super::{Endpoint, Made, Transport, http, options, plain, tls};
 use crate::exporters::otlp::{Encoding, Otlp};
 use crate::exporters::words::one_of;
 use crate::exporters::{Route, Signal, Terms};
@@ -18,7 +18,7 @@ pub(super) const SCHEME: Scheme = Scheme {
             "OTLP over gRPC (feature `otlp-grpc`); `otlp+grpc:` is `otlp+grpc://localhost:4317`",
         ),
     ],
-    example: "otlp://localhost:4318",
+    examples: &["otlp://localhost:4318"],
     own: &[
         row("protocol", "`http/protobuf`", "http/json", "over HTTP, bodies in `http/protobuf` or in `http/json`"),
         row(
@@ -28,7 +28,7 @@ pub(super) const SCHEME: Scheme = Scheme {
             "over HTTP, requests go to the URL itself, not to `v1/traces` and the like below it; it needs one signal (`signals=spans`)",
         ),
     ],
-    shared: &[&options::ANY, &options::PUSHED, &http::CLIENT],
+    shared: &[&options::ANY, &options::PUSHED, &http::CLIENT, &tls::TABLE],
     text: "",
 };
 

@@ -107,13 +107,19 @@ fn an_option_is_declared_once() {
     }
 }
 
+/// One of the URLs of the scheme takes it.
+fn is_taken(scheme: &Scheme, option: &str, files: &Path) {
+    let made = scheme.examples.iter().map(|url| from_url(&with(url, option, files)).map(drop));
+    let refused: Vec<_> = made.map_while(Result::err).map(|e| e.to_string()).collect();
+    assert!(refused.len() < scheme.examples.len(), "{option}: {refused:#?}");
+}
+
 /// So each of them is asked for: what nobody takes is refused.
 #[test]
 fn every_example_can_be_used() {
     let files = files();
     for (scheme, row) in rows() {
-        let url = with(row.on.unwrap_or(scheme.example), &format!("{}={}", row.key, row.example), files.path());
-        from_url(&url).map(drop).unwrap_or_else(|e| panic!("{url}: {e}"));
+        is_taken(scheme, &format!("{}={}", row.key, row.example), files.path());
     }
 }
 
@@ -122,12 +128,10 @@ fn every_default_can_be_written() {
     let files = files();
     for (scheme, row) in rows() {
         let value = row.default.strip_prefix('`').and_then(|value| value.strip_suffix('`'));
-        let Some(value) = value else {
-            assert!(!row.default.contains('`') || row.default.contains(' '), "{}: {}", row.key, row.default);
-            continue;
-        };
-        let url = with(row.on.unwrap_or(scheme.example), &format!("{}={value}", row.key), files.path());
-        from_url(&url).map(drop).unwrap_or_else(|e| panic!("{url}: {e}"));
+        match value {
+            Some(value) => is_taken(scheme, &format!("{}={value}", row.key), files.path()),
+            None => assert!(!row.default.starts_with('`'), "{}: {}", row.key, row.default),
+        }
     }
     // Of what any exporter is served with, it can be seen.
     let terms = |url: &str| format!("{:?}", from_url(url).unwrap().terms);
@@ -142,7 +146,8 @@ fn every_default_can_be_written() {
 /// Where a secret may stand: before the host, in an option, in a variable, in a file.
 fn secrets(scheme: &Scheme, secret: &str, files: &Path) -> Vec<String> {
     let mut urls = Vec::new();
-    let place = scheme.example.split_once("://").map(|(name, rest)| (name, rest.rsplit('@').next().unwrap_or(rest)));
+    let example = scheme.examples[0];
+    let place = example.split_once("://").map(|(name, rest)| (name, rest.rsplit('@').next().unwrap_or(rest)));
     let transports = ["", "+http", "+https", "+grpc", "+tcp", "+tls", "+udp"];
     if let Some((name, host)) = place {
         for transport in transports {
@@ -152,7 +157,7 @@ fn secrets(scheme: &Scheme, secret: &str, files: &Path) -> Vec<String> {
             urls.push(format!("{name}{transport}://me:$PATH@{host}"));
         }
     }
-    let base = place.map_or(scheme.example.to_owned(), |(name, host)| format!("{name}://me:{secret}@{host}"));
+    let base = place.map_or(example.to_owned(), |(name, host)| format!("{name}://me:{secret}@{host}"));
     for option in [
         format!("token={secret}"),
         format!("header=x-key:{secret}"),
@@ -164,7 +169,7 @@ fn secrets(scheme: &Scheme, secret: &str, files: &Path) -> Vec<String> {
         format!("api_key={secret}"),
     ] {
         urls.push(with(&base, &option, files));
-        urls.push(with(scheme.example, &option, files));
+        urls.push(with(example, &option, files));
     }
     // Something else is wrong too.
     let wrong: Vec<_> =
@@ -215,7 +220,7 @@ proptest! {
         let (scheme, row) = all[at % all.len()];
         // Files and directories stay what they are.
         if !["file", "chrome-trace"].contains(&scheme.names[0]) {
-            let _ = from_url(&format!("{}?{}={}", scheme.example.split('?').next().unwrap(), row.key, value));
+            let _ = from_url(&format!("{}?{}={}", scheme.examples[0].split('?').next().unwrap(), row.key, value));
         }
     }
 }

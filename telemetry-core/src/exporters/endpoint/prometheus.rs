@@ -15,7 +15,7 @@ pub(super) const SCHEME: Scheme = Scheme {
         "`prometheus://HOST:9464/metrics`",
         "a page of all metrics for Prometheus and whoever else scrapes (feature `prometheus`); `prometheus:` is `prometheus://localhost:9464/metrics`",
     )],
-    example: "prometheus://localhost:9464/metrics",
+    examples: &["prometheus://localhost:9464/metrics"],
     own: &[
         row(
             "translation",

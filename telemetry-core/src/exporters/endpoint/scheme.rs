@@ -11,8 +11,8 @@ pub(super) struct Scheme {
     pub(super) names: &'static [&'static str],
     /// How its URLs are written, and what is made of them.
     pub(super) urls: &'static [(&'static str, &'static str)],
-    /// A URL that options can be added to.
-    pub(super) example: &'static str,
+    /// URLs that options can be added to: each option can to one of them.
+    pub(super) examples: &'static [&'static str],
     /// Its own options.
     pub(super) own: &'static [Row],
     /// Those that it has like others.
@@ -43,21 +43,11 @@ pub(super) struct Row {
     pub(super) example: &'static str,
     /// What it does, in Markdown.
     pub(super) what: &'static str,
-    /// The URL that it is tried with, where that of the scheme does not take it.
-    pub(super) on: Option<&'static str>,
 }
 
 /// An option with its key, its default, an example and what it does.
 pub(super) const fn row(key: &'static str, default: &'static str, example: &'static str, what: &'static str) -> Row {
-    Row { key, default, example, what, on: None }
-}
-
-impl Row {
-    /// The same, tried with another URL.
-    #[allow(dead_code, reason = "not every set of features has one")]
-    pub(super) const fn on(self, url: &'static str) -> Self {
-        Self { on: Some(url), ..self }
-    }
+    Row { key, default, example, what }
 }
 
 /// All schemes whose features are on, in the order in which they are documented.
@@ -74,6 +64,14 @@ pub(super) const SCHEMES: &[&Scheme] = &[
     &super::http::SCHEME,
     #[cfg(feature = "prometheus")]
     &super::prometheus::SCHEME,
+    #[cfg(feature = "influxdb")]
+    &super::points::influxdb::SCHEME,
+    #[cfg(feature = "opentsdb")]
+    &super::points::opentsdb::SCHEME,
+    #[cfg(feature = "graphite")]
+    &super::points::graphite::SCHEME,
+    #[cfg(feature = "statsd")]
+    &super::points::statsd::SCHEME,
     #[cfg(feature = "librato")]
     &super::points::librato::SCHEME,
     &DISCARD,
@@ -82,7 +80,7 @@ pub(super) const SCHEMES: &[&Scheme] = &[
 const DISCARD: Scheme = Scheme {
     names: &["discard"],
     urls: &[("`discard:`", "[`Discard`](super::Discard)")],
-    example: "discard:",
+    examples: &["discard:"],
     own: &[],
     shared: &[&options::ANY, &options::PUSHED],
     text: "",

@@ -3,10 +3,11 @@
 use std::cell::{Ref, RefCell};
 use std::sync::Arc;
 
-use super::contents::{Contents, Pem};
-#[cfg(feature = "otlp")]
+use super::contents::Contents;
+#[cfg(any(feature = "influxdb", feature = "otlp"))]
 use super::message::said;
 use super::settings::Settings;
+use crate::exporters::tls::Pem;
 
 /// A client of some kind, and what it was made of.
 pub(super) struct Renewed<C> {
@@ -54,7 +55,7 @@ impl<C: Make> Renewed<C> {
     }
 
     /// A text of the receiver as it may be shown: one line, without secrets.
-    #[cfg(feature = "otlp")]
+    #[cfg(any(feature = "influxdb", feature = "otlp"))]
     pub(super) fn said(&self, text: &[u8]) -> String {
         said(text, &self.secrets())
     }

@@ -2,7 +2,7 @@
 
 use super::super::escape::unescape;
 use super::super::scheme::{Scheme, row};
-use super::super::{HTTP, HTTPS, http, options, plain};
+use super::super::{HTTP, HTTPS, http, options, plain, tls};
 use super::{Endpoint, Made};
 use crate::exporters::http::{Auth, Secret};
 use crate::exporters::librato::{Librato, Writer};
@@ -15,13 +15,13 @@ pub(in super::super) const SCHEME: Scheme = Scheme {
         "`librato://USER:TOKEN@metrics-api.librato.com`, `librato+http://..`",
         "gauges for Librato's API of metrics with sources, or for what speaks it (feature `librato`)",
     )],
-    example: "librato://ops%40example.com:TOKEN@metrics-api.librato.com",
+    examples: &["librato://ops%40example.com:TOKEN@metrics-api.librato.com"],
     own: &[
         row("source_tag", "`source`", "host&host_tag=auto", "the tag whose value is the source; `service.name` is it where there is no such tag"),
         row("name_tags", "none", "queue,route", "the values of these tags are put behind the metric's name, so that they tell measurements apart"),
         row("quantiles", "`true`", "false", "whether histograms have gauges for their quantiles beside them"),
     ],
-    shared: &[&options::ANY, &options::PUSHED, &http::CLIENT],
+    shared: &[&options::ANY, &options::PUSHED, &http::CLIENT, &tls::TABLE],
     text: "\
 `librato` posts to `/v1/metrics` at that host. User and token stand before it; the `@` of a user who is an address is written `%40`.
 Counters are what was counted since the last request, by source and name, at the time when they were read; gauges keep the time when
