@@ -140,6 +140,7 @@ fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
         #[cfg(feature = "http")]
         "https" => http::make(endpoint, HTTPS),
         // There, `http` is the trace context in headers.
+        #[cfg(not(feature = "http"))]
         "http" | "https" => Err(missing("http-exporter")),
         known if SCHEMES.contains(&known) => Err(missing(known)),
         other => Err(plain(format!("`{other}` is no known scheme; {KNOWN}"))),

@@ -107,6 +107,12 @@ fn an_option_is_declared_once() {
     }
 }
 
+/// What is no words.
+fn default(row: &Row) -> Option<&'static str> {
+    let value = row.default.strip_prefix('`')?.strip_suffix('`')?;
+    Some(value).filter(|value| !value.contains('`'))
+}
+
 /// One of the URLs of the scheme takes it.
 fn is_taken(scheme: &Scheme, option: &str, files: &Path) {
     let made = scheme.examples.iter().map(|url| from_url(&with(url, option, files)).map(drop));
@@ -127,17 +133,15 @@ fn every_example_can_be_used() {
 fn every_default_can_be_written() {
     let files = files();
     for (scheme, row) in rows() {
-        let value = row.default.strip_prefix('`').and_then(|value| value.strip_suffix('`'));
-        match value {
-            Some(value) => is_taken(scheme, &format!("{}={value}", row.key), files.path()),
-            None => assert!(!row.default.starts_with('`'), "{}: {}", row.key, row.default),
+        if let Some(value) = default(row) {
+            is_taken(scheme, &format!("{}={value}", row.key), files.path());
         }
     }
     // Of what any exporter is served with, it can be seen.
     let terms = |url: &str| format!("{:?}", from_url(url).unwrap().terms);
     for (_, row) in rows().filter(|(scheme, _)| scheme.names == ["discard"]) {
-        if let Some(value) = row.default.strip_prefix('`') {
-            let url = format!("discard:?{}={}", row.key, value.trim_end_matches('`'));
+        if let Some(value) = default(row) {
+            let url = format!("discard:?{}={value}", row.key);
             assert_eq!(terms(&url), terms("discard:"), "{url}");
         }
     }
