@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use telemetry_core::__private::{Limits, Protocol, Sending};
+use telemetry_core::__private::{Encoded, Limits, Protocol, Sending};
 use telemetry_layer::clock::{Clock, ManualClock};
 use telemetry_layer::exporters::Route;
 use telemetry_layer::ledger::Ledger;
@@ -108,8 +108,8 @@ impl Protocol for Together {
         LIMITS
     }
 
-    fn encode(&self, batch: &Batch, _: usize, _: &mut Vec<u8>) -> Result<usize, ExportError> {
-        Ok(batch.len())
+    fn encode(&self, batch: &Batch, _: usize, _: &mut Vec<u8>) -> Result<Encoded, ExportError> {
+        Ok(batch.len().into())
     }
 
     fn send(&self, _: Signal, _: Bytes) -> Sending<'_> {
@@ -206,7 +206,7 @@ impl Protocol for Unchecked {
         self.0.limits()
     }
 
-    fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<usize, ExportError> {
+    fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<Encoded, ExportError> {
         self.0.encode(batch, max_bytes, body)
     }
 

@@ -69,7 +69,9 @@ impl InfluxDb {
     }
 
     async fn post(&self, body: Bytes) -> Result<Delivery, ExportError> {
-        let Err(refused) = self.client.ask(self.path, TEXT, body.clone()).await else { return Ok(Delivery::all()) };
+        let Err(refused) = self.client.ask(self.path, TEXT, body.clone()).await else {
+            return Ok(Delivery::all());
+        };
         let Some(answer) = refused.answer else { return Err(refused.error) };
         let lines = || body.iter().filter(|byte| **byte == b'\n').count();
         match Dropped::read(answer.status, &answer.body, lines()) {
@@ -115,7 +117,9 @@ impl Protocol for InfluxDb {
             match self.client.ask(self.path, TEXT, Bytes::from_static(COMMENT)).await {
                 Ok(_) => Ok(()),
                 // It is there, and wants lines.
-                Err(refused) if refused.answer.as_ref().is_some_and(|answer| matches!(answer.status, 400 | 422)) => {
+                Err(refused)
+                    if refused.answer.as_ref().is_some_and(|answer| matches!(answer.status, 400 | 422)) =>
+                {
                     Ok(())
                 }
                 Err(refused) => Err(refused.error),

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::items::{Times, put_event, put_span};
 use super::points::put_point;
 use crate::exporters::lines::put_items;
-use crate::exporters::{Batch, Encoded, Signal};
+use crate::exporters::protocol::Encoded;
+use crate::exporters::{Batch, Signal};
 
 /// Writes batches.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,9 +69,15 @@ impl Writer {
     pub fn write(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Encoded {
         let mut times = Times::default();
         match batch.signal() {
-            Signal::Metrics => put_items(body, batch.metrics(), max_bytes, |out, point| put_point(out, &point, *self)),
-            Signal::Spans => put_items(body, batch.spans(), max_bytes, |out, span| put_span(out, &span, batch.resource(), &mut times)),
-            Signal::Events => put_items(body, batch.events(), max_bytes, |out, event| put_event(out, &event, batch.resource(), &mut times)),
+            Signal::Metrics => {
+                put_items(body, batch.metrics(), max_bytes, |out, point| put_point(out, &point, *self))
+            }
+            Signal::Spans => put_items(body, batch.spans(), max_bytes, |out, span| {
+                put_span(out, &span, batch.resource(), &mut times)
+            }),
+            Signal::Events => put_items(body, batch.events(), max_bytes, |out, event| {
+                put_event(out, &event, batch.resource(), &mut times)
+            }),
         }
     }
 }

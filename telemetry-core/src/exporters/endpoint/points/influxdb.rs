@@ -12,7 +12,8 @@ use crate::exporters::{Route, Signal, Terms};
 
 const TRANSPORTS: &[Transport] = &[("http", "http", 8086), ("https", "https", 8086)];
 
-const CONSISTENCIES: &[(&str, &str)] = &[("any", "any"), ("one", "one"), ("quorum", "quorum"), ("all", "all")];
+const CONSISTENCIES: &[(&str, &str)] =
+    &[("any", "any"), ("one", "one"), ("quorum", "quorum"), ("all", "all")];
 
 const HISTOGRAMS: &[(&str, Histograms)] =
     &[("quantiles", Histograms::Quantiles), ("buckets", Histograms::Buckets)];
@@ -81,7 +82,9 @@ fn database(endpoint: &mut Endpoint<'_>) -> Result<Database, String> {
     let (db, rp, bucket, org) = (name("db")?, name("rp")?, name("bucket")?, name("org")?);
     let consistency = endpoint.options.read("consistency", |text| one_of(text, CONSISTENCIES))?;
     match (db, bucket) {
-        (Some(_), Some(_)) => Err("`db` is for InfluxDB 1.x and `bucket` for 2.x and 3.x: one of them".to_owned()),
+        (Some(_), Some(_)) => {
+            Err("`db` is for InfluxDB 1.x and `bucket` for 2.x and 3.x: one of them".to_owned())
+        }
         (None, None) => Err("`db=NAME` (InfluxDB 1.x) or `bucket=NAME` (2.x, 3.x) is needed".to_owned()),
         (Some(_), None) if org.is_some() => Err("`org` belongs to `bucket`".to_owned()),
         (None, Some(_)) if rp.is_some() => Err("`rp` belongs to `db`".to_owned()),
