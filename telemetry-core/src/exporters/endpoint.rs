@@ -75,6 +75,11 @@ impl<'a> Endpoint<'a> {
         Ok(Self { scheme, rest, options })
     }
 
+    /// The scheme without its transport.
+    fn name(&self) -> &str {
+        self.scheme.split('+').next().unwrap_or_default()
+    }
+
     fn end(&self) -> Result<(), (String, Cause)> {
         self.options.end(&self.scheme).map_err(plain)
     }
@@ -104,7 +109,7 @@ pub fn from_url(url: &str) -> Result<Route, EndpointError> {
 
 fn route(url: &str) -> Made {
     let mut endpoint = Endpoint::parse(url).map_err(plain)?;
-    let terms = match &*endpoint.scheme {
+    let terms = match endpoint.name() {
         "prometheus" => endpoint.options.terms_of_any(),
         _ => endpoint.options.terms(),
     };
@@ -114,12 +119,11 @@ fn route(url: &str) -> Made {
 }
 
 fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
-    let name = endpoint.scheme.split('+').next().unwrap_or_default();
-    match name {
+    match endpoint.name() {
         #[cfg(feature = "otlp")]
         "otlp" => otlp::make(endpoint, terms),
         "graphite" | "influxdb" | "librato" | "opentsdb" | "statsd" => points::make(endpoint, terms),
-        _ if name != endpoint.scheme && name != "otlp" => {
+        name if name != endpoint.scheme && name != "otlp" => {
             Err(plain(format!("`{}` is no known scheme; {KNOWN}", endpoint.scheme)))
         }
         "discard" if !matches!(endpoint.rest, "" | "//") => Err(plain("nothing may stand behind `discard:`")),
