@@ -27,39 +27,60 @@ pub enum Form {
     OtlpGrpc,
     /// Batches in JSON, to any place.
     Batches,
+    /// The same of data points alone.
+    BatchesOfPoints,
 }
 
 impl Form {
     /// All of them.
-    pub const EACH: [Self; 4] = [Self::Otlp, Self::OtlpJson, Self::OtlpGrpc, Self::Batches];
-    /// Those over HTTP/1.1.
-    pub const OVER_HTTP1: [Self; 3] = [Self::Otlp, Self::OtlpJson, Self::Batches];
+    pub const EACH: [Self; 5] =
+        [Self::Otlp, Self::OtlpJson, Self::OtlpGrpc, Self::Batches, Self::BatchesOfPoints];
+
+    /// What a program records of each id, and exports where its options name no signals.
+    pub fn signals(self) -> &'static [Signal] {
+        if self.is_of_points() { &[Signal::Metrics] } else { &[Signal::Spans, Signal::Events] }
+    }
+
+    /// Whether its wire carries data points and nothing else.
+    pub fn is_of_points(self) -> bool {
+        matches!(self, Self::BatchesOfPoints)
+    }
+
+    /// The option for a program that exports one signal alone, the first of [these](Self::signals).
+    pub fn one_signal(self) -> String {
+        format!("signals={}", self.signals()[0].name())
+    }
 
     /// A URL with the options that follow.
     pub fn url(self, address: SocketAddr, options: &str) -> String {
-        self.with_scheme(["otlp", "otlp+grpc", "http"], &address.to_string(), options)
+        self.with_scheme(false, &address.to_string(), options)
     }
 
     /// The same for a receiver that speaks TLS, and whose authority stands in that file. User and password come along.
     pub fn secure(self, address: SocketAddr, ca: &Path, options: &str) -> String {
         let options = format!("{options}&ca={}", ca.display());
-        let schemes = ["otlp+https", "otlp+grpcs", "https"];
-        self.with_scheme(schemes, &format!("me:hush-hush@{address}"), &options)
+        self.with_scheme(true, &format!("me:hush-hush@{address}"), &options)
     }
 
     /// The same with a host that is named.
     pub fn named(self, host: &str, options: &str) -> String {
-        self.with_scheme(["otlp", "otlp+grpc", "http"], host, options)
+        self.with_scheme(false, host, options)
     }
 
-    fn with_scheme(self, [otlp, grpc, http]: [&str; 3], place: &str, options: &str) -> String {
-        let (scheme, path, own) = match self {
-            Self::Otlp => (otlp, "", ""),
-            Self::OtlpJson => (otlp, "", "protocol=http/json&"),
-            Self::OtlpGrpc => (grpc, "", ""),
-            Self::Batches => (http, "/ingest", ""),
+    fn with_scheme(self, is_secure: bool, place: &str, options: &str) -> String {
+        let (schemes, path, own) = match self {
+            Self::Otlp => (["otlp", "otlp+https"], "", ""),
+            Self::OtlpJson => (["otlp", "otlp+https"], "", "protocol=http/json&"),
+            Self::OtlpGrpc => (["otlp+grpc", "otlp+grpcs"], "", ""),
+            Self::Batches | Self::BatchesOfPoints => (["http", "https"], "/ingest", ""),
         };
-        format!("{scheme}://{place}{path}?{own}{options}")
+        let scheme = schemes[usize::from(is_secure)];
+        let url = format!("{scheme}://{place}{path}?{own}{options}");
+        if options.contains("signals=") {
+            return url;
+        }
+        let names: Vec<_> = self.signals().iter().map(|signal| signal.name()).collect();
+        format!("{url}&signals={}", names.join(","))
     }
 
     /// Starts a receiver.
@@ -72,12 +93,16 @@ impl Form {
         self == Self::OtlpGrpc
     }
 
+    fn is_otlp(self) -> bool {
+        matches!(self, Self::Otlp | Self::OtlpJson | Self::OtlpGrpc)
+    }
+
     /// The items of a body; none where it is no such body.
     pub(super) fn items(self, path: &str, body: &[u8]) -> Option<Items> {
         match self {
             Self::Otlp | Self::OtlpGrpc => items::protobuf(path, body),
             Self::OtlpJson => items::json(path, body),
-            Self::Batches => items::batch(body),
+            Self::Batches | Self::BatchesOfPoints => items::batch(body),
         }
     }
 
@@ -86,7 +111,7 @@ impl Form {
             Self::Otlp => "application/x-protobuf",
             Self::OtlpJson => "application/json",
             Self::OtlpGrpc => "application/grpc",
-            Self::Batches => "text/plain",
+            Self::Batches | Self::BatchesOfPoints => "text/plain",
         }
     }
 
@@ -95,7 +120,7 @@ impl Form {
         self.yes(match self {
             Self::Otlp | Self::OtlpGrpc => Vec::new(),
             Self::OtlpJson => b"{}".to_vec(),
-            Self::Batches => b"thank you".to_vec(),
+            Self::Batches | Self::BatchesOfPoints => b"thank you".to_vec(),
         })
     }
 
@@ -108,7 +133,7 @@ impl Form {
                 let partial = json!({ name: rejected.to_string(), "errorMessage": why });
                 json!({ "partialSuccess": partial }).to_string().into_bytes()
             }
-            Self::Batches => return None,
+            Self::Batches | Self::BatchesOfPoints => return None,
         }))
     }
 
@@ -127,7 +152,7 @@ impl Form {
         }
         let body = match self {
             Self::OtlpJson => json!({ "code": fault.grpc(), "message": why }).to_string().into_bytes(),
-            Self::Batches => why.as_bytes().to_vec(),
+            Self::Batches | Self::BatchesOfPoints => why.as_bytes().to_vec(),
             _ => rpc::status(fault.grpc(), why, None),
         };
         let answer = Answer::of(fault.http()).header("content-type", self.content_type()).body(body);
@@ -152,7 +177,7 @@ impl Form {
         match fault {
             Fault::TooLarge => Then::Smaller,
             // Any receiver may fail for a moment; of one of OTLP the specification knows better.
-            Fault::Failed if self == Self::Batches => Then::Again,
+            Fault::Failed if !self.is_otlp() => Then::Again,
             Fault::Malformed | Fault::Unknown | Fault::Failed => Then::Never,
             // OTLP over gRPC: without a time to wait for it is final.
             Fault::Limited if self.is_grpc() && wait.is_none() => Then::Never,
