@@ -71,10 +71,20 @@ pub mod __private {
     pub use crate::thread::{Suppression, is_suppressed, look_for_spans, new_ids};
     pub use crate::thread::{are_threads_wanted, on_threads_wanted, thread_number};
 
+    /// What Librato is sent.
+    #[cfg(feature = "librato")]
+    pub mod librato {
+        pub use crate::exporters::librato::Writer;
+    }
     /// What OTLP says on the wire.
     #[cfg(feature = "otlp")]
     pub mod otlp {
         pub use crate::exporters::otlp::*;
+    }
+    /// Line protocol.
+    #[cfg(feature = "influxdb")]
+    pub mod influxdb {
+        pub use crate::exporters::influxdb::*;
     }
     /// What a page of metrics is made of.
     #[cfg(feature = "prometheus")]

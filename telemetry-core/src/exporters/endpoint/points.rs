@@ -1,15 +1,15 @@
 //! The backends of data points: each has a file for what its URL says.
 
 #[cfg(feature = "graphite")]
-mod graphite;
+pub(super) mod graphite;
 #[cfg(feature = "influxdb")]
-mod influxdb;
+pub(super) mod influxdb;
 #[cfg(feature = "librato")]
-mod librato;
+pub(super) mod librato;
 #[cfg(feature = "opentsdb")]
-mod opentsdb;
+pub(super) mod opentsdb;
 #[cfg(feature = "statsd")]
-mod statsd;
+pub(super) mod statsd;
 
 use super::{Endpoint, Made};
 use crate::exporters::Terms;

@@ -8,6 +8,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::place::Place;
 use super::secret::{Auth, Secret};
+use crate::exporters::tls::Identity;
 
 /// Where requests go, and how. Its `Debug` shows no secret.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Settings {
     pub(super) headers: HeaderMap,
     /// Who we say to be.
     pub(crate) auth: Option<Auth>,
+    /// What stands before a token in the header: `Bearer` where nothing is said.
+    pub(crate) token_scheme: &'static str,
     /// A file of certificates (PEM) that are trusted beside those of the platform.
     pub(crate) ca: Option<PathBuf>,
     /// Who we are, where the receiver wants to know that of its clients.
@@ -32,15 +35,6 @@ pub(crate) struct Settings {
     /// 500 and its like are tried again: not where nothing is said, as OTLP forbids it. Other receivers answer so while they
     /// are overloaded.
     pub(crate) retry_server_errors: bool,
-}
-
-/// The files (PEM) of a client certificate and its key.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    /// The certificate, and those between it and its authority.
-    pub(crate) certificate: PathBuf,
-    /// Its private key.
-    pub(crate) key: PathBuf,
 }
 
 /// How bodies are compressed.
@@ -67,6 +61,7 @@ impl Settings {
             url: Place(url),
             headers: HeaderMap::new(),
             auth: None,
+            token_scheme: "Bearer",
             ca: None,
             identity: None,
             compression: Compression::None,
@@ -90,6 +85,12 @@ impl Settings {
         value.set_sensitive(true);
         self.headers.insert(known, value);
         Ok(())
+    }
+
+    /// Adds an option to the URL of each request. It is never shown.
+    #[cfg(feature = "influxdb")]
+    pub(crate) fn query(&mut self, key: &str, value: &str) {
+        self.url.0.query_pairs_mut().append_pair(key, value);
     }
 
     /// The URL itself, or what that path is below it.
