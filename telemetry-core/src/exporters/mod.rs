@@ -48,6 +48,8 @@ mod route;
 #[cfg(feature = "prometheus")]
 pub(crate) mod server;
 pub(crate) mod signal;
+#[cfg(feature = "statsd")]
+pub(crate) mod statsd;
 #[cfg(any(feature = "otlp", feature = "prometheus"))]
 #[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "some of it is for OTLP"))]
 mod wire;
