@@ -36,7 +36,8 @@ fn put_shifted(out: &mut Vec<u8>, text: &str, shift: i32) {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let leading = whole.bytes().chain(fraction.bytes()).take_while(|digit| *digit == b'0').count();
     let mut digits = whole.bytes().chain(fraction.bytes()).skip(leading);
-    let trailing = fraction.bytes().rev().chain(whole.bytes().rev()).take_while(|digit| *digit == b'0').count();
+    let trailing =
+        fraction.bytes().rev().chain(whole.bytes().rev()).take_while(|digit| *digit == b'0').count();
     let len = (whole.len() + fraction.len()).saturating_sub(leading + trailing);
     if len == 0 {
         return out.push(b'0');
@@ -99,9 +100,10 @@ mod tests {
 
     #[test]
     fn whole_numbers_keep_all_their_digits() {
-        for (number, text) in
-            [(Number::Int(i64::MIN), "-9223372036854775808"), (Number::Uint(u64::MAX), "18446744073709551615")]
-        {
+        for (number, text) in [
+            (Number::Int(i64::MIN), "-9223372036854775808"),
+            (Number::Uint(u64::MAX), "18446744073709551615"),
+        ] {
             let mut out = Vec::new();
             put_number(&mut out, number);
             assert_eq!(String::from_utf8(out).unwrap(), text);

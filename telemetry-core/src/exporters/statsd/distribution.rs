@@ -121,11 +121,17 @@ pub(super) fn lines(values: &[(f64, u64)], samples: Option<u64>) -> Vec<Lines> {
             None => 1,
             Some(samples) if count <= u128::from(samples) => n,
             // Of each value there is a line.
-            Some(samples) => ((u128::from(n) * u128::from(samples) + count / 2) / count).clamp(1, n.into()) as u64,
+            Some(samples) => {
+                ((u128::from(n) * u128::from(samples) + count / 2) / count).clamp(1, n.into()) as u64
+            }
         };
         let (weight, more) = (n / times, n % times);
         let each = [(weight + 1, more), (weight, times - more)];
-        all.extend(each.into_iter().filter(|(_, times)| *times > 0).map(|(weight, times)| Lines { value, weight, times }));
+        all.extend(each.into_iter().filter(|(_, times)| *times > 0).map(|(weight, times)| Lines {
+            value,
+            weight,
+            times,
+        }));
     }
     all
 }
@@ -150,7 +156,10 @@ mod tests {
     #[test]
     fn ends_are_what_they_were_and_a_single_value_is_the_sum() {
         let two = octaves(&[(0, 3), (3, 2)]);
-        assert_eq!(values(&of(two.clone(), 30.0, Some(1.1), Some(15.5))), [(1.1, 1), (1.443, 2), (11.71, 1), (15.5, 1)]);
+        assert_eq!(
+            values(&of(two.clone(), 30.0, Some(1.1), Some(15.5))),
+            [(1.1, 1), (1.443, 2), (11.71, 1), (15.5, 1)]
+        );
         assert_eq!(values(&of(octaves(&[(0, 1)]), 1.25, None, None)), [(1.25, 1)]);
         assert_eq!(values(&of(octaves(&[(0, 1)]), 1.25, Some(1.25), Some(1.25))), [(1.25, 1)]);
         assert_eq!(values(&of(octaves(&[(0, 2)]), 3.0, Some(1.1), Some(1.9))), [(1.1, 1), (1.9, 1)]);
@@ -174,7 +183,10 @@ mod tests {
         let line = |value, weight, times| Lines { value, weight, times };
         let values = [(1.0, 10_000), (2.0, 3), (3.0, 97)];
         assert_eq!(lines(&values, None), [line(1.0, 10_000, 1), line(2.0, 3, 1), line(3.0, 97, 1)]);
-        assert_eq!(lines(&values, Some(50)), [line(1.0, 205, 4), line(1.0, 204, 45), line(2.0, 3, 1), line(3.0, 97, 1)]);
+        assert_eq!(
+            lines(&values, Some(50)),
+            [line(1.0, 205, 4), line(1.0, 204, 45), line(2.0, 3, 1), line(3.0, 97, 1)]
+        );
         assert_eq!(lines(&[(1.0, 2), (2.0, 1)], Some(50)), [line(1.0, 1, 2), line(2.0, 1, 1)]);
     }
 

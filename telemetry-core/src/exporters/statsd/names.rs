@@ -13,7 +13,8 @@ pub(super) fn put_name(out: &mut Vec<u8>, name: &str, dialect: Dialect, is_first
         Dialect::Plain | Dialect::Graphite => put_path(out, name, true),
         Dialect::Datadog => {
             // The backend leaves out what stands before the first letter; and `_sc` would be no metric.
-            let name = if is_first { name.trim_start_matches(|c: char| !c.is_ascii_alphabetic()) } else { name };
+            let name =
+                if is_first { name.trim_start_matches(|c: char| !c.is_ascii_alphabetic()) } else { name };
             put(out, name, |byte| match byte {
                 b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'_' => byte,
                 _ => OTHER,
@@ -104,7 +105,9 @@ mod tests {
             ("9 lives", "9_lives", "lives"),
             ("日本", "__", ""),
         ] {
-            for (dialect, text) in [(Dialect::Plain, plain), (Dialect::Graphite, plain), (Dialect::Datadog, datadog)] {
+            for (dialect, text) in
+                [(Dialect::Plain, plain), (Dialect::Graphite, plain), (Dialect::Datadog, datadog)]
+            {
                 let mut out = Vec::new();
                 assert_eq!(put_name(&mut out, name, dialect, true), !text.is_empty());
                 assert_eq!(String::from_utf8(out).unwrap(), text, "{dialect:?}");

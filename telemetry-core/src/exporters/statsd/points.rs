@@ -50,16 +50,25 @@ impl<'a> Pen<'a> {
             Some(histogram) if is_delta => self.put_distribution(out, point, &values(histogram)),
             Some(histogram) => self.put_summary(out, point, histogram),
             None => match point.kind() {
-                Kind::Counter if is_delta => self.put_value(out, point.number(), b"c", self.time(point), Sign::Value),
+                Kind::Counter if is_delta => {
+                    self.put_value(out, point.number(), b"c", self.time(point), Sign::Value)
+                }
                 Kind::UpDownCounter if is_delta && self.form.dialect == Dialect::Datadog => Err(NO_CHANGE),
-                Kind::UpDownCounter if is_delta => self.put_value(out, point.number(), b"g", None, Sign::Change),
+                Kind::UpDownCounter if is_delta => {
+                    self.put_value(out, point.number(), b"g", None, Sign::Change)
+                }
                 Kind::Histogram => self.put_distribution(out, point, &[(point.number().as_f64(), 1)]),
                 _ => self.put_gauge(out, point, point.number()),
             },
         }
     }
 
-    fn put_summary(&mut self, out: &mut Vec<u8>, point: MetricRef<'_>, of: &HistogramValue) -> Result<(), Refused> {
+    fn put_summary(
+        &mut self,
+        out: &mut Vec<u8>,
+        point: MetricRef<'_>,
+        of: &HistogramValue,
+    ) -> Result<(), Refused> {
         let start = out.len();
         for (name, number) in numbers(of) {
             self.put_head(point, name)?;
@@ -90,7 +99,9 @@ impl<'a> Pen<'a> {
             (Dialect::Plain, TagsInName::Own) => {
                 point.own_tags().iter().for_each(|(key, value)| put_in_name(head, key, value));
             }
-            (Dialect::Graphite, _) => point.tags().for_each(|(key, value)| put_graphite_tag(head, key, value)),
+            (Dialect::Graphite, _) => {
+                point.tags().for_each(|(key, value)| put_graphite_tag(head, key, value))
+            }
         }
         head.push(b':');
         Ok(())

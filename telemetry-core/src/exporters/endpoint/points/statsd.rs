@@ -84,7 +84,8 @@ mod tests {
     fn options_are_a_form() {
         let plain = form_of("statsd:").unwrap();
         assert_eq!((plain.dialect, plain.histograms, plain.samples), (Dialect::Plain, Type::Ms, Some(50)));
-        let url = "statsd+unix:///run/dsd.socket?dialect=datadog&prefix=shop&timers=d&samples=9&timestamps=true";
+        let url =
+            "statsd+unix:///run/dsd.socket?dialect=datadog&prefix=shop&timers=d&samples=9&timestamps=true";
         let datadog = form_of(url).unwrap();
         assert_eq!((datadog.timers, datadog.histograms, datadog.samples), (Type::D, Type::D, Some(9)));
         assert_eq!((&*datadog.prefix, datadog.has_times), ("shop.", true));
