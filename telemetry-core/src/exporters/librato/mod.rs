@@ -31,7 +31,7 @@ mod exporter;
 mod label;
 mod value;
 
-pub(crate) use encode::Writer;
+pub use encode::Writer;
 pub(crate) use exporter::Librato;
 
 #[cfg(test)]
