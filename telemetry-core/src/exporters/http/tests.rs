@@ -434,9 +434,9 @@ impl Protocol for Lines {
         Limits { items: 100, bytes: 1 << 20, in_flight: 2 }
     }
 
-    fn encode(&self, batch: &Batch, _: usize, body: &mut Vec<u8>) -> Result<usize, ExportError> {
+    fn encode(&self, batch: &Batch, _: usize, body: &mut Vec<u8>) -> Result<Encoded, ExportError> {
         body.extend_from_slice(format!("{} items", batch.len()).as_bytes());
-        Ok(batch.len())
+        Ok(batch.len().into())
     }
 
     fn send(&self, _: Signal, body: Bytes) -> crate::exporters::protocol::Sending<'_> {
