@@ -71,6 +71,11 @@ pub mod __private {
     pub use crate::thread::{Suppression, is_suppressed, look_for_spans, new_ids};
     pub use crate::thread::{are_threads_wanted, on_threads_wanted, thread_number};
 
+    /// What OpenTSDB is sent.
+    #[cfg(feature = "opentsdb")]
+    pub mod opentsdb {
+        pub use crate::exporters::opentsdb::*;
+    }
     /// What OTLP says on the wire.
     #[cfg(feature = "otlp")]
     pub mod otlp {

@@ -32,6 +32,9 @@ pub(crate) use self::escape::{escape, unescape};
 pub(crate) use self::list::split_urls;
 pub(crate) use self::place::{with_port, without_user};
 
+/// Where a token stands that an endpoint needs and its URL does not have.
+pub(crate) const TOKEN: &str = "TELEMETRY_TOKEN";
+
 /// What stands behind the `+` of a scheme, the scheme of HTTP that it is, and the port on this machine, which is that of every
 /// other one too where there is no TLS.
 type Transport = (&'static str, &'static str, u16);
@@ -45,6 +48,9 @@ struct Endpoint<'a> {
     scheme: String,
     rest: &'a str,
     options: Options<'a>,
+    /// What the URL does not say, the environment may (`TELEMETRY_TOKEN`).
+    #[cfg_attr(not(feature = "opentsdb"), allow(dead_code, reason = "no other endpoint asks"))]
+    reads_env: bool,
 }
 
 impl<'a> Endpoint<'a> {
@@ -61,7 +67,8 @@ impl<'a> Endpoint<'a> {
         let has_scheme = !redacted(url).starts_with(HIDDEN);
         let (scheme, rest) = url.split_once(':').filter(|_| has_scheme).ok_or_else(missing)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        Ok(Self { scheme: scheme.to_ascii_lowercase(), rest, options: Options::parse(query)? })
+        let options = Options::parse(query)?;
+        Ok(Self { scheme: scheme.to_ascii_lowercase(), rest, options, reads_env: true })
     }
 
     fn end(&self) -> Result<(), (String, Cause)> {
@@ -173,19 +180,27 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// Words may be in upper case. In directories and lists `%` begins an escape: `%2C` is a comma, `%3F` a question mark, `%20` a
 /// space. A directory that begins with `~/` is in the home directory (`HOME`).
 pub fn from_url(url: &str) -> Result<Route, EndpointError> {
-    let url = url.trim();
-    route(url).map_err(|(reason, source)| EndpointError::new(url, reason, source))
+    named(url, true)
 }
 
-fn route(url: &str) -> Made {
-    let mut endpoint = Endpoint::parse(url).map_err(plain)?;
+/// The same. What a URL does not say is looked for in `TELEMETRY_*` only where that is wanted.
+pub(crate) fn named(url: &str, reads_env: bool) -> Result<Route, EndpointError> {
+    let url = url.trim();
+    route(url, reads_env).map_err(|(reason, source)| EndpointError::new(url, reason, source))
+}
+
+fn route(url: &str, reads_env: bool) -> Made {
+    let mut endpoint = Endpoint { reads_env, ..Endpoint::parse(url).map_err(plain)? };
+    let says_host = endpoint.options.has("host_tag");
     let terms = match &*endpoint.scheme {
         "prometheus" => endpoint.options.terms_of_any(),
         _ => endpoint.options.terms(),
     };
     let terms = terms.map_err(plain)?;
     let route = make(endpoint, &terms)?;
-    Ok(Route { terms, ..route })
+    // Some exporters want one where nothing is said.
+    let host_tag = if says_host { terms.host_tag } else { route.terms.host_tag };
+    Ok(Route { terms: Terms { host_tag, ..terms }, target: route.target })
 }
 
 fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {

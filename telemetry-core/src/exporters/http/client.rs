@@ -10,6 +10,8 @@ use bytes::Bytes;
 use reqwest::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER,
 };
+#[cfg(feature = "opentsdb")]
+use reqwest::StatusCode;
 use reqwest::{Method, RequestBuilder, Response};
 
 use super::connection::{failure, was_closed, what};
@@ -31,7 +33,7 @@ pub(crate) struct Client {
     was_answered: Cell<bool>,
 }
 
-/// The answer of a receiver that took a request (2xx).
+/// The answer of a receiver that took a request (2xx), or was asked to say more of another status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -61,16 +63,40 @@ impl Client {
         content_type: &str,
         body: Bytes,
     ) -> Result<Answer, ExportError> {
+        // No answer has that status.
+        self.post_or(path, content_type, body, 0).await
+    }
+
+    /// The same for a receiver that says in the body of that other status too what became of the items: where it did not,
+    /// [`refused`](Self::refused) makes an error of the answer.
+    pub(crate) async fn post_or(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+        status: u16,
+    ) -> Result<Answer, ExportError> {
         let at = self.made.settings.at(path);
         let refreshed = self.made.refresh().await;
         let request = refreshed.and_then(|()| self.request(&at, content_type, body));
         let request = request.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
         let response = self.send(request).await.map_err(|e| failed(&at, &e))?;
-        if response.status().is_success() {
+        if response.status().is_success() || response.status() == status {
             Ok(self.answer(response).await)
         } else {
             Err(self.refusal(&at, response).await)
         }
+    }
+
+    /// The refusal that an answer is after all.
+    #[cfg(feature = "opentsdb")]
+    pub(crate) fn refused(&self, path: &str, answer: &Answer) -> ExportError {
+        let at = self.made.settings.at(path);
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let body = &answer.body[..answer.body.len().min(REFUSAL_BYTES)];
+        let secrets = self.made.secrets();
+        let refusal = Refusal { at: &at, status, retry_after: None, location: None, body, secrets: &secrets };
+        refusal.error(self.made.settings.retry_server_errors, SystemTime::now())
     }
 
     /// Whether somebody answers at the URL. It is asked for nothing (`HEAD`, RFC 9110, 9.3.2), and may answer anything.
@@ -83,7 +109,7 @@ impl Client {
     }
 
     /// What an answer says to people, as it may be shown.
-    #[cfg(feature = "otlp")]
+    #[cfg(any(feature = "opentsdb", feature = "otlp"))]
     pub(crate) fn said(&self, text: &str) -> String {
         self.made.said(text.as_bytes())
     }

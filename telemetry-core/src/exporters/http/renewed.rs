@@ -4,7 +4,7 @@ use std::cell::{Ref, RefCell};
 use std::sync::Arc;
 
 use super::contents::{Contents, Pem};
-#[cfg(feature = "otlp")]
+#[cfg(any(feature = "opentsdb", feature = "otlp"))]
 use super::message::said;
 use super::settings::Settings;
 
@@ -54,7 +54,7 @@ impl<C: Make> Renewed<C> {
     }
 
     /// A text of the receiver as it may be shown: one line, without secrets.
-    #[cfg(feature = "otlp")]
+    #[cfg(any(feature = "opentsdb", feature = "otlp"))]
     pub(super) fn said(&self, text: &[u8]) -> String {
         said(text, &self.secrets())
     }
