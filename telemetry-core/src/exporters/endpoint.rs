@@ -9,6 +9,13 @@ mod place;
 mod points;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(feature = "socket")]
+mod socket;
+#[cfg(any(feature = "http", feature = "socket"))]
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "some of it is for HTTP"))]
+mod tls;
+#[cfg(any(feature = "http", feature = "socket"))]
+mod transport;
 
 use std::error::Error as StdError;
 #[cfg(feature = "file")]

@@ -3,6 +3,9 @@
 //! An [`Exporter`] is given one [`Batch`] at a time, makes one attempt, and says how it ended. It never waits
 //! between attempts, never retries and never starts threads for the pipeline: that is its worker's part.
 
+#[cfg(test)]
+#[cfg(any(feature = "http", feature = "socket"))]
+mod authority;
 pub(crate) mod batch;
 #[cfg(feature = "chrome-trace")]
 mod chrome_trace;
@@ -10,7 +13,10 @@ mod closure;
 #[cfg(feature = "console")]
 mod console;
 #[cfg(any(feature = "points", feature = "prometheus"))]
-#[cfg_attr(not(all(feature = "points", feature = "prometheus")), allow(dead_code, reason = "some of it is for one of them"))]
+#[cfg_attr(
+    not(all(feature = "points", feature = "prometheus")),
+    allow(dead_code, reason = "some of it is for one of them")
+)]
 mod digits;
 mod discard;
 mod endpoint;
@@ -50,12 +56,17 @@ mod route;
 #[cfg(feature = "prometheus")]
 pub(crate) mod server;
 pub(crate) mod signal;
-#[cfg(any(feature = "otlp", feature = "prometheus"))]
-#[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "some of it is for OTLP"))]
-mod wire;
+#[cfg(feature = "socket")]
+#[cfg_attr(not(feature = "opentsdb"), allow(dead_code, reason = "some of it is for OpenTSDB"))]
+mod socket;
 #[cfg(feature = "points")]
 #[allow(dead_code, reason = "no exporter of points may be there")]
 mod summary;
+#[cfg(any(feature = "http", feature = "socket"))]
+mod tls;
+#[cfg(any(feature = "otlp", feature = "prometheus"))]
+#[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "some of it is for OTLP"))]
+mod wire;
 pub(crate) mod words;
 
 pub use crate::model::record::{FieldKey, RawValue};

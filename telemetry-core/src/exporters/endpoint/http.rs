@@ -1,12 +1,14 @@
 //! Endpoints over HTTP: what stands behind the colon and the options of the client become its settings.
 
 use std::env::VarError;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::escape::unescape;
 use super::place::{with_port, without_user};
+use super::tls::absolute;
+use super::transport::named;
 use super::{Endpoint, Transport};
-use crate::exporters::http::{Auth, Compression, Identity, Secret, Settings};
+use crate::exporters::http::{Auth, Compression, Secret, Settings};
 use crate::exporters::words::one_of;
 
 impl Endpoint<'_> {
@@ -24,12 +26,7 @@ impl Endpoint<'_> {
         if let Some(token) = self.options.read("token", token)? {
             settings.auth = Some(Auth::Bearer(token));
         }
-        settings.ca = self.options.read("ca", file)?;
-        settings.identity = match (self.options.read("cert", file)?, self.options.read("key", file)?) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
-            _ => return Err("`cert` and `key` belong together".to_owned()),
-        };
+        (settings.ca, settings.identity) = self.certificates()?;
         let compression = self.options.read("compression", |text| one_of(text, COMPRESSIONS))?;
         settings.compression = compression.unwrap_or_default();
         Ok(settings)
@@ -37,11 +34,7 @@ impl Endpoint<'_> {
 
     /// The URL, and who stands before its host.
     fn url(&self, transports: &[Transport]) -> Result<(String, Option<&str>), String> {
-        let named = self.scheme.split_once('+').map_or(transports[0].0, |(_, transport)| transport);
-        let Some((_, scheme, port)) = transports.iter().find(|(transport, ..)| *transport == named) else {
-            let known: Vec<_> = transports.iter().map(|(transport, ..)| *transport).collect();
-            return Err(format!("`{named}` is no transport of it; its transports are {}", known.join(", ")));
-        };
+        let (_, scheme, port) = named(&self.scheme, transports, |(name, ..)| name)?;
         let place = self.rest.strip_prefix("//").unwrap_or(self.rest);
         if place.is_empty() {
             return Ok((format!("{scheme}://localhost:{port}"), None));
@@ -95,13 +88,4 @@ fn secret(text: &str) -> Result<Secret, String> {
         );
     }
     Ok(Secret::File(absolute(path)?))
-}
-
-/// It is read again later, when the program may have another working directory.
-fn file(text: &str) -> Result<PathBuf, String> {
-    absolute(Path::new(&unescape(text)?))
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, String> {
-    std::path::absolute(path).map_err(|e| format!("`{}` is no file ({e})", path.display()))
 }

@@ -15,15 +15,14 @@ use reqwest::StatusCode;
 use reqwest::{Method, RequestBuilder, Response};
 
 use super::connection::{failure, was_closed, what};
-use super::contents::Pem;
 use super::packer::Packer;
 use super::place::Place;
 use super::refusal::Refusal;
 use super::renewed::{Make, Renewed};
 use super::secret::Auth;
 use super::settings::Settings;
-use super::tls;
 use crate::exporters::ExportError;
+use crate::exporters::tls::{self, Pem};
 
 /// Sends bodies to one receiver. Connections are kept and used again.
 pub(crate) struct Client {

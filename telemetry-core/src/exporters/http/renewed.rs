@@ -3,10 +3,11 @@
 use std::cell::{Ref, RefCell};
 use std::sync::Arc;
 
-use super::contents::{Contents, Pem};
+use super::contents::Contents;
 #[cfg(any(feature = "opentsdb", feature = "otlp"))]
 use super::message::said;
 use super::settings::Settings;
+use crate::exporters::tls::Pem;
 
 /// A client of some kind, and what it was made of.
 pub(super) struct Renewed<C> {

@@ -1,9 +1,9 @@
 //! What opens the receiver's door. It never prints.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::exporters::tls::read;
 
 /// A password or a token.
 #[derive(Clone)]
@@ -61,14 +61,4 @@ impl fmt::Debug for Auth {
             Self::Bearer(_) => "Bearer ***",
         })
     }
-}
-
-/// A small file: a secret, a key, a bundle of certificates.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    const MOST: u64 = 4 << 20;
-    let mut all = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MOST).read_to_end(&mut all))
-        .map_err(|e| format!("{} can't be read: {e}", path.display()))?;
-    Ok(all)
 }

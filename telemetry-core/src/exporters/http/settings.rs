@@ -8,6 +8,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::place::Place;
 use super::secret::{Auth, Secret};
+use crate::exporters::tls::Identity;
 
 /// Where requests go, and how. Its `Debug` shows no secret.
 #[derive(Debug)]
@@ -32,15 +33,6 @@ pub(crate) struct Settings {
     /// 500 and its like are tried again: not where nothing is said, as OTLP forbids it. Other receivers answer so while they
     /// are overloaded.
     pub(crate) retry_server_errors: bool,
-}
-
-/// The files (PEM) of a client certificate and its key.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    /// The certificate, and those between it and its authority.
-    pub(crate) certificate: PathBuf,
-    /// Its private key.
-    pub(crate) key: PathBuf,
 }
 
 /// How bodies are compressed.

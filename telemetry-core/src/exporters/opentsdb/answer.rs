@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::exporters::Delivery;
+use crate::text;
 
 /// `{"success": 2, "failed": 1, "errors": [{"datapoint": {..}, "error": ".."}]}`; without details no list.
 #[derive(Debug, Deserialize)]
@@ -105,13 +106,16 @@ pub(super) fn is_too_large(answer: &[u8]) -> bool {
     answer.windows(WORDS.len()).any(|words| words == WORDS)
 }
 
-/// What the lines say that a server wrote back: of each of them, it refused a point.
-pub(super) fn heard(lines: &[String]) -> Delivery {
-    let mut lines = lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
-    let Some(first) = lines.next() else { return Delivery::all() };
-    let many = 1 + lines.count();
-    let first = crate::text::line(format_args!("{first}"), MOST);
-    Delivery::partial(many, if many == 1 { format!("the server said: {first}") } else { format!("the server refused {many} data points, the first of them: {first}") })
+/// What the lines say that a server wrote back, of which there were so many more: of each of them, it refused a point.
+pub(super) fn heard(lines: &[String], more: u64) -> Delivery {
+    let Some(first) = lines.first() else { return Delivery::all() };
+    let many = lines.len() + usize::try_from(more).unwrap_or(usize::MAX / 2);
+    let first = text::line(format_args!("{first}"), MOST);
+    let reason = match many {
+        1 => format!("the server said: {first}"),
+        _ => format!("the server said {many} times no, at first: {first}"),
+    };
+    Delivery::partial(many, reason)
 }
 
 /// So much of a line is told.
@@ -174,15 +178,16 @@ mod tests {
 
     #[test]
     fn each_line_is_a_point_that_was_refused() {
-        let of = |lines: &[&str]| {
-            let delivery = heard(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
+        let of = |lines: &[&str], more| {
+            let lines: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
+            let delivery = heard(&lines, more);
             (delivery.rejected(), delivery.reason().to_owned())
         };
-        assert_eq!(of(&["", " "]), (0, String::new()));
-        assert_eq!(of(&["put: no\u{1b}[2J\r"]), (1, "the server said: put: no\\u{1b}[2J".to_owned()));
-        let long = "x".repeat(1000);
-        let (rejected, reason) = of(&[&long, "put: b"]);
-        assert_eq!((rejected, reason.ends_with(" ..")), (2, true));
-        assert!(reason.len() < 300 && reason.starts_with("the server refused 2 data points, the first of them: xxx"));
+        assert_eq!(of(&[], 0), (0, String::new()));
+        assert_eq!(of(&["put: no\u{1b}[2J"], 0), (1, "the server said: put: no\\u{1b}[2J".to_owned()));
+        let (rejected, reason) = of(&[&"x".repeat(1000), "put: b"], 7);
+        assert_eq!((rejected, reason.ends_with("xxx ..")), (9, true));
+        assert!(reason.len() < 300 && reason.starts_with("the server said 9 times no, at first: xxx"));
+        assert!(of(&["a"], u64::MAX).0 > 1 << 60);
     }
 }

@@ -53,17 +53,11 @@ impl OpenTsdb {
 
 /// What was written back until then is of this request, or of one before that nobody can tell it from.
 async fn put(connection: &Connection, answer_time: Duration, body: &[u8]) -> Result<Delivery, ExportError> {
-    let sent = connection.send(body).await;
-    if sent.is_ok() && !answer_time.is_zero() {
-        tokio::time::sleep(answer_time).await;
-    }
-    let heard = heard(&connection.heard());
-    match sent {
-        Ok(()) => Ok(heard),
-        // It may have said why it went away.
-        Err(error) if heard.rejected() > 0 => Err(error.caused_by(heard.reason().to_owned())),
-        Err(error) => Err(error),
-    }
+    connection.send(body).await?;
+    // Whoever closes the connection now may not have read all of it: it is sent again.
+    connection.listen(answer_time).await?;
+    let (lines, more) = connection.heard_counted();
+    Ok(heard(&lines, more))
 }
 
 async fn post(client: &Client, body: Bytes) -> Result<Delivery, ExportError> {

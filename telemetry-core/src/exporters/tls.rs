@@ -1,5 +1,9 @@
-//! TLS as `rustls` is told of it: everything, as `reqwest` adds nothing to a configuration that it is handed.
+//! TLS as `rustls` is told of it, for all that speaks to a receiver: files come in, a configuration goes out. It is everything, as
+//! nobody adds anything to a configuration that is handed on. What stands in the files never prints.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
@@ -8,7 +12,41 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
 
-use super::contents::Pem;
+/// The files (PEM) of a client certificate and its key.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    /// The certificate, and those between it and its authority.
+    pub(crate) certificate: PathBuf,
+    /// Its private key.
+    pub(crate) key: PathBuf,
+}
+
+/// What stands in the files. It is compared as a whole: times of files are too coarse.
+#[derive(PartialEq, Eq)]
+pub(super) struct Pem {
+    ca: Option<Vec<u8>>,
+    /// A certificate and its key.
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Pem {
+    /// Certificates that are trusted beside those of the platform, and who we are.
+    pub(super) fn read(ca: Option<&Path>, identity: Option<&Identity>) -> Result<Self, String> {
+        let ca = ca.map(read).transpose()?;
+        let pair = identity.map(|files| Ok::<_, String>((read(&files.certificate)?, read(&files.key)?)));
+        Ok(Self { ca, identity: pair.transpose()? })
+    }
+}
+
+/// A small file: a key, a bundle of certificates, a secret.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+    const MOST: u64 = 4 << 20;
+    let mut all = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MOST).read_to_end(&mut all))
+        .map_err(|e| format!("{} can't be read: {e}", path.display()))?;
+    Ok(all)
+}
 
 /// What the platform trusts, where that is `used`, and the authorities of `ca`; the client certificate. Which protocols ALPN
 /// offers, clients say.
