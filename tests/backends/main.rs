@@ -6,4 +6,5 @@ mod influxdb;
 mod librato;
 mod opentsdb;
 mod statsd;
+mod victoria_metrics;
 mod scenarios;
