@@ -3,8 +3,11 @@
 
 mod apptuit;
 mod potsdb;
-#[path = "../backends/victoria_metrics.rs"]
-mod victoria_metrics;
+#[path = "../backends/read_back.rs"]
+mod read_back;
+#[allow(dead_code, reason = "one of its servers is needed")]
+#[path = "../backends/servers.rs"]
+mod servers;
 
 use std::io::Write as _;
 use std::path::Path;

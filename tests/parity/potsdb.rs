@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use telemetry_layer::model::Number;
 
-use crate::victoria_metrics::{VictoriaMetrics, assert_same};
+use crate::read_back::{assert_same, read_back};
+use crate::servers::VictoriaMetrics;
 use crate::{Point, points, send, they_send};
 
 fn all() -> Vec<Point> {
@@ -31,15 +32,15 @@ fn all() -> Vec<Point> {
 fn same(host_tag: &Value, option: &str) {
     let all = all();
     let Some(theirs) = VictoriaMetrics::start() else { return };
-    let told = json!({"port": theirs.telnet, "host_tag": host_tag, "mps": 0});
+    let told = json!({"port": theirs.ports.opentsdb, "host_tag": host_tag, "mps": 0});
     if !they_send("potsdb", told, &all) {
         return;
     }
-    let theirs = theirs.series(all.len() as u64, ".*");
+    let theirs = read_back(&theirs, all.len() as u64);
     let Some(ours) = VictoriaMetrics::start() else { return };
-    send(&format!("opentsdb://127.0.0.1:{}{option}", ours.telnet), &all);
-    assert_same(&ours.series(all.len() as u64, ".*"), &theirs);
-    let host = |name: &str| theirs.keys().find(|labels| labels["__name__"] == name).unwrap().get("host");
+    send(&format!("opentsdb://127.0.0.1:{}{option}", ours.ports.opentsdb), &all);
+    assert_same(&read_back(&ours, all.len() as u64), &theirs);
+    let host = |wanted: &str| theirs.keys().find(|(name, _)| name == wanted).unwrap().1.get("host");
     assert_eq!(host("test.metric6").map(String::as_str), Some("app1.local"));
     assert!(host("no.tag.of.its.own").is_some());
 }

@@ -1,5 +1,7 @@
 //! Any points, with every awkward character: VictoriaMetrics understands each line and each object, and has what was sent.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
@@ -7,7 +9,8 @@ use telemetry_layer::model::{Kind, Metric, Number, Tags};
 use telemetry_tests::{SOON, collector};
 
 use super::{NANOS, TIME, account};
-use crate::victoria_metrics::{Series, VictoriaMetrics, assert_same};
+use crate::read_back::{Series, assert_same, read_back};
+use crate::servers::VictoriaMetrics;
 
 /// Characters that end a word, a tag, a text or a line somewhere.
 const AWKWARD: &str = "[a-z =,:;|#@{}\\[\\]()<>'\"\\\\\n\r\t\u{0}\u{7f}\u{85}\u{a0}\u{2028}\u{202e}ßé价🦀]{0,16}";
@@ -36,7 +39,7 @@ fn fit(text: &str) -> String {
 
 /// All cases go through one server, each with a number in its name: none of them can be taken for another one.
 #[track_caller]
-fn all_arrive(url: impl Fn(&VictoriaMetrics) -> String, value: fn(&str) -> String) {
+fn all_arrive(url: impl Fn(&VictoriaMetrics) -> String) {
     let Some(server) = VictoriaMetrics::start() else { return };
     let mut runner = TestRunner::new(Config::default());
     let (collector, _) = collector(|builder| {
@@ -49,32 +52,31 @@ fn all_arrive(url: impl Fn(&VictoriaMetrics) -> String, value: fn(&str) -> Strin
         let name = format!("case.{n}.{name}");
         let metric = Metric::new(Kind::Gauge, name, number, (TIME + time) * NANOS).tags(tags);
         let own = metric.identity.tags.iter().filter(|(_, text)| !text.is_empty());
-        let keys: std::collections::BTreeSet<_> = own.clone().map(|(key, _)| fit(key)).collect();
+        let keys: BTreeSet<_> = own.clone().map(|(key, _)| fit(key)).collect();
         if keys.len() < own.clone().count() {
             refused += 1;
         } else {
-            let mut labels: std::collections::BTreeMap<_, _> =
-                own.map(|(key, text)| (fit(key), value(text))).collect();
+            let mut tags: BTreeMap<_, _> = own.map(|(key, text)| (fit(key), fit(text))).collect();
             for (key, text) in [("host", "till"), ("service.name", "shop"), ("service.version", "1")] {
-                labels.entry(key.to_owned()).or_insert_with(|| text.to_owned());
+                tags.entry(key.to_owned()).or_insert_with(|| text.to_owned());
             }
-            labels.insert("__name__".to_owned(), fit(&metric.identity.name));
-            wanted.entry(labels).or_default().push(((TIME + time) as i64 * 1000, number.as_f64()));
+            let labels = (fit(&metric.identity.name), tags);
+            wanted.entry(labels).or_default().push(((TIME + time) * 1000, number.as_f64()));
         }
         collector.collect_metric(metric);
     }
     let account = account(&collector.shutdown(SOON));
     assert_eq!((account.delivered as usize, account.rejected), (cases() - refused, refused as u64));
-    assert_same(&server.series((cases() - refused) as u64, ".*"), &wanted);
+    assert_same(&read_back(&server, (cases() - refused) as u64), &wanted);
 }
 
 #[test]
 fn nothing_in_a_name_or_a_tag_begins_another_line() {
-    all_arrive(|server| format!("opentsdb://127.0.0.1:{}?host_tag=till&max_line=65536", server.telnet), fit);
+    all_arrive(|server| format!("opentsdb://127.0.0.1:{}?host_tag=till&max_line=65536", server.ports.opentsdb));
 }
 
 #[test]
 fn nothing_in_a_name_or_a_tag_begins_another_member() {
     let options = "host_tag=till&compression=gzip";
-    all_arrive(|server| format!("opentsdb+http://127.0.0.1:{}?{options}", server.put), fit);
+    all_arrive(|server| format!("opentsdb+http://127.0.0.1:{}?{options}", server.ports.opentsdb_http));
 }
