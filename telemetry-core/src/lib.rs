@@ -76,6 +76,11 @@ pub mod __private {
     pub mod librato {
         pub use crate::exporters::librato::Writer;
     }
+    /// What OpenTSDB is sent.
+    #[cfg(feature = "opentsdb")]
+    pub mod opentsdb {
+        pub use crate::exporters::opentsdb::*;
+    }
     /// What OTLP says on the wire.
     #[cfg(feature = "otlp")]
     pub mod otlp {

@@ -42,6 +42,8 @@ pub(crate) mod limits;
 #[allow(dead_code, reason = "no exporter of points may be there")]
 mod lines;
 mod live;
+#[cfg(feature = "opentsdb")]
+pub(crate) mod opentsdb;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
 #[cfg(feature = "prometheus")]
@@ -81,7 +83,7 @@ pub use chrome_trace::ChromeTrace;
 pub use console::{Console, Stream};
 pub use discard::Discard;
 pub use endpoint::from_url;
-pub(crate) use endpoint::{escape, split_urls, unescape, with_port, without_user};
+pub(crate) use endpoint::{TOKEN, escape, named, split_urls, unescape, with_port, without_user};
 pub use error::EndpointError;
 pub(crate) use error::{Again, Delivery, ExportError};
 pub(crate) use exporter::Exporter;
@@ -96,7 +98,7 @@ pub(crate) use live::{Held, Live, Now};
 #[cfg(feature = "prometheus")]
 pub use prometheus::{Answer, Prometheus, Translation};
 #[cfg(any(feature = "net", test))]
-pub(crate) use protocol::{Protocol, Sending};
+pub(crate) use protocol::{Encoded, Protocol, Sending};
 pub(crate) use recycler::Recycler;
 pub use report::{ExportReport, NextAttempt};
 pub(crate) use route::{Driver, Target, Terms};
