@@ -15,10 +15,14 @@ pub enum Needs {
 
 const LEFT_OUT: [(Needs, &[Form], &str); 3] = [
     (Needs::Http1, &[Form::OtlpGrpc], "its answers are frames of HTTP/2; `grpc` has the same for it"),
-    (Needs::Signals, &[Form::BatchesOfPoints], "data points are one signal"),
+    (
+        Needs::Signals,
+        &[Form::BatchesOfPoints, Form::InfluxDb, Form::InfluxDb2, Form::OpenTsdb, Form::Librato],
+        "data points are one signal",
+    ),
     (
         Needs::Parts,
-        &[Form::Batches, Form::BatchesOfPoints],
+        &[Form::Batches, Form::BatchesOfPoints, Form::Librato],
         "whatever stands in an answer, its status says all",
     ),
 ];
@@ -39,8 +43,8 @@ pub enum NeedsOfWire {
 }
 
 const WIRES_LEFT_OUT: [(NeedsOfWire, &[Wire], &str); 2] = [
-    (NeedsOfWire::Host, &[], "no name is looked up for a path, and its queue refuses where it is full"),
-    (NeedsOfWire::Words, &[Wire::Graphite], "its receivers say nothing"),
+    (NeedsOfWire::Host, &[Wire::StatsD], "no name is looked up for a path, and its queue refuses where it is full"),
+    (NeedsOfWire::Words, &[Wire::DogStatsD, Wire::StatsD], "their receivers say nothing"),
 ];
 
 /// The wires that a scenario can be played with which needs that.

@@ -9,7 +9,7 @@ use super::super::table::{NeedsOfWire, wires};
 #[test]
 fn what_a_receiver_says_of_a_line_is_told() {
     each(wires(NeedsOfWire::Words), |wire| {
-        let receiver = Lines::start(wire, |_| Manner::SayToEach(wire.complaint("who is\x1b[31m that?")));
+        let receiver = Lines::start(wire, move |_| Manner::SayToEach(wire.complaint("who is\x1b[31m that?")));
         let program = Program::start(&wire.url(&receiver.place, ""));
         for id in 1..=20 {
             program.record([id]).flush();

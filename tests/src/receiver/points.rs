@@ -42,14 +42,13 @@ pub(super) fn put(line: &str) -> Option<u64> {
     Said { name, value, time }.id(tags?).filter(|_| command == "put")
 }
 
-/// `point;id=5 5 1700000005` (Graphite).
-pub(super) fn graphite(line: &str) -> Option<u64> {
-    let mut words = line.split(' ');
-    let (path, value, time) = (words.next()?, words.next()?, words.next());
-    let mut path = path.split(';');
+/// `point;id=5:5|g` (StatsD with Graphite's tags).
+pub(super) fn statsd(line: &str) -> Option<u64> {
+    let (path, value) = line.rsplit_once(':')?;
+    let (mut path, value) = (path.split(';'), value.strip_suffix("|g")?);
     let name = path.next()?;
     let tags: Option<Vec<_>> = path.map(|tag| tag.split_once('=')).collect();
-    Said { name, value, time }.id(tags?).filter(|_| time.is_some() && words.next().is_none())
+    Said { name, value, time: None }.id(tags?)
 }
 
 /// `point:5|g|#id:5|T1700000005` (DogStatsD).
@@ -80,9 +79,10 @@ fn influx_line(line: &str) -> Option<u64> {
     Said { name, value, time }.id(tags?).filter(|_| time.is_some() && words.next().is_none())
 }
 
-/// A body of line protocol.
+/// A body of line protocol, in which comments are none.
 pub(super) fn influxdb(body: &[u8]) -> Option<Items> {
-    let points = std::str::from_utf8(body).ok()?.lines().map(influx_line).collect::<Option<_>>()?;
+    let lines = std::str::from_utf8(body).ok()?.lines().filter(|line| !line.starts_with('#'));
+    let points = lines.map(influx_line).collect::<Option<_>>()?;
     Some(Items { points, ..Items::default() })
 }
 
