@@ -76,6 +76,11 @@ pub mod __private {
     pub mod librato {
         pub use crate::exporters::librato::Writer;
     }
+    /// What OpenTSDB is sent.
+    #[cfg(feature = "opentsdb")]
+    pub mod opentsdb {
+        pub use crate::exporters::opentsdb::*;
+    }
     /// What OTLP says on the wire.
     #[cfg(feature = "otlp")]
     pub mod otlp {
@@ -94,6 +99,11 @@ pub mod __private {
     /// The bytes of finished records.
     pub mod record {
         pub use crate::model::record::*;
+    }
+    /// Lines of StatsD.
+    #[cfg(feature = "statsd")]
+    pub mod statsd {
+        pub use crate::exporters::statsd::{Dialect, Form, TagsInName, Type, Writer};
     }
     /// Patterns for names.
     pub mod glob {

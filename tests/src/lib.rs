@@ -7,6 +7,7 @@ pub mod lines;
 pub mod process;
 pub mod program;
 pub mod receiver;
+pub mod scripted_tsd;
 
 use std::fmt::Debug;
 use std::sync::OnceLock;

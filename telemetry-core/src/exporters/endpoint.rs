@@ -38,6 +38,9 @@ pub(crate) use self::escape::{escape, unescape};
 pub(crate) use self::list::split_urls;
 pub(crate) use self::place::{with_port, without_user};
 
+/// Where a token stands that an endpoint needs and its URL does not have.
+pub(crate) const TOKEN: &str = "TELEMETRY_TOKEN";
+
 /// What stands behind the `+` of a scheme, the scheme of HTTP that it is, and the port on this machine, which is that of every
 /// other one too where there is no TLS.
 #[cfg(feature = "http")]
@@ -54,6 +57,9 @@ struct Endpoint<'a> {
     scheme: String,
     rest: &'a str,
     options: Options<'a>,
+    /// What the URL does not say, the environment may (`TELEMETRY_TOKEN`).
+    #[cfg_attr(not(feature = "opentsdb"), allow(dead_code, reason = "no other endpoint asks"))]
+    reads_env: bool,
 }
 
 impl<'a> Endpoint<'a> {
@@ -72,7 +78,7 @@ impl<'a> Endpoint<'a> {
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let scheme = scheme.to_ascii_lowercase();
         let options = Options::parse(query, scheme::options_of(scheme.split('+').next().unwrap_or_default()))?;
-        Ok(Self { scheme, rest, options })
+        Ok(Self { scheme, rest, options, reads_env: true })
     }
 
     /// The scheme without its transport.
@@ -103,19 +109,27 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 ///
 #[doc = include_str!("endpoint/endpoints.md")]
 pub fn from_url(url: &str) -> Result<Route, EndpointError> {
-    let url = url.trim();
-    route(url).map_err(|(reason, source)| EndpointError::new(url, reason, source))
+    named(url, true)
 }
 
-fn route(url: &str) -> Made {
-    let mut endpoint = Endpoint::parse(url).map_err(plain)?;
+/// The same. What a URL does not say is looked for in `TELEMETRY_*` only where that is wanted.
+pub(crate) fn named(url: &str, reads_env: bool) -> Result<Route, EndpointError> {
+    let url = url.trim();
+    route(url, reads_env).map_err(|(reason, source)| EndpointError::new(url, reason, source))
+}
+
+fn route(url: &str, reads_env: bool) -> Made {
+    let mut endpoint = Endpoint { reads_env, ..Endpoint::parse(url).map_err(plain)? };
+    let says_host = endpoint.options.has("host_tag");
     let terms = match endpoint.name() {
         "prometheus" => endpoint.options.terms_of_any(),
         _ => endpoint.options.terms(),
     };
     let terms = terms.map_err(plain)?;
     let route = make(endpoint, &terms)?;
-    Ok(Route { terms, ..route })
+    // Some exporters want one where nothing is said.
+    let host_tag = if says_host { terms.host_tag } else { route.terms.host_tag };
+    Ok(Route { terms: Terms { host_tag, ..terms }, target: route.target })
 }
 
 fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {

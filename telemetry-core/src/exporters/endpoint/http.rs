@@ -114,6 +114,7 @@ impl Endpoint<'_> {
 const COMPRESSIONS: &[(&str, Compression)] = &[
     ("none", Compression::None),
     ("gzip", Compression::Gzip),
+    ("deflate", Compression::Deflate),
     #[cfg(feature = "zstd")]
     ("zstd", Compression::Zstd),
 ];

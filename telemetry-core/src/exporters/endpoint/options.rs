@@ -74,6 +74,11 @@ impl<'a> Options<'a> {
         Ok(Self { given, known: Vec::new(), declared: declared.into_iter().collect() })
     }
 
+    /// Whether an option is given and not yet taken.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.given.iter().any(|(given, _)| *given == key)
+    }
+
     /// Takes an option as often as it is given.
     pub(super) fn each(&mut self, key: &'static str) -> Vec<&'a str> {
         let is_declared = self.declared.iter().any(|row| row.key == key);

@@ -11,6 +11,8 @@ use reqwest::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     InvalidHeaderValue, LOCATION, RETRY_AFTER,
 };
+#[cfg(feature = "opentsdb")]
+use reqwest::StatusCode;
 use reqwest::{Method, RequestBuilder, Response};
 
 use super::connection::{failure, was_closed, what};
@@ -84,6 +86,23 @@ impl Client {
         self.attempt(path, content_type, body, self.made.settings.max_response_bytes).await
     }
 
+    /// The same for a receiver that says in the body of that other status too what became of the items: where it did not,
+    /// [`refused`](Self::refused) makes an error of the answer.
+    #[cfg(any(feature = "opentsdb", test))]
+    pub(crate) async fn post_or(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+        status: u16,
+    ) -> Result<Answer, ExportError> {
+        let most = self.made.settings.max_response_bytes;
+        match self.attempt(path, content_type, body, most).await {
+            Err(Refused { answer: Some(answer), .. }) if answer.status == status => Ok(*answer),
+            ended => ended.map_err(|refused| refused.error),
+        }
+    }
+
     /// Of the body of a refusal at most so many bytes are read.
     async fn attempt(
         &self,
@@ -104,6 +123,17 @@ impl Client {
         }
     }
 
+    /// The refusal that an answer is after all.
+    #[cfg(feature = "opentsdb")]
+    pub(crate) fn refused(&self, path: &str, answer: &Answer) -> ExportError {
+        let at = self.made.settings.at(path);
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let body = &answer.body[..answer.body.len().min(REFUSAL_BYTES)];
+        let secrets = self.made.secrets();
+        let refusal = Refusal { at: &at, status, retry_after: None, location: None, body, secrets: &secrets };
+        refusal.error(self.made.settings.retry_server_errors, SystemTime::now())
+    }
+
     /// Whether somebody answers at the URL. It is asked for nothing (`HEAD`, RFC 9110, 9.3.2), and may answer anything.
     pub(crate) async fn reach(&self) -> Result<(), ExportError> {
         let at = self.made.settings.at("");
@@ -114,7 +144,7 @@ impl Client {
     }
 
     /// What an answer says to people, as it may be shown.
-    #[cfg(any(feature = "influxdb", feature = "otlp"))]
+    #[cfg(any(feature = "influxdb", feature = "opentsdb", feature = "otlp"))]
     pub(crate) fn said(&self, text: &str) -> String {
         self.made.said(text.as_bytes())
     }

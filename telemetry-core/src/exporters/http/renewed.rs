@@ -4,7 +4,7 @@ use std::cell::{Ref, RefCell};
 use std::sync::Arc;
 
 use super::contents::Contents;
-#[cfg(any(feature = "influxdb", feature = "otlp"))]
+#[cfg(any(feature = "influxdb", feature = "opentsdb", feature = "otlp"))]
 use super::message::said;
 use super::settings::Settings;
 use crate::exporters::tls::Pem;
@@ -55,7 +55,7 @@ impl<C: Make> Renewed<C> {
     }
 
     /// A text of the receiver as it may be shown: one line, without secrets.
-    #[cfg(any(feature = "influxdb", feature = "otlp"))]
+    #[cfg(any(feature = "influxdb", feature = "opentsdb", feature = "otlp"))]
     pub(super) fn said(&self, text: &[u8]) -> String {
         said(text, &self.secrets())
     }

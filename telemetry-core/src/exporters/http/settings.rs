@@ -45,6 +45,8 @@ pub(crate) enum Compression {
     None,
     /// By gzip (RFC 1952), level 1.
     Gzip,
+    /// By zlib (RFC 1950), which HTTP calls deflate (RFC 9110, 8.4.1.2), level 1.
+    Deflate,
     /// By zstd (RFC 8878), level 1.
     #[cfg(feature = "zstd")]
     Zstd,
@@ -75,6 +77,12 @@ impl Settings {
     #[cfg(test)]
     pub(crate) fn url(&self) -> String {
         self.url.0.to_string()
+    }
+
+    /// Requests have that query; it may be a secret.
+    #[cfg(feature = "opentsdb")]
+    pub(crate) fn raw_query(&mut self, query: &str) {
+        self.url.0.set_query(Some(query));
     }
 
     /// Adds a header to each request, in the place of one of that name.
