@@ -262,8 +262,8 @@ fn word(text: &str, characters: Characters) -> String {
 }
 
 fn number() -> impl Strategy<Value = Number> {
-    let any = any::<u64>().prop_map(|bits| Number::Float(f64::from_bits(bits)));
-    prop_oneof![any::<i64>().prop_map(Number::Int), any::<u64>().prop_map(Number::from), any]
+    let float = any::<u64>().prop_map(|bits| Number::Float(f64::from_bits(bits)));
+    prop_oneof![any::<i64>().prop_map(Number::Int), any::<u64>().prop_map(Number::from), float]
 }
 
 fn text() -> impl Strategy<Value = String> {
