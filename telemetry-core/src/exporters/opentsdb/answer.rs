@@ -52,7 +52,8 @@ impl Answer {
             }
         }
         let unnamed = self.failed.saturating_sub(errors.len() as u64);
-        let rejected = refused.len() + unknown + usize::try_from(unnamed).unwrap_or(usize::MAX / 2);
+        let unnamed = usize::try_from(unnamed).unwrap_or(usize::MAX);
+        let rejected = unnamed.saturating_add(refused.len() + unknown);
         Delivery::partial(rejected, self.reason(errors, said))
     }
 
@@ -109,7 +110,7 @@ pub(super) fn is_too_large(answer: &[u8]) -> bool {
 /// What the lines say that a server wrote back, of which there were so many more: of each of them, it refused a point.
 pub(super) fn heard(lines: &[String], more: u64) -> Delivery {
     let Some(first) = lines.first() else { return Delivery::all() };
-    let many = lines.len() + usize::try_from(more).unwrap_or(usize::MAX / 2);
+    let many = lines.len().saturating_add(usize::try_from(more).unwrap_or(usize::MAX));
     let first = text::line(format_args!("{first}"), MOST);
     let reason = match many {
         1 => format!("the server said: {first}"),

@@ -123,9 +123,13 @@ impl Points<'_, '_> {
             Form::Json => (b",\"le\":\"", b"\""),
         };
         self.out.extend_from_slice(before);
+        let start = self.out.len();
         if !put_value(self.out, Number::Float(bound)) {
-            // No server takes a `+` in a tag.
             self.out.extend_from_slice(b"Inf");
+        }
+        // It stands before exponents, and no server takes it in a tag.
+        if let Some(plus) = self.out[start..].iter().position(|byte| *byte == b'+') {
+            self.out.remove(start + plus);
         }
         self.out.extend_from_slice(after);
     }
