@@ -56,7 +56,8 @@ fn is(name: &str, source: &str, time: u64, value: f64) -> (String, String, u64, 
 fn counters_are_what_was_counted_between_two_flushes_by_source_and_name() {
     let librato = LibratoStandIn::start();
     let (collector, clock) = collector(&[librato.url("")], |b| b);
-    let hits = |source: &'static str, many: u64| collector.counter("shop.hits").tag("source", source).add(many);
+    let hits =
+        |source: &'static str, many: u64| collector.counter("shop.hits").tag("source", source).add(many);
     hits("till", 4);
     hits("web", 1);
     hits("till", 1);
@@ -150,10 +151,16 @@ fn the_source_is_a_tag_or_the_service() {
     collector.counter("shop.none").inc();
     collector.counter("shop.own").tag("source", "All").inc();
     flush(&collector);
-    let mut sources: Vec<_> = shown(&librato).into_iter().map(|(name, source, ..)| format!("{name} {source}")).collect();
+    let mut sources: Vec<_> =
+        shown(&librato).into_iter().map(|(name, source, ..)| format!("{name} {source}")).collect();
     sources.sort();
     let want = [
-        "shop.none box-1", "shop.none eu_1", "shop.none shop", "shop.own All_", "shop.own All_", "shop.own box-1",
+        "shop.none box-1",
+        "shop.none eu_1",
+        "shop.none shop",
+        "shop.own All_",
+        "shop.own All_",
+        "shop.own box-1",
     ];
     assert_eq!(sources, want);
 }
@@ -212,17 +219,41 @@ const ANSWERS: [Case; 14] = [
         false,
         "400 Bad Request: name: is too long; value: is not a number",
     ),
-    (400, ("x-a", "b"), r#"{"errors":{"request":["no token 75AFDB82-hush-hush"]}}"#, false, "request: no token ***"),
+    (
+        400,
+        ("x-a", "b"),
+        r#"{"errors":{"request":["no token 75AFDB82-hush-hush"]}}"#,
+        false,
+        "request: no token ***",
+    ),
     (400, ("x-a", "b"), "not JSON {", false, "400 Bad Request: not JSON {"),
     (400, ("x-a", "b"), "<html>no</html>", false, "400 Bad Request"),
-    (401, ("retry-after", "1"), r#"{"errors":{"request":["Authorization Required"]}}"#, true, "401 Unauthorized: request: Authorization Required"),
+    (
+        401,
+        ("retry-after", "1"),
+        r#"{"errors":{"request":["Authorization Required"]}}"#,
+        true,
+        "401 Unauthorized: request: Authorization Required",
+    ),
     (403, ("x-a", "b"), "", true, "403 Forbidden"),
     (404, ("x-a", "b"), "", false, "404 Not Found"),
     (413, ("x-a", "b"), "", true, "413"),
     (415, ("x-a", "b"), "", false, "415 Unsupported Media Type"),
     (422, ("x-a", "b"), "", false, "422 Unprocessable"),
-    (429, ("retry-after", "1"), r#"{"errors":{"request":["slowly"]}}"#, true, "429 Too Many Requests: request: slowly"),
-    (500, ("x-a", "b"), r#"{"errors":{"system":["maintenance"]}}"#, true, "500 Internal Server Error: system: maintenance"),
+    (
+        429,
+        ("retry-after", "1"),
+        r#"{"errors":{"request":["slowly"]}}"#,
+        true,
+        "429 Too Many Requests: request: slowly",
+    ),
+    (
+        500,
+        ("x-a", "b"),
+        r#"{"errors":{"system":["maintenance"]}}"#,
+        true,
+        "500 Internal Server Error: system: maintenance",
+    ),
     (503, ("x-a", "b"), "\u{1b}[2Jgone", true, "503 Service Unavailable: \\u{1b}[2Jgone"),
     (302, ("location", "https://elsewhere/"), "", false, "redirects"),
 ];
@@ -236,7 +267,8 @@ fn answers_that_say_no_mean_what_is_documented() {
         let all = Arc::new(Mutex::new(Vec::new()));
         let keeps = Arc::clone(&all);
         let (collector, _) = collector(&[librato.url("")], |b| {
-            b.on_export(move |report| keeps.lock().unwrap().extend(report.error.clone())).clock(Clock::system())
+            b.on_export(move |report| keeps.lock().unwrap().extend(report.error.clone()))
+                .clock(Clock::system())
         });
         collector.gauge("shop.a").set(1);
         collector.gauge("shop.b").set(2);
@@ -247,7 +279,10 @@ fn answers_that_say_no_mean_what_is_documented() {
         assert_eq!((account.delivered, account.rejected), want);
         assert_eq!(librato.gauges().len(), if again { 2 } else { 0 });
         let all = all.lock().unwrap();
-        assert!(all[0].contains(said) && all[0].contains(&format!("{}/v1/metrics", librato.address)), "{all:?}");
+        assert!(
+            all[0].contains(said) && all[0].contains(&format!("{}/v1/metrics", librato.address)),
+            "{all:?}"
+        );
         let secrets = LibratoStandIn::secrets();
         assert!(all.iter().all(|text| secrets.iter().all(|secret| !text.contains(secret))), "{all:?}");
     });
@@ -257,7 +292,9 @@ fn answers_that_say_no_mean_what_is_documented() {
 fn each_answer_of_success_is_one() {
     telemetry_tests::each([200, 201, 202, 204], |status| {
         // Whatever it says besides.
-        let librato = LibratoStandIn::scripted(move |_| Some(Answer::of(status).body(if status == 204 { "" } else { "thanks {" })));
+        let librato = LibratoStandIn::scripted(move |_| {
+            Some(Answer::of(status).body(if status == 204 { "" } else { "thanks {" }))
+        });
         let (collector, _) = collector(&[librato.url("")], |b| b);
         collector.counter("shop.a").inc();
         flush(&collector);
@@ -275,7 +312,8 @@ fn nothing_is_counted_twice_or_lost_when_it_was_refused_for_a_while() {
         collector.flush(Duration::from_millis(1));
     }
     assert!(collector.shutdown(SOON).is_complete());
-    let sum: f64 = librato.gauges().iter().map(|of| of.get("value").or(of.get("sum")).unwrap().as_f64().unwrap()).sum();
+    let sum: f64 =
+        librato.gauges().iter().map(|of| of.get("value").or(of.get("sum")).unwrap().as_f64().unwrap()).sum();
     assert_eq!(sum, 6.0);
 }
 
@@ -315,10 +353,12 @@ fn serde_and_python_read_what_was_measured() {
         return telemetry_tests::process::missing("python3").unwrap_or_default();
     }
     let librato = LibratoStandIn::start();
-    let builder = Collector::builder().ignore_env().tag("service.name", "shop").flush_interval(Duration::from_hours(1));
+    let builder =
+        Collector::builder().ignore_env().tag("service.name", "shop").flush_interval(Duration::from_hours(1));
     let collector = builder.endpoint(librato.url("")).start().unwrap();
     let mut runner = TestRunner::new(Config::default());
-    let points = (".{1,40}|[\"\\\\/\u{0}-\u{1f}\u{7f}\u{2028}a]{1,300}", ".{0,40}", numbers(), 0..1 << 40_u64);
+    let points =
+        (".{1,40}|[\"\\\\/\u{0}-\u{1f}\u{7f}\u{2028}a]{1,300}", ".{0,40}", numbers(), 0..1_u64 << 40);
     let cases: Vec<_> = (0..Config::default().cases)
         .map(|n| {
             let (name, text, number, second) = points.new_tree(&mut runner).unwrap().current();
@@ -342,27 +382,37 @@ fn serde_and_python_read_what_was_measured() {
     let output = python.wait_with_output().unwrap();
     writes.join().unwrap().unwrap();
     assert!(output.status.success());
-    let lines: Vec<Vec<[String; 3]>> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Vec<[String; 3]>> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), of_serde.len());
 
     let fits = |number: &Number| number.as_f64().is_finite() && number.as_f64().abs() <= 1e126;
     let mut wanted = cases.iter().filter(|(_, _, number)| fits(number));
     let mut found: Vec<_> = of_serde.iter().zip(&lines).filter(|(of, _)| of["source"] != "shop").collect();
-    let number_of = |of: &Value| of["source"].as_str().unwrap().split('-').next().unwrap().parse::<u64>().unwrap();
+    let number_of =
+        |of: &Value| of["source"].as_str().unwrap().split('-').next().unwrap().parse::<u64>().unwrap();
     found.sort_by_key(|(of, _)| number_of(of));
     for (of, line) in found {
         let (source, second, number) = wanted.next().unwrap();
         let member = |name: &str| line.iter().find(|[member, ..]| member == name).unwrap();
         assert_eq!((number_of(of).to_string(), of["measure_time"].as_u64()), (source.clone(), Some(*second)));
-        assert_eq!((&member("name")[2], member("measure_time")[2].clone()), (&of["name"].as_str().unwrap().to_owned(), second.to_string()));
+        assert_eq!(
+            (&member("name")[2], member("measure_time")[2].clone()),
+            (&of["name"].as_str().unwrap().to_owned(), second.to_string())
+        );
         let [_, kind, text] = member("value");
         match number {
             Number::Float(x) => {
                 assert_eq!((&**kind, text.parse::<f64>().unwrap().to_bits()), ("float", x.to_bits()));
                 assert_eq!(of["value"].as_f64().unwrap().to_bits(), x.to_bits());
             }
-            whole => assert_eq!((&**kind, text, of["value"].to_string()), ("int", &whole.to_string(), whole.to_string())),
+            whole => assert_eq!(
+                (&**kind, text, of["value"].to_string()),
+                ("int", &whole.to_string(), whole.to_string())
+            ),
         }
     }
     assert!(wanted.next().is_none(), "all of them came");

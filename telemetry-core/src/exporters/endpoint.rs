@@ -77,7 +77,8 @@ impl<'a> Endpoint<'a> {
         let (scheme, rest) = url.split_once(':').filter(|_| has_scheme).ok_or_else(missing)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let scheme = scheme.to_ascii_lowercase();
-        let options = Options::parse(query, scheme::options_of(scheme.split('+').next().unwrap_or_default()))?;
+        let options =
+            Options::parse(query, scheme::options_of(scheme.split('+').next().unwrap_or_default()))?;
         Ok(Self { scheme, rest, options, reads_env: true })
     }
 

@@ -67,7 +67,9 @@ fn with(url: &str, option: &str, files: &Path) -> String {
     let kept = query.split('&').filter(|option| !option.is_empty() && !given.contains(&key(option)));
     let all: Vec<_> = kept.chain([option]).collect();
     let url = format!("{place}?{}", all.join("&"));
-    ["/etc/telemetry", "/var/log/shop"].iter().fold(url, |url, place| url.replace(place, files.to_str().unwrap()))
+    ["/etc/telemetry", "/var/log/shop"]
+        .iter()
+        .fold(url, |url, place| url.replace(place, files.to_str().unwrap()))
 }
 
 /// What examples name: a certificate of its own, and a token.
@@ -157,7 +159,10 @@ fn secrets(scheme: &Scheme, secret: &str, files: &Path) -> Vec<String> {
         for transport in transports {
             urls.push(format!("{name}{transport}://me:{secret}@{host}"));
             urls.push(format!("{name}{transport}://{secret}@{host}"));
-            urls.push(format!("{name}{transport}://me:@{}@{host}", files.join("token").to_str().unwrap().replace('/', "%2F")));
+            urls.push(format!(
+                "{name}{transport}://me:@{}@{host}",
+                files.join("token").to_str().unwrap().replace('/', "%2F")
+            ));
             urls.push(format!("{name}{transport}://me:$PATH@{host}"));
         }
     }
@@ -176,8 +181,10 @@ fn secrets(scheme: &Scheme, secret: &str, files: &Path) -> Vec<String> {
         urls.push(with(example, &option, files));
     }
     // Something else is wrong too.
-    let wrong: Vec<_> =
-        urls.iter().flat_map(|url| ["rate=x", "nonsense=1", "tag=a"].map(|wrong| with(url, wrong, files))).collect();
+    let wrong: Vec<_> = urls
+        .iter()
+        .flat_map(|url| ["rate=x", "nonsense=1", "tag=a"].map(|wrong| with(url, wrong, files)))
+        .collect();
     urls.into_iter().chain(wrong).collect()
 }
 
@@ -192,7 +199,8 @@ fn said(url: &str, runtime: &tokio::runtime::Runtime) -> String {
         said += protocol.name();
         // A name that nobody has: nothing leaves this machine.
         if url.contains("localhost") {
-            let checked = async { tokio::time::timeout(std::time::Duration::from_secs(1), protocol.check()).await };
+            let checked =
+                async { tokio::time::timeout(std::time::Duration::from_secs(1), protocol.check()).await };
             if let Ok(Err(e)) = runtime.block_on(checked) {
                 write!(said, "{e} {e:?}").unwrap();
             }

@@ -46,7 +46,12 @@ pub(super) struct Row {
 }
 
 /// An option with its key, its default, an example and what it does.
-pub(super) const fn row(key: &'static str, default: &'static str, example: &'static str, what: &'static str) -> Row {
+pub(super) const fn row(
+    key: &'static str,
+    default: &'static str,
+    example: &'static str,
+    what: &'static str,
+) -> Row {
     Row { key, default, example, what }
 }
 

@@ -1,9 +1,9 @@
 //! `influxdb:`: what stands behind the colon and the options become an exporter.
 
-use super::super::scheme::{Scheme, row};
-use super::super::{http, options, tls};
 use super::super::escape::unescape;
+use super::super::scheme::{Scheme, row};
 use super::super::{Transport, plain};
+use super::super::{http, options, tls};
 use super::{Endpoint, Made};
 use crate::exporters::http::Compression;
 use crate::exporters::influxdb::{Database, Histograms, InfluxDb, Precision, Writer};
@@ -34,7 +34,12 @@ pub(in super::super) const SCHEME: Scheme = Scheme {
         row("bucket", "none; `db` or `bucket` is needed", "metrics", "the bucket of InfluxDB 2.x and 3.x"),
         row("org", "none", "shop&bucket=metrics", "the organization, with `bucket`"),
         row("precision", "`ns`", "ms", "of timestamps: `ns`, `us`, `ms` or `s`"),
-        row("histograms", "`quantiles`", "buckets", "a histogram has fields for its quantiles, or for its buckets"),
+        row(
+            "histograms",
+            "`quantiles`",
+            "buckets",
+            "a histogram has fields for its quantiles, or for its buckets",
+        ),
         row("spans", "`false`", "true", "spans are lines of the measurement `spans`"),
         row("events", "`false`", "true", "events are lines of the measurement `events`"),
     ],
