@@ -53,18 +53,27 @@ impl InfluxDb {
         let (path, options) = match database {
             Database::Named { name, rp, consistency } => {
                 let consistency = consistency.map(str::to_owned);
-                ("write", vec![("db", Some(name)), ("rp", rp), ("consistency", consistency)])
+                let precision = Some(writer.precision.short_name().to_owned());
+                (
+                    "write",
+                    vec![
+                        ("db", Some(name)),
+                        ("rp", rp),
+                        ("consistency", consistency),
+                        ("precision", precision),
+                    ],
+                )
             }
             Database::Bucket { bucket, org } => {
                 // 2.x knows no other word, and 3.x takes both.
                 settings.token_scheme = "Token";
-                ("api/v2/write", vec![("org", org), ("bucket", Some(bucket))])
+                let precision = Some(writer.precision.name().to_owned());
+                ("api/v2/write", vec![("org", org), ("bucket", Some(bucket)), ("precision", precision)])
             }
         };
         for (key, value) in options {
             value.into_iter().for_each(|value| settings.query(key, &value));
         }
-        settings.query("precision", writer.precision.name());
         Ok(Self { client: Client::new(settings)?, path, writer, wanted })
     }
 

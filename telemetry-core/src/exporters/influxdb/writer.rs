@@ -46,9 +46,14 @@ impl Precision {
     pub(crate) const EACH: &[(&str, Self)] =
         &[("ns", Self::Nanos), ("us", Self::Micros), ("ms", Self::Millis), ("s", Self::Seconds)];
 
-    /// As servers call it.
+    /// As servers of 2.x and 3.x call it.
     pub fn name(self) -> &'static str {
         Self::EACH.iter().find(|(_, other)| *other == self).map_or("ns", |(name, _)| name)
+    }
+
+    /// As servers of 1.x call it, which take another word for nanoseconds, and do not say so.
+    pub(super) fn short_name(self) -> &'static str {
+        if self == Self::Micros { "u" } else { self.name() }
     }
 
     /// A time in that unit, which is not later than it. None where servers know no such time.
