@@ -22,7 +22,7 @@ pub(super) const ANY: Table = Table {
             "host_tag",
             "`off`",
             "auto",
-            "`auto`, `off` or a name: [`Route::host_tag`]; a name nearly like one of the words is refused (`tag=host:NAME` takes any)",
+            "`auto`, which is said for `opentsdb` where nothing is, `off` or a name: [`Route::host_tag`]; a name nearly like one of the words is refused (`tag=host:NAME` takes any)",
         ),
     ],
     text: "\
