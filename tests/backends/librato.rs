@@ -1,6 +1,7 @@
 //! Librato. The service is no more, so [`LibratoStandIn`] does what its documentation says; what a program measures there is what
 //! Zibrato documents of its counters, gauges, sources and levels.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,6 +18,8 @@ use telemetry_layer::prelude::*;
 use telemetry_layer::{Builder, Level, Signal, count, gauge};
 use telemetry_tests::SOON;
 use telemetry_tests::receiver::{Answer, LibratoStandIn};
+
+use crate::scenarios::{self, Point};
 
 /// When the clock of the tests begins, in seconds.
 const BEGIN: u64 = 1_700_000_000;
@@ -334,6 +337,57 @@ fn a_url_without_user_token_or_host_is_refused() {
             assert!(said.contains(needed) && !said.contains("hush-hush"), "{said}");
         }
     }
+}
+
+/// What Librato's API makes of a name.
+fn label(text: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".:-_".contains(c);
+    text.chars().map(|c| if fits(c) { c } else { '_' }).collect()
+}
+
+/// How many there are of each metric, source and second, and their sum. Zero is nothing that was counted.
+fn met(points: &[Point]) -> (BTreeMap<(String, String, u64), (u64, f64)>, u64) {
+    let (mut met, mut refused): (BTreeMap<_, (u64, f64)>, u64) = Default::default();
+    for point in points {
+        let (count, sum) = match point.histogram() {
+            Some(of) => (of.count, of.sum),
+            None => (1, point.numbers().first().map_or(f64::NAN, |(_, number)| number.as_f64())),
+        };
+        let is_sum = point.kind == Kind::Counter;
+        if is_sum && sum == 0.0 || point.kind == Kind::Histogram && count == 0 && point.name != "empty" {
+            continue;
+        }
+        if sum.is_nan() || sum.abs() > 1e126 || point.name.is_empty() || count == 0 {
+            refused += 1;
+            continue;
+        }
+        let source = point.tags.get("source").unwrap_or(&point.tags["service.name"]);
+        let key = (label(&point.name).to_lowercase(), label(source).to_lowercase(), point.time / 1_000_000_000);
+        let (all, total) = met.entry(key).or_default();
+        *all += count;
+        *total += sum;
+    }
+    (met, refused)
+}
+
+#[test]
+fn the_points_of_all_backends_arrive() {
+    let librato = LibratoStandIn::start();
+    let exported = scenarios::export(&librato.url("quantiles=false"));
+    let (mut wanted, refused) = met(&exported.points);
+    assert_eq!(exported.account("librato").rejected, refused);
+    for of in librato.gauges() {
+        let text = |name: &str| of[name].as_str().unwrap().to_lowercase();
+        let key = (text("name"), text("source"), of["measure_time"].as_u64().unwrap());
+        let (count, sum) = wanted.remove(&key).unwrap_or_else(|| panic!("{of}"));
+        let is = |name: &str| of[name].as_f64().unwrap();
+        let said = if of.get("value").is_some() { is("value") } else { is("sum") };
+        assert!((said - sum).abs() <= sum.abs() * 1e-12, "{of}: {sum}");
+        if of.get("count").is_some() {
+            assert_eq!(of["count"], count);
+        }
+    }
+    assert!(wanted.is_empty(), "{wanted:#?}");
 }
 
 /// As [`Number`]s, exactly.
