@@ -362,7 +362,8 @@ fn met(points: &[Point]) -> (BTreeMap<(String, String, u64), (u64, f64)>, u64) {
             continue;
         }
         let source = point.tags.get("source").unwrap_or(&point.tags["service.name"]);
-        let key = (label(&point.name).to_lowercase(), label(source).to_lowercase(), point.time / 1_000_000_000);
+        let key =
+            (label(&point.name).to_lowercase(), label(source).to_lowercase(), point.time / 1_000_000_000);
         let (all, total) = met.entry(key).or_default();
         *all += count;
         *total += sum;
