@@ -75,6 +75,7 @@ pub mod __private {
     #[cfg(feature = "graphite")]
     pub mod graphite {
         pub use crate::exporters::graphite::{MAX_LINE, put_batch};
+    }
     /// What OpenTSDB is sent.
     #[cfg(feature = "opentsdb")]
     pub mod opentsdb {
