@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use crate::exporters::digits::{put_float, put_whole};
 use crate::exporters::lines::put_items;
 use crate::exporters::summary;
-use crate::exporters::{Batch, Encoded};
+use crate::exporters::Batch;
+use crate::exporters::protocol::Encoded;
 use crate::metrics::MetricRef;
 use crate::model::Number;
 
