@@ -56,7 +56,8 @@ fn all_arrive(url: impl Fn(&VictoriaMetrics) -> String) {
         let (name, tags, number, time) = case.new_tree(&mut runner).unwrap().current();
         let name = format!("case.{n}.{name}");
         let metric = Metric::new(Kind::Gauge, name, number, (TIME + time) * NANOS).tags(tags);
-        let own = metric.identity.tags.iter().filter(|(_, text)| !text.is_empty());
+        let of_its_own = metric.identity.tags.clone();
+        let own = of_its_own.iter().filter(|(_, text)| !text.is_empty());
         let keys: BTreeSet<_> = own.clone().map(|(key, _)| fit(key)).collect();
         if keys.len() < own.clone().count() {
             refused += 1;
