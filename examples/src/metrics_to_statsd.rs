@@ -18,7 +18,9 @@ fn checkout(items: u64) -> u64 {
 fn main() -> Result<(), telemetry_layer::Error> {
     let server = var("SERVER").unwrap_or_else(|_| "statsd://localhost:8125".to_owned());
     let dialect = var("DIALECT").unwrap_or_else(|_| "plain".to_owned());
-    let builder = Collector::builder().service("shop", "1.0").endpoint(format!("{server}?dialect={dialect}&prefix=shop"));
+    let builder = Collector::builder()
+        .service("shop", "1.0")
+        .endpoint(format!("{server}?dialect={dialect}&prefix=shop"));
     let telemetry = telemetry_layer::init_with(builder)?;
     let takings: u64 = (1..50).map(checkout).sum();
     println!("{takings} taken");

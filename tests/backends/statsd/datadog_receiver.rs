@@ -75,7 +75,8 @@ fn fit(name: &str) -> String {
 }
 
 fn tags(point: &Point) -> Vec<(String, String)> {
-    let fit = |text: &str| text.replace(|c: char| c.is_control() || c.is_whitespace() || c == ',' || c == '|', "_");
+    let fit =
+        |text: &str| text.replace(|c: char| c.is_control() || c.is_whitespace() || c == ',' || c == '|', "_");
     point.tags.iter().map(|(key, value)| (fit(key), fit(value))).collect()
 }
 
@@ -84,9 +85,12 @@ fn check(exported: &Exported, packets: &[String]) {
     let (said, _) = exported.sorted();
     // It has no name that is one there: there is no letter in it.
     assert!(packets.iter().all(|packet| packet.len() <= MOST));
-    let lines: Vec<Line> = packets.iter().flat_map(|packet| grammar::read(packet, "datadog").unwrap()).collect();
+    let lines: Vec<Line> =
+        packets.iter().flat_map(|packet| grammar::read(packet, "datadog").unwrap()).collect();
     let mut series = BTreeMap::<(String, Vec<(String, String)>), Vec<&Line>>::new();
-    lines.iter().for_each(|line| series.entry((line.name.clone(), line.tags.clone())).or_default().push(line));
+    lines
+        .iter()
+        .for_each(|line| series.entry((line.name.clone(), line.tags.clone())).or_default().push(line));
     let mut untold = 0;
     for point in said {
         let by_hand = ["dated", "point", "recorded", "series"].contains(&&*point.name);
@@ -104,9 +108,13 @@ fn check(exported: &Exported, packets: &[String]) {
                 assert!(of.iter().all(is_kind), "{of:#?}");
                 assert_eq!(of.iter().map(|line| line.count()).sum::<f64>(), histogram.count as f64);
                 let numbers = || of.iter().flat_map(|line| line.numbers());
-                let ends = [numbers().fold(f64::INFINITY, f64::min), numbers().fold(f64::NEG_INFINITY, f64::max)];
+                let ends =
+                    [numbers().fold(f64::INFINITY, f64::min), numbers().fold(f64::NEG_INFINITY, f64::max)];
                 for (end, want) in ends.into_iter().zip([histogram.min, histogram.max]) {
-                    assert!((end - want.unwrap() * scale).abs() <= end.abs() * f64::EPSILON, "{point:?}: {end}");
+                    assert!(
+                        (end - want.unwrap() * scale).abs() <= end.abs() * f64::EPSILON,
+                        "{point:?}: {end}"
+                    );
                 }
             }
             MetricValue::Number(number) => {
@@ -119,7 +127,9 @@ fn check(exported: &Exported, packets: &[String]) {
                 let time = point.time / 1_000_000_000;
                 let time = Some(time).filter(|time| *time > 0 && kind != "d");
                 let is_it = |line: &&Line| {
-                    line.kind == kind && line.numbers() == [number.as_f64()] && line.seconds.is_none_or(|at| Some(at) == time)
+                    line.kind == kind
+                        && line.numbers() == [number.as_f64()]
+                        && line.seconds.is_none_or(|at| Some(at) == time)
                 };
                 assert!(of.iter().any(|line| is_it(line)), "{point:?}: {of:#?}");
             }

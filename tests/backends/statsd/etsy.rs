@@ -9,14 +9,15 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use telemetry_tests::SOON;
 use telemetry_tests::process::{Process, missing, on_free_ports};
+use tempfile::TempDir;
 
 /// Where `.ci/run` has put what npm has, or somebody else by `npm install statsd statsd-parser`.
 pub(super) fn modules() -> Option<PathBuf> {
     let modules = top().join("target/node/node_modules");
-    let are_there = ["statsd/stats.js", "statsd-parser/index.js"].iter().all(|file| modules.join(file).exists());
+    let are_there =
+        ["statsd/stats.js", "statsd-parser/index.js"].iter().all(|file| modules.join(file).exists());
     if are_there { Some(modules) } else { missing("StatsD and statsd-parser of npm") }
 }
 
@@ -108,7 +109,8 @@ impl Etsy {
         let start = Instant::now();
         loop {
             let all = self.ask("gauges");
-            let of = |name: &str| Some(all.split_once(name)?.1.split([',', '}']).next()?.trim().parse().unwrap());
+            let of =
+                |name: &str| Some(all.split_once(name)?.1.split([',', '}']).next()?.trim().parse().unwrap());
             let found: Option<f64> = of(&format!("'{name}':")).or_else(|| of(&format!(" {name}:")));
             if let Some(value) = found.filter(|value| Some(*value) != before) {
                 return value;

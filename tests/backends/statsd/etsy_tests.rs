@@ -123,14 +123,28 @@ fn all_transports_bring_it_there() {
         "tcp.orders".to_owned(),
         "stream.orders.currency.EUR".to_owned(),
     ];
-    let heat = [format!("heat.{plain}"), format!("heat;{graphite}"), "tcp.heat".to_owned(), "stream.heat".to_owned()];
-    let took = [format!("took.{plain}"), format!("took;{graphite}"), "tcp.took".to_owned(), "stream.took".to_owned()];
+    let heat = [
+        format!("heat.{plain}"),
+        format!("heat;{graphite}"),
+        "tcp.heat".to_owned(),
+        "stream.heat".to_owned(),
+    ];
+    let took = [
+        format!("took.{plain}"),
+        format!("took;{graphite}"),
+        "tcp.took".to_owned(),
+        "stream.took".to_owned(),
+    ];
     orders.iter().chain(&heat).for_each(|name| etsy.wait_for(name));
     let seen = etsy.end().own();
     assert_eq!(seen.counters, orders.into_iter().map(|name| (name, 5.0)).collect());
     assert_eq!(seen.gauges, heat.into_iter().map(|name| (name, -21.5)).collect());
     for name in took {
-        assert_eq!((seen.timers[&name], &seen.timer_data[&name]["upper"]), (1.0, &Value::from(12.345)), "{name}");
+        assert_eq!(
+            (seen.timers[&name], &seen.timer_data[&name]["upper"]),
+            (1.0, &Value::from(12.345)),
+            "{name}"
+        );
     }
 }
 
@@ -146,7 +160,9 @@ fn deltas_add_up_and_gauges_are_said_again() {
         open.add(-1);
         heat.set(value);
         flush(&collector);
-        for ((name, want), before) in [("heat", value), ("open", -1.0 - round as f64)].into_iter().zip(&mut before) {
+        for ((name, want), before) in
+            [("heat", value), ("open", -1.0 - round as f64)].into_iter().zip(&mut before)
+        {
             // Each is what it is, whatever the one before was. On its way to a value below 0 it is 0.
             let mut now = etsy.next_gauge(name, *before);
             while now != want {

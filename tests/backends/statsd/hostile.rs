@@ -18,7 +18,8 @@ use super::etsy::{Etsy, modules, top};
 use super::{flush, name_of};
 use crate::scenarios::{builder, points};
 
-const TEXT: &str = r#"[a-z]{1,4}|[:|@#,;=~/_ .\\\n\r\t\u{0}{}"'é価🦀\u{2028}\u{85}+-]{1,5}|_sc|_e\{1,1\}|__|.{0,8}"#;
+const TEXT: &str =
+    r#"[a-z]{1,4}|[:|@#,;=~/_ .\\\n\r\t\u{0}{}"'é価🦀\u{2028}\u{85}+-]{1,5}|_sc|_e\{1,1\}|__|.{0,8}"#;
 
 fn metric() -> impl Strategy<Value = Metric> {
     let number = prop_oneof![
@@ -88,8 +89,10 @@ fn no_text_begins_another_line_or_field() {
         want.push((stat, number, "g"));
     }
     let stats = parsed(&modules, &read.join().unwrap());
-    let read: Vec<_> =
-        stats.iter().map(|stat| (stat.stat.clone(), stat.value.parse::<f64>().unwrap(), &*stat.kind)).collect();
+    let read: Vec<_> = stats
+        .iter()
+        .map(|stat| (stat.stat.clone(), stat.value.parse::<f64>().unwrap(), &*stat.kind))
+        .collect();
     assert_eq!(read.len(), want.len());
     read.iter().zip(&want).for_each(|(read, want)| assert_eq!(read, want));
     etsy.wait_for(&want.last().unwrap().0);

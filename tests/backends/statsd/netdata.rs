@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
 use telemetry_tests::SOON;
 use telemetry_tests::process::{Process, missing, on_free_ports, succeeds};
+use tempfile::TempDir;
 
 use super::{flush, to};
 
@@ -26,7 +26,15 @@ fn config(directory: &str, web: u16, port: u16) -> String {
     let folders = ["config", "stock config", "log", "cache", "lib", "plugins"]
         .map(|name| format!("{name} = {directory}/{}\n", name.replace(' ', "-")));
     let off = [
-        "timex", "checks", "idlejitter", "tc", "diskspace", "proc", "cgroups", "slabinfo", "enable running new plugins",
+        "timex",
+        "checks",
+        "idlejitter",
+        "tc",
+        "diskspace",
+        "proc",
+        "cgroups",
+        "slabinfo",
+        "enable running new plugins",
     ]
     .map(|name| format!("{name} = no\n"));
     format!(
@@ -86,7 +94,11 @@ impl Netdata {
         let values = seconds.map(|second| second.as_array().into_iter().flatten().map(Value::as_f64));
         values
             .map(|values| {
-                labels.iter().zip(values).filter_map(|(label, value)| Some(((*label).to_owned(), value?))).collect()
+                labels
+                    .iter()
+                    .zip(values)
+                    .filter_map(|(label, value)| Some(((*label).to_owned(), value?)))
+                    .collect()
             })
             .collect()
     }
