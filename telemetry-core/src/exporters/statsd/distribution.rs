@@ -151,7 +151,7 @@ mod tests {
         let two = octaves(&[(0, 3), (3, 2)]);
         assert_eq!(
             values(&of(two.clone(), 30.0, Some(1.1), Some(15.5))),
-            [(1.1, 1), (1.41, 2), (10.58, 1), (15.5, 1)]
+            [(1.1, 1), (1.409, 2), (10.58, 1), (15.5, 1)]
         );
         assert_eq!(values(&of(octaves(&[(0, 1)]), 1.25, None, None)), [(1.25, 1)]);
         assert_eq!(values(&of(octaves(&[(0, 1)]), 1.25, Some(1.25), Some(1.25))), [(1.25, 1)]);
