@@ -59,7 +59,7 @@ pub mod __private {
     pub use crate::diagnostics::{warn, warn_once};
     pub use crate::exporters::limits::Limits;
     #[cfg(feature = "net")]
-    pub use crate::exporters::protocol::{Protocol, Sending};
+    pub use crate::exporters::protocol::{Encoded, Protocol, Sending};
     pub use crate::exporters::words::nearest;
     pub use crate::instrument::inherited::{look_for_tags, tags_begin, tags_end};
     pub use crate::instrument::private::*;
@@ -71,6 +71,11 @@ pub mod __private {
     pub use crate::thread::{Suppression, is_suppressed, look_for_spans, new_ids};
     pub use crate::thread::{are_threads_wanted, on_threads_wanted, thread_number};
 
+    /// What Graphite is sent.
+    #[cfg(feature = "graphite")]
+    pub mod graphite {
+        pub use crate::exporters::graphite::{MAX_LINE, put_batch};
+    }
     /// What OTLP says on the wire.
     #[cfg(feature = "otlp")]
     pub mod otlp {

@@ -6,4 +6,6 @@ mod influxdb;
 mod librato;
 mod opentsdb;
 mod scenarios;
+#[allow(dead_code, reason = "each backend needs some of it")]
+mod servers;
 mod statsd;

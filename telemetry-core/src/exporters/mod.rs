@@ -25,6 +25,8 @@ pub(crate) mod exporter;
 #[cfg(feature = "file")]
 mod file;
 mod filter;
+#[cfg(feature = "graphite")]
+pub(crate) mod graphite;
 mod health;
 #[cfg(feature = "http")]
 pub(crate) mod http;

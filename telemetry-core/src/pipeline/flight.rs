@@ -101,8 +101,8 @@ async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
         };
         match next_event(&worker, &mut flights, &mut check, until).await {
             Event::Landed(flight, ended) => {
-                let ended = ended.map(|ended| ended.map(|delivery| delivery.and(flight.refused)));
-                worker.landed(flight.parcel, ended, flight.began);
+                let Flight { parcel, refused, began, .. } = *flight;
+                worker.landed(parcel, ended.map(|ended| ended.map(|delivery| delivery.and(refused))), began);
             }
             Event::Checked(result) => worker.checked(result),
             Event::Changed => {}
