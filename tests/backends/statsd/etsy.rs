@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use telemetry_tests::SOON;
-use telemetry_tests::process::{Process, missing, on_free_ports};
+use telemetry_tests::process::{Process, missing, on_free_ports, succeeds};
 
 use crate::servers::until;
 use tempfile::TempDir;
@@ -114,9 +114,7 @@ impl Etsy {
 
     /// Ends it.
     pub(super) fn end(mut self) -> Seen {
-        let pid = self.process.0.id().cast_signed();
-        // SAFETY: it sends a signal to a child that nobody has waited for.
-        assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
+        assert!(succeeds(Command::new("kill").args(["-TERM", &self.process.0.id().to_string()])));
         self.process.0.wait().unwrap();
         let dump = fs::read_to_string(dump(&self.directory)).unwrap();
         let all: Value = serde_json::from_str(dump.lines().next_back().unwrap()).unwrap();
