@@ -2,11 +2,11 @@
 
 mod events;
 mod fields;
-mod metrics;
-mod otlp;
 /// A strict reader of lines of StatsD.
 #[path = "../../../telemetry-core/src/exporters/statsd/tests/grammar.rs"]
 pub mod lines;
+mod metrics;
+mod otlp;
 /// A strict reader of pages in text.
 #[path = "../../../telemetry-core/src/exporters/prometheus/tests/grammar.rs"]
 pub mod pages;
