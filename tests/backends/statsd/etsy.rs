@@ -6,11 +6,12 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use serde_json::{Value, json};
 use telemetry_tests::SOON;
-use telemetry_tests::process::{Process, missing, on_free_ports};
+use telemetry_tests::process::{Process, missing, on_free_ports, succeeds};
+
+use crate::servers::until;
 use tempfile::TempDir;
 
 /// Where `.ci/run` has put what npm has, or somebody else by `npm install statsd statsd-parser`.
@@ -93,38 +94,27 @@ impl Etsy {
 
     /// Waits until it has a counter or a gauge of that name.
     pub(super) fn wait_for(&self, name: &str) {
-        let start = Instant::now();
-        loop {
+        until(name, || {
             let all = self.ask("counters") + &self.ask("gauges");
-            if all.contains(&format!("'{name}'")) || all.contains(&format!(" {name}:")) {
-                return;
-            }
-            assert!(start.elapsed() < SOON, "no `{name}` in {all}");
-            std::thread::yield_now();
-        }
+            let is_there = all.contains(&format!("'{name}'")) || all.contains(&format!(" {name}:"));
+            if is_there { Ok(()) } else { Err(all) }
+        });
     }
 
     /// The value of a gauge, once it is another one than `before`.
     pub(super) fn next_gauge(&self, name: &str, before: Option<f64>) -> f64 {
-        let start = Instant::now();
-        loop {
+        until(name, || {
             let all = self.ask("gauges");
             let of =
                 |name: &str| Some(all.split_once(name)?.1.split([',', '}']).next()?.trim().parse().unwrap());
             let found: Option<f64> = of(&format!("'{name}':")).or_else(|| of(&format!(" {name}:")));
-            if let Some(value) = found.filter(|value| Some(*value) != before) {
-                return value;
-            }
-            assert!(start.elapsed() < SOON, "no other `{name}` than {before:?} in {all}");
-            std::thread::yield_now();
-        }
+            found.filter(|value| Some(*value) != before).ok_or(all)
+        })
     }
 
     /// Ends it.
     pub(super) fn end(mut self) -> Seen {
-        let pid = self.process.0.id().cast_signed();
-        // SAFETY: it sends a signal to a child that nobody has waited for.
-        assert_eq!(unsafe { libc::kill(pid, libc::SIGTERM) }, 0);
+        assert!(succeeds(Command::new("kill").args(["-TERM", &self.process.0.id().to_string()])));
         self.process.0.wait().unwrap();
         let dump = fs::read_to_string(dump(&self.directory)).unwrap();
         let all: Value = serde_json::from_str(dump.lines().next_back().unwrap()).unwrap();

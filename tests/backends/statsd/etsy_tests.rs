@@ -95,7 +95,7 @@ fn etsy_has_what_was_recorded() {
     seen.gauges.retain(|_, value| !value.is_nan());
     wanted.check(&seen);
     assert_eq!(account.rejected, wanted.refused);
-    assert_eq!(account.dropped(), 0);
+    assert_eq!(account.dropped.total(), 0);
 }
 
 #[test]

@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
-use telemetry_tests::SOON;
 use telemetry_tests::process::{Process, missing, on_free_ports, succeeds};
 use tempfile::TempDir;
 
 use super::{flush, to};
+use crate::servers::{get, until};
 
 struct Netdata {
     web: u16,
@@ -70,12 +68,7 @@ impl Netdata {
     }
 
     fn get(&self, path: &str) -> Option<Value> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.web)).unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+        serde_json::from_str(&get(self.web, path).ok()?).ok()
     }
 
     /// The charts of what it was sent.
@@ -133,17 +126,13 @@ fn netdata_shows_what_was_recorded() {
 
 fn check(netdata: &Netdata, name: &str) {
     let chart = |part: &str| {
-        let find = || netdata.charts().into_iter().find(|chart| chart.contains(name) && chart.contains(part));
-        let start = Instant::now();
-        loop {
-            let shown = find().map(|chart| netdata.shown(&chart)).unwrap_or_default();
+        until(part, || {
+            let charts = netdata.charts();
+            let chart = charts.iter().find(|chart| chart.contains(name) && chart.contains(part));
+            let shown = chart.map(|chart| netdata.shown(chart)).unwrap_or_default();
             // A counter is 0 again in the second after that in which it came.
-            if shown.len() > 1 {
-                return shown;
-            }
-            assert!(start.elapsed() < SOON, "no chart of {name}.{part} in {:?}", netdata.charts());
-            std::thread::yield_now();
-        }
+            if shown.len() > 1 { Ok(shown) } else { Err(format!("{charts:?}")) }
+        })
     };
     for (gauge, value) in [("heat", -20.25), ("open", -3.0)] {
         let shown = chart(gauge);

@@ -83,7 +83,7 @@ pub(super) struct Options<'a> {
 impl<'a> Options<'a> {
     pub(super) fn parse(
         query: &'a str,
-        declared: impl IntoIterator<Item = &'static Row>,
+        declared: Vec<&'static Row>,
     ) -> Result<Self, String> {
         let option = |part: &'a str| {
             part.split_once('=').ok_or_else(|| {
@@ -94,7 +94,7 @@ impl<'a> Options<'a> {
             })
         };
         let given = query.split('&').filter(|part| !part.is_empty()).map(option).collect::<Result<_, _>>()?;
-        Ok(Self { given, known: Vec::new(), declared: declared.into_iter().collect() })
+        Ok(Self { given, known: Vec::new(), declared })
     }
 
     /// Whether an option is given and not yet taken.

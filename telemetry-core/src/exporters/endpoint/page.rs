@@ -6,7 +6,8 @@ use std::path::Path;
 use expect_test::expect_file;
 use proptest::prelude::*;
 
-use super::scheme::{Row, SCHEMES, Scheme, Table};
+use super::declared::SCHEMES;
+use super::scheme::{Row, Scheme, Table};
 use super::{from_url, list};
 use crate::exporters::{Driver, Target};
 
