@@ -81,10 +81,7 @@ pub(super) struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    pub(super) fn parse(
-        query: &'a str,
-        declared: Vec<&'static Row>,
-    ) -> Result<Self, String> {
+    pub(super) fn parse(query: &'a str, declared: Vec<&'static Row>) -> Result<Self, String> {
         let option = |part: &'a str| {
             part.split_once('=').ok_or_else(|| {
                 // It may be the rest of a secret that has a `&`.

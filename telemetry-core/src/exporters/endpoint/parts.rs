@@ -34,10 +34,7 @@ pub(super) struct Endpoint<'a> {
 
 impl<'a> Endpoint<'a> {
     /// Of a scheme, `declared` gives the options.
-    pub(super) fn of(
-        url: &'a str,
-        declared: impl FnOnce(&str) -> Vec<&'static Row>,
-    ) -> Result<Self, String> {
+    pub(super) fn of(url: &'a str, declared: impl FnOnce(&str) -> Vec<&'static Row>) -> Result<Self, String> {
         let missing = || {
             let is_scheme = SCHEMES.contains(&url.to_ascii_lowercase().as_str());
             if is_scheme {
@@ -51,8 +48,7 @@ impl<'a> Endpoint<'a> {
         let (scheme, rest) = url.split_once(':').filter(|_| has_scheme).ok_or_else(missing)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let scheme = scheme.to_ascii_lowercase();
-        let options =
-            Options::parse(query, declared(scheme.split('+').next().unwrap_or_default()))?;
+        let options = Options::parse(query, declared(scheme.split('+').next().unwrap_or_default()))?;
         Ok(Self { scheme, rest, options, reads_env: true })
     }
 
