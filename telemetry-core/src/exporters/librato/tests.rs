@@ -265,8 +265,8 @@ proptest! {
     /// Each item is in one request, and no request is too long.
     #[test]
     fn requests_are_bounded(
-        names in prop::collection::vec("[a-z]{1,300}|.{0,40}", 1..50),
-        many in 1..20_usize,
+        names in prop::collection::vec("[a-z]{1,300}|.{0,40}", 1..20),
+        many in 1..12_usize,
         max_bytes in 0..40_000_usize,
     ) {
         let one = |(n, name): (usize, &String)| (0..many).map(move |source| (n, name.clone(), source)).collect::<Vec<_>>();
