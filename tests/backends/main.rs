@@ -5,6 +5,7 @@ mod graphite;
 mod influxdb;
 mod librato;
 mod opentsdb;
+mod read_back;
 mod scenarios;
 #[allow(dead_code, reason = "each backend needs some of it")]
 mod servers;

@@ -30,16 +30,22 @@ pub(crate) mod graphite;
 mod health;
 #[cfg(feature = "http")]
 pub(crate) mod http;
+#[cfg(feature = "influxdb")]
+pub(crate) mod influxdb;
 mod item;
 #[cfg(any(feature = "file", feature = "http"))]
 mod json;
 #[cfg(feature = "http")]
 mod json_batches;
+#[cfg(feature = "librato")]
+pub(crate) mod librato;
 pub(crate) mod limits;
 #[cfg(feature = "points")]
 #[allow(dead_code, reason = "no exporter of points may be there")]
 mod lines;
 mod live;
+#[cfg(feature = "opentsdb")]
+pub(crate) mod opentsdb;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
 #[cfg(feature = "prometheus")]
@@ -59,6 +65,8 @@ pub(crate) mod signal;
 #[cfg(feature = "socket")]
 #[cfg_attr(not(feature = "opentsdb"), allow(dead_code, reason = "some of it is for OpenTSDB"))]
 mod socket;
+#[cfg(feature = "statsd")]
+pub(crate) mod statsd;
 #[cfg(feature = "points")]
 #[allow(dead_code, reason = "no exporter of points may be there")]
 mod summary;
@@ -77,7 +85,7 @@ pub use chrome_trace::ChromeTrace;
 pub use console::{Console, Stream};
 pub use discard::Discard;
 pub use endpoint::from_url;
-pub(crate) use endpoint::{escape, split_urls, unescape, with_port, without_user};
+pub(crate) use endpoint::{TOKEN, escape, named, split_urls, unescape, with_port, without_user};
 pub use error::EndpointError;
 pub(crate) use error::{Again, Delivery, ExportError};
 pub(crate) use exporter::Exporter;

@@ -7,6 +7,9 @@ mod fields;
 pub mod graphite;
 mod metrics;
 mod otlp;
+/// A strict reader of lines of StatsD.
+#[path = "../../../telemetry-core/src/exporters/statsd/tests/grammar.rs"]
+pub mod lines;
 /// A strict reader of pages in text.
 #[path = "../../../telemetry-core/src/exporters/prometheus/tests/grammar.rs"]
 pub mod pages;

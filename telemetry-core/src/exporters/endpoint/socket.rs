@@ -6,9 +6,22 @@ use std::path::{Path, PathBuf};
 use super::Endpoint;
 use super::escape::unescape;
 use super::place::{with_port, without_user};
+use super::scheme::{Table, row};
 use super::tls::absolute;
 use super::transport::named;
 use crate::exporters::socket::{MOST_PACKET_BYTES, Place, Settings, Transport};
+
+/// What every endpoint over sockets takes.
+pub(super) const PACKETS: Table = Table {
+    endpoints: "over UDP and datagrams of Unix sockets",
+    rows: &[row(
+        "packet_bytes",
+        "`1432`; 8192 over a Unix socket",
+        "8932",
+        "a packet has at most so many bytes, 65507 at most",
+    )],
+    text: "",
+};
 
 impl Endpoint<'_> {
     /// Takes the options that every endpoint over sockets has, for one of these transports: the first one, where none is named.

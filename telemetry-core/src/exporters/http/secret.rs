@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use crate::exporters::tls::read;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 /// A password or a token.
 #[derive(Clone)]
 pub(crate) enum Secret {
@@ -44,6 +47,14 @@ impl Auth {
     pub(super) fn secret(&self) -> &Secret {
         match self {
             Self::Basic { password: secret, .. } | Self::Bearer(secret) => secret,
+        }
+    }
+
+    /// What the header says behind its scheme, where that is the secret.
+    pub(super) fn credentials(&self, secret: &str) -> String {
+        match self {
+            Self::Basic { user, .. } => BASE64_STANDARD.encode(format!("{user}:{secret}")),
+            Self::Bearer(_) => secret.to_owned(),
         }
     }
 }

@@ -94,6 +94,22 @@ impl Connection {
         self.heard.borrow_mut().take()
     }
 
+    /// The same, for whoever counts them: whole lines, and how many more there were.
+    pub(crate) fn heard_counted(&self) -> (Vec<String>, u64) {
+        self.heard.borrow_mut().take_counted()
+    }
+
+    /// Waits so long for what the other side says of what it was sent, where no attempt is out. Where it closes the connection
+    /// meanwhile, that is the error.
+    pub(crate) async fn listen(&self, wait: Duration) -> Result<(), ExportError> {
+        let kept = std::mem::take(&mut *self.kept.borrow_mut());
+        for mut link in kept {
+            link.settle(wait, &self.heard).await.map_err(|failure| self.error(failure))?;
+            self.keep(link);
+        }
+        Ok(())
+    }
+
     /// The most bytes of a line with its end, where it has to fit into a packet.
     pub(crate) fn max_packet(&self) -> Option<usize> {
         let settings = &self.dialer.settings;

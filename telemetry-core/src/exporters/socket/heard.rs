@@ -27,12 +27,16 @@ pub(super) struct Begun {
 impl Heard {
     /// All of them; the last one says how many more there were.
     pub(super) fn take(&mut self) -> Vec<String> {
-        let mut lines = std::mem::take(&mut self.lines);
-        match std::mem::take(&mut self.left_out) {
-            0 => {}
-            n => lines.push(format!(".. and {n} more lines")),
+        let (mut lines, left_out) = self.take_counted();
+        if left_out > 0 {
+            lines.push(format!(".. and {left_out} more lines"));
         }
         lines
+    }
+
+    /// Those that are kept, and how many more there were.
+    pub(super) fn take_counted(&mut self) -> (Vec<String>, u64) {
+        (std::mem::take(&mut self.lines), std::mem::take(&mut self.left_out))
     }
 
     /// The last one that is kept.

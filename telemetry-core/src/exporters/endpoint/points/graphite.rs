@@ -1,5 +1,7 @@
 //! `graphite:`: what stands behind the colon and the options become an exporter.
 
+use super::super::scheme::{Scheme, row};
+use super::super::{options, socket, tls};
 use super::{Endpoint, Made};
 use crate::exporters::endpoint::{plain, unescape};
 use crate::exporters::graphite::{Graphite, is_prefix};
@@ -10,6 +12,20 @@ const TRANSPORTS: &[(&str, Transport)] =
     &[("tcp", Transport::Tcp), ("tls", Transport::Tls), ("udp", Transport::Udp), ("unix", Transport::Unix)];
 
 const PORT: u16 = 2003;
+
+pub(in super::super) const SCHEME: Scheme = Scheme {
+    names: &["graphite"],
+    urls: &[(
+        "`graphite://HOST:2003`, `graphite+tls://HOST`, `graphite+udp://HOST`, `graphite+unix:///run/x.sock`",
+        "lines of Graphite's plaintext protocol, with tags (feature `graphite`); `graphite:` is `graphite://localhost:2003`",
+    )],
+    examples: &["graphite://localhost:2003", "graphite+udp://localhost:2003", "graphite+tls://localhost:2003"],
+    own: &[row("prefix", "none", "shop.eu", "stands before each name, with a dot between them")],
+    shared: &[&options::ANY, &options::PUSHED, &socket::PACKETS, &tls::TABLE],
+    text: "\
+Nothing acknowledges anything on the wire of `graphite`: \"delivered\" means that the kernel took it on a connection that was open.
+",
+};
 
 pub(super) fn make(mut endpoint: Endpoint<'_>, _: &Terms) -> Made {
     let settings = endpoint.socket(TRANSPORTS, PORT).map_err(plain)?;
