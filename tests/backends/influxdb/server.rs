@@ -57,6 +57,10 @@ impl Server {
         self.ask("POST", "query", &[("q", &format!("CREATE DATABASE \"{database}\""))], "");
     }
 
+    pub(super) fn remove(&self, database: &str) {
+        self.ask("POST", "query", &[("q", &format!("DROP DATABASE \"{database}\""))], "");
+    }
+
     pub(super) fn url(&self, database: &str, options: &str) -> String {
         let password = PASSWORD.replace('%', "%25").replace(' ', "%20");
         format!("influxdb://me:{password}@127.0.0.1:{}?db={database}{options}", self.port)
