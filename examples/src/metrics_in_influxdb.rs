@@ -6,7 +6,7 @@
 //!
 //! For 2.x and 3.x, `INFLUX_URL='influxdb+https://HOST?org=me&bucket=shop&token=$INFLUX_TOKEN&compression=gzip'`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use telemetry_layer::model::DataPoint;
 use telemetry_layer::prelude::*;
@@ -35,9 +35,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         gauge("stock").set(100 - item);
     }
     // What was measured elsewhere, at its own time.
-    let yesterday =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)? - Duration::from_hours(24);
-    telemetry.collector().send([DataPoint::new("turnover", 1234.5).at(yesterday.as_nanos() as u64)])?;
+    let day = Duration::from_hours(24);
+    let yesterday = SystemTime::now().duration_since(UNIX_EPOCH)? - day;
+    telemetry.send([DataPoint::new("turnover", 1234.5).at(u64::try_from(yesterday.as_nanos())?)])?;
 
     print!("{}", telemetry.shutdown(Duration::from_secs(5)));
     Ok(())

@@ -28,6 +28,7 @@
 
 mod answer;
 mod exporter;
+mod form;
 mod items;
 mod points;
 mod text;
@@ -35,7 +36,8 @@ mod writer;
 
 pub use answer::Dropped;
 pub(crate) use exporter::{Database, InfluxDb};
-pub use writer::{Histograms, Precision, Writer};
+pub use form::{Histograms, Precision};
+pub use writer::Writer;
 
 #[cfg(test)]
 mod tests;
