@@ -1,4 +1,4 @@
-//! What a program measures in InfluxDB, and, to look closer, its events beside it. For a server of 1.x on this machine:
+//! What a program measures in `InfluxDB`, and, to look closer, its events beside it. For a server of 1.x on this machine:
 //!
 //!     influx -execute 'CREATE DATABASE shop'
 //!     cargo run --bin metrics_in_influxdb
@@ -35,9 +35,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         gauge("stock").set(100 - item);
     }
     // What was measured elsewhere, at its own time.
-    let day = Duration::from_hours(24);
-    let yesterday = SystemTime::now().duration_since(UNIX_EPOCH)? - day;
-    telemetry.send([DataPoint::new("turnover", 1234.5).at(u64::try_from(yesterday.as_nanos())?)])?;
+    let hour_ago = SystemTime::now() - Duration::from_hours(1);
+    let nanos = u64::try_from(hour_ago.duration_since(UNIX_EPOCH)?.as_nanos())?;
+    telemetry.send([DataPoint::new("turnover", 1234.5).at(nanos)])?;
 
     print!("{}", telemetry.shutdown(Duration::from_secs(5)));
     Ok(())

@@ -1,4 +1,4 @@
-//! Any texts and numbers, as an independent parser reads them, and InfluxDB itself.
+//! Any texts and numbers, as an independent parser reads them, and `InfluxDB` itself.
 
 use std::io::Write as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! InfluxDB 1.6 on ports of its own, with authentication.
+//! `InfluxDB` 1.6 on ports of its own, with authentication.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,6 +1,6 @@
-//! The exporter `influxdb`: line protocol over HTTP, for all versions of InfluxDB.
+//! The exporter `influxdb`: line protocol over HTTP, for all versions of `InfluxDB`.
 //!
-//! Sources: InfluxDB 1.8, "InfluxDB API reference", "/write"; OSS 2.7, "InfluxDB v2 API", "/api/v2/write", which 3.x has too.
+//! Sources: `InfluxDB` 1.8, "`InfluxDB` API reference", "/write"; OSS 2.7, "`InfluxDB` v2 API", "/api/v2/write", which 3.x has too.
 
 use bytes::Bytes;
 
