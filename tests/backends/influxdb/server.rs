@@ -152,7 +152,7 @@ fn config(directory: &std::path::Path, [http, rpc]: [u16; 2]) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
 /// The status and the body of an answer.
