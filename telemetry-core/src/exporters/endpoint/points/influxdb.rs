@@ -3,7 +3,6 @@
 use super::super::escape::unescape;
 use super::super::{Transport, plain};
 use super::{Endpoint, Made};
-use crate::exporters::http::Compression;
 use crate::exporters::influxdb::{Database, Histograms, InfluxDb, Precision, Writer};
 use crate::exporters::words::one_of;
 use crate::exporters::{Route, Signal, Terms};
@@ -31,7 +30,7 @@ fn exporter(
 ) -> Result<impl FnOnce() -> Result<InfluxDb, String> + use<>, String> {
     let settings = endpoint.settings(TRANSPORTS)?;
     #[cfg(feature = "zstd")]
-    if settings.compression == Compression::Zstd {
+    if settings.compression == crate::exporters::http::Compression::Zstd {
         return Err("`compression=zstd`: InfluxDB takes `none` and `gzip`".to_owned());
     }
     let database = database(endpoint)?;
