@@ -1,4 +1,4 @@
-//! InfluxDB: what is recorded is read back from InfluxDB 1.6, which is strict, and from VictoriaMetrics, which takes writes of 2.x.
+//! `InfluxDB`: what is recorded is read back from `InfluxDB` 1.6, which is strict, and from `VictoriaMetrics`, which takes writes of 2.x.
 //! What 2.x and 3.x answer beside, a server of the tests says.
 
 mod answers;

@@ -23,7 +23,7 @@ pub(super) enum Field {
 }
 
 impl Field {
-    /// A field as InfluxDB shows it in JSON, where an integer looks like a float that is whole.
+    /// A field as `InfluxDB` shows it in JSON, where an integer looks like a float that is whole.
     pub(super) fn of(key: &str, value: &Value) -> Self {
         match value {
             Value::String(text) => Self::Text(text.clone()),

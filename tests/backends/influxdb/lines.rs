@@ -1,4 +1,4 @@
-//! Any texts and numbers, as an independent parser reads them, and InfluxDB itself.
+//! Any texts and numbers, as an independent parser reads them, and `InfluxDB` itself.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -160,14 +160,19 @@ fn another_parser_reads_what_was_written() {
 fn influxdb_takes_every_line() {
     let cases = some_cases();
     let Some(server) = Server::start() else { return };
-    server.create("any");
-    // It has to take all of them.
-    server.write("any", &written(&cases));
-    let lines = server.lines("any");
-    let named = cases.iter().filter(|case| !case.name.is_empty()).count();
-    assert_eq!(lines.len(), named);
-    for line in lines {
-        let tags: Vec<_> = line.tags.into_iter().collect();
-        cases[line.time as usize - 1].check(&line.name, &tags);
+    // A database is made slowly of so many measurements.
+    for (number, cases) in cases.chunks(256).enumerate() {
+        let database = format!("any{number}");
+        server.create(&database);
+        // It has to take all of them.
+        server.write(&database, &written(cases));
+        let lines = server.lines(&database);
+        let named = cases.iter().filter(|case| !case.name.is_empty()).count();
+        assert_eq!(lines.len(), named);
+        for line in lines {
+            let tags: Vec<_> = line.tags.into_iter().collect();
+            cases[line.time as usize - 1].check(&line.name, &tags);
+        }
+        server.remove(&database);
     }
 }

@@ -1,4 +1,4 @@
-//! InfluxDB 1.6 on ports of its own, with authentication.
+//! `InfluxDB` 1.6 on ports of its own, with authentication.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -55,6 +55,10 @@ impl Server {
 
     pub(super) fn create(&self, database: &str) {
         self.ask("POST", "query", &[("q", &format!("CREATE DATABASE \"{database}\""))], "");
+    }
+
+    pub(super) fn remove(&self, database: &str) {
+        self.ask("POST", "query", &[("q", &format!("DROP DATABASE \"{database}\""))], "");
     }
 
     pub(super) fn url(&self, database: &str, options: &str) -> String {
@@ -148,7 +152,7 @@ fn config(directory: &std::path::Path, [http, rpc]: [u16; 2]) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
 /// The status and the body of an answer.

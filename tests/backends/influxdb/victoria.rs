@@ -1,4 +1,4 @@
-//! VictoriaMetrics, which takes writes of InfluxDB 2.x. It makes a metric of each field, and keeps doubles in milliseconds.
+//! `VictoriaMetrics`, which takes writes of `InfluxDB` 2.x. It makes a metric of each field, and keeps doubles in milliseconds.
 
 use std::collections::BTreeMap;
 

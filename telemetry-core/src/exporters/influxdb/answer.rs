@@ -2,7 +2,7 @@
 //!
 //! An answer may hold anything: what is not understood says nothing. A text is told as it came; whoever shows it cleans it.
 //!
-//! Sources: `InfluxDB` 1.8, "InfluxDB API reference", "Status codes and responses"; `InfluxDB` OSS 2.7, Cloud (TSM) and 3 Core,
+//! Sources: `InfluxDB` 1.8, "`InfluxDB` API reference", "Status codes and responses"; `InfluxDB` OSS 2.7, Cloud (TSM) and 3 Core,
 //! "Troubleshoot issues writing data".
 
 use serde_json::Value;

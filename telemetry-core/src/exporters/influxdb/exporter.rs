@@ -1,6 +1,6 @@
-//! The exporter `influxdb`: line protocol over HTTP, for all versions of InfluxDB.
+//! The exporter `influxdb`: line protocol over HTTP, for all versions of `InfluxDB`.
 //!
-//! Sources: InfluxDB 1.8, "InfluxDB API reference", "/write"; OSS 2.7, "InfluxDB v2 API", "/api/v2/write", which 3.x has too.
+//! Sources: `InfluxDB` 1.8, "`InfluxDB` API reference", "/write"; OSS 2.7, "`InfluxDB` v2 API", "/api/v2/write", which 3.x has too.
 
 use bytes::Bytes;
 
@@ -82,7 +82,7 @@ impl InfluxDb {
             return Ok(Delivery::all());
         };
         let Some(answer) = refused.answer else { return Err(refused.error) };
-        let lines = || body.iter().filter(|byte| **byte == b'\n').count();
+        let lines = || body.split_inclusive(|byte| *byte == b'\n').count();
         match Dropped::read(answer.status, &answer.body, lines()) {
             Some(dropped) => Ok(Delivery::partial(dropped.lines, self.client.said(&dropped.message))),
             None => Err(refused.error),
@@ -95,7 +95,7 @@ impl Protocol for InfluxDb {
         "influxdb"
     }
 
-    /// As many lines as InfluxData advises, and far fewer bytes than any server takes.
+    /// As many lines as `InfluxData` advises, and far fewer bytes than any server takes.
     fn limits(&self) -> Limits {
         Limits { items: 5_000, bytes: 1 << 20, in_flight: 2 }
     }

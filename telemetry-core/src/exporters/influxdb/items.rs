@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::form::{Precision, Refusal, TOO_LATE, end_line};
 use super::points::put_tags;
 use super::text::{put_key, put_string};
-use super::writer::{Precision, Refusal, TOO_LATE, end_line};
 use crate::exporters::digits::put_whole;
 use crate::exporters::json::{Map, put};
 use crate::exporters::{EventRef, SpanRef};

@@ -1,4 +1,4 @@
-//! InfluxDB: batches become line protocol, and what a server says of lines that it dropped is read. All but the [exporter] itself
+//! `InfluxDB`: batches become line protocol, and what a server says of lines that it dropped is read. All but the [exporter] itself
 //! is without a network.
 //!
 //! | of a point | in its line |
@@ -23,11 +23,12 @@
 //!
 //! Nothing here reads a clock or panics, whatever an answer holds.
 //!
-//! Sources: InfluxDB 1.8, "Line protocol reference", "InfluxDB API reference"; `InfluxDB` OSS 2.7 and 3 Core, "Line protocol",
+//! Sources: `InfluxDB` 1.8, "Line protocol reference", "`InfluxDB` API reference"; `InfluxDB` OSS 2.7 and 3 Core, "Line protocol",
 //! "Troubleshoot issues writing data".
 
 mod answer;
 mod exporter;
+mod form;
 mod items;
 mod points;
 mod text;
@@ -35,7 +36,8 @@ mod writer;
 
 pub use answer::Dropped;
 pub(crate) use exporter::{Database, InfluxDb};
-pub use writer::{Histograms, Precision, Writer};
+pub use form::{Histograms, Precision};
+pub use writer::Writer;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! A data point as a line.
 
+use super::form::{Histograms, Precision, Refusal, TOO_LATE, end_line};
 use super::text::{put_key, put_name};
-use super::writer::{Histograms, Refusal, TOO_LATE, Writer, end_line};
 use crate::exporters::digits::{put_bound, put_float, put_whole};
 use crate::exporters::summary;
 use crate::metrics::MetricRef;
@@ -17,14 +17,19 @@ const VALUE_INT: &str = "value_int";
 const ALL_FLOATS: u64 = 1 << 53;
 
 /// Adds its line.
-pub(super) fn put_point(out: &mut Vec<u8>, point: &MetricRef<'_>, how: Writer) -> Result<(), Refusal> {
+pub(super) fn put_point(
+    out: &mut Vec<u8>,
+    point: &MetricRef<'_>,
+    precision: Precision,
+    histograms: Histograms,
+) -> Result<(), Refusal> {
     if point.name().is_empty() {
         return Err("a data point has no name".into());
     }
     let refuse = |why: &str| text::line(format_args!("`{}`: {why}", point.name()), 200);
-    let time = how.precision.of(point.time_unix_nano()).ok_or_else(|| refuse(TOO_LATE))?;
+    let time = precision.of(point.time_unix_nano()).ok_or_else(|| refuse(TOO_LATE))?;
     put_name(out, point.name());
-    let has_buckets = how.histograms == Histograms::Buckets;
+    let has_buckets = histograms == Histograms::Buckets;
     let is_field = |key: &str| match point.histogram() {
         None => matches!(key, VALUE | VALUE_INT),
         Some(_) if has_buckets && key.parse::<f64>().is_ok() => true,

@@ -5,7 +5,6 @@ use super::super::scheme::{Scheme, row};
 use super::super::{Transport, plain};
 use super::super::{http, options, tls};
 use super::{Endpoint, Made};
-use crate::exporters::http::Compression;
 use crate::exporters::influxdb::{Database, Histograms, InfluxDb, Precision, Writer};
 use crate::exporters::words::one_of;
 use crate::exporters::{Route, Signal, Terms};
@@ -60,7 +59,7 @@ fn exporter(
 ) -> Result<impl FnOnce() -> Result<InfluxDb, String> + use<>, String> {
     let settings = endpoint.settings(TRANSPORTS)?;
     #[cfg(feature = "zstd")]
-    if settings.compression == Compression::Zstd {
+    if settings.compression == crate::exporters::http::Compression::Zstd {
         return Err("`compression=zstd`: InfluxDB takes `none` and `gzip`".to_owned());
     }
     let database = database(endpoint)?;
@@ -102,4 +101,75 @@ fn database(endpoint: &mut Endpoint<'_>) -> Result<Database, String> {
 fn named(text: &str) -> Result<String, String> {
     let name = unescape(text)?;
     if name.is_empty() { Err("it is empty".to_owned()) } else { Ok(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{from_url, split_urls};
+    use crate::exporters::{Driver, Signal, Target};
+    use crate::model::{Kind, Temporality};
+
+    #[test]
+    fn a_url_makes_an_exporter_of_what_it_chooses() {
+        for (url, signals) in [
+            ("influxdb:?db=shop", [false, false, true]),
+            (
+                "InfluxDB://me:pw@h?db=shop&rp=a&consistency=ONE&precision=S&histograms=Buckets",
+                [false, false, true],
+            ),
+            ("influxdb+https://h/base?bucket=shop&org=o&token=t&events=true", [false, true, true]),
+            (
+                "influxdb+http://[::1]:1?bucket=a%26b&spans=TRUE&events=false&precision=ns",
+                [true, false, true],
+            ),
+            ("influxdb://h?db=shop&spans=true&events=true&signals=spans", [true, false, false]),
+        ] {
+            let Target::Pushed(Driver::Network(exporter)) = from_url(url).unwrap().target else {
+                panic!("{url}")
+            };
+            assert_eq!(
+                (exporter.name(), Signal::EACH.map(|signal| exporter.wants(signal))),
+                ("influxdb", signals)
+            );
+            let [counter, level, histogram] = Kind::SUMMED.map(|kind| exporter.temporality(kind));
+            assert_eq!([counter, level], [Temporality::Cumulative; 2]);
+            assert_eq!(histogram, Temporality::Delta);
+        }
+        let list = "influxdb://h?db=a,console:,influxdb+https://h?bucket=b&names=x,y";
+        assert_eq!(
+            split_urls(list),
+            ["influxdb://h?db=a", "console:", "influxdb+https://h?bucket=b&names=x,y"]
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (url, want) in [
+            ("influxdb://h", "`db=NAME` (InfluxDB 1.x) or `bucket=NAME` (2.x, 3.x) is needed"),
+            ("influxdb://h?org=o&token=s3cret", "`db=NAME` (InfluxDB 1.x) or"),
+            ("influxdb://h?db=a&bucket=b", "one of them"),
+            ("influxdb://h?db=", "`db=`: it is empty"),
+            ("influxdb://h?db=a%2", "two hexadecimal digits"),
+            ("influxdb://h?db=a&org=o", "`org` belongs to `bucket`"),
+            ("influxdb://h?bucket=a&rp=o", "`rp` belongs to `db`"),
+            ("influxdb://h?bucket=a&consistency=one", "`consistency` belongs to `db`"),
+            ("influxdb://h?db=a&consistency=two", "one of any, one, quorum, all is needed"),
+            ("influxdb://h?db=a&precision=m", "one of ns, us, ms, s is needed"),
+            ("influxdb://h?db=a&histograms=all", "one of quantiles, buckets is needed"),
+            ("influxdb://h?db=a&events=yes", "one of true, false is needed"),
+            ("influxdb://h?db=a&spans=true&precision=ms", "spans and events need `precision=ns`"),
+            ("influxdb://h?db=a&signals=spans", "nothing would be sent"),
+            ("influxdb://h?db=a&batch=7", "`influxdb:` has no option `batch`; its options are"),
+            ("influxdb+udp://h?db=a", "`udp` is no transport of it; its transports are http, https"),
+            ("influxdb:h?db=a", "`//` and a host are needed"),
+        ] {
+            let said = from_url(url).map(drop).unwrap_err().to_string();
+            assert!(said.contains(want) && !said.contains("s3cret"), "{said}");
+        }
+        #[cfg(feature = "zstd")]
+        {
+            let said = from_url("influxdb://h?db=a&compression=zstd").map(drop).unwrap_err().to_string();
+            assert!(said.contains("takes `none` and `gzip`"), "{said}");
+        }
+    }
 }
