@@ -2,6 +2,9 @@
 
 mod events;
 mod fields;
+/// A strict reader of Graphite's lines.
+#[path = "../../../telemetry-core/src/exporters/graphite/encode/tests/grammar.rs"]
+pub mod graphite;
 mod metrics;
 mod otlp;
 /// A strict reader of pages in text.

@@ -1,8 +1,11 @@
 //! What is written is read back by carbon's own rules, written down once more.
 
+mod grammar;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use grammar::{Point, is_space, read};
 use proptest::prelude::*;
 
 use super::*;
@@ -31,30 +34,6 @@ fn tagged(tags: &[(&'static str, &'static str)]) -> Metric {
     let mut all = Tags::new();
     tags.iter().for_each(|(key, value)| all.insert(*key, *value).unwrap());
     gauge("a", 1).tags(all)
-}
-
-/// White space of Python, which carbon splits lines by.
-fn is_space(c: char) -> bool {
-    matches!(c, '\t'..='\r' | '\x1c'..='\x20' | '\u{85}' | '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}'
-        | '\u{2028}' | '\u{2029}' | '\u{202f}' | '\u{205f}' | '\u{3000}')
-}
-
-/// What carbon makes of a line: the name, the tags, the value and the second.
-fn read(line: &str) -> (String, BTreeMap<String, String>, f64, u64) {
-    let fields: Vec<_> = line.split(is_space).filter(|field| !field.is_empty()).collect();
-    let [path, value, second] = fields[..] else { panic!("{line:?}") };
-    assert!(!(path.ends_with("\"}") && path.contains('{')), "it is OpenMetrics: {line:?}");
-    let mut segments = path.split(';');
-    let name = segments.next().unwrap();
-    assert!(!name.is_empty() && !name.starts_with('~'), "{line:?}");
-    let mut tags = BTreeMap::new();
-    for segment in segments {
-        let (key, value) = segment.split_once('=').unwrap();
-        assert!(!key.is_empty() && !key.contains(['!', '^']) && key != "name", "{line:?}");
-        assert!(!value.is_empty() && !value.starts_with('~'), "{line:?}");
-        assert_eq!(tags.insert(key.to_owned(), value.to_owned()), None, "{line:?}");
-    }
-    (name.to_owned(), tags, value.parse().unwrap(), second.parse().unwrap())
 }
 
 #[test]
@@ -200,7 +179,7 @@ proptest! {
         prop_assert_eq!(body.matches('\n').count(), sayable.len());
         prop_assert!(body.is_empty() || body.ends_with('\n'));
         for (line, metric) in body.lines().zip(sayable) {
-            let (name, tags, value, second) = read(line);
+            let Point { name, tags, value, second } = read(line).map_err(TestCaseError::fail)?;
             prop_assert_eq!(value.to_bits(), metric.number().as_f64().to_bits());
             prop_assert_eq!(second, metric.time_unix_nano / NANOS);
             let is_own = metric.identity.tags.get("_name").is_some();
