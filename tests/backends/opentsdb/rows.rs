@@ -45,7 +45,9 @@ fn p1_a_point_is_a_line_of_put_with_its_number_as_short_as_can_be() {
             format!("put cpu.load {TIME} 0.30000000000000004 {of_all}"),
             format!("put whole {TIME} 7 {of_all}"),
             format!("put gr__e {TIME} -3 {of_all}"),
-            format!("put big {TIME} -9223372036854775808 gr__e=x_y host=till service.name=shop where=room_7_b"),
+            format!(
+                "put big {TIME} -9223372036854775808 gr__e=x_y host=till service.name=shop where=room_7_b"
+            ),
         ]
         .map(sorted)
     );
@@ -128,10 +130,9 @@ fn p4_a_point_says_its_host_and_has_one_tag_at_least() {
     assert_eq!(send("", |route| route), with(&host_name()));
     assert_eq!(send("host_tag=till", |route| route), with("till"));
     assert_eq!(send("", |route| route.host_tag(HostTag::Named("till-2".into()))), with("till-2"));
-    for (options, change) in [
-        ("host_tag=off", (|route| route) as fn(Route) -> Route),
-        ("", |route| route.host_tag(HostTag::Off)),
-    ] {
+    for (options, change) in
+        [("host_tag=off", (|route| route) as fn(Route) -> Route), ("", |route| route.host_tag(HostTag::Off))]
+    {
         assert_eq!(send(options, change), [name.clone()], "there is one tag at least");
     }
 }
@@ -141,7 +142,8 @@ fn p5_a_rate_delays_and_drops_nothing() {
     let server = quiet();
     let (tell, told) = mpsc::channel();
     let url = format!("opentsdb://{}?rate=5&answer_ms=0", server.address);
-    let collector = exporting(&url, |builder| builder.on_export(move |report| drop(tell.send(report.clone()))));
+    let collector =
+        exporting(&url, |builder| builder.on_export(move |report| drop(tell.send(report.clone()))));
     let begin = Instant::now();
     collector.send((0..12).map(|n| DataPoint::new("limited", n))).unwrap();
     let report = collector.shutdown(SOON);
@@ -180,7 +182,8 @@ fn p6_a_check_at_the_start_fails_loudly_where_that_is_wanted() {
 #[test]
 fn p7_what_was_on_its_way_when_a_connection_broke_is_sent_again() {
     // It goes away in the middle of a request.
-    let server = ScriptedTsd::telnet(|n, _| if n == 3 { Say::Bye("restarting".to_owned()) } else { Say::Nothing });
+    let server =
+        ScriptedTsd::telnet(|n, _| if n == 3 { Say::Bye("restarting".to_owned()) } else { Say::Nothing });
     let collector = exporting(&format!("opentsdb://{}", server.address), |builder| builder);
     collector.send((0..10).map(|n| DataPoint::new("resent", n))).unwrap();
     let report = collector.shutdown(SOON);

@@ -7,11 +7,11 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+#[cfg(feature = "opentsdb")]
+use reqwest::StatusCode;
 use reqwest::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER,
 };
-#[cfg(feature = "opentsdb")]
-use reqwest::StatusCode;
 use reqwest::{Method, RequestBuilder, Response};
 
 use super::connection::{failure, was_closed, what};

@@ -64,9 +64,12 @@ impl Answer {
             Some(all) => format!("{failed} of {all} data points were refused"),
             None => format!("{failed} data points were refused"),
         };
-        let first = errors.iter().find_map(|of| Some((of["error"].as_str()?, of["datapoint"]["metric"].as_str())));
+        let first =
+            errors.iter().find_map(|of| Some((of["error"].as_str()?, of["datapoint"]["metric"].as_str())));
         match first {
-            Some((error, Some(metric))) => format!("{many}, the first of them, of {}: {}", said(metric), said(error)),
+            Some((error, Some(metric))) => {
+                format!("{many}, the first of them, of {}: {}", said(metric), said(error))
+            }
             Some((error, None)) => format!("{many}, the first of them: {}", said(error)),
             None => many,
         }
@@ -170,7 +173,15 @@ mod tests {
 
     #[test]
     fn what_is_no_such_answer_is_none() {
-        for text in ["", "OK", "[]", "{}", "{\"error\":{\"code\":400,\"message\":\"no\"}}", "{\"failed\":-1}", "\u{0}"] {
+        for text in [
+            "",
+            "OK",
+            "[]",
+            "{}",
+            "{\"error\":{\"code\":400,\"message\":\"no\"}}",
+            "{\"failed\":-1}",
+            "\u{0}",
+        ] {
             assert!(Answer::read(text.as_bytes()).is_none(), "{text}");
         }
         assert!(is_too_large(br#"{"error":{"code":400,"message":"Chunked request not supported."}}"#));

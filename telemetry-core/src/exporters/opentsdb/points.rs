@@ -213,7 +213,10 @@ fn chosen(item: MetricRef<'_>, most: usize) -> Result<Vec<(&str, &str)>, Cow<'st
     let mut tags: Vec<_> = item.tags().filter(|(_, value)| !value.is_empty()).collect();
     let has = tags.iter().filter(|(key, _)| own.get(key).is_some()).count();
     if has > most {
-        return Err(because(item, format_args!("it has {has} tags, and the server takes {most} (`max_tags`)")));
+        return Err(because(
+            item,
+            format_args!("it has {has} tags, and the server takes {most} (`max_tags`)"),
+        ));
     }
     tags.sort_by_key(|(key, _)| (own.get(key).is_none(), *key != "host"));
     tags.truncate(most);

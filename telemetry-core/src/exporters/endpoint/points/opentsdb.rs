@@ -10,11 +10,8 @@ use crate::exporters::words::one_of;
 use crate::exporters::{HostTag, Route, Terms};
 
 const PORT: u16 = 4242;
-const SOCKETS: &[(&str, socket::Transport)] = &[
-    ("tcp", socket::Transport::Tcp),
-    ("tls", socket::Transport::Tls),
-    ("unix", socket::Transport::Unix),
-];
+const SOCKETS: &[(&str, socket::Transport)] =
+    &[("tcp", socket::Transport::Tcp), ("tls", socket::Transport::Tls), ("unix", socket::Transport::Unix)];
 const HTTP: &[Transport] = &[("http", "http", PORT), HTTPS];
 
 const YES_OR_NO: &[(&str, bool)] = &[("true", true), ("false", false)];
@@ -100,7 +97,8 @@ fn token(named: Option<String>, rest: &str) -> Result<Option<String>, String> {
     let token = named.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
     let (_, place) = without_user(rest.trim_start_matches('/'));
     let host = place.split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase();
-    let needs_one = host.strip_suffix(APPTUIT).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+    let needs_one =
+        host.strip_suffix(APPTUIT).is_some_and(|before| before.is_empty() || before.ends_with('.'));
     if needs_one && token.is_none() {
         return Err(format!("it needs a token: `token=` in its URL, or the variable `{TOKEN}`"));
     }
@@ -148,7 +146,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (url, said) in [
-            ("opentsdb+udp://db", "`udp` is no transport of it; its transports are tcp, tls, unix, http, https"),
+            (
+                "opentsdb+udp://db",
+                "`udp` is no transport of it; its transports are tcp, tls, unix, http, https",
+            ),
             ("opentsdb:?precision=us", "`precision=us`: one of s, ms is needed"),
             ("opentsdb:?characters=any", "`characters=any`: one of ascii, unicode is needed"),
             ("opentsdb:?histograms=no", "`histograms=no`: one of summary, buckets is needed"),

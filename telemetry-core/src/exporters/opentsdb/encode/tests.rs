@@ -119,7 +119,8 @@ fn times_are_those_that_a_server_takes_for_them() {
 
 #[test]
 fn what_is_no_letter_becomes_a_low_line() {
-    let metric = || gauge("größe °C", 1).tags(Tags::parse("schlüssel: a=b c\u{1f980}\nput x 1 1 d=e").unwrap());
+    let metric =
+        || gauge("größe °C", 1).tags(Tags::parse("schlüssel: a=b c\u{1f980}\nput x 1 1 d=e").unwrap());
     let line = |characters| written(vec![metric()], &Style { characters, ..Style::new(LINES) }).0;
     let tags = "host=till";
     assert_eq!(
@@ -193,8 +194,12 @@ fn a_histogram_is_a_few_numbers_or_its_buckets() {
     let (body, _) = written(vec![histogram(explicit(), 11.5)], &style);
     let buckets = [("h.bucket -1.5", "2"), ("h.bucket 1e20", "2"), ("h.bucket Inf", "3")];
     assert_eq!(names(&body), pairs(&[&[("h.count", "3"), ("h.sum", "11.5")], &buckets[..]].concat()));
-    let exponential =
-        Buckets::Exponential { scale: 0, zero_count: 1, positive: vec![(0, 2), (3, 1)], negative: vec![(0, 4)] };
+    let exponential = Buckets::Exponential {
+        scale: 0,
+        zero_count: 1,
+        positive: vec![(0, 2), (3, 1)],
+        negative: vec![(0, 4)],
+    };
     let (body, _) = written(vec![histogram(exponential, 1.0)], &style);
     let buckets = ["h.bucket -1", "h.bucket 0", "h.bucket 2", "h.bucket 16", "h.bucket Inf"];
     assert_eq!(
@@ -245,7 +250,8 @@ fn read_json(body: &str) -> Read {
     let points: Vec<Value> = serde_json::from_str(body).unwrap();
     let point = |point: &Value| {
         let tags = point["tags"].as_object().unwrap();
-        let tags = tags.iter().map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned())).collect();
+        let tags =
+            tags.iter().map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned())).collect();
         let name = point["metric"].as_str().unwrap().to_owned();
         assert_eq!(point.as_object().unwrap().len(), 4);
         (name, point["timestamp"].as_u64().unwrap(), point["value"].as_f64().unwrap(), tags)
