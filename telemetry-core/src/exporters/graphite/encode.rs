@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::exporters::Batch;
 use crate::exporters::digits::{put_float, put_whole};
 use crate::exporters::lines::put_items;
-use crate::exporters::summary;
-use crate::exporters::Batch;
 use crate::exporters::protocol::Encoded;
+use crate::exporters::summary;
 use crate::metrics::MetricRef;
 use crate::model::Number;
 
