@@ -59,7 +59,10 @@ mod route;
 pub(crate) mod server;
 pub(crate) mod signal;
 #[cfg(feature = "socket")]
-#[cfg_attr(not(feature = "opentsdb"), allow(dead_code, reason = "some of it is for OpenTSDB"))]
+#[cfg_attr(
+    not(all(feature = "graphite", feature = "opentsdb", feature = "statsd")),
+    allow(dead_code, reason = "some of it is for one of them")
+)]
 mod socket;
 #[cfg(feature = "points")]
 #[allow(dead_code, reason = "no exporter of points may be there")]
