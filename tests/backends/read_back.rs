@@ -8,7 +8,7 @@ use crate::servers::{VictoriaMetrics, is_kept_as, until};
 pub(crate) type Series = BTreeMap<(String, BTreeMap<String, String>), Vec<(u64, f64)>>;
 
 /// Over telnet and over HTTP.
-pub(crate) const WIRES: [&str; 2] = ["opentsdb", "opentsdb-http"];
+pub(crate) const WIRES: [&str; 2] = ["opentsdb", "opentsdbhttp"];
 
 /// All series, as soon as so many points have come, of which none was not understood.
 #[track_caller]

@@ -120,7 +120,7 @@ impl VictoriaMetrics {
         })
     }
 
-    /// Points that it took of that kind (`graphite`, `opentsdb`, `opentsdb-http`, `influx`), and lines that it refused.
+    /// Points that it took of that kind (`graphite`, `opentsdb`, `opentsdbhttp`, `influx`), and lines that it refused.
     pub(crate) fn taken_and_refused(&self, kind: &str) -> (u64, u64) {
         let page = get(self.ports.http, "/metrics").unwrap();
         let number = |name: &str| -> u64 {

@@ -63,7 +63,10 @@ mod route;
 pub(crate) mod server;
 pub(crate) mod signal;
 #[cfg(feature = "socket")]
-#[cfg_attr(not(feature = "opentsdb"), allow(dead_code, reason = "some of it is for OpenTSDB"))]
+#[cfg_attr(
+    not(all(feature = "graphite", feature = "opentsdb", feature = "statsd")),
+    allow(dead_code, reason = "some of it is for one of them")
+)]
 mod socket;
 #[cfg(feature = "statsd")]
 pub(crate) mod statsd;

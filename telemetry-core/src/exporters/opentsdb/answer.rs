@@ -135,7 +135,7 @@ mod tests {
 {"metric":"h.count","timestamp":7,"value":1,"tags":{"host":"x"}},{"metric":"h.sum","timestamp":7,"value":0.5,"tags":{"host":"x"}},
 {"metric":"a","timestamp":8,"value":1,"tags":{"host":"x","le":"1,\n2"}}]"#;
 
-    fn point(metric: &str, time: impl Into<Value>, tags: Value) -> Value {
+    fn point(metric: &str, time: impl Into<Value>, tags: &Value) -> Value {
         json!({"metric": metric, "timestamp": time.into(), "value": "1", "tags": tags})
     }
 
@@ -149,8 +149,8 @@ mod tests {
     fn an_item_counts_once_however_many_of_its_points_were_refused() {
         let error = |point| json!({"datapoint": point, "error": "no"});
         let host = json!({"host": "x"});
-        let one = error(point("a", 8, json!({"le": "1,\n2", "host": "x"})));
-        let (count, sum) = (error(point("h.count", 7, host.clone())), error(point("h.sum", "7", host)));
+        let one = error(point("a", 8, &json!({"le": "1,\n2", "host": "x"})));
+        let (count, sum) = (error(point("h.count", 7, &host)), error(point("h.sum", "7", &host)));
         let answer = json!({"success": 1, "failed": 3, "errors": [one, count, sum], "timeouts": 0});
         let reason = "3 of 4 data points were refused, the first of them, of <a>: <no>";
         assert_eq!(told(&answer), Some((2, reason.to_owned())));
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_counts_for_itself() {
-        let strange = [json!(null), json!("a"), json!({"metric": "a"}), point("b", 7, json!({}))];
+        let strange = [json!(null), json!("a"), json!({"metric": "a"}), point("b", 7, &json!({}))];
         let errors: Vec<_> = strange.iter().map(|of| json!({"datapoint": of, "error": 5})).collect();
         let told_of = |answer: Value| told(&answer).unwrap();
         let (rejected, reason) = told_of(json!({"success": 0, "failed": 6, "errors": errors}));

@@ -21,7 +21,6 @@ pub(crate) struct OpenTsdb {
 }
 
 /// How it is spoken to.
-#[expect(clippy::large_enum_variant, reason = "there is one of an exporter")]
 enum Server {
     /// What it refuses it writes back, some time later.
     Telnet {
