@@ -90,6 +90,11 @@ pub mod __private {
     pub mod record {
         pub use crate::model::record::*;
     }
+    /// Lines of StatsD.
+    #[cfg(feature = "statsd")]
+    pub mod statsd {
+        pub use crate::exporters::statsd::{Dialect, Form, TagsInName, Type, Writer};
+    }
     /// Patterns for names.
     pub mod glob {
         pub use crate::model::glob::*;

@@ -59,6 +59,8 @@ pub(crate) mod signal;
 #[cfg(feature = "socket")]
 #[cfg_attr(not(feature = "opentsdb"), allow(dead_code, reason = "some of it is for OpenTSDB"))]
 mod socket;
+#[cfg(feature = "statsd")]
+pub(crate) mod statsd;
 #[cfg(feature = "points")]
 #[allow(dead_code, reason = "no exporter of points may be there")]
 mod summary;

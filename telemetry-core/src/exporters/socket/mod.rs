@@ -22,4 +22,6 @@ mod stream;
 mod tests;
 
 pub(crate) use connection::Connection;
+#[cfg(feature = "statsd")]
+pub(crate) use packets::packets;
 pub(crate) use settings::{MOST_PACKET_BYTES, Place, Settings, Transport};

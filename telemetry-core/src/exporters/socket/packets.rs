@@ -170,7 +170,7 @@ fn udp(to: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 /// A body of lines in packets of at most so many bytes, each of whole lines. A line that is longer has one of its own.
-pub(super) fn packets(body: &[u8], most: usize) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn packets(body: &[u8], most: usize) -> impl Iterator<Item = &[u8]> {
     let mut rest = body;
     std::iter::from_fn(move || {
         let mut end = 0;
