@@ -2,6 +2,9 @@
 
 mod events;
 mod fields;
+/// A strict reader of lines of StatsD.
+#[path = "../../../telemetry-core/src/exporters/statsd/tests/grammar.rs"]
+pub mod lines;
 mod metrics;
 mod otlp;
 /// A strict reader of pages in text.
