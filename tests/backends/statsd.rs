@@ -8,9 +8,11 @@ mod hostile;
 mod netdata;
 
 use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::thread;
 
 use telemetry_layer::Collector;
-use telemetry_tests::{SOON, collector};
+use telemetry_tests::{Over, SOON, collector};
 
 use crate::scenarios::{Point, builder};
 
@@ -24,6 +26,37 @@ fn to(url: &str) -> Collector {
 fn flush(collector: &Collector) {
     let report = collector.flush(SOON);
     assert!(report.is_complete() && report.ledger().balances(), "{report}");
+}
+
+/// What `f` gives, and what came over all connections meanwhile, one behind the other: the check at the start may have one of its
+/// own, on which nothing is said.
+fn received<S: Read + Send, R>(
+    accept: impl Fn() -> io::Result<S> + Sync,
+    f: impl FnOnce() -> R,
+) -> (R, Vec<u8>) {
+    let over = Over::default();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut all = Vec::new();
+            loop {
+                // What was connected before it was over is accepted.
+                let is_over = over.is_over();
+                match accept() {
+                    Ok(mut stream) => all.push(scope.spawn(move || {
+                        let mut bytes = Vec::new();
+                        stream.read_to_end(&mut bytes).map(|_| bytes).unwrap()
+                    })),
+                    Err(_) if is_over => break,
+                    Err(_) => thread::yield_now(),
+                }
+            }
+            all.into_iter().flat_map(|read| read.join().unwrap()).collect()
+        });
+        let until = over.when_dropped();
+        let result = f();
+        drop(until);
+        (result, reader.join().unwrap())
+    })
 }
 
 /// What names of plain StatsD can hold of a text.

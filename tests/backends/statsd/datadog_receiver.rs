@@ -5,15 +5,14 @@
 mod grammar;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::os::unix::net::{UnixDatagram, UnixListener};
-use std::path::Path;
 use std::thread;
 
 use telemetry_layer::model::{Kind, MetricValue};
 use tempfile::TempDir;
 
 use self::grammar::Line;
+use super::received;
 use crate::scenarios::{Exported, Point, export};
 
 /// What the agent reads of a packet.
@@ -32,20 +31,15 @@ fn packets(socket: &UnixDatagram) -> Vec<String> {
 }
 
 /// What comes before each packet of a stream is its length.
-fn frames(path: &Path) -> impl FnOnce() -> Vec<String> + use<> {
-    let listener = UnixListener::bind(path).unwrap();
-    move || {
-        let mut all = Vec::new();
-        listener.accept().unwrap().0.read_to_end(&mut all).unwrap();
-        let (mut rest, mut packets) = (&all[..], Vec::new());
-        while let Some((length, behind)) = rest.split_first_chunk() {
-            let (packet, behind) = behind.split_at(u32::from_le_bytes(*length) as usize);
-            packets.push(String::from_utf8(packet.to_vec()).unwrap());
-            rest = behind;
-        }
-        assert!(rest.is_empty());
-        packets
+fn frames(mut rest: &[u8]) -> Vec<String> {
+    let mut packets = Vec::new();
+    while let Some((length, behind)) = rest.split_first_chunk() {
+        let (packet, behind) = behind.split_at(u32::from_le_bytes(*length) as usize);
+        packets.push(String::from_utf8(packet.to_vec()).unwrap());
+        rest = behind;
     }
+    assert!(rest.is_empty());
+    packets
 }
 
 #[test]
@@ -63,9 +57,11 @@ fn a_receiver_in_place_of_the_agent_has_what_was_recorded() {
 fn a_stream_has_the_length_of_each_packet() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("dsd.stream.socket");
-    let received = thread::spawn(frames(&path));
-    let exported = export(&format!("statsd+unixstream://{}?dialect=datadog&timestamps=true", path.display()));
-    check(&exported, &received.join().unwrap());
+    let listener = UnixListener::bind(&path).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("statsd+unixstream://{}?dialect=datadog&timestamps=true", path.display());
+    let (exported, all) = received(|| listener.accept().map(|(stream, _)| stream), || export(&url));
+    check(&exported, &frames(&all));
 }
 
 /// What names of Datadog can hold of a text.
@@ -83,7 +79,6 @@ fn tags(point: &Point) -> Vec<(String, String)> {
 fn check(exported: &Exported, packets: &[String]) {
     let account = exported.account("statsd");
     let (said, _) = exported.sorted();
-    // It has no name that is one there: there is no letter in it.
     assert!(packets.iter().all(|packet| packet.len() <= MOST));
     let lines: Vec<Line> =
         packets.iter().flat_map(|packet| grammar::read(packet, "datadog").unwrap()).collect();

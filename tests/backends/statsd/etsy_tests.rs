@@ -115,8 +115,8 @@ fn all_transports_bring_it_there() {
         });
         assert_eq!(exported.account("statsd").delivered, 3);
     }
-    let plain = "env.test.service_name.gr__e.service_version.1_2_3";
-    let graphite = "env=test;service.name=gr__e;service.version=1.2.3";
+    let plain = "env.test.service_name.gr__e";
+    let graphite = "env=test;service.name=gr__e";
     let orders = [
         format!("orders.currency.EUR.{plain}"),
         format!("orders;currency=EUR;{graphite}"),

@@ -2,7 +2,7 @@
 //! say, and Etsy's server has neither more nor less.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -15,7 +15,7 @@ use telemetry_layer::model::{Kind, Metric, MetricValue, Number, Tags, Temporalit
 use telemetry_tests::{SOON, collector};
 
 use super::etsy::{Etsy, modules, top};
-use super::{flush, name_of};
+use super::{flush, name_of, received};
 use crate::scenarios::{builder, points};
 
 const TEXT: &str =
@@ -57,21 +57,22 @@ fn no_text_begins_another_line_or_field() {
     let all: Vec<Metric> = (0..cases).map(|_| metric.new_tree(&mut runner).unwrap().current()).collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let read = thread::spawn(move || {
-        let mut text = String::new();
-        // The check at the start is on the connection that is used then.
-        listener.accept().unwrap().0.read_to_string(&mut text).unwrap();
-        text
-    });
-    let (collector, memory) = collector(|b| {
-        let b = builder(b).endpoint(format!("statsd+tcp://127.0.0.1:{}", etsy.port));
-        b.endpoint(format!("statsd+tcp://127.0.0.1:{port}"))
-    });
-    all.iter().for_each(|metric| collector.collect_metric(metric.clone()));
-    flush(&collector);
-    collector.gauge("zzz").set(1);
-    let report = collector.shutdown(SOON);
-    assert!(report.is_complete(), "{report}");
+    listener.set_nonblocking(true).unwrap();
+    let (memory, text) = received(
+        || listener.accept().map(|(stream, _)| stream),
+        || {
+            let (collector, memory) = collector(|b| {
+                let b = builder(b).endpoint(format!("statsd+tcp://127.0.0.1:{}", etsy.port));
+                b.endpoint(format!("statsd+tcp://127.0.0.1:{port}"))
+            });
+            all.iter().for_each(|metric| collector.collect_metric(metric.clone()));
+            flush(&collector);
+            collector.gauge("zzz").set(1);
+            let report = collector.shutdown(SOON);
+            assert!(report.is_complete(), "{report}");
+            memory
+        },
+    );
     let mut want = Vec::new();
     let (mut counters, mut gauges) = (BTreeMap::<String, f64>::new(), BTreeMap::new());
     for point in points(&memory.kept()) {
@@ -88,7 +89,7 @@ fn no_text_begins_another_line_or_field() {
         gauges.insert(stat.clone(), number);
         want.push((stat, number, "g"));
     }
-    let stats = parsed(&modules, &read.join().unwrap());
+    let stats = parsed(&modules, &String::from_utf8(text).unwrap());
     let read: Vec<_> = stats
         .iter()
         .map(|stat| (stat.stat.clone(), stat.value.parse::<f64>().unwrap(), &*stat.kind))

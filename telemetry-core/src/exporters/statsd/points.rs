@@ -100,7 +100,7 @@ impl<'a> Pen<'a> {
                 point.own_tags().iter().for_each(|(key, value)| put_in_name(head, key, value));
             }
             (Dialect::Graphite, _) => {
-                point.tags().for_each(|(key, value)| put_graphite_tag(head, key, value))
+                point.tags().for_each(|(key, value)| put_graphite_tag(head, key, value));
             }
         }
         head.push(b':');

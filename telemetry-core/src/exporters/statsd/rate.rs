@@ -21,8 +21,8 @@ fn most(n: u64) -> Option<(u64, f64)> {
     // A number that is twice as large has half the rate.
     let places = n.checked_ilog2()?.saturating_sub(BITS);
     let top = n >> places;
-    let near = (0..NEAR).map_while(|less| top.checked_sub(less).filter(|top| *top > 0));
-    let (top, rate) = near.filter_map(|top| Some((top, exact(top)?))).next()?;
+    let mut near = (0..NEAR).map_while(|less| top.checked_sub(less).filter(|top| *top > 0));
+    let (top, rate) = near.find_map(|top| Some((top, exact(top)?)))?;
     Some((top << places, rate / f64::from(places).exp2()))
 }
 

@@ -150,7 +150,7 @@ fn check(form: &Form, metric: &Metric, lines: &[Line]) -> Result<(), TestCaseErr
             prop_assert_eq!(gauge(lines, is_datadog), 777.0 + number.as_f64());
         }
         (MetricValue::Number(_), Kind::Histogram) => {
-            prop_assert_eq!(lines.iter().map(Line::count).sum::<f64>(), 1.0)
+            prop_assert_eq!(lines.iter().map(Line::count).sum::<f64>(), 1.0);
         }
         (MetricValue::Number(number), _) => prop_assert_eq!(gauge(lines, is_datadog), number.as_f64()),
         (MetricValue::Histogram(of), _) if is_delta => {

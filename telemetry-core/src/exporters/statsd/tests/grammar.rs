@@ -5,11 +5,14 @@
 //! "Graphite Tag Support". It needs nothing of what writes them.
 #![allow(unreachable_pub, reason = "the fuzz target reads lines with it too")]
 
+/// Keys and values.
+pub type Tags = Vec<(String, String)>;
+
 /// What a line says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Line {
     pub name: String,
-    pub tags: Vec<(String, String)>,
+    pub tags: Tags,
     /// As they are written.
     pub values: Vec<String>,
     pub kind: String,
@@ -87,7 +90,7 @@ fn number(text: &str) -> Result<f64, String> {
 }
 
 /// A name with Graphite's tags.
-fn path(text: &str) -> Result<(&str, Vec<(String, String)>), String> {
+fn path(text: &str) -> Result<(&str, Tags), String> {
     let mut parts = text.split(';');
     let name = parts.next().unwrap_or_default();
     let is_fit = |part: &str| {
@@ -97,7 +100,7 @@ fn path(text: &str) -> Result<(&str, Vec<(String, String)>), String> {
         let (key, value) = part.split_once('=')?;
         (is_fit(key) && is_fit(value) && key != "name").then(|| (key.to_owned(), value.to_owned()))
     };
-    let tags: Option<Vec<_>> = parts.map(tag).collect();
+    let tags: Option<Tags> = parts.map(tag).collect();
     Ok((name, tags.ok_or("no tag of Graphite")?))
 }
 
