@@ -22,6 +22,8 @@ impl Said<'_> {
         for (key, value) in tags {
             if key == ID {
                 id = Some(value.parse::<u64>().ok()?);
+            } else if key == "service.name" {
+                // Each program has that.
             } else if !key.starts_with("text") || value.bytes().any(|byte| byte != b'x') {
                 return None;
             }
