@@ -13,7 +13,14 @@ fn what_it_measures_arrives() {
     let gauges = librato.gauges();
     let all = |name: &str| -> Vec<_> {
         let of_name = gauges.iter().filter(|of| of["name"] == name);
-        of_name.map(|of| (of["source"].as_str().unwrap(), of.get("value").or(of.get("count")).unwrap().as_u64().unwrap())).collect()
+        of_name
+            .map(|of| {
+                (
+                    of["source"].as_str().unwrap(),
+                    of.get("value").or(of.get("count")).unwrap().as_u64().unwrap(),
+                )
+            })
+            .collect()
     };
     assert_eq!(all("jobs.done"), [("mail", 3)]);
     assert_eq!(all("jobs.letters"), [("mail", 6)]);
@@ -21,5 +28,8 @@ fn what_it_measures_arrives() {
     assert_eq!(all("jobs.left"), [("post-office", 1)]);
     assert_eq!(all("jobs.looked_at"), []);
     let refused = Command::new(env!("CARGO_BIN_EXE_to_librato")).output().unwrap();
-    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("librato://USER:TOKEN@HOST"));
+    assert!(
+        !refused.status.success()
+            && String::from_utf8_lossy(&refused.stderr).contains("librato://USER:TOKEN@HOST")
+    );
 }

@@ -71,6 +71,11 @@ pub mod __private {
     pub use crate::thread::{Suppression, is_suppressed, look_for_spans, new_ids};
     pub use crate::thread::{are_threads_wanted, on_threads_wanted, thread_number};
 
+    /// What Graphite is sent.
+    #[cfg(feature = "graphite")]
+    pub mod graphite {
+        pub use crate::exporters::graphite::{MAX_LINE, put_batch};
+    }
     /// What Librato is sent.
     #[cfg(feature = "librato")]
     pub mod librato {

@@ -1,6 +1,7 @@
 //! Librato. The service is no more, so [`LibratoStandIn`] does what its documentation says; what a program measures there is what
 //! Zibrato documents of its counters, gauges, sources and levels.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,6 +18,8 @@ use telemetry_layer::prelude::*;
 use telemetry_layer::{Builder, Level, Signal, count, gauge};
 use telemetry_tests::SOON;
 use telemetry_tests::receiver::{Answer, LibratoStandIn};
+
+use crate::scenarios::{self, Point};
 
 /// When the clock of the tests begins, in seconds.
 const BEGIN: u64 = 1_700_000_000;
@@ -56,7 +59,8 @@ fn is(name: &str, source: &str, time: u64, value: f64) -> (String, String, u64, 
 fn counters_are_what_was_counted_between_two_flushes_by_source_and_name() {
     let librato = LibratoStandIn::start();
     let (collector, clock) = collector(&[librato.url("")], |b| b);
-    let hits = |source: &'static str, many: u64| collector.counter("shop.hits").tag("source", source).add(many);
+    let hits =
+        |source: &'static str, many: u64| collector.counter("shop.hits").tag("source", source).add(many);
     hits("till", 4);
     hits("web", 1);
     hits("till", 1);
@@ -150,10 +154,16 @@ fn the_source_is_a_tag_or_the_service() {
     collector.counter("shop.none").inc();
     collector.counter("shop.own").tag("source", "All").inc();
     flush(&collector);
-    let mut sources: Vec<_> = shown(&librato).into_iter().map(|(name, source, ..)| format!("{name} {source}")).collect();
+    let mut sources: Vec<_> =
+        shown(&librato).into_iter().map(|(name, source, ..)| format!("{name} {source}")).collect();
     sources.sort();
     let want = [
-        "shop.none box-1", "shop.none eu_1", "shop.none shop", "shop.own All_", "shop.own All_", "shop.own box-1",
+        "shop.none box-1",
+        "shop.none eu_1",
+        "shop.none shop",
+        "shop.own All_",
+        "shop.own All_",
+        "shop.own box-1",
     ];
     assert_eq!(sources, want);
 }
@@ -212,17 +222,41 @@ const ANSWERS: [Case; 14] = [
         false,
         "400 Bad Request: name: is too long; value: is not a number",
     ),
-    (400, ("x-a", "b"), r#"{"errors":{"request":["no token 75AFDB82-hush-hush"]}}"#, false, "request: no token ***"),
+    (
+        400,
+        ("x-a", "b"),
+        r#"{"errors":{"request":["no token 75AFDB82-hush-hush"]}}"#,
+        false,
+        "request: no token ***",
+    ),
     (400, ("x-a", "b"), "not JSON {", false, "400 Bad Request: not JSON {"),
     (400, ("x-a", "b"), "<html>no</html>", false, "400 Bad Request"),
-    (401, ("retry-after", "1"), r#"{"errors":{"request":["Authorization Required"]}}"#, true, "401 Unauthorized: request: Authorization Required"),
+    (
+        401,
+        ("retry-after", "1"),
+        r#"{"errors":{"request":["Authorization Required"]}}"#,
+        true,
+        "401 Unauthorized: request: Authorization Required",
+    ),
     (403, ("x-a", "b"), "", true, "403 Forbidden"),
     (404, ("x-a", "b"), "", false, "404 Not Found"),
     (413, ("x-a", "b"), "", true, "413"),
     (415, ("x-a", "b"), "", false, "415 Unsupported Media Type"),
     (422, ("x-a", "b"), "", false, "422 Unprocessable"),
-    (429, ("retry-after", "1"), r#"{"errors":{"request":["slowly"]}}"#, true, "429 Too Many Requests: request: slowly"),
-    (500, ("x-a", "b"), r#"{"errors":{"system":["maintenance"]}}"#, true, "500 Internal Server Error: system: maintenance"),
+    (
+        429,
+        ("retry-after", "1"),
+        r#"{"errors":{"request":["slowly"]}}"#,
+        true,
+        "429 Too Many Requests: request: slowly",
+    ),
+    (
+        500,
+        ("x-a", "b"),
+        r#"{"errors":{"system":["maintenance"]}}"#,
+        true,
+        "500 Internal Server Error: system: maintenance",
+    ),
     (503, ("x-a", "b"), "\u{1b}[2Jgone", true, "503 Service Unavailable: \\u{1b}[2Jgone"),
     (302, ("location", "https://elsewhere/"), "", false, "redirects"),
 ];
@@ -236,7 +270,8 @@ fn answers_that_say_no_mean_what_is_documented() {
         let all = Arc::new(Mutex::new(Vec::new()));
         let keeps = Arc::clone(&all);
         let (collector, _) = collector(&[librato.url("")], |b| {
-            b.on_export(move |report| keeps.lock().unwrap().extend(report.error.clone())).clock(Clock::system())
+            b.on_export(move |report| keeps.lock().unwrap().extend(report.error.clone()))
+                .clock(Clock::system())
         });
         collector.gauge("shop.a").set(1);
         collector.gauge("shop.b").set(2);
@@ -247,7 +282,10 @@ fn answers_that_say_no_mean_what_is_documented() {
         assert_eq!((account.delivered, account.rejected), want);
         assert_eq!(librato.gauges().len(), if again { 2 } else { 0 });
         let all = all.lock().unwrap();
-        assert!(all[0].contains(said) && all[0].contains(&format!("{}/v1/metrics", librato.address)), "{all:?}");
+        assert!(
+            all[0].contains(said) && all[0].contains(&format!("{}/v1/metrics", librato.address)),
+            "{all:?}"
+        );
         let secrets = LibratoStandIn::secrets();
         assert!(all.iter().all(|text| secrets.iter().all(|secret| !text.contains(secret))), "{all:?}");
     });
@@ -257,7 +295,9 @@ fn answers_that_say_no_mean_what_is_documented() {
 fn each_answer_of_success_is_one() {
     telemetry_tests::each([200, 201, 202, 204], |status| {
         // Whatever it says besides.
-        let librato = LibratoStandIn::scripted(move |_| Some(Answer::of(status).body(if status == 204 { "" } else { "thanks {" })));
+        let librato = LibratoStandIn::scripted(move |_| {
+            Some(Answer::of(status).body(if status == 204 { "" } else { "thanks {" }))
+        });
         let (collector, _) = collector(&[librato.url("")], |b| b);
         collector.counter("shop.a").inc();
         flush(&collector);
@@ -275,7 +315,8 @@ fn nothing_is_counted_twice_or_lost_when_it_was_refused_for_a_while() {
         collector.flush(Duration::from_millis(1));
     }
     assert!(collector.shutdown(SOON).is_complete());
-    let sum: f64 = librato.gauges().iter().map(|of| of.get("value").or(of.get("sum")).unwrap().as_f64().unwrap()).sum();
+    let sum: f64 =
+        librato.gauges().iter().map(|of| of.get("value").or(of.get("sum")).unwrap().as_f64().unwrap()).sum();
     assert_eq!(sum, 6.0);
 }
 
@@ -298,6 +339,58 @@ fn a_url_without_user_token_or_host_is_refused() {
     }
 }
 
+/// What Librato's API makes of a name.
+fn label(text: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || ".:-_".contains(c);
+    text.chars().map(|c| if fits(c) { c } else { '_' }).collect()
+}
+
+/// How many there are of each metric, source and second, and their sum. Zero is nothing that was counted.
+fn met(points: &[Point]) -> (BTreeMap<(String, String, u64), (u64, f64)>, u64) {
+    let (mut met, mut refused): (BTreeMap<_, (u64, f64)>, u64) = Default::default();
+    for point in points {
+        let (count, sum) = match point.histogram() {
+            Some(of) => (of.count, of.sum),
+            None => (1, point.numbers().first().map_or(f64::NAN, |(_, number)| number.as_f64())),
+        };
+        let is_sum = point.kind == Kind::Counter;
+        if is_sum && sum == 0.0 || point.kind == Kind::Histogram && count == 0 && point.name != "empty" {
+            continue;
+        }
+        if sum.is_nan() || sum.abs() > 1e126 || point.name.is_empty() || count == 0 {
+            refused += 1;
+            continue;
+        }
+        let source = point.tags.get("source").unwrap_or(&point.tags["service.name"]);
+        let key =
+            (label(&point.name).to_lowercase(), label(source).to_lowercase(), point.time / 1_000_000_000);
+        let (all, total) = met.entry(key).or_default();
+        *all += count;
+        *total += sum;
+    }
+    (met, refused)
+}
+
+#[test]
+fn the_points_of_all_backends_arrive() {
+    let librato = LibratoStandIn::start();
+    let exported = scenarios::export(&librato.url("quantiles=false"));
+    let (mut wanted, refused) = met(&exported.points);
+    assert_eq!(exported.account("librato").rejected, refused);
+    for of in librato.gauges() {
+        let text = |name: &str| of[name].as_str().unwrap().to_lowercase();
+        let key = (text("name"), text("source"), of["measure_time"].as_u64().unwrap());
+        let (count, sum) = wanted.remove(&key).unwrap_or_else(|| panic!("{of}"));
+        let is = |name: &str| of[name].as_f64().unwrap();
+        let said = if of.get("value").is_some() { is("value") } else { is("sum") };
+        assert!((said - sum).abs() <= sum.abs() * 1e-12, "{of}: {sum}");
+        if of.get("count").is_some() {
+            assert_eq!(of["count"], count);
+        }
+    }
+    assert!(wanted.is_empty(), "{wanted:#?}");
+}
+
 /// As [`Number`]s, exactly.
 fn numbers() -> impl Strategy<Value = Number> {
     prop_oneof![
@@ -315,10 +408,12 @@ fn serde_and_python_read_what_was_measured() {
         return telemetry_tests::process::missing("python3").unwrap_or_default();
     }
     let librato = LibratoStandIn::start();
-    let builder = Collector::builder().ignore_env().tag("service.name", "shop").flush_interval(Duration::from_hours(1));
+    let builder =
+        Collector::builder().ignore_env().tag("service.name", "shop").flush_interval(Duration::from_hours(1));
     let collector = builder.endpoint(librato.url("")).start().unwrap();
     let mut runner = TestRunner::new(Config::default());
-    let points = (".{1,40}|[\"\\\\/\u{0}-\u{1f}\u{7f}\u{2028}a]{1,300}", ".{0,40}", numbers(), 0..1 << 40_u64);
+    let points =
+        (".{1,40}|[\"\\\\/\u{0}-\u{1f}\u{7f}\u{2028}a]{1,300}", ".{0,40}", numbers(), 0..1_u64 << 40);
     let cases: Vec<_> = (0..Config::default().cases)
         .map(|n| {
             let (name, text, number, second) = points.new_tree(&mut runner).unwrap().current();
@@ -342,27 +437,37 @@ fn serde_and_python_read_what_was_measured() {
     let output = python.wait_with_output().unwrap();
     writes.join().unwrap().unwrap();
     assert!(output.status.success());
-    let lines: Vec<Vec<[String; 3]>> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Vec<[String; 3]>> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), of_serde.len());
 
     let fits = |number: &Number| number.as_f64().is_finite() && number.as_f64().abs() <= 1e126;
     let mut wanted = cases.iter().filter(|(_, _, number)| fits(number));
     let mut found: Vec<_> = of_serde.iter().zip(&lines).filter(|(of, _)| of["source"] != "shop").collect();
-    let number_of = |of: &Value| of["source"].as_str().unwrap().split('-').next().unwrap().parse::<u64>().unwrap();
+    let number_of =
+        |of: &Value| of["source"].as_str().unwrap().split('-').next().unwrap().parse::<u64>().unwrap();
     found.sort_by_key(|(of, _)| number_of(of));
     for (of, line) in found {
         let (source, second, number) = wanted.next().unwrap();
         let member = |name: &str| line.iter().find(|[member, ..]| member == name).unwrap();
         assert_eq!((number_of(of).to_string(), of["measure_time"].as_u64()), (source.clone(), Some(*second)));
-        assert_eq!((&member("name")[2], member("measure_time")[2].clone()), (&of["name"].as_str().unwrap().to_owned(), second.to_string()));
+        assert_eq!(
+            (&member("name")[2], member("measure_time")[2].clone()),
+            (&of["name"].as_str().unwrap().to_owned(), second.to_string())
+        );
         let [_, kind, text] = member("value");
         match number {
             Number::Float(x) => {
                 assert_eq!((&**kind, text.parse::<f64>().unwrap().to_bits()), ("float", x.to_bits()));
                 assert_eq!(of["value"].as_f64().unwrap().to_bits(), x.to_bits());
             }
-            whole => assert_eq!((&**kind, text, of["value"].to_string()), ("int", &whole.to_string(), whole.to_string())),
+            whole => assert_eq!(
+                (&**kind, text, of["value"].to_string()),
+                ("int", &whole.to_string(), whole.to_string())
+            ),
         }
     }
     assert!(wanted.next().is_none(), "all of them came");

@@ -157,9 +157,9 @@ fn series(line: &str) -> Series {
     Series { name, tags, points: read.timestamps.into_iter().zip(read.values).collect() }
 }
 
-/// Whether VictoriaMetrics keeps a number as that one: with 15 digits, and as 0 where it is that small.
+/// Whether VictoriaMetrics keeps a number as that one: with 12 digits at least, and as 0 where it is that small.
 pub(crate) fn is_kept_as(number: f64, kept: f64) -> bool {
-    (number - kept).abs() <= number.abs() * 1e-14 || (number.abs() < 1e-300 && kept == 0.0)
+    (number - kept).abs() <= number.abs() * 1e-12 || (number.abs() < 1e-300 && kept == 0.0)
 }
 
 /// Graphite's carbon, which writes a file of doubles for each series, and has a point for each second.

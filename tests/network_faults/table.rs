@@ -51,7 +51,11 @@ pub(crate) enum NeedsOfWire {
 }
 
 const WIRES_LEFT_OUT: [(NeedsOfWire, &[Wire], &str); 2] = [
-    (NeedsOfWire::Host, &[Wire::StatsD], "no name is looked up for a path, and its queue refuses where it is full"),
+    (
+        NeedsOfWire::Host,
+        &[Wire::StatsD],
+        "no name is looked up for a path, and its queue refuses where it is full",
+    ),
     (NeedsOfWire::Words, &[Wire::DogStatsD, Wire::StatsD], "their receivers say nothing"),
 ];
 

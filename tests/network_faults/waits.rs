@@ -126,8 +126,7 @@ fn without_a_wish_it_is_tried_again_until_it_is_given_up() {
                 return;
             }
             let receiver = form.receiver(move |_| form.refusal(fault, "never", None).into());
-            let program =
-                Program::start(&form.url(receiver.address, "give_up_after_ms=2000"));
+            let program = Program::start(&form.url(receiver.address, "give_up_after_ms=2000"));
             program.record(1..=5).beside_has(5);
             assert!(!program.flush().is_complete());
             let (delivered, lost) = program.alike(|account| (account.delivered, account.dropped));

@@ -32,7 +32,10 @@ fn understood(puts: &[Put]) -> (BTreeSet<String>, BTreeSet<String>) {
     let said = |line: &&str| line.split(':').next().is_some_and(|name| names.contains(&name));
     let headers = puts.iter().flat_map(|put| put.headers.lines().filter(said));
     let paths = puts.iter().map(|put| put.path.clone());
-    (puts.iter().flat_map(Put::points).map(point).collect(), headers.map(str::to_owned).chain(paths).collect())
+    (
+        puts.iter().flat_map(Put::points).map(point).collect(),
+        headers.map(str::to_owned).chain(paths).collect(),
+    )
 }
 
 #[test]
@@ -48,7 +51,8 @@ fn apptuits_client_and_ours_send_the_same() {
     if !they_send("apptuit", told, &all) {
         return;
     }
-    let options = "token=my_apptuit_token&compression=deflate&characters=any&host_tag=till&tag=service:order-service";
+    let options =
+        "token=my_apptuit_token&compression=deflate&characters=any&host_tag=till&tag=service:order-service";
     send(&format!("opentsdb+http://{}?{options}", ours.address), &all);
     let (theirs, ours) = (understood(&theirs.puts()), understood(&ours.puts()));
     assert_eq!(ours, theirs);

@@ -4,11 +4,11 @@ use std::fmt::Debug;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use telemetry_layer::{Report, SelfMetrics};
 use telemetry_layer::exporters::{Discard, ExportReport};
 use telemetry_layer::ledger::ExporterAccount;
 use telemetry_layer::model::{DataPoint, Event, Span, SpanContext, SpanId, Tags, TraceId};
 use telemetry_layer::prelude::*;
+use telemetry_layer::{Report, SelfMetrics};
 use tracing::Level;
 
 use crate::SOON;

@@ -161,7 +161,8 @@ impl ScriptedTsd {
 /// If it is no point.
 fn point(point: Value) -> (String, u64, BTreeMap<String, String>, Value) {
     let is = |part: &str| format!("`{part}` of {point}");
-    let text = |value: &Value, part: &str| value.as_str().unwrap_or_else(|| panic!("{}", is(part))).to_owned();
+    let text =
+        |value: &Value, part: &str| value.as_str().unwrap_or_else(|| panic!("{}", is(part))).to_owned();
     let tags = point["tags"].as_object().unwrap_or_else(|| panic!("{}", is("tags")));
     let tags = tags.iter().map(|(key, value)| (key.clone(), text(value, "tags"))).collect();
     let time = point["timestamp"].as_u64().unwrap_or_else(|| panic!("{}", is("timestamp")));
@@ -231,7 +232,9 @@ impl Shared {
             self.more.notify_all();
             let kind = if text.starts_with(['{', '[']) { "application/json" } else { "text/plain" };
             let length = text.len();
-            let answer = format!("HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n{text}");
+            let answer = format!(
+                "HTTP/1.1 {status} -\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n{text}"
+            );
             // 204 has no body, and says nothing of one.
             let answer = if status == 204 { "HTTP/1.1 204 -\r\n\r\n" } else { &*answer };
             out.write_all(answer.as_bytes())?;

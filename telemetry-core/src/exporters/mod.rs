@@ -25,6 +25,8 @@ pub(crate) mod exporter;
 #[cfg(feature = "file")]
 mod file;
 mod filter;
+#[cfg(feature = "graphite")]
+pub(crate) mod graphite;
 mod health;
 #[cfg(feature = "http")]
 pub(crate) mod http;
@@ -98,7 +100,7 @@ pub(crate) use live::{Held, Live, Now};
 #[cfg(feature = "prometheus")]
 pub use prometheus::{Answer, Prometheus, Translation};
 #[cfg(any(feature = "net", test))]
-pub(crate) use protocol::{Encoded, Protocol, Sending};
+pub(crate) use protocol::{Protocol, Sending};
 pub(crate) use recycler::Recycler;
 pub use report::{ExportReport, NextAttempt};
 pub(crate) use route::{Driver, Target, Terms};

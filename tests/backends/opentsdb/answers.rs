@@ -54,7 +54,8 @@ fn ended(options: &str, script: impl Fn(usize, &Put) -> (u16, String) + Send + S
 fn refusal(put: &Put, names: &[&str]) -> String {
     let points = put.points();
     let is_refused = |point: &&Value| names.contains(&point["metric"].as_str().unwrap());
-    let errors = points.iter().filter(is_refused).map(|point| json!({"datapoint": point, "error": "Unknown metric"}));
+    let errors =
+        points.iter().filter(is_refused).map(|point| json!({"datapoint": point, "error": "Unknown metric"}));
     let errors: Vec<_> = errors.collect();
     json!({"success": points.len() - errors.len(), "failed": errors.len(), "errors": errors}).to_string()
 }
@@ -71,7 +72,11 @@ fn an_answer_of_success_says_that_all_was_taken() {
     ] {
         let ended = ended("", move |_, _| (status, text.to_owned()));
         assert_eq!((ended.account.delivered, ended.account.rejected), (6, 0), "{status} {text}");
-        let said = if text.starts_with(r#"{"success":"#) && text.len() < 20 { "the answer can't be read" } else { "" };
+        let said = if text.starts_with(r#"{"success":"#) && text.len() < 20 {
+            "the answer can't be read"
+        } else {
+            ""
+        };
         assert_eq!(ended.error(), said, "{status} {text}");
     }
 }
@@ -95,7 +100,10 @@ fn a_request_that_is_refused_as_a_whole_is_rejected_with_what_was_said() {
     for (text, said) in [
         ("<html>no</html>", "answered 400 Bad Request"),
         ("no JSON", "answered 400 Bad Request: no JSON"),
-        (r#"{"error":{"code":400,"message":"Unable to parse the given JSON"}}"#, "400 Bad Request: Unable to parse"),
+        (
+            r#"{"error":{"code":400,"message":"Unable to parse the given JSON"}}"#,
+            "400 Bad Request: Unable to parse",
+        ),
         ("", "answered 400 Bad Request"),
     ] {
         let ended = ended("", move |_, _| (400, text.to_owned()));
@@ -111,9 +119,13 @@ fn a_request_that_is_refused_as_a_whole_is_rejected_with_what_was_said() {
 fn a_request_that_is_too_large_is_sent_in_smaller_ones() {
     let chunked = r#"{"error":{"code":400,"message":"Chunked request not supported."}}"#;
     for (status, text) in [(413, "Payload Too Large"), (400, chunked)] {
-        let ended = ended("", move |_, put| {
-            if put.points().len() > 8 { (status, text.to_owned()) } else { (204, String::new()) }
-        });
+        let ended =
+            ended(
+                "",
+                move |_, put| {
+                    if put.points().len() > 8 { (status, text.to_owned()) } else { (204, String::new()) }
+                },
+            );
         assert_eq!((ended.account.delivered, ended.account.rejected), (6, 0), "{status}");
         let sizes: Vec<_> = ended.puts.iter().map(|put| put.points().len()).collect();
         assert!(sizes[0] == 13 && sizes[1..].iter().sum::<usize>() == 13, "{sizes:?}");
@@ -146,7 +158,10 @@ fn a_token_that_is_refused_is_never_shown_and_nothing_is_lost_in_silence() {
     assert!(!report.is_complete() && account.delivered == 0 && account.dropped.total() == 1, "{report}");
     let reports = reports.lock().unwrap();
     let error = reports.iter().find_map(|report| report.error.clone()).unwrap();
-    assert!(error.contains("answered 401 Unauthorized: no such token: ***") && !error.contains("secret42"), "{error}");
+    assert!(
+        error.contains("answered 401 Unauthorized: no such token: ***") && !error.contains("secret42"),
+        "{error}"
+    );
     assert!(server.puts()[0].headers.contains("authorization: bearer secret42"));
 }
 

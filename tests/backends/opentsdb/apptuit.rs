@@ -25,9 +25,8 @@ fn a3_an_error_handler_is_told_how_many_points_failed_and_why() {
     });
     let (tell, told) = mpsc::channel();
     let url = format!("opentsdb+http://{}", server.address);
-    let collector = exporting(&url, |builder| {
-        builder.on_export(move |report| drop(tell.send(report.clone())))
-    });
+    let collector =
+        exporting(&url, |builder| builder.on_export(move |report| drop(tell.send(report.clone()))));
     collector.send(["a", "b", "c"].map(|name| DataPoint::new(name, 1))).unwrap();
     collector.shutdown(SOON);
     let report = told.iter().find(|report| report.exporter == "opentsdb").unwrap();
@@ -96,9 +95,14 @@ fn a4_a_token_is_that_of_the_url_or_of_the_environment_or_an_error_names_both() 
     assert_eq!(token("", &[of_env, ("IGNORES_ENV", "1")]), None);
     assert_eq!(token("", &[]), None, "it is no service that is known to need one");
     let service = (URL, "opentsdb+https://api.apptuit.ai");
-    for vars in [&[service][..], &[service, ("TELEMETRY_TOKEN", " ")], &[service, of_env, ("IGNORES_ENV", "1")]] {
+    for vars in
+        [&[service][..], &[service, ("TELEMETRY_TOKEN", " ")], &[service, of_env, ("IGNORES_ENV", "1")]]
+    {
         let said = run(vars);
-        assert!(said.contains("it needs a token: `token=` in its URL, or the variable `TELEMETRY_TOKEN`"), "{said}");
+        assert!(
+            said.contains("it needs a token: `token=` in its URL, or the variable `TELEMETRY_TOKEN`"),
+            "{said}"
+        );
         assert!(said.contains("api.apptuit.ai") && !said.contains("secret"), "{said}");
     }
     assert!(from_url("opentsdb+https://api.apptuit.ai?token=abc").is_ok());
@@ -130,8 +134,11 @@ fn a7_names_and_keys_are_checked_where_they_enter_and_values_are_free() {
     (0..Tags::MAX).for_each(|n| tags.insert(format!("größe/{n}"), value).unwrap());
     assert!(tags.clone().insert("one.more", value).is_err(), "25 are taken");
     let good = DataPoint::new("Größe_1.a-b/c", 1).tags(tags.clone()).at(TIME * NANOS);
-    let refused = collector.send([good, DataPoint::new("a b", 1), DataPoint::new("nan", f64::NAN)]).unwrap_err();
-    let [(1, PointError::Key(_)), (2, PointError::NotFinite { .. })] = refused.refused() else { panic!("{refused}") };
+    let refused =
+        collector.send([good, DataPoint::new("a b", 1), DataPoint::new("nan", f64::NAN)]).unwrap_err();
+    let [(1, PointError::Key(_)), (2, PointError::NotFinite { .. })] = refused.refused() else {
+        panic!("{refused}")
+    };
     assert!(collector.shutdown(SOON).is_complete());
     let points = server.points();
     let [(name, TIME, sent, number)] = &points[..] else { panic!("{points:#?}") };
@@ -149,7 +156,8 @@ fn a8_what_was_sent_is_measured_and_sent_too() {
         _ => (204, String::new()),
     });
     let url = format!("opentsdb+http://{}?host_tag=off", server.address);
-    let collector = exporting(&url, |builder| builder.configure(|config| config.self_metrics = SelfMetrics::Export));
+    let collector =
+        exporting(&url, |builder| builder.configure(|config| config.self_metrics = SelfMetrics::Export));
     collector.send(["a", "b", "c"].map(|name| DataPoint::new(name, 1))).unwrap();
     collector.flush(SOON);
     // What the flush before changed is in the next snapshot.
@@ -182,9 +190,11 @@ fn a10_a_request_is_that_of_apptuits_client() {
     assert!(collector.shutdown(SOON).is_complete());
     let puts = server.puts();
     assert_eq!((puts.len(), &*puts[0].path), (1, "/api/put?details"));
-    for header in
-        ["authorization: bearer my_apptuit_token", "content-type: application/json", "content-encoding: deflate"]
-    {
+    for header in [
+        "authorization: bearer my_apptuit_token",
+        "content-type: application/json",
+        "content-encoding: deflate",
+    ] {
         assert!(puts[0].headers.lines().any(|line| line == header), "{header} in {}", puts[0].headers);
     }
     let tags = json!({"host": "node-foo", "service.name": "order-service", "service.version": "1"});

@@ -18,7 +18,9 @@ enum Sent {
 /// By the documentation of the exporter.
 fn word(text: &str, sent: Sent) -> String {
     let fits = |c: char| {
-        c.is_ascii_alphanumeric() || "-_./".contains(c) || sent != Sent::Ascii && !c.is_ascii() && c.is_alphabetic()
+        c.is_ascii_alphanumeric()
+            || "-_./".contains(c)
+            || sent != Sent::Ascii && !c.is_ascii() && c.is_alphabetic()
     };
     text.chars().map(|c| if fits(c) { c } else { '_' }).collect()
 }
@@ -63,7 +65,10 @@ fn check(url: impl Fn(&VictoriaMetrics) -> String, sent: Sent) {
 
 #[test]
 fn victoria_metrics_reads_what_was_recorded_over_telnet() {
-    check(|server| format!("opentsdb://127.0.0.1:{}?host_tag=till&max_line=65536", server.ports.opentsdb), Sent::Ascii);
+    check(
+        |server| format!("opentsdb://127.0.0.1:{}?host_tag=till&max_line=65536", server.ports.opentsdb),
+        Sent::Ascii,
+    );
 }
 
 #[test]
@@ -74,7 +79,12 @@ fn victoria_metrics_reads_letters_of_all_scripts_over_telnet() {
 
 #[test]
 fn victoria_metrics_reads_what_was_recorded_over_http() {
-    check(|server| format!("opentsdb+http://127.0.0.1:{}?host_tag=till&compression=gzip", server.ports.opentsdb_http), Sent::Ascii);
+    check(
+        |server| {
+            format!("opentsdb+http://127.0.0.1:{}?host_tag=till&compression=gzip", server.ports.opentsdb_http)
+        },
+        Sent::Ascii,
+    );
 }
 
 #[test]
@@ -86,7 +96,8 @@ fn victoria_metrics_reads_values_as_they_are_over_http_in_small_requests() {
 #[test]
 fn no_line_is_longer_than_opentsdb_takes() {
     let Some(server) = VictoriaMetrics::start() else { return };
-    let exported = scenarios::export(&format!("opentsdb://127.0.0.1:{}?host_tag=till", server.ports.opentsdb));
+    let exported =
+        scenarios::export(&format!("opentsdb://127.0.0.1:{}?host_tag=till", server.ports.opentsdb));
     let (mut series, mut refused) = wanted(&exported, Sent::Ascii);
     // `put NAME TIME VALUE key=value ..`, of which the longest values have 25 characters.
     let is_long = |(name, tags): &(String, BTreeMap<String, String>)| {

@@ -13,15 +13,21 @@ use crate::read_back::{Series, assert_same, read_back};
 use crate::servers::VictoriaMetrics;
 
 /// Characters that end a word, a tag, a text or a line somewhere.
-const AWKWARD: &str = "[a-z =,:;|#@{}\\[\\]()<>'\"\\\\\n\r\t\u{0}\u{7f}\u{85}\u{a0}\u{2028}\u{202e}ßé价🦀]{0,16}";
+const AWKWARD: &str =
+    "[a-z =,:;|#@{}\\[\\]()<>'\"\\\\\n\r\t\u{0}\u{7f}\u{85}\u{a0}\u{2028}\u{202e}ßé价🦀]{0,16}";
 
 fn number() -> impl Strategy<Value = Number> {
     let float = (-1e15..1e15_f64).prop_map(Number::Float);
-    prop_oneof![any::<i32>().prop_map(Number::from), float, (0..1_000_000_u32).prop_map(|n| (f64::from(n) / 8.0).into())]
+    prop_oneof![
+        any::<i32>().prop_map(Number::from),
+        float,
+        (0..1_000_000_u32).prop_map(|n| (f64::from(n) / 8.0).into())
+    ]
 }
 
 fn tags() -> impl Strategy<Value = Tags> {
-    let tags = prop::collection::vec(("[a-z]{1,3}(\\.|-|/|é)?[a-z]", prop_oneof![AWKWARD, any::<String>()]), 0..5);
+    let tags =
+        prop::collection::vec(("[a-z]{1,3}(\\.|-|/|é)?[a-z]", prop_oneof![AWKWARD, any::<String>()]), 0..5);
     tags.prop_map(|pairs| {
         let mut tags = Tags::new();
         pairs.into_iter().for_each(|(key, value)| tags.insert(key, value).unwrap());
@@ -42,16 +48,16 @@ fn fit(text: &str) -> String {
 fn all_arrive(url: impl Fn(&VictoriaMetrics) -> String) {
     let Some(server) = VictoriaMetrics::start() else { return };
     let mut runner = TestRunner::new(Config::default());
-    let (collector, _) = collector(|builder| {
-        builder.service("shop", "1").exporter_bytes(512 << 20).endpoint(url(&server))
-    });
+    let (collector, _) =
+        collector(|builder| builder.service("shop", "1").exporter_bytes(512 << 20).endpoint(url(&server)));
     let (mut wanted, mut refused) = (Series::new(), 0);
     for n in 0..cases() {
         let case = (prop_oneof![AWKWARD, any::<String>()], tags(), number(), 0..1_000_000_u64);
         let (name, tags, number, time) = case.new_tree(&mut runner).unwrap().current();
         let name = format!("case.{n}.{name}");
         let metric = Metric::new(Kind::Gauge, name, number, (TIME + time) * NANOS).tags(tags);
-        let own = metric.identity.tags.iter().filter(|(_, text)| !text.is_empty());
+        let of_its_own = metric.identity.tags.clone();
+        let own = of_its_own.iter().filter(|(_, text)| !text.is_empty());
         let keys: BTreeSet<_> = own.clone().map(|(key, _)| fit(key)).collect();
         if keys.len() < own.clone().count() {
             refused += 1;
@@ -72,7 +78,9 @@ fn all_arrive(url: impl Fn(&VictoriaMetrics) -> String) {
 
 #[test]
 fn nothing_in_a_name_or_a_tag_begins_another_line() {
-    all_arrive(|server| format!("opentsdb://127.0.0.1:{}?host_tag=till&max_line=65536", server.ports.opentsdb));
+    all_arrive(|server| {
+        format!("opentsdb://127.0.0.1:{}?host_tag=till&max_line=65536", server.ports.opentsdb)
+    });
 }
 
 #[test]

@@ -126,10 +126,9 @@ fn p4_a_point_says_its_host_and_has_one_tag_at_least() {
     assert_eq!(send("", |route| route), with(&host_name()));
     assert_eq!(send("host_tag=till", |route| route), with("till"));
     assert_eq!(send("", |route| route.host_tag(HostTag::Named("till-2".into()))), with("till-2"));
-    for (options, change) in [
-        ("host_tag=off", (|route| route) as fn(Route) -> Route),
-        ("", |route| route.host_tag(HostTag::Off)),
-    ] {
+    for (options, change) in
+        [("host_tag=off", (|route| route) as fn(Route) -> Route), ("", |route| route.host_tag(HostTag::Off))]
+    {
         assert_eq!(send(options, change), [name.clone(), version.clone()], "there is one tag at least");
     }
 }
@@ -180,7 +179,8 @@ fn p6_a_check_at_the_start_fails_loudly_where_that_is_wanted() {
 #[test]
 fn p7_what_was_on_its_way_when_a_connection_broke_is_sent_again() {
     // It goes away in the middle of a request.
-    let server = ScriptedTsd::telnet(|n, _| if n == 3 { Say::Bye("restarting".to_owned()) } else { Say::Nothing });
+    let server =
+        ScriptedTsd::telnet(|n, _| if n == 3 { Say::Bye("restarting".to_owned()) } else { Say::Nothing });
     let collector = exporting(&format!("opentsdb://{}", server.address), |builder| builder);
     collector.send((0..10).map(|n| DataPoint::new("resent", n))).unwrap();
     let report = collector.shutdown(SOON);

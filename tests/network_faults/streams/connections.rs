@@ -114,9 +114,13 @@ fn a_request_that_is_not_read_ends_with_its_time_out_and_is_sent_again_over_anot
     each(Wire::EACH, |wire| {
         let gate = Gate::default();
         let waits = gate.clone();
-        let receiver = Lines::start(wire, move |connection| {
-            if connection == 1 { Manner::ReadWhen(waits.clone()) } else { Manner::Read }
-        });
+        let receiver =
+            Lines::start(
+                wire,
+                move |connection| {
+                    if connection == 1 { Manner::ReadWhen(waits.clone()) } else { Manner::Read }
+                },
+            );
         let program = Program::start(&wire.url(&receiver.place, "timeout_ms=2000"));
         record_much(&program);
         assert!(program.flush().is_complete());

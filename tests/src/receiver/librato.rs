@@ -3,7 +3,7 @@
 //!
 //! Source: Librato's API documentation for metrics with sources, version 1.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -198,7 +198,9 @@ impl Request {
         }
         while stream.read_line(&mut lines[1])? > 2 {}
         let [first, headers] = lines;
-        let header = |line: &str| Some((line.split_once(':')?.0.to_ascii_lowercase(), line.split_once(':')?.1.trim().to_owned()));
+        let header = |line: &str| {
+            Some((line.split_once(':')?.0.to_ascii_lowercase(), line.split_once(':')?.1.trim().to_owned()))
+        };
         let headers: Vec<_> = headers.lines().filter_map(header).collect();
         let mut request = Self { first, headers, body: String::new() };
         let mut body = vec![0; request.header("content-length").parse().unwrap_or(0)];
@@ -228,7 +230,8 @@ impl Request {
             return Err(request(415, "Content-Type must be application/json"));
         }
         let body: Value = serde_json::from_str(&self.body).map_err(|e| request(400, &e.to_string()))?;
-        let Some(gauges) = body.get("gauges").and_then(Value::as_array).filter(|gauges| !gauges.is_empty()) else {
+        let Some(gauges) = body.get("gauges").and_then(Value::as_array).filter(|gauges| !gauges.is_empty())
+        else {
             return Err(request(400, "at least one gauge or counter is needed"));
         };
         for gauge in gauges {
@@ -243,7 +246,13 @@ impl Request {
 fn measurement(of: &Map<String, Value>) -> Result<(), (&'static str, &'static str)> {
     let label = |name, text: &str| {
         let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-_".contains(&b));
-        if !fits || text.is_empty() { Err((name, "has invalid characters")) } else if text.len() > 255 { Err((name, "is too long")) } else { Ok(()) }
+        if !fits || text.is_empty() {
+            Err((name, "has invalid characters"))
+        } else if text.len() > 255 {
+            Err((name, "is too long"))
+        } else {
+            Ok(())
+        }
     };
     label("name", of.get("name").and_then(Value::as_str).ok_or(("name", "is not present"))?)?;
     if let Some(source) = of.get("source") {
@@ -265,7 +274,9 @@ fn measurement(of: &Map<String, Value>) -> Result<(), (&'static str, &'static st
         },
     };
     for name in of.keys() {
-        if !["name", "source", "measure_time", "value", "count", "sum", "min", "max", "sum_squares"].contains(&&**name) {
+        if !["name", "source", "measure_time", "value", "count", "sum", "min", "max", "sum_squares"]
+            .contains(&&**name)
+        {
             return Err(("request", "a parameter that is not documented"));
         }
     }

@@ -4,8 +4,8 @@ use super::var::{Environment, Var};
 use super::{CheckAtStart, Config, LEAST_EXPORTER_BYTES, SelfMetrics, least_exporter_bytes, text_bytes};
 use crate::Error;
 use crate::detect::Detect;
-use crate::exporters::{TOKEN, split_urls};
 use crate::exporters::words::{level, one_of};
+use crate::exporters::{TOKEN, split_urls};
 use crate::model::Tags;
 use crate::model::cut::TEXT_BYTES;
 

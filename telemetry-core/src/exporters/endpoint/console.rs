@@ -34,4 +34,3 @@ pub(super) fn make(mut endpoint: Endpoint<'_>) -> Made {
     let console = Console::new(stream);
     Ok(if is_tree { console.tree() } else { console }.into())
 }
-

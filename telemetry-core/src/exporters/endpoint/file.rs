@@ -18,7 +18,12 @@ pub(super) const FILE: Scheme = Scheme {
     )],
     examples: &["file:/var/log/shop"],
     own: &[
-        row("rotate_bytes", "`67108864`", "1048576", "a file of so many bytes is put aside: [`File::rotate_bytes`](super::File::rotate_bytes)"),
+        row(
+            "rotate_bytes",
+            "`67108864`",
+            "1048576",
+            "a file of so many bytes is put aside: [`File::rotate_bytes`](super::File::rotate_bytes)",
+        ),
         row("keep", "`4`", "9", "so many of them are kept: [`File::keep`](super::File::keep)"),
         row("format", "`json`", "otlp", "`json` or `otlp`"),
     ],
@@ -35,9 +40,19 @@ pub(super) const CHROME_TRACE: Scheme = Scheme {
     )],
     examples: &["chrome-trace:/var/log/shop/trace.json"],
     own: &[
-        row("rotate_bytes", "`67108864`", "1048576", "a file of so many bytes is put aside: [`ChromeTrace::rotate_bytes`](super::ChromeTrace::rotate_bytes)"),
+        row(
+            "rotate_bytes",
+            "`67108864`",
+            "1048576",
+            "a file of so many bytes is put aside: [`ChromeTrace::rotate_bytes`](super::ChromeTrace::rotate_bytes)",
+        ),
         row("keep", "`4`", "9", "so many of them are kept: [`ChromeTrace::keep`](super::ChromeTrace::keep)"),
-        row("args", "`true`", "false", "whether spans have `args`: [`ChromeTrace::without_args`](super::ChromeTrace::without_args)"),
+        row(
+            "args",
+            "`true`",
+            "false",
+            "whether spans have `args`: [`ChromeTrace::without_args`](super::ChromeTrace::without_args)",
+        ),
     ],
     shared: &[&options::ANY, &options::PUSHED],
     text: "",
@@ -54,8 +69,7 @@ pub(super) fn make(mut endpoint: Endpoint<'_>) -> Made {
     let format = if is_otlp { otlp()? } else { Format::JSON };
     // The URL names it already, but where it has escapes.
     let named = Some(&*directory).filter(|path| !endpoint.rest.ends_with(&*path.to_string_lossy()));
-    let mut file = File::open(&directory, format)
-        .map_err(|e| (File::refusal(named, &e), Some(e.into())))?;
+    let mut file = File::open(&directory, format).map_err(|e| (File::refusal(named, &e), Some(e.into())))?;
     if let Some(bytes) = bytes {
         file = file.rotate_bytes(bytes);
     }

@@ -47,7 +47,7 @@ have a query of its own.
 pub(super) const CLIENT: Table = Table {
     endpoints: "over HTTP and gRPC",
     rows: &[
-        row("compression", "`none`", "gzip", "`none`, `gzip`, `zstd` (feature `zstd`)"),
+        row("compression", "`none`", "gzip", "`none`, `gzip`, `deflate` (zlib), `zstd` (feature `zstd`)"),
         row("header", "none", "x-tenant:shop", "`Name:value`, a header of each request; more than once too"),
         row(
             "token",

@@ -22,7 +22,7 @@ pub(super) const ANY: Table = Table {
             "host_tag",
             "`off`",
             "auto",
-            "`auto`, `off` or a name: [`Route::host_tag`]; a name nearly like one of the words is refused (`tag=host:NAME` takes any)",
+            "`auto`, which is said for `opentsdb` where nothing is, `off` or a name: [`Route::host_tag`]; a name nearly like one of the words is refused (`tag=host:NAME` takes any)",
         ),
     ],
     text: "\
@@ -35,16 +35,36 @@ space. A directory that begins with `~/` is in the home directory (`HOME`).
 pub(super) const PUSHED: Table = Table {
     endpoints: "all but `prometheus`",
     rows: &[
-        row("signals", "all signals", "spans,metrics", "these signals: [`Filter::signals`](super::Filter::signals)"),
+        row(
+            "signals",
+            "all signals",
+            "spans,metrics",
+            "these signals: [`Filter::signals`](super::Filter::signals)",
+        ),
         row("rate", "no limit", "100", "items a second: [`Route::rate_limit`]"),
-        row("in_flight", "what the exporter says", "4", "requests that are out at once, over a network: [`Route::in_flight`]"),
+        row(
+            "in_flight",
+            "what the exporter says",
+            "4",
+            "requests that are out at once, over a network: [`Route::in_flight`]",
+        ),
         row("max_items", "what the exporter says", "512", "of one request: [`Route::max_items`]"),
         row("timeout_ms", "`10000`", "3000", "of one request over a network: [`Route::timeout`]"),
         row("give_up_after_ms", "`300000`", "60000", "[`Route::give_up_after`]"),
         row("linger_ms", "200, and 0 for the console", "50", "[`Route::linger`]"),
-        row("flush_interval_ms", "that of the collector", "60000", "metrics that often: [`Route::flush_interval`]"),
+        row(
+            "flush_interval_ms",
+            "that of the collector",
+            "60000",
+            "metrics that often: [`Route::flush_interval`]",
+        ),
         row("back_pressure_ms", "that of the collector", "1000", "[`Route::back_pressure`]"),
-        row("temporality", "what the exporter says", "delta", "`cumulative` or `delta`: [`Route::temporality`]"),
+        row(
+            "temporality",
+            "what the exporter says",
+            "delta",
+            "`cumulative` or `delta`: [`Route::temporality`]",
+        ),
     ],
     text: "",
 };
@@ -61,7 +81,7 @@ pub(super) struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    pub(super) fn parse(query: &'a str, declared: impl IntoIterator<Item = &'static Row>) -> Result<Self, String> {
+    pub(super) fn parse(query: &'a str, declared: Vec<&'static Row>) -> Result<Self, String> {
         let option = |part: &'a str| {
             part.split_once('=').ok_or_else(|| {
                 // It may be the rest of a secret that has a `&`.
@@ -71,7 +91,7 @@ impl<'a> Options<'a> {
             })
         };
         let given = query.split('&').filter(|part| !part.is_empty()).map(option).collect::<Result<_, _>>()?;
-        Ok(Self { given, known: Vec::new(), declared: declared.into_iter().collect() })
+        Ok(Self { given, known: Vec::new(), declared })
     }
 
     /// Whether an option is given and not yet taken.

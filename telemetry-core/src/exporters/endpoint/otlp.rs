@@ -20,7 +20,12 @@ pub(super) const SCHEME: Scheme = Scheme {
     ],
     examples: &["otlp://localhost:4318"],
     own: &[
-        row("protocol", "`http/protobuf`", "http/json", "over HTTP, bodies in `http/protobuf` or in `http/json`"),
+        row(
+            "protocol",
+            "`http/protobuf`",
+            "http/json",
+            "over HTTP, bodies in `http/protobuf` or in `http/json`",
+        ),
         row(
             "exact",
             "`false`",

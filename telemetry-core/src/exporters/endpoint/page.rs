@@ -6,7 +6,8 @@ use std::path::Path;
 use expect_test::expect_file;
 use proptest::prelude::*;
 
-use super::scheme::{Row, SCHEMES, Scheme, Table};
+use super::declared::SCHEMES;
+use super::scheme::{Row, Scheme, Table};
 use super::{from_url, list};
 use crate::exporters::{Driver, Target};
 
@@ -67,7 +68,9 @@ fn with(url: &str, option: &str, files: &Path) -> String {
     let kept = query.split('&').filter(|option| !option.is_empty() && !given.contains(&key(option)));
     let all: Vec<_> = kept.chain([option]).collect();
     let url = format!("{place}?{}", all.join("&"));
-    ["/etc/telemetry", "/var/log/shop"].iter().fold(url, |url, place| url.replace(place, files.to_str().unwrap()))
+    ["/etc/telemetry", "/var/log/shop"]
+        .iter()
+        .fold(url, |url, place| url.replace(place, files.to_str().unwrap()))
 }
 
 /// What examples name: a certificate of its own, and a token.
@@ -107,6 +110,12 @@ fn an_option_is_declared_once() {
     }
 }
 
+/// What is no words.
+fn default(row: &Row) -> Option<&'static str> {
+    let value = row.default.strip_prefix('`')?.strip_suffix('`')?;
+    Some(value).filter(|value| !value.contains('`'))
+}
+
 /// One of the URLs of the scheme takes it.
 fn is_taken(scheme: &Scheme, option: &str, files: &Path) {
     let made = scheme.examples.iter().map(|url| from_url(&with(url, option, files)).map(drop));
@@ -127,17 +136,15 @@ fn every_example_can_be_used() {
 fn every_default_can_be_written() {
     let files = files();
     for (scheme, row) in rows() {
-        let value = row.default.strip_prefix('`').and_then(|value| value.strip_suffix('`'));
-        match value {
-            Some(value) => is_taken(scheme, &format!("{}={value}", row.key), files.path()),
-            None => assert!(!row.default.starts_with('`'), "{}: {}", row.key, row.default),
+        if let Some(value) = default(row) {
+            is_taken(scheme, &format!("{}={value}", row.key), files.path());
         }
     }
     // Of what any exporter is served with, it can be seen.
     let terms = |url: &str| format!("{:?}", from_url(url).unwrap().terms);
     for (_, row) in rows().filter(|(scheme, _)| scheme.names == ["discard"]) {
-        if let Some(value) = row.default.strip_prefix('`') {
-            let url = format!("discard:?{}={}", row.key, value.trim_end_matches('`'));
+        if let Some(value) = default(row) {
+            let url = format!("discard:?{}={value}", row.key);
             assert_eq!(terms(&url), terms("discard:"), "{url}");
         }
     }
@@ -153,7 +160,10 @@ fn secrets(scheme: &Scheme, secret: &str, files: &Path) -> Vec<String> {
         for transport in transports {
             urls.push(format!("{name}{transport}://me:{secret}@{host}"));
             urls.push(format!("{name}{transport}://{secret}@{host}"));
-            urls.push(format!("{name}{transport}://me:@{}@{host}", files.join("token").to_str().unwrap().replace('/', "%2F")));
+            urls.push(format!(
+                "{name}{transport}://me:@{}@{host}",
+                files.join("token").to_str().unwrap().replace('/', "%2F")
+            ));
             urls.push(format!("{name}{transport}://me:$PATH@{host}"));
         }
     }
@@ -172,8 +182,10 @@ fn secrets(scheme: &Scheme, secret: &str, files: &Path) -> Vec<String> {
         urls.push(with(example, &option, files));
     }
     // Something else is wrong too.
-    let wrong: Vec<_> =
-        urls.iter().flat_map(|url| ["rate=x", "nonsense=1", "tag=a"].map(|wrong| with(url, wrong, files))).collect();
+    let wrong: Vec<_> = urls
+        .iter()
+        .flat_map(|url| ["rate=x", "nonsense=1", "tag=a"].map(|wrong| with(url, wrong, files)))
+        .collect();
     urls.into_iter().chain(wrong).collect()
 }
 
@@ -188,7 +200,8 @@ fn said(url: &str, runtime: &tokio::runtime::Runtime) -> String {
         said += protocol.name();
         // A name that nobody has: nothing leaves this machine.
         if url.contains("localhost") {
-            let checked = async { tokio::time::timeout(std::time::Duration::from_secs(1), protocol.check()).await };
+            let checked =
+                async { tokio::time::timeout(std::time::Duration::from_secs(1), protocol.check()).await };
             if let Ok(Err(e)) = runtime.block_on(checked) {
                 write!(said, "{e} {e:?}").unwrap();
             }

@@ -17,8 +17,7 @@ use crate::exporters::Terms;
 /// Of one of these schemes, with whatever transport.
 #[cfg_attr(not(feature = "points"), allow(unused_variables, reason = "no such exporter is there"))]
 pub(super) fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
-    let scheme = endpoint.scheme.split('+').next().unwrap_or_default();
-    match scheme {
+    match endpoint.name() {
         #[cfg(feature = "graphite")]
         "graphite" => graphite::make(endpoint, terms),
         #[cfg(feature = "influxdb")]
@@ -29,6 +28,6 @@ pub(super) fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
         "opentsdb" => opentsdb::make(endpoint, terms),
         #[cfg(feature = "statsd")]
         "statsd" => statsd::make(endpoint, terms),
-        _ => Err(super::missing(scheme)),
+        scheme => Err(super::missing(scheme)),
     }
 }

@@ -14,7 +14,12 @@ use crate::exporters::socket::{MOST_PACKET_BYTES, Place, Settings, Transport};
 /// What every endpoint over sockets takes.
 pub(super) const PACKETS: Table = Table {
     endpoints: "over UDP and datagrams of Unix sockets",
-    rows: &[row("packet_bytes", "`1432`", "8932", "a packet has at most so many bytes, 65507 at most")],
+    rows: &[row(
+        "packet_bytes",
+        "`1432`; 8192 over a Unix socket",
+        "8932",
+        "a packet has at most so many bytes, 65507 at most",
+    )],
     text: "",
 };
 

@@ -10,14 +10,24 @@ use crate::exporters::tls::Identity;
 pub(super) const TABLE: Table = Table {
     endpoints: "over HTTP, gRPC and TLS",
     rows: &[
-        row("ca", "none", "/etc/telemetry/ca.pem", "a file of certificates that are trusted beside those of the system (PEM)"),
+        row(
+            "ca",
+            "none",
+            "/etc/telemetry/ca.pem",
+            "a file of certificates that are trusted beside those of the system (PEM)",
+        ),
         row(
             "cert",
             "none",
             "/etc/telemetry/cert.pem&key=/etc/telemetry/key.pem",
             "the file of the client's own certificate (PEM); with `key`",
         ),
-        row("key", "none", "/etc/telemetry/key.pem&cert=/etc/telemetry/cert.pem", "the file of its key (PEM); with `cert`"),
+        row(
+            "key",
+            "none",
+            "/etc/telemetry/key.pem&cert=/etc/telemetry/cert.pem",
+            "the file of its key (PEM); with `cert`",
+        ),
     ],
     text: "",
 };

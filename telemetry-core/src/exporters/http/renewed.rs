@@ -68,7 +68,8 @@ impl<C: Make> Renewed<C> {
         let words = headers.flat_map(str::split_whitespace).map(str::to_owned);
         let secret = made.0.secret.clone();
         // A password as it goes over the wire is as good as itself.
-        let sent = self.settings.auth.as_ref().zip(secret.as_deref()).map(|(auth, secret)| auth.credentials(secret));
+        let sent =
+            self.settings.auth.as_ref().zip(secret.as_deref()).map(|(auth, secret)| auth.credentials(secret));
         words.chain(secret).chain(sent).filter(|word| word.len() >= LEAST).collect()
     }
 }

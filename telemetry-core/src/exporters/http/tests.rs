@@ -10,6 +10,7 @@ use server::{Does, Server, answer};
 
 use super::client::Answer;
 use super::{Auth, Client, Compression, Secret, Settings};
+use crate::exporters::protocol::Encoded;
 use crate::exporters::{Again, ExportError, Limits, Protocol, Route, Signal};
 use crate::{Batch, Collector, Delivery};
 
@@ -68,8 +69,13 @@ fn a_request_has_what_the_settings_say_and_an_answer_what_the_receiver_says() {
 #[test]
 fn of_another_status_too_an_answer_is_read_where_that_is_wanted() {
     run(async {
-        let script = [("400 Bad Request", "{\"failed\": 1}"), ("400 Bad Request", "no"), ("500 Oh", "no"), ("200 OK", "yes")]
-            .map(|(status, body)| Does::Answer(answer(status, "content-type: application/json\r\n", body)));
+        let script = [
+            ("400 Bad Request", "{\"failed\": 1}"),
+            ("400 Bad Request", "no"),
+            ("500 Oh", "no"),
+            ("200 OK", "yes"),
+        ]
+        .map(|(status, body)| Does::Answer(answer(status, "content-type: application/json\r\n", body)));
         let server = Server::start(move |n| script[n].clone()).await;
         let (url, client) = (server.url(), client(&server.url(), |_| ()));
         let post = || client.post_or("api/put", "text/plain", "1".into(), 400);

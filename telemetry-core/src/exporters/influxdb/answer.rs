@@ -109,7 +109,10 @@ mod tests {
     fn what_took_nothing_is_no_partial_write() {
         for (status, body) in [
             (400, r#"{"error":"unable to parse 'm value= 2': missing field value"}"#),
-            (400, r#"{"code":"invalid","line":2,"message":"failed to parse line protocol:\nerrors encountered on line(s):\nerror parsing line 2 (1-based): Invalid measurement was provided"}"#),
+            (
+                400,
+                r#"{"code":"invalid","line":2,"message":"failed to parse line protocol:\nerrors encountered on line(s):\nerror parsing line 2 (1-based): Invalid measurement was provided"}"#,
+            ),
             (400, r#"{"error":"parsing failed for write_lp endpoint","data":{"line_number":2}}"#),
             (400, r#"{"error":"partial write of line protocol occurred","data":[]}"#),
             (400, r#"{"error":"partial write: dropped=many"}"#),

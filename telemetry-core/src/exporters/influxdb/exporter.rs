@@ -53,23 +53,34 @@ impl InfluxDb {
         let (path, options) = match database {
             Database::Named { name, rp, consistency } => {
                 let consistency = consistency.map(str::to_owned);
-                ("write", vec![("db", Some(name)), ("rp", rp), ("consistency", consistency)])
+                let precision = Some(writer.precision.short_name().to_owned());
+                (
+                    "write",
+                    vec![
+                        ("db", Some(name)),
+                        ("rp", rp),
+                        ("consistency", consistency),
+                        ("precision", precision),
+                    ],
+                )
             }
             Database::Bucket { bucket, org } => {
                 // 2.x knows no other word, and 3.x takes both.
                 settings.token_scheme = "Token";
-                ("api/v2/write", vec![("org", org), ("bucket", Some(bucket))])
+                let precision = Some(writer.precision.name().to_owned());
+                ("api/v2/write", vec![("org", org), ("bucket", Some(bucket)), ("precision", precision)])
             }
         };
         for (key, value) in options {
             value.into_iter().for_each(|value| settings.query(key, &value));
         }
-        settings.query("precision", writer.precision.name());
         Ok(Self { client: Client::new(settings)?, path, writer, wanted })
     }
 
     async fn post(&self, body: Bytes) -> Result<Delivery, ExportError> {
-        let Err(refused) = self.client.ask(self.path, TEXT, body.clone()).await else { return Ok(Delivery::all()) };
+        let Err(refused) = self.client.ask(self.path, TEXT, body.clone()).await else {
+            return Ok(Delivery::all());
+        };
         let Some(answer) = refused.answer else { return Err(refused.error) };
         let lines = || body.iter().filter(|byte| **byte == b'\n').count();
         match Dropped::read(answer.status, &answer.body, lines()) {
@@ -115,7 +126,9 @@ impl Protocol for InfluxDb {
             match self.client.ask(self.path, TEXT, Bytes::from_static(COMMENT)).await {
                 Ok(_) => Ok(()),
                 // It is there, and wants lines.
-                Err(refused) if refused.answer.as_ref().is_some_and(|answer| matches!(answer.status, 400 | 422)) => {
+                Err(refused)
+                    if refused.answer.as_ref().is_some_and(|answer| matches!(answer.status, 400 | 422)) =>
+                {
                     Ok(())
                 }
                 Err(refused) => Err(refused.error),

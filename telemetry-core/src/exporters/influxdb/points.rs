@@ -28,7 +28,10 @@ pub(super) fn put_point(out: &mut Vec<u8>, point: &MetricRef<'_>, how: Writer) -
     let is_field = |key: &str| match point.histogram() {
         None => matches!(key, VALUE | VALUE_INT),
         Some(_) if has_buckets && key.parse::<f64>().is_ok() => true,
-        Some(_) => matches!(key, "count" | "sum" | "min" | "max") || summary::QUANTILES.iter().any(|(name, _)| *name == key),
+        Some(_) => {
+            matches!(key, "count" | "sum" | "min" | "max")
+                || summary::QUANTILES.iter().any(|(name, _)| *name == key)
+        }
     };
     put_tags(out, point.tags(), is_field, |key| point.tag(key).is_some());
     out.push(b' ');

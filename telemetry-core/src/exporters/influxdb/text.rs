@@ -90,7 +90,11 @@ mod tests {
             (r"a\b", r"a\b", r"a\b"),
             (r"a\", r"a\u{5c}", r"a\u{5c}"),
             (r"\\\a", r"\u{5c}\u{5c}\a", r"\u{5c}\u{5c}\a"),
-            ("\\,\\=\\ \\\"\\\n", r#"\u{5c}\,\u{5c}=\u{5c}\ \u{5c}"\u{5c}\n"#, r#"\u{5c}\,\u{5c}\=\u{5c}\ \u{5c}"\u{5c}\n"#),
+            (
+                "\\,\\=\\ \\\"\\\n",
+                r#"\u{5c}\,\u{5c}=\u{5c}\ \u{5c}"\u{5c}\n"#,
+                r#"\u{5c}\,\u{5c}\=\u{5c}\ \u{5c}"\u{5c}\n"#,
+            ),
         ] {
             assert_eq!((written(put_name, text), written(put_key, text)), (name.to_owned(), key.to_owned()));
         }

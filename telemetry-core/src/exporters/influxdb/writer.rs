@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::items::{Times, put_event, put_span};
 use super::points::put_point;
 use crate::exporters::lines::put_items;
-use crate::exporters::{Batch, Encoded, Signal};
+use crate::exporters::protocol::Encoded;
+use crate::exporters::{Batch, Signal};
 
 /// Writes batches.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,9 +46,14 @@ impl Precision {
     pub(crate) const EACH: &[(&str, Self)] =
         &[("ns", Self::Nanos), ("us", Self::Micros), ("ms", Self::Millis), ("s", Self::Seconds)];
 
-    /// As servers call it.
+    /// As servers of 2.x and 3.x call it.
     pub fn name(self) -> &'static str {
         Self::EACH.iter().find(|(_, other)| *other == self).map_or("ns", |(name, _)| name)
+    }
+
+    /// As servers of 1.x call it, which take another word for nanoseconds, and do not say so.
+    pub(super) fn short_name(self) -> &'static str {
+        if self == Self::Micros { "u" } else { self.name() }
     }
 
     /// A time in that unit, which is not later than it. None where servers know no such time.
@@ -68,9 +74,15 @@ impl Writer {
     pub fn write(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Encoded {
         let mut times = Times::default();
         match batch.signal() {
-            Signal::Metrics => put_items(body, batch.metrics(), max_bytes, |out, point| put_point(out, &point, *self)),
-            Signal::Spans => put_items(body, batch.spans(), max_bytes, |out, span| put_span(out, &span, batch.resource(), &mut times)),
-            Signal::Events => put_items(body, batch.events(), max_bytes, |out, event| put_event(out, &event, batch.resource(), &mut times)),
+            Signal::Metrics => {
+                put_items(body, batch.metrics(), max_bytes, |out, point| put_point(out, &point, *self))
+            }
+            Signal::Spans => put_items(body, batch.spans(), max_bytes, |out, span| {
+                put_span(out, &span, batch.resource(), &mut times)
+            }),
+            Signal::Events => put_items(body, batch.events(), max_bytes, |out, event| {
+                put_event(out, &event, batch.resource(), &mut times)
+            }),
         }
     }
 }

@@ -212,7 +212,7 @@ impl<'a> Selection<'a> {
                 let at = self.measurement(name, source, second);
                 match &mut self.measurements[at].value {
                     // What is too much together stays as it was: a quantile is no item that could be lost.
-                    Some(there) => drop(there.add(value)),
+                    Some(there) => _ = there.add(value),
                     none => *none = Some(value),
                 }
             }

@@ -43,7 +43,8 @@ mod tests {
         ] {
             assert_eq!(fitting(text), label);
         }
-        for (text, label) in [("all", "all_"), ("All", "All_"), ("all_", "all_"), ("allo", "allo"), ("", "")] {
+        for (text, label) in [("all", "all_"), ("All", "All_"), ("all_", "all_"), ("allo", "allo"), ("", "")]
+        {
             assert_eq!(source(text), label);
         }
     }

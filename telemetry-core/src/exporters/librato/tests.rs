@@ -27,7 +27,8 @@ fn histogram(name: &str, tags: &str, values: &[f64], second: u64) -> Metric {
     let bounds = vec![1.0, 2.0, 4.0];
     let mut counts = vec![0; bounds.len() + 1];
     values.iter().for_each(|value| counts[bounds.partition_point(|bound| bound < value)] += 1);
-    let ends = values.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[min, max], x| [min.min(*x), max.max(*x)]);
+    let ends =
+        values.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[min, max], x| [min.min(*x), max.max(*x)]);
     let of = HistogramValue::of(Buckets::Explicit { bounds, counts }, values.iter().sum(), ends, Vec::new());
     Metric { value: MetricValue::Histogram(of.into()), ..metric(Kind::Histogram, name, tags, 0, second) }
 }
@@ -66,17 +67,23 @@ fn a_request_is_gauges_with_source_and_second() {
 
 #[test]
 fn sums_that_differ_in_other_tags_are_added_up() {
-    let sums = |kind| vec![
-        metric(kind, "hits", "route: /a", 3, 7),
-        metric(kind, "Hits", "route: /b", 4, 7),
-        metric(kind, "hits", "route: /b, source: till", 5, 7),
-        metric(kind, "hits", "route: /b", 6, 8),
-    ];
+    let sums = |kind| {
+        vec![
+            metric(kind, "hits", "route: /a", 3, 7),
+            metric(kind, "Hits", "route: /b", 4, 7),
+            metric(kind, "hits", "route: /b, source: till", 5, 7),
+            metric(kind, "hits", "route: /b", 6, 8),
+        ]
+    };
     for kind in [Kind::Counter, Kind::UpDownCounter] {
-        let values: Vec<_> = gauges(sums(kind)).as_array().unwrap().iter().map(|of| of["value"].clone()).collect();
+        let values: Vec<_> =
+            gauges(sums(kind)).as_array().unwrap().iter().map(|of| of["value"].clone()).collect();
         assert_eq!(values, [7, 5, 6]);
     }
-    let large = vec![metric(Kind::Counter, "a", "x: 1", 1_u64 << 62, 1), metric(Kind::Counter, "a", "x: 2", 1_u64 << 62, 1)];
+    let large = vec![
+        metric(Kind::Counter, "a", "x: 1", 1_u64 << 62, 1),
+        metric(Kind::Counter, "a", "x: 2", 1_u64 << 62, 1),
+    ];
     assert_eq!(gauges(large)[0]["value"], json!(1_u64 << 63));
 }
 
@@ -89,15 +96,22 @@ fn gauges_that_differ_in_other_tags_are_samples_of_one() {
         "count": 3, "sum": 7.0, "min": -1.0, "max": 5.0, "sum_squares": 35.0,
     }]);
     assert_eq!(gauges(all.to_vec()), want);
-    let apart = written(&Writer::default().name_tags(["queue".to_owned(), "none".to_owned()]), all.to_vec()).1;
+    let apart =
+        written(&Writer::default().name_tags(["queue".to_owned(), "none".to_owned()]), all.to_vec()).1;
     let names: Vec<_> = apart.as_array().unwrap().iter().map(|of| (&of["name"], &of["value"])).collect();
-    let want = [(&json!("depth.mail"), &json!(3.0)), (&json!("depth.web"), &json!(5.0)), (&json!("depth.sms"), &json!(-1.0))];
+    let want = [
+        (&json!("depth.mail"), &json!(3.0)),
+        (&json!("depth.web"), &json!(5.0)),
+        (&json!("depth.sms"), &json!(-1.0)),
+    ];
     assert_eq!(names, want);
 }
 
 #[test]
 fn what_is_said_twice_counts_once() {
-    let again = |kind, first, then| gauges(vec![metric(kind, "a", "x: 1", first, 7), metric(kind, "a", "x: 1", then, 7)])[0].clone();
+    let again = |kind, first, then| {
+        gauges(vec![metric(kind, "a", "x: 1", first, 7), metric(kind, "a", "x: 1", then, 7)])[0].clone()
+    };
     assert_eq!(again(Kind::UpDownCounter, 5, 6)["value"], 6);
     // The same gauge, which was not set since.
     assert_eq!(again(Kind::Gauge, 5, 5)["value"], 5);
@@ -116,7 +130,10 @@ fn histograms_are_samples_and_quantiles() {
     assert_eq!(merged[0], want);
     let names: Vec<_> = merged.as_array().unwrap().iter().map(|of| of["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["t", "t.p50", "t.p90", "t.p95", "t.p99"]);
-    assert_eq!((&merged[4]["value"], &merged[4]["source"], &merged[4]["measure_time"]), (&json!(4.0), &json!("shop"), &json!(7)));
+    assert_eq!(
+        (&merged[4]["value"], &merged[4]["source"], &merged[4]["measure_time"]),
+        (&json!(4.0), &json!("shop"), &json!(7))
+    );
     let (_, plain) = written(&Writer::default().without_quantiles(), all());
     assert_eq!(plain, json!([want]));
     // A gauge that is called as a quantile is.
@@ -124,26 +141,31 @@ fn histograms_are_samples_and_quantiles() {
     assert_eq!((&both[0]["count"], &both[0]["sum"]), (&json!(2), &json!(8.0)));
     // Nobody knows the quantiles of a mixture.
     let mixed = gauges(vec![metric(Kind::Gauge, "t", "", 6.0, 7), histogram("t", "", &[2.0], 7)]);
-    assert_eq!((mixed.as_array().unwrap().len(), &mixed[0]["count"], &mixed[0].get("sum_squares")), (1, &json!(2), &None));
+    assert_eq!(
+        (mixed.as_array().unwrap().len(), &mixed[0]["count"], &mixed[0].get("sum_squares")),
+        (1, &json!(2), &None)
+    );
 }
 
 #[test]
 fn what_librato_does_not_take_is_left_out_and_counted() {
-    let all = || vec![
-        metric(Kind::Gauge, "a", "", f64::NAN, 7),
-        metric(Kind::Gauge, "b", "", f64::INFINITY, 7),
-        metric(Kind::Gauge, "c", "", 1.1e126, 7),
-        metric(Kind::Gauge, "d", "", -1e126, 7),
-        metric(Kind::Counter, "e", "x: 1", 1e126, 7),
-        metric(Kind::Counter, "e", "x: 2", 1e126, 7),
-        metric(Kind::Gauge, "f", "x: 1", 1e126, 7),
-        metric(Kind::Gauge, "f", "x: 2", 1e125, 7),
-        metric(Kind::Gauge, "g", "x: 1", 1e70, 7),
-        metric(Kind::Gauge, "g", "x: 2", 1e70, 7),
-        histogram("h", "", &[], 7),
-        histogram("i", "", &[1e300], 7),
-        metric(Kind::Gauge, "", "", 1, 7),
-    ];
+    let all = || {
+        vec![
+            metric(Kind::Gauge, "a", "", f64::NAN, 7),
+            metric(Kind::Gauge, "b", "", f64::INFINITY, 7),
+            metric(Kind::Gauge, "c", "", 1.1e126, 7),
+            metric(Kind::Gauge, "d", "", -1e126, 7),
+            metric(Kind::Counter, "e", "x: 1", 1e126, 7),
+            metric(Kind::Counter, "e", "x: 2", 1e126, 7),
+            metric(Kind::Gauge, "f", "x: 1", 1e126, 7),
+            metric(Kind::Gauge, "f", "x: 2", 1e125, 7),
+            metric(Kind::Gauge, "g", "x: 1", 1e70, 7),
+            metric(Kind::Gauge, "g", "x: 2", 1e70, 7),
+            histogram("h", "", &[], 7),
+            histogram("i", "", &[1e300], 7),
+            metric(Kind::Gauge, "", "", 1, 7),
+        ]
+    };
     let (encoded, gauges) = written(&Writer::default(), all());
     let reason = "a value that is no finite number".into();
     assert_eq!(encoded, Encoded { items: 13, rejected: 8, reason });
@@ -155,7 +177,9 @@ fn what_librato_does_not_take_is_left_out_and_counted() {
 
 #[test]
 fn a_request_has_300_measurements_and_whole_metrics() {
-    let some = |name: &'static str, many| (0..many).map(move |n| metric(Kind::Gauge, name, &format!("source: s{n:03}"), n, 7));
+    let some = |name: &'static str, many| {
+        (0..many).map(move |n| metric(Kind::Gauge, name, &format!("source: s{n:03}"), n, 7))
+    };
     // Where it can be, what has one name stays together.
     let (encoded, gauges) = written(&Writer::default(), some("a", 200).chain(some("b", 200)).collect());
     assert_eq!((encoded.items, gauges.as_array().unwrap().len()), (200, 200));
@@ -167,7 +191,8 @@ fn a_request_has_300_measurements_and_whole_metrics() {
     assert_eq!((encoded.items, gauges.as_array().unwrap().len()), (60, 300));
     assert_eq!(written(&Writer::default().without_quantiles(), histograms).0.items, 61);
     // What becomes one is one.
-    let routes: Vec<_> = (0..5000).map(|n| metric(Kind::Counter, "hits", &format!("route: {n}"), 1, 7)).collect();
+    let routes: Vec<_> =
+        (0..5000).map(|n| metric(Kind::Counter, "hits", &format!("route: {n}"), 1, 7)).collect();
     let (encoded, gauges) = written(&Writer::default(), routes);
     assert_eq!((encoded.items, &gauges[0]["value"]), (5000, &json!(5000)));
 }
@@ -201,7 +226,8 @@ fn expected(metrics: &[Metric]) -> BTreeMap<(String, String, u64), f64> {
     let mut met: BTreeMap<_, Vec<&Metric>> = BTreeMap::new();
     for (at, metric) in metrics.iter().enumerate() {
         let is_same = |other: &Metric| {
-            (other.identity == metric.identity && other.time_unix_nano / SECOND == metric.time_unix_nano / SECOND)
+            (other.identity == metric.identity
+                && other.time_unix_nano / SECOND == metric.time_unix_nano / SECOND)
                 && match metric.identity.kind {
                     Kind::Counter => false,
                     Kind::Gauge => other.time_unix_nano == metric.time_unix_nano,

@@ -63,7 +63,7 @@ impl<'a> Value<'a> {
             (value, other) => {
                 let (samples, other) = (value.samples(), other.samples());
                 fitting(Number::Float(samples.sum + other.sum))?;
-                *self = Self::Samples(samples.and(other));
+                *value = Self::Samples(samples.and(other));
             }
         }
         Ok(())

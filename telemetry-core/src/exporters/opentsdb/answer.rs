@@ -52,7 +52,8 @@ impl Answer {
             }
         }
         let unnamed = self.failed.saturating_sub(errors.len() as u64);
-        let rejected = refused.len() + unknown + usize::try_from(unnamed).unwrap_or(usize::MAX / 2);
+        let unnamed = usize::try_from(unnamed).unwrap_or(usize::MAX);
+        let rejected = unnamed.saturating_add(refused.len() + unknown);
         Delivery::partial(rejected, self.reason(errors, said))
     }
 
@@ -63,9 +64,12 @@ impl Answer {
             Some(all) => format!("{failed} of {all} data points were refused"),
             None => format!("{failed} data points were refused"),
         };
-        let first = errors.iter().find_map(|of| Some((of["error"].as_str()?, of["datapoint"]["metric"].as_str())));
+        let first =
+            errors.iter().find_map(|of| Some((of["error"].as_str()?, of["datapoint"]["metric"].as_str())));
         match first {
-            Some((error, Some(metric))) => format!("{many}, the first of them, of {}: {}", said(metric), said(error)),
+            Some((error, Some(metric))) => {
+                format!("{many}, the first of them, of {}: {}", said(metric), said(error))
+            }
             Some((error, None)) => format!("{many}, the first of them: {}", said(error)),
             None => many,
         }
@@ -109,7 +113,7 @@ pub(super) fn is_too_large(answer: &[u8]) -> bool {
 /// What the lines say that a server wrote back, of which there were so many more: of each of them, it refused a point.
 pub(super) fn heard(lines: &[String], more: u64) -> Delivery {
     let Some(first) = lines.first() else { return Delivery::all() };
-    let many = lines.len() + usize::try_from(more).unwrap_or(usize::MAX / 2);
+    let many = lines.len().saturating_add(usize::try_from(more).unwrap_or(usize::MAX));
     let first = text::line(format_args!("{first}"), MOST);
     let reason = match many {
         1 => format!("the server said: {first}"),
@@ -169,7 +173,15 @@ mod tests {
 
     #[test]
     fn what_is_no_such_answer_is_none() {
-        for text in ["", "OK", "[]", "{}", "{\"error\":{\"code\":400,\"message\":\"no\"}}", "{\"failed\":-1}", "\u{0}"] {
+        for text in [
+            "",
+            "OK",
+            "[]",
+            "{}",
+            "{\"error\":{\"code\":400,\"message\":\"no\"}}",
+            "{\"failed\":-1}",
+            "\u{0}",
+        ] {
             assert!(Answer::read(text.as_bytes()).is_none(), "{text}");
         }
         assert!(is_too_large(br#"{"error":{"code":400,"message":"Chunked request not supported."}}"#));

@@ -2,8 +2,9 @@
 
 use super::form::{Form, Style};
 use super::points::put_item;
+use crate::exporters::Batch;
 use crate::exporters::lines::put_items;
-use crate::exporters::{Batch, Encoded};
+use crate::exporters::protocol::Encoded;
 
 /// Adds as many of the first items as fit into so many bytes, but one at least, and says how many these are, and how many of them
 /// can't be said.

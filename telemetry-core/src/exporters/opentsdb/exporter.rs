@@ -24,7 +24,10 @@ pub(crate) struct OpenTsdb {
 #[expect(clippy::large_enum_variant, reason = "there is one of an exporter")]
 enum Server {
     /// What it refuses it writes back, some time later.
-    Telnet { connection: Connection, answer_time: Duration },
+    Telnet {
+        connection: Connection,
+        answer_time: Duration,
+    },
     Http(Client),
 }
 
@@ -41,7 +44,11 @@ impl OpenTsdb {
     /// JSON, posted to a path below the client's URL.
     pub(crate) fn over_http(client: Client, style: Style) -> Self {
         // What a server says of each point that it refuses has to be read as well.
-        Self { server: Server::Http(client), style: Style { form: Form::Json, ..style }, max_bytes: 512 << 10 }
+        Self {
+            server: Server::Http(client),
+            style: Style { form: Form::Json, ..style },
+            max_bytes: 512 << 10,
+        }
     }
 
     /// No larger body, but of one item.

@@ -123,9 +123,13 @@ impl Points<'_, '_> {
             Form::Json => (b",\"le\":\"", b"\""),
         };
         self.out.extend_from_slice(before);
+        let start = self.out.len();
         if !put_value(self.out, Number::Float(bound)) {
-            // No server takes a `+` in a tag.
             self.out.extend_from_slice(b"Inf");
+        }
+        // It stands before exponents, and no server takes it in a tag.
+        if let Some(plus) = self.out[start..].iter().position(|byte| *byte == b'+') {
+            self.out.remove(start + plus);
         }
         self.out.extend_from_slice(after);
     }
@@ -209,7 +213,10 @@ fn chosen(item: MetricRef<'_>, most: usize) -> Result<Vec<(&str, &str)>, Cow<'st
     let mut tags: Vec<_> = item.tags().filter(|(_, value)| !value.is_empty()).collect();
     let has = tags.iter().filter(|(key, _)| own.get(key).is_some()).count();
     if has > most {
-        return Err(because(item, format_args!("it has {has} tags, and the server takes {most} (`max_tags`)")));
+        return Err(because(
+            item,
+            format_args!("it has {has} tags, and the server takes {most} (`max_tags`)"),
+        ));
     }
     tags.sort_by_key(|(key, _)| (own.get(key).is_none(), *key != "host"));
     tags.truncate(most);

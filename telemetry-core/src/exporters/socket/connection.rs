@@ -2,7 +2,7 @@
 //!
 //! All that it starts runs in the runtime of its caller, which is that of the exporter's thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::time::Duration;
 
@@ -21,14 +21,32 @@ pub(crate) struct Connection {
     /// Those that no attempt has now: as many as attempts were out at once. An attempt that is let go of takes its own along, as
     /// it may have written half a line.
     kept: RefCell<Vec<Link>>,
+    /// Attempts that are out.
+    out: Cell<usize>,
     heard: RefCell<Heard>,
+}
+
+/// One of them.
+struct Out<'a>(&'a Cell<usize>);
+
+impl<'a> Out<'a> {
+    fn begin(out: &'a Cell<usize>) -> Self {
+        out.set(out.get() + 1);
+        Self(out)
+    }
+}
+
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 impl Connection {
     /// Reads all files that the settings name. No connection is made yet.
     pub(crate) fn new(settings: Settings) -> Result<Self, String> {
         let dialer = Dialer::new(settings)?;
-        Ok(Self { dialer, kept: RefCell::default(), heard: RefCell::default() })
+        Ok(Self { dialer, kept: RefCell::default(), out: Cell::default(), heard: RefCell::default() })
     }
 
     /// One attempt to hand a body of whole lines to the kernel, on a connection that is open, as far as is known before and right
@@ -38,21 +56,27 @@ impl Connection {
         if body.is_empty() {
             return Ok(());
         }
-        self.attempt(body).await.map_err(|failure| self.error(failure))
+        let _out = Out::begin(&self.out);
+        let link = self.attempt(body).await.map_err(|failure| self.error(failure))?;
+        self.keep(link);
+        Ok(())
     }
 
     /// Whether there is a connection, or one can be made. Of UDP, only the host's name is looked up: nobody answers.
     pub(crate) async fn reach(&self) -> Result<(), ExportError> {
-        self.attempt(b"").await.map_err(|failure| self.error(failure))
+        let link = self.attempt(b"").await.map_err(|failure| self.error(failure))?;
+        // What was sent meanwhile has another one.
+        if self.out.get() == 0 && self.kept.borrow().is_empty() {
+            self.keep(link);
+        }
+        Ok(())
     }
 
-    async fn attempt(&self, body: &[u8]) -> Result<(), Failure> {
+    /// The connection that it went over.
+    async fn attempt(&self, body: &[u8]) -> Result<Link, Failure> {
         if let Some(mut link) = self.kept().await? {
             match link.send(body, &self.heard).await {
-                Ok(()) => {
-                    self.keep(link);
-                    return Ok(());
-                }
+                Ok(()) => return Ok(link),
                 Err(failure) if failure.is_end() => {}
                 Err(failure) => return Err(failure),
             }
@@ -62,8 +86,7 @@ impl Connection {
         let wait = settling(began.elapsed());
         link.send(body, &self.heard).await?;
         link.settle(wait, &self.heard).await?;
-        self.keep(link);
-        Ok(())
+        Ok(link)
     }
 
     /// Whole lines that the other side has said since, as they may be shown, and how many more there were. It never waits.

@@ -213,7 +213,7 @@ mod tests {
         fn nothing_is_torn_or_lost(lines in prop::collection::vec("[a-z]{0,9}\n", 0..40), most in 1..30_usize) {
             let body = lines.concat();
             let all = packed(&body, most);
-            prop_assert_eq!(all.concat(), body);
+            prop_assert_eq!(all.concat(), &*body);
             for (at, packet) in all.iter().enumerate() {
                 prop_assert!(packet.ends_with('\n'));
                 prop_assert!(packet.len() <= most || packet.matches('\n').count() == 1);

@@ -25,29 +25,22 @@ pub(super) fn values(of: &HistogramValue) -> Vec<(f64, u64)> {
     let [min, max] = [of.min, of.max].map(|x| x.filter(|x| x.is_finite()));
     let mut places = places(of, min, max);
     let count = places.iter().fold(0, |count: u64, place| count.saturating_add(place.n));
-    centre(&mut places, of.sum, count);
-    let mut values: Vec<(f64, u64)> = places
-        .iter()
-        // A single one is what it is, nearly.
-        .map(|place| (if count == 1 { place.value } else { place.rounded() }, place.n))
-        .collect();
-    if let (Some(min), Some(first)) = (min, values.first_mut()) {
-        if first.1 == 1 {
-            first.0 = min;
-        } else {
-            first.1 -= 1;
-            values.insert(0, (min, 1));
+    if let (1, Some(only)) = (count, min.or(max)) {
+        return vec![(only, 1)];
+    }
+    let mut sum = of.sum;
+    for (end, place) in [(min, 0), (max, places.len().wrapping_sub(1))] {
+        if let (Some(end), Some(place)) = (end, places.get_mut(place)) {
+            place.n -= 1;
+            sum -= end;
         }
     }
-    if let (Some(max), Some(last)) = (max, values.last_mut()) {
-        if last.1 == 1 {
-            last.0 = max;
-        } else {
-            last.1 -= 1;
-            values.push((max, 1));
-        }
-    }
-    values
+    places.retain(|place| place.n > 0);
+    centre(&mut places, sum);
+    // A single one is what it is, nearly.
+    let value = |place: &Place| (if count == 1 { place.value } else { place.rounded() }, place.n);
+    let end = |end: Option<f64>| end.filter(|_| count > 0).map(|end| (end, 1));
+    end(min).into_iter().chain(places.iter().map(value)).chain(end(max)).collect()
 }
 
 fn places(of: &HistogramValue, min: Option<f64>, max: Option<f64>) -> Vec<Place> {
@@ -74,9 +67,9 @@ fn places(of: &HistogramValue, min: Option<f64>, max: Option<f64>) -> Vec<Place>
 }
 
 /// Moves all, each within its bounds, so that they have that sum as nearly as they can.
-fn centre(places: &mut [Place], sum: f64, count: u64) {
+fn centre(places: &mut [Place], sum: f64) {
     if let [only] = places {
-        let mean = sum / count as f64;
+        let mean = sum / only.n as f64;
         only.value = mean.max(only.low).min(only.high);
         return;
     }
@@ -158,7 +151,7 @@ mod tests {
         let two = octaves(&[(0, 3), (3, 2)]);
         assert_eq!(
             values(&of(two.clone(), 30.0, Some(1.1), Some(15.5))),
-            [(1.1, 1), (1.443, 2), (11.71, 1), (15.5, 1)]
+            [(1.1, 1), (1.409, 2), (10.58, 1), (15.5, 1)]
         );
         assert_eq!(values(&of(octaves(&[(0, 1)]), 1.25, None, None)), [(1.25, 1)]);
         assert_eq!(values(&of(octaves(&[(0, 1)]), 1.25, Some(1.25), Some(1.25))), [(1.25, 1)]);
@@ -183,9 +176,10 @@ mod tests {
         let line = |value, weight, times| Lines { value, weight, times };
         let values = [(1.0, 10_000), (2.0, 3), (3.0, 97)];
         assert_eq!(lines(&values, None), [line(1.0, 10_000, 1), line(2.0, 3, 1), line(3.0, 97, 1)]);
+        assert_eq!(lines(&values, Some(50)), [line(1.0, 200, 50), line(2.0, 3, 1), line(3.0, 97, 1)]);
         assert_eq!(
-            lines(&values, Some(50)),
-            [line(1.0, 205, 4), line(1.0, 204, 45), line(2.0, 3, 1), line(3.0, 97, 1)]
+            lines(&values, Some(3)),
+            [line(1.0, 3_334, 1), line(1.0, 3_333, 2), line(2.0, 3, 1), line(3.0, 97, 1)]
         );
         assert_eq!(lines(&[(1.0, 2), (2.0, 1)], Some(50)), [line(1.0, 1, 2), line(2.0, 1, 1)]);
     }

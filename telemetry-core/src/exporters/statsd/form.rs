@@ -15,10 +15,12 @@ pub enum Dialect {
 /// Which tags become part of the name where there is no other place for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TagsInName {
+    /// The point's own and the global ones.
     #[default]
     All,
     /// Without the global ones.
     Own,
+    /// Points that differ in nothing else become one.
     None,
 }
 
@@ -46,9 +48,11 @@ impl Type {
 /// How lines look.
 #[derive(Clone, Debug)]
 pub struct Form {
+    /// What servers it is for.
     pub dialect: Dialect,
     /// Before each name, with its dot.
     pub prefix: String,
+    /// Of the plain dialect.
     pub tags_in_name: TagsInName,
     /// Type of histograms of times.
     pub timers: Type,

@@ -182,7 +182,9 @@ impl<'a> Pen<'a> {
     ) -> Result<(), Refused> {
         let (class, shift) = class(self.form, point.unit());
         let shift = if class == Type::Ms { shift } else { 0 };
-        if values.iter().any(|(value, _)| !value.is_finite()) {
+        // In milliseconds too.
+        let scale = 10_f64.powi(shift.max(0));
+        if values.iter().any(|(value, _)| !(value * scale).is_finite()) {
             return Err(NO_NUMBER);
         }
         let is_datadog = self.form.dialect == Dialect::Datadog;

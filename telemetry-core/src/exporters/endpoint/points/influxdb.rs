@@ -1,9 +1,9 @@
 //! `influxdb:`: what stands behind the colon and the options become an exporter.
 
-use super::super::scheme::{Scheme, row};
-use super::super::{http, options, tls};
 use super::super::escape::unescape;
+use super::super::scheme::{Scheme, row};
 use super::super::{Transport, plain};
+use super::super::{http, options, tls};
 use super::{Endpoint, Made};
 use crate::exporters::http::Compression;
 use crate::exporters::influxdb::{Database, Histograms, InfluxDb, Precision, Writer};
@@ -12,7 +12,8 @@ use crate::exporters::{Route, Signal, Terms};
 
 const TRANSPORTS: &[Transport] = &[("http", "http", 8086), ("https", "https", 8086)];
 
-const CONSISTENCIES: &[(&str, &str)] = &[("any", "any"), ("one", "one"), ("quorum", "quorum"), ("all", "all")];
+const CONSISTENCIES: &[(&str, &str)] =
+    &[("any", "any"), ("one", "one"), ("quorum", "quorum"), ("all", "all")];
 
 const HISTOGRAMS: &[(&str, Histograms)] =
     &[("quantiles", Histograms::Quantiles), ("buckets", Histograms::Buckets)];
@@ -33,7 +34,12 @@ pub(in super::super) const SCHEME: Scheme = Scheme {
         row("bucket", "none; `db` or `bucket` is needed", "metrics", "the bucket of InfluxDB 2.x and 3.x"),
         row("org", "none", "shop&bucket=metrics", "the organization, with `bucket`"),
         row("precision", "`ns`", "ms", "of timestamps: `ns`, `us`, `ms` or `s`"),
-        row("histograms", "`quantiles`", "buckets", "a histogram has fields for its quantiles, or for its buckets"),
+        row(
+            "histograms",
+            "`quantiles`",
+            "buckets",
+            "a histogram has fields for its quantiles, or for its buckets",
+        ),
         row("spans", "`false`", "true", "spans are lines of the measurement `spans`"),
         row("events", "`false`", "true", "events are lines of the measurement `events`"),
     ],
@@ -81,7 +87,9 @@ fn database(endpoint: &mut Endpoint<'_>) -> Result<Database, String> {
     let (db, rp, bucket, org) = (name("db")?, name("rp")?, name("bucket")?, name("org")?);
     let consistency = endpoint.options.read("consistency", |text| one_of(text, CONSISTENCIES))?;
     match (db, bucket) {
-        (Some(_), Some(_)) => Err("`db` is for InfluxDB 1.x and `bucket` for 2.x and 3.x: one of them".to_owned()),
+        (Some(_), Some(_)) => {
+            Err("`db` is for InfluxDB 1.x and `bucket` for 2.x and 3.x: one of them".to_owned())
+        }
         (None, None) => Err("`db=NAME` (InfluxDB 1.x) or `bucket=NAME` (2.x, 3.x) is needed".to_owned()),
         (Some(_), None) if org.is_some() => Err("`org` belongs to `bucket`".to_owned()),
         (None, Some(_)) if rp.is_some() => Err("`rp` belongs to `db`".to_owned()),

@@ -40,11 +40,16 @@ pub(super) fn make(mut endpoint: Endpoint<'_>, _: &Terms) -> Made {
 
 fn librato(endpoint: &mut Endpoint<'_>) -> Result<Librato, String> {
     if matches!(endpoint.rest, "" | "//") {
-        return Err("a user, a token and a host are needed: `librato://USER:TOKEN@metrics-api.librato.com`".to_owned());
+        return Err("a user, a token and a host are needed: `librato://USER:TOKEN@metrics-api.librato.com`"
+            .to_owned());
     }
     let settings = endpoint.settings(&[HTTPS, HTTP])?;
     match &settings.auth {
-        None => return Err("a user and a token are needed before the host: `librato://USER:TOKEN@HOST`".to_owned()),
+        None => {
+            return Err(
+                "a user and a token are needed before the host: `librato://USER:TOKEN@HOST`".to_owned()
+            );
+        }
         Some(Auth::Basic { password: Secret::Text(token), .. }) if token.is_empty() => {
             return Err("the token is missing behind the user: `librato://USER:TOKEN@HOST`".to_owned());
         }
@@ -57,7 +62,8 @@ fn librato(endpoint: &mut Endpoint<'_>) -> Result<Librato, String> {
     if let Some(keys) = endpoint.options.list("name_tags", |key| Ok(key.to_owned()))? {
         writer = writer.name_tags(keys);
     }
-    let quantiles = endpoint.options.read("quantiles", |text| one_of(text, &[("true", true), ("false", false)]))?;
+    let quantiles =
+        endpoint.options.read("quantiles", |text| one_of(text, &[("true", true), ("false", false)]))?;
     if quantiles == Some(false) {
         writer = writer.without_quantiles();
     }

@@ -13,28 +13,49 @@ use crate::exporters::{HostTag, Route, Terms};
 
 pub(in super::super) const SCHEME: Scheme = Scheme {
     names: &["opentsdb"],
-    urls: &[("`opentsdb://HOST:4242`", "OpenTSDB (feature `opentsdb`)")],
-    examples: &["opentsdb://localhost", "opentsdb+tls://localhost", "opentsdb+http://localhost"],
+    urls: &[
+        (
+            "`opentsdb://HOST:4242`, `opentsdb+tls://HOST:4242`, `opentsdb+unix:///run/tsd.sock`",
+            "lines of `put` for OpenTSDB and what takes the same (feature `opentsdb`); `opentsdb:` is `opentsdb://localhost:4242`",
+        ),
+        ("`opentsdb+http://HOST:4242`, `opentsdb+https://HOST`", "`POST /api/put?details`, below the path of the URL: Apptuit's too"),
+    ],
+    examples: &["opentsdb://localhost:4242", "opentsdb+tls://localhost:4242", "opentsdb+http://localhost:4242"],
     own: &[
         row("precision", "`s`", "ms", "of timestamps: `s` or `ms`"),
-        row("characters", "`ascii`", "unicode", "what names and tags may hold: `ascii`, `unicode` or, over HTTP, `any`"),
-        row("histograms", "`summary`", "buckets", "a histogram is a summary, or a point for each bucket"),
-        row("max_tags", "that of the server", "8", "of a point"),
-        row("max_bytes", "1 MiB; over HTTP 512 KiB", "8000", "of one request"),
-        row("max_line", "1024", "4096", "bytes of a line of telnet"),
-        row("answer_ms", "`100`", "0", "how long what a server of telnet says of a request is waited for"),
-        row("sync", "`false`", "true", "over HTTP: it answers when all is stored"),
+        row(
+            "characters",
+            "`ascii`",
+            "unicode",
+            "what names, keys and values of tags may hold; each other character becomes `_`. `ascii`: `A-Z a-z 0-9 - _ . /`; `unicode`: the letters of all scripts too, as OpenTSDB takes them; `any`, over HTTP: values as they are, as Apptuit and VictoriaMetrics take them",
+        ),
+        row(
+            "histograms",
+            "`summary`",
+            "buckets",
+            "`summary`: `NAME.count`, `.sum`, `.min`, `.max`, `.p50`, `.p90`, `.p95` and `.p99`; `buckets`: `NAME.count`, `.sum` and `NAME.bucket`, the values up to the bound in the tag `le`",
+        ),
+        row(
+            "max_tags",
+            "no limit",
+            "8",
+            "so many tags a point (`tsd.storage.max_tags`): its own, then `host`, then other global ones; a point with more of its own is refused",
+        ),
+        row("max_bytes", "1 MiB; 512 KiB over HTTP", "8000", "of a request, before it is compressed"),
+        row("max_line", "`1024`", "4096", "not over HTTP: a point with a longer line is refused, as OpenTSDB closes the connection then"),
+        row("answer_ms", "`100`", "0", "not over HTTP: so long after each request the server's error lines are waited for"),
+        row("sync", "`false`", "true", "over HTTP: OpenTSDB answers when the points are stored, not when they are understood"),
     ],
     shared: &[&options::ANY, &options::PUSHED, &http::CLIENT, &tls::TABLE],
-    text: "",
+    text: "\
+`opentsdb` adds a tag `host` where `host_tag` says nothing else. Where its URL has no `token`, over HTTP, it is `TELEMETRY_TOKEN`. Over
+telnet nobody acknowledges anything: \"delivered\" means that the kernel took it, less the error lines that came back.
+",
 };
 
 const PORT: u16 = 4242;
-const SOCKETS: &[(&str, socket::Transport)] = &[
-    ("tcp", socket::Transport::Tcp),
-    ("tls", socket::Transport::Tls),
-    ("unix", socket::Transport::Unix),
-];
+const SOCKETS: &[(&str, socket::Transport)] =
+    &[("tcp", socket::Transport::Tcp), ("tls", socket::Transport::Tls), ("unix", socket::Transport::Unix)];
 const HTTP: &[Transport] = &[("http", "http", PORT), HTTPS];
 
 const YES_OR_NO: &[(&str, bool)] = &[("true", true), ("false", false)];
@@ -120,7 +141,8 @@ fn token(named: Option<String>, rest: &str) -> Result<Option<String>, String> {
     let token = named.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
     let (_, place) = without_user(rest.trim_start_matches('/'));
     let host = place.split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase();
-    let needs_one = host.strip_suffix(APPTUIT).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+    let needs_one =
+        host.strip_suffix(APPTUIT).is_some_and(|before| before.is_empty() || before.ends_with('.'));
     if needs_one && token.is_none() {
         return Err(format!("it needs a token: `token=` in its URL, or the variable `{TOKEN}`"));
     }
@@ -168,7 +190,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (url, said) in [
-            ("opentsdb+udp://db", "`udp` is no transport of it; its transports are tcp, tls, unix, http, https"),
+            (
+                "opentsdb+udp://db",
+                "`udp` is no transport of it; its transports are tcp, tls, unix, http, https",
+            ),
             ("opentsdb:?precision=us", "`precision=us`: one of s, ms is needed"),
             ("opentsdb:?characters=any", "`characters=any`: one of ascii, unicode is needed"),
             ("opentsdb:?histograms=no", "`histograms=no`: one of summary, buckets is needed"),

@@ -11,19 +11,25 @@ use crate::exporters::{Route, Terms};
 
 pub(in super::super) const SCHEME: Scheme = Scheme {
     names: &["statsd"],
-    urls: &[("`statsd://HOST:8125`", "packets of StatsD (feature `statsd`)")],
-    examples: &["statsd://localhost?dialect=datadog", "statsd://localhost", "statsd+tls://localhost"],
+    urls: &[(
+        "`statsd://HOST:8125`, `statsd+unix:///run/x.sock`, `statsd+tcp://HOST`",
+        "packets or lines for StatsD, for Datadog's agent or with Graphite's tags (feature `statsd`); `statsd:` is `statsd://localhost:8125`",
+    )],
+    examples: &["statsd://localhost:8125", "statsd://localhost:8125?dialect=datadog", "statsd+tls://localhost:8125"],
     own: &[
         row("dialect", "`plain`", "datadog", "`plain`, `datadog` or `graphite`"),
         row("prefix", "none", "shop", "stands before each name, with a dot between them"),
-        row("tags_in_name", "`all`", "own", "of `plain`: `all`, `own` (without the global ones) or `none`"),
-        row("timers", "`ms`", "d", "type of histograms of times: `ms`, `h` or `d`, which have the value as it was recorded"),
-        row("histograms", "`ms`; of `datadog` `d`", "h", "type of the others: `ms`, `h` or `d`"),
-        row("samples", "`50`; of `datadog` `buckets`", "9", "lines of one histogram, about; `buckets` is one for each bucket"),
-        row("timestamps", "`false`", "true", "of `datadog`: what is `c` and `g` has its time"),
+        row("tags_in_name", "`all`", "own", "of `plain`, which tags are a part of the name: `all`, `own` (without the global ones) or `none`"),
+        row("timers", "`ms`", "d", "the type of histograms of times: `ms`, `h` or `d`; the last two have the value as it was recorded"),
+        row("histograms", "`ms`; `d` of `datadog`", "h", "the type of the others: `ms`, `h` or `d`. Etsy's server takes `h` and `d` for counters"),
+        row("samples", "`50`; `buckets` of `datadog`", "9", "about so many lines for a histogram; `buckets` is one for each bucket"),
+        row("timestamps", "`false`", "true&dialect=datadog", "of `datadog`, what is `c` and `g` has its time"),
     ],
     shared: &[&options::ANY, &options::PUSHED, &socket::PACKETS, &tls::TABLE],
-    text: "",
+    text: "\
+`statsd` takes the transports `udp`, `tcp`, `tls`, `unix` and `unixgram` (datagrams), and `unixstream`. Nothing acknowledges anything on
+that wire: \"delivered\" means that the kernel took it.
+",
 };
 
 /// The words of Datadog's clients for Unix sockets are `unixgram` and `unixstream`; `unix` is the usual one of the two.
