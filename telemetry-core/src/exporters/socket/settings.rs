@@ -83,12 +83,12 @@ impl Settings {
             identity: None,
             packet_bytes: packet_bytes(transport),
             connect_timeout: Duration::from_secs(5),
-            look_up_every: Duration::from_secs(60),
+            look_up_every: Duration::from_mins(1),
         }
     }
 }
 
-/// What the clients of StatsD and DogStatsD agree on, since their servers document it: on Ethernet (1500 bytes) a packet of 1432
+/// What the clients of `StatsD` and of Datadog agree on, since their servers document it: on Ethernet (1500 bytes) a packet of 1432
 /// bytes is not torn, whatever headers are before it; on Unix sockets there is no such limit, and Datadog's agent reads 8192
 /// bytes. (Other networks may carry more or less: that is an option.)
 fn packet_bytes(transport: Transport) -> usize {

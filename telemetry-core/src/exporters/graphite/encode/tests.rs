@@ -1,5 +1,6 @@
 //! What is written is read back by carbon's own rules, written down once more.
 
+#[allow(unreachable_pub, reason = "the fuzzer has it too")]
 mod grammar;
 
 use std::collections::BTreeMap;

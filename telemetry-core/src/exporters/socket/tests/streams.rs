@@ -334,14 +334,14 @@ fn who_never_stops_to_talk_gets_its_body_all_the_same() {
         let connection = connection(settings(Transport::Tcp, port));
         let server = async {
             let (mut reader, mut writer) = listener.accept().await.unwrap().0.into_split();
-            let talks =
-                tokio::spawn(async move { while writer.write_all(&[b'x'; 1 << 16]).await.is_ok() {} });
+            let words = vec![b'x'; 1 << 16];
+            let talks = tokio::spawn(async move { while writer.write_all(&words).await.is_ok() {} });
             let mut body = vec![0; MUCH];
             reader.read_exact(&mut body).await.unwrap();
-            talks
+            [talks]
         };
         let body = much();
-        let (sent, talks) = tokio::join!(connection.send(&body), server);
+        let (sent, [talks]) = tokio::join!(connection.send(&body), server);
         sent.unwrap();
         connection.send(b"a\n").await.unwrap();
         assert_eq!(connection.heard(), [""; 0], "its line is not over");
