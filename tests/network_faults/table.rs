@@ -56,7 +56,7 @@ const WIRES_LEFT_OUT: [(NeedsOfWire, &[Wire], &str); 2] = [
         &[Wire::StatsD],
         "no name is looked up for a path, and its queue refuses where it is full",
     ),
-    (NeedsOfWire::Words, &[Wire::Graphite, Wire::DogStatsD, Wire::StatsD], "their receivers say nothing"),
+    (NeedsOfWire::Words, &[Wire::DogStatsD, Wire::StatsD], "their receivers say nothing"),
 ];
 
 /// The wires that a scenario can be played with which needs that.

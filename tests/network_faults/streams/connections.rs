@@ -11,7 +11,7 @@ use telemetry_tests::{SOON, each};
 use super::super::table::{NeedsOfWire, wires};
 
 /// More than the buffers of any socket hold.
-const MUCH: u64 = 240;
+const MUCH: u64 = 480;
 
 #[test]
 fn a_refused_connection_is_made_again_when_somebody_listens() {
@@ -207,8 +207,8 @@ fn what_nobody_takes_is_given_up_in_the_end() {
 
 /// As much as there is room for, and more than can be on its way.
 pub(crate) fn record_much(program: &Program) {
-    for end in (0..MUCH).step_by(80).map(|begin| begin + 80) {
-        program.record_with(end - 79..=end, &"x".repeat(30_000)).beside_has(end);
+    for end in (0..MUCH).step_by(160).map(|begin| begin + 160) {
+        program.record_with(end - 159..=end, &"x".repeat(15_000)).beside_has(end);
     }
     assert_eq!(program.account(Signal::Metrics).dropped.total(), 0);
 }

@@ -47,8 +47,12 @@ impl Wire {
     ///
     /// Where none says anything.
     pub fn complaint(self, why: &str) -> Vec<u8> {
-        assert_eq!(self, Self::OpenTsdb, "nobody says `{why}`");
-        format!("put: illegal argument: {why}\n").into_bytes()
+        match self {
+            // None of Graphite's does, but others that take its lines.
+            Self::Graphite => format!("{why}\n").into_bytes(),
+            Self::OpenTsdb => format!("put: illegal argument: {why}\n").into_bytes(),
+            _ => panic!("nobody says `{why}` over {self:?}"),
+        }
     }
 
     /// The id of the data point that stands in a line; none where it is not one, as a whole, that a program recorded.
