@@ -81,7 +81,7 @@ fn whatever_a_receiver_does_memory_has_its_bound_and_what_is_lost_is_counted() {
 }
 
 /// Of each form, a few at once.
-pub fn each_seed<C: Copy + Debug + Send, const N: usize>(of: [C; N], run: impl Fn(C, u64) + Sync) {
+pub(crate) fn each_seed<C: Copy + Debug + Send, const N: usize>(of: [C; N], run: impl Fn(C, u64) + Sync) {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let random = RandomState::new();
     let seeds: Vec<u64> = match number("TELEMETRY_FAULT_SEED") {
@@ -168,7 +168,7 @@ fn ids(request: &Request) -> Vec<Id> {
 }
 
 /// The same for the same seed.
-pub fn number(of: impl Hash) -> u64 {
+pub(crate) fn number(of: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     of.hash(&mut hasher);
     hasher.finish()

@@ -11,7 +11,7 @@ use telemetry_tests::{SOON, each};
 use super::super::table::{NeedsOfWire, wires};
 
 /// More than the buffers of any socket hold.
-const MUCH: u64 = 240;
+const MUCH: u64 = 480;
 
 #[test]
 fn a_refused_connection_is_made_again_when_somebody_listens() {
@@ -31,7 +31,7 @@ fn a_refused_connection_is_made_again_when_somebody_listens() {
 
 /// Nothing is sent to who is gone.
 #[test]
-fn an_idle_connection_that_the_receiver_ends_is_replaced_without_a_word() {
+fn an_idle_connection_that_the_receiver_ends_is_replaced() {
     let ends = [End::Close, End::Reset];
     each(Wire::EACH.into_iter().flat_map(|wire| ends.map(|end| (wire, end))), |(wire, end)| {
         let receiver = Lines::start(wire, |_| Manner::Read);
@@ -44,7 +44,10 @@ fn an_idle_connection_that_the_receiver_ends_is_replaced_without_a_word() {
         receiver.has_each_once(1..=20);
         // And the one that the check at the start made.
         assert!(receiver.connections() <= 21, "{}", receiver.connections());
-        assert_eq!(program.said(), Vec::<String>::new());
+        let said = program.said();
+        // Who resets a connection may not have read what came before, which is told.
+        let is_told = |text: &String| end == End::Reset && text.contains("the connection broke");
+        assert!(said.iter().all(is_told), "{said:?}");
     });
 }
 
@@ -195,15 +198,17 @@ fn what_nobody_takes_is_given_up_in_the_end() {
         assert_eq!((delivered, lost.by(Reason::Expired), lost.total()), (0, 5, 5));
         // Whoever comes then gets what is recorded then.
         let receiver = Lines::start_at(wire, &place, |_| Manner::Read);
-        assert!(program.record(6..=9).flush().is_complete());
+        program.record(6..=9).flush();
         receiver.has_each_once(6..=9);
+        let (delivered, lost) = program.alike(|account| (account.delivered, account.dropped.total()));
+        assert_eq!((delivered, lost), (4, 5));
     });
 }
 
 /// As much as there is room for, and more than can be on its way.
-pub fn record_much(program: &Program) {
-    for end in (0..MUCH).step_by(80).map(|begin| begin + 80) {
-        program.record_with(end - 79..=end, &"x".repeat(40_000)).beside_has(end);
+pub(crate) fn record_much(program: &Program) {
+    for end in (0..MUCH).step_by(160).map(|begin| begin + 160) {
+        program.record_with(end - 159..=end, &"x".repeat(15_000)).beside_has(end);
     }
     assert_eq!(program.account(Signal::Metrics).dropped.total(), 0);
 }

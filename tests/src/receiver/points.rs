@@ -22,6 +22,8 @@ impl Said<'_> {
         for (key, value) in tags {
             if key == ID {
                 id = Some(value.parse::<u64>().ok()?);
+            } else if key == "service.name" {
+                // Each program has that.
             } else if !key.starts_with("text") || value.bytes().any(|byte| byte != b'x') {
                 return None;
             }
@@ -40,6 +42,16 @@ pub(super) fn put(line: &str) -> Option<u64> {
     let (time, value) = (words.next(), words.next()?);
     let tags: Option<Vec<_>> = words.map(|tag| tag.split_once('=')).collect();
     Said { name, value, time }.id(tags?).filter(|_| command == "put")
+}
+
+/// `point;id=5 5 1700000005` (Graphite).
+pub(super) fn graphite(line: &str) -> Option<u64> {
+    let mut words = line.split(' ');
+    let (path, value, time) = (words.next()?, words.next()?, words.next());
+    let mut path = path.split(';');
+    let name = path.next()?;
+    let tags: Option<Vec<_>> = path.map(|tag| tag.split_once('=')).collect();
+    Said { name, value, time }.id(tags?).filter(|_| time.is_some() && words.next().is_none())
 }
 
 /// `point;id=5:5|g` (StatsD with Graphite's tags).

@@ -190,9 +190,12 @@ impl Lines {
     ///
     /// If anything else came.
     pub fn ids(&self) -> BTreeMap<u64, u32> {
-        let seen = self.seen();
-        assert!(seen.foreign.is_empty(), "these are no lines: {:?}", seen.foreign);
-        seen.ids.clone()
+        let (foreign, ids) = {
+            let seen = self.seen();
+            (seen.foreign.clone(), seen.ids.clone())
+        };
+        assert!(foreign.is_empty(), "these are no lines: {foreign:?}");
+        ids
     }
 
     /// Waits until each of these ids has come.
@@ -285,7 +288,8 @@ impl Drop for Lines {
         let _ = self.accepting.take().map(JoinHandle::join);
         self.place.path().into_iter().for_each(|path| drop(std::fs::remove_file(path)));
         // What has come and was not read is lost, and who sent it is told so.
-        for (_, socket) in self.seen().open.drain(..) {
+        let open = self.shared.seen.lock().map(|mut seen| std::mem::take(&mut seen.open));
+        for (_, socket) in open.unwrap_or_default() {
             let _ = socket.set_linger(Some(Duration::ZERO));
             let _ = socket.shutdown(Shutdown::Both);
         }
@@ -304,7 +308,11 @@ impl Shared {
             let own = Arc::clone(&self);
             std::thread::spawn(move || {
                 let _ = own.serve(socket, number);
-                own.note(|seen| seen.ended += 1);
+                own.note(|seen| {
+                    // It is closed when its last clone is, and before anybody knows.
+                    seen.open.retain(|(of, _)| *of != number);
+                    seen.ended += 1;
+                });
             });
         }
     }
@@ -340,9 +348,7 @@ impl Shared {
                 }
             }
         }
-        // A line that broke off is no line. The last clone of it is closed before anybody knows.
-        self.note(|seen| seen.open.retain(|(of, _)| *of != number));
-        drop(socket);
+        // A line that broke off is no line.
         Ok(())
     }
 
@@ -350,7 +356,10 @@ impl Shared {
         let id = std::str::from_utf8(line).ok().and_then(|line| self.wire.id(line));
         self.note(|seen| match id {
             Some(id) => *seen.ids.entry(id).or_default() += 1,
-            None => seen.foreign.push(String::from_utf8_lossy(&line[..line.len().min(200)]).into_owned()),
+            None if seen.foreign.len() < 3 => {
+                seen.foreign.push(String::from_utf8_lossy(&line[..line.len().min(200)]).into_owned());
+            }
+            None => {}
         });
     }
 
