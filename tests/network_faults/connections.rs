@@ -135,7 +135,7 @@ fn a_host_that_has_no_address_is_named() {
     each(Form::EACH, |form| {
         let host = format!("{}.invalid", "nobody".repeat(11));
         let options = "give_up_after_ms=1";
-        let program = Program::start(&form.named(&format!("me:hush-hush@{host}"), &options));
+        let program = Program::start(&form.named(&format!("me:hush-hush@{host}"), options));
         program.record(1..=5).beside_has(5);
         assert!(!program.flush().is_complete());
         let lost = program.alike(|account| account.dropped);

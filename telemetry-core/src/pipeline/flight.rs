@@ -135,18 +135,16 @@ fn take_off<'a>(
     let most = worker.job.pace.limits.bytes;
     // The item that does not fit any more is written too.
     let mut body = bodies.take(parcel.batch.bytes().min(most).saturating_add(ITEM));
-    let refused;
-    match quietly(|| protocol.encode(&parcel.batch, most, &mut body)) {
+    let encoded = match quietly(|| protocol.encode(&parcel.batch, most, &mut body)) {
         None => return worker.landed(parcel, None, began),
         Some(Err(error)) => return worker.landed(parcel, Some(Err(error)), began),
-        Some(Ok(encoded)) => {
-            if encoded.items < parcel.batch.len() {
-                let first = parcel.take_first(encoded.items.max(1));
-                worker.schedule.put_back(std::mem::replace(&mut parcel, first));
-            }
-            refused = Delivery::partial(encoded.rejected, encoded.reason);
-        }
+        Some(Ok(encoded)) => encoded,
+    };
+    if encoded.items < parcel.batch.len() {
+        let first = parcel.take_first(encoded.items.max(1));
+        worker.schedule.put_back(std::mem::replace(&mut parcel, first));
     }
+    let refused = Delivery::partial(encoded.rejected, encoded.reason);
     if refused.rejected() == parcel.batch.len() {
         return worker.landed(parcel, Some(Ok(refused)), began);
     }
