@@ -15,6 +15,3 @@ mod streams;
 mod table;
 mod tls;
 mod waits;
-
-/// A program exports all that there is.
-const ALL: &str = "signals=spans,events,metrics";

@@ -8,7 +8,6 @@ use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Act, Answer, Fault, Form, Then, Wait};
 use telemetry_tests::{SOON, each};
 
-use super::ALL;
 use super::table::{Needs, forms};
 
 #[test]
@@ -87,7 +86,7 @@ fn one_signal_that_is_refused_leaves_the_others_alone() {
             let no = form.refusal(Fault::Unknown, "no spans here", None);
             if request.signal == Signal::Spans { no.into() } else { form.ok().into() }
         });
-        let program = Program::start(&form.url(receiver.address, ALL));
+        let program = Program::start(&form.url(receiver.address, Form::ALL));
         program.collector.counter("orders").add(3_u64);
         assert!(!program.record(1..=5).flush().is_complete());
         program.beside_has(5);

@@ -8,7 +8,6 @@ use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Act, Fault, Form, Gate, Wait};
 use telemetry_tests::{SOON, each};
 
-use super::ALL;
 use super::table::{Needs, forms};
 
 #[test]
@@ -36,7 +35,8 @@ fn what_hangs_holds_up_no_other_signal() {
         let receiver = form.receiver(move |request| {
             if request.signal == Signal::Spans { Act::Hang(Vec::new()) } else { form.ok().into() }
         });
-        let program = Program::start(&form.url(receiver.address, &format!("timeout_ms=3600000&{ALL}")));
+        let program =
+            Program::start(&form.url(receiver.address, &format!("timeout_ms=3600000&{}", Form::ALL)));
         program.collector.counter("orders").add(3_u64);
         program.record(1..=5).beside_has(5);
         receiver.wait_for(Signal::Spans, 1);

@@ -62,6 +62,9 @@ impl Form {
         !self.is_otlp() && self != Self::Batches
     }
 
+    /// The option for a program that exports all that there is.
+    pub const ALL: &str = "signals=spans,events,metrics";
+
     /// The option for a program that exports one signal alone, the first of [these](Self::signals).
     pub fn one_signal(self) -> String {
         format!("signals={}", self.signals()[0].name())
