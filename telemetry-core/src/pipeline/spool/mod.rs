@@ -1,0 +1,15 @@
+//! Bodies of requests that wait on the disk of this machine, of one exporter.
+//!
+//! Bodies go in as they would go over the wire, and come out as they were: in this process or in one after it. What was committed
+//! survives the end of the process and of the machine, at least once; what is damaged costs what it hits, and never a start.
+//! Nothing here encodes, sends or retries.
+
+mod disk;
+mod frame;
+mod log;
+mod recovery;
+mod segment;
+mod store;
+
+#[cfg(test)]
+mod tests;
