@@ -6,6 +6,7 @@ mod http;
 mod list;
 mod options;
 mod place;
+mod points;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 
@@ -68,8 +69,9 @@ impl<'a> Endpoint<'a> {
     }
 }
 
-const KNOWN: &str = "known are `chrome-trace:FILE`, `console:`, `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, \
-                     `https://HOST`, `otlp://HOST`, `prometheus://HOST`";
+const KNOWN: &str = "known are `chrome-trace:FILE`, `console:`, `console:stderr`, `discard:`, `file:DIR`, `graphite://HOST`, \
+                     `http://HOST`, `https://HOST`, `influxdb://HOST`, `librato://HOST`, `opentsdb://HOST`, `otlp://HOST`, \
+                     `prometheus://HOST`, `statsd://HOST`";
 
 type Cause = Option<Box<dyn StdError + Send + Sync>>;
 
@@ -189,6 +191,7 @@ fn route(url: &str) -> Made {
 fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
     match endpoint.scheme.split('+').next().unwrap_or_default() {
         "otlp" => otlp(endpoint, terms),
+        "graphite" | "influxdb" | "librato" | "opentsdb" | "statsd" => points::make(endpoint, terms),
         _ if endpoint.scheme.contains('+') => {
             Err(plain(format!("`{}` is no known scheme; {KNOWN}", endpoint.scheme)))
         }

@@ -9,6 +9,9 @@ mod chrome_trace;
 mod closure;
 #[cfg(feature = "console")]
 mod console;
+#[cfg(any(feature = "points", feature = "prometheus"))]
+#[cfg_attr(not(all(feature = "points", feature = "prometheus")), allow(dead_code, reason = "some of it is for one of them"))]
+mod digits;
 mod discard;
 mod endpoint;
 pub(crate) mod error;
@@ -25,6 +28,9 @@ mod json;
 #[cfg(feature = "http")]
 mod json_batches;
 pub(crate) mod limits;
+#[cfg(feature = "points")]
+#[allow(dead_code, reason = "no exporter of points may be there")]
+mod lines;
 mod live;
 #[cfg(feature = "otlp")]
 pub(crate) mod otlp;
@@ -45,6 +51,9 @@ pub(crate) mod signal;
 #[cfg(any(feature = "otlp", feature = "prometheus"))]
 #[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "some of it is for OTLP"))]
 mod wire;
+#[cfg(feature = "points")]
+#[allow(dead_code, reason = "no exporter of points may be there")]
+mod summary;
 pub(crate) mod words;
 
 pub use crate::model::record::{FieldKey, RawValue};
@@ -70,7 +79,7 @@ pub(crate) use live::{Held, Live, Now};
 #[cfg(feature = "prometheus")]
 pub use prometheus::{Answer, Prometheus, Translation};
 #[cfg(any(feature = "net", test))]
-pub(crate) use protocol::{Protocol, Sending};
+pub(crate) use protocol::{Encoded, Protocol, Sending};
 pub(crate) use recycler::Recycler;
 pub use report::{ExportReport, NextAttempt};
 pub(crate) use route::{Driver, Target, Terms};

@@ -22,6 +22,8 @@ use crate::thread::quietly;
 struct Flight<'a> {
     attempt: Sending<'a>,
     parcel: Parcel,
+    /// What of it is not in the request, as it can't be.
+    refused: Delivery,
     began: Tick,
     /// It has to be over by then.
     until: Tick,
@@ -98,7 +100,10 @@ async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
             Step::Done => return,
         };
         match next_event(&worker, &mut flights, &mut check, until).await {
-            Event::Landed(flight, ended) => worker.landed(flight.parcel, ended, flight.began),
+            Event::Landed(flight, ended) => {
+                let ended = ended.map(|ended| ended.map(|delivery| delivery.and(flight.refused)));
+                worker.landed(flight.parcel, ended, flight.began);
+            }
             Event::Checked(result) => worker.checked(result),
             Event::Changed => {}
         }
@@ -126,20 +131,26 @@ fn take_off<'a>(
     let began = worker.job.clock.now();
     let mut body = bodies.take();
     let most = worker.job.pace.limits.bytes;
+    let refused;
     match quietly(|| protocol.encode(&parcel.batch, most, &mut body)) {
         None => return worker.landed(parcel, None, began),
         Some(Err(error)) => return worker.landed(parcel, Some(Err(error)), began),
-        Some(Ok(items)) if items < parcel.batch.len() => {
-            let first = parcel.take_first(items.max(1));
-            worker.schedule.put_back(std::mem::replace(&mut parcel, first));
+        Some(Ok(encoded)) => {
+            if encoded.items < parcel.batch.len() {
+                let first = parcel.take_first(encoded.items.max(1));
+                worker.schedule.put_back(std::mem::replace(&mut parcel, first));
+            }
+            refused = Delivery::partial(encoded.rejected, encoded.reason);
         }
-        Some(Ok(_)) => {}
+    }
+    if refused.rejected() == parcel.batch.len() {
+        return worker.landed(parcel, Some(Ok(refused)), began);
     }
     let signal = parcel.batch.signal();
     let until = began.plus(worker.job.timeout);
     let body = bodies.lend(body);
     let attempt = Box::pin(async move { protocol.send(signal, body).await });
-    flights.push(Flight { attempt, parcel, began, until });
+    flights.push(Flight { attempt, parcel, refused, began, until });
 }
 
 /// Waits until a request is over, or something else has changed.

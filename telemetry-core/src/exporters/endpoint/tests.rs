@@ -210,7 +210,8 @@ fn a_refused_url_prints_no_secret() {
     assert_eq!(
         refusal("kafka://me:pw@host"),
         "the export endpoint `kafka://***@host` can't be used: `kafka` is no known scheme; known are `chrome-trace:FILE`, `console:`, \
-         `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, `https://HOST`, `otlp://HOST`, `prometheus://HOST`"
+         `console:stderr`, `discard:`, `file:DIR`, `graphite://HOST`, `http://HOST`, `https://HOST`, `influxdb://HOST`, \
+         `librato://HOST`, `opentsdb://HOST`, `otlp://HOST`, `prometheus://HOST`, `statsd://HOST`"
     );
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Source: Prometheus, "Text-based format"; OpenMetrics 1.0.0.
 
-use super::digits::{put_float, put_number, put_time, put_whole};
+use crate::exporters::digits::{put_float, put_number, put_time, put_whole};
 use super::family::{Class, Family, Start};
 use super::form::Dialect;
 use super::ladder::Ladder;
