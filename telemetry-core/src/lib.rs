@@ -62,7 +62,7 @@ pub mod __private {
     pub use crate::diagnostics::{warn, warn_once};
     pub use crate::exporters::limits::Limits;
     #[cfg(feature = "net")]
-    pub use crate::exporters::protocol::{Protocol, Sending};
+    pub use crate::exporters::protocol::{Encoded, Protocol, Sending};
     pub use crate::exporters::words::nearest;
     pub use crate::instrument::inherited::{look_for_tags, tags_begin, tags_end};
     pub use crate::instrument::private::*;

@@ -5,5 +5,5 @@ mod graphite;
 mod influxdb;
 mod librato;
 mod opentsdb;
-mod statsd;
 mod scenarios;
+mod statsd;

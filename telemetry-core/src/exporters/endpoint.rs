@@ -1,6 +1,7 @@
 //! `export_endpoints`: a URL goes in, an exporter with the terms of its route comes out.
 
 mod escape;
+mod home;
 #[cfg(feature = "http")]
 mod http;
 mod list;
@@ -14,6 +15,8 @@ use std::error::Error as StdError;
 #[cfg(feature = "file")]
 use std::{ffi::OsString, path::PathBuf};
 
+#[cfg(feature = "file")]
+use self::home::at_home;
 use self::list::SCHEMES;
 use self::options::Options;
 #[cfg(feature = "otlp")]
@@ -62,6 +65,16 @@ impl<'a> Endpoint<'a> {
         let (scheme, rest) = url.split_once(':').filter(|_| has_scheme).ok_or_else(missing)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         Ok(Self { scheme: scheme.to_ascii_lowercase(), rest, options: Options::parse(query)? })
+    }
+
+    /// Where it leads to, without secrets; its terms were taken.
+    fn destination(&self) -> String {
+        let mut url = format!("{}:{}", self.scheme, self.rest);
+        for (i, (key, value)) in self.options.of_place().enumerate() {
+            url.push(if i == 0 { '?' } else { '&' });
+            url.extend([key, "=", value]);
+        }
+        redacted(&url)
     }
 
     fn end(&self) -> Result<(), (String, Cause)> {
@@ -167,6 +180,9 @@ fn plain(reason: impl Into<String>) -> (String, Cause) {
 /// | `linger_ms=50` | [`Route::linger`] |
 /// | `flush_interval_ms=60000` | metrics that often: [`Route::flush_interval`] |
 /// | `back_pressure_ms=1000` | [`Route::back_pressure`] |
+/// | `spool=DIR` | what can't be delivered is stored in that directory: [`Route::spool`]; only over a network |
+/// | `spool_mode=always` | `off`, `on_failure` (where nothing is said), `always`: [`Route::spool_mode`] |
+/// | `spool_bytes=268435456`, `spool_age_ms=604800000` | how much is stored, and for how long: [`Route::spool_bytes`], [`Route::spool_age`] |
 /// | `host_tag=auto`, `host_tag=NAME`, `host_tag=off` | [`Route::host_tag`]; a name nearly like one of the words is refused (`tag=host:NAME` takes any) |
 /// | `temporality=delta` | [`Route::temporality`] |
 ///
@@ -183,7 +199,8 @@ fn route(url: &str) -> Made {
         "prometheus" => endpoint.options.terms_of_any(),
         _ => endpoint.options.terms(),
     };
-    let terms = terms.map_err(plain)?;
+    let mut terms = terms.map_err(plain)?;
+    terms.destination = Some(endpoint.destination());
     let route = make(endpoint, &terms)?;
     Ok(Route { terms, ..route })
 }
@@ -386,12 +403,7 @@ fn path(rest: &str, home: Option<OsString>, (url, what): (&str, &str)) -> Result
     if path.is_empty() {
         return Err(format!("{what} is missing behind the colon"));
     }
-    let below = if path == "~" { Some("") } else { path.strip_prefix("~/") };
-    let Some(below) = below else { return Ok(unescape(path)?.into()) };
-    let home =
-        home.filter(|home| !home.is_empty()).ok_or("`~` is the home directory, and `HOME` is not set")?;
-    // What begins with a slash would take the place of the home directory.
-    Ok(PathBuf::from(home).join(unescape(below)?.trim_start_matches('/')))
+    at_home(path, home)
 }
 
 #[cfg(all(test, feature = "console", feature = "file"))]

@@ -10,7 +10,10 @@ mod closure;
 #[cfg(feature = "console")]
 mod console;
 #[cfg(any(feature = "points", feature = "prometheus"))]
-#[cfg_attr(not(all(feature = "points", feature = "prometheus")), allow(dead_code, reason = "some of it is for one of them"))]
+#[cfg_attr(
+    not(all(feature = "points", feature = "prometheus")),
+    allow(dead_code, reason = "some of it is for one of them")
+)]
 mod digits;
 mod discard;
 mod endpoint;
@@ -48,12 +51,12 @@ mod route;
 #[cfg(feature = "prometheus")]
 pub(crate) mod server;
 pub(crate) mod signal;
-#[cfg(any(feature = "otlp", feature = "prometheus"))]
-#[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "some of it is for OTLP"))]
-mod wire;
 #[cfg(feature = "points")]
 #[allow(dead_code, reason = "no exporter of points may be there")]
 mod summary;
+#[cfg(any(feature = "otlp", feature = "prometheus"))]
+#[cfg_attr(not(feature = "otlp"), allow(dead_code, reason = "some of it is for OTLP"))]
+mod wire;
 pub(crate) mod words;
 
 pub use crate::model::record::{FieldKey, RawValue};
@@ -79,9 +82,9 @@ pub(crate) use live::{Held, Live, Now};
 #[cfg(feature = "prometheus")]
 pub use prometheus::{Answer, Prometheus, Translation};
 #[cfg(any(feature = "net", test))]
-pub(crate) use protocol::{Encoded, Protocol, Sending};
+pub(crate) use protocol::{Protocol, Sending};
 pub(crate) use recycler::Recycler;
 pub use report::{ExportReport, NextAttempt};
 pub(crate) use route::{Driver, Target, Terms};
-pub use route::{HostTag, Route};
+pub use route::{HostTag, Route, SpoolMode};
 pub(crate) use signal::Signal;

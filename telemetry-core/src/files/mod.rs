@@ -5,4 +5,4 @@ mod owner;
 mod regular;
 
 pub(crate) use owner::Owner;
-pub(crate) use regular::{Identity, check_regular, is_nowhere, make_directory, open_regular, write_whole};
+pub(crate) use regular::{Identity, check_regular, is_nowhere, open_regular, write_whole};

@@ -35,10 +35,7 @@ pub(crate) fn is_nowhere(found: &fs::Metadata) -> bool {
     }
 }
 
-pub(crate) fn open_regular(
-    path: &Path,
-    how: &fs::OpenOptions,
-) -> io::Result<(fs::File, fs::Metadata)> {
+pub(crate) fn open_regular(path: &Path, how: &fs::OpenOptions) -> io::Result<(fs::File, fs::Metadata)> {
     check_regular(path)?;
     let file = how.open(path)?;
     let found = file.metadata()?;

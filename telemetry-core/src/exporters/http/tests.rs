@@ -10,6 +10,7 @@ use server::{Does, Server, answer};
 
 use super::client::Answer;
 use super::{Auth, Client, Compression, Secret, Settings};
+use crate::exporters::protocol::Encoded;
 use crate::exporters::{Again, ExportError, Limits, Protocol, Route, Signal};
 use crate::{Batch, Collector, Delivery};
 
@@ -434,9 +435,9 @@ impl Protocol for Lines {
         Limits { items: 100, bytes: 1 << 20, in_flight: 2 }
     }
 
-    fn encode(&self, batch: &Batch, _: usize, body: &mut Vec<u8>) -> Result<usize, ExportError> {
+    fn encode(&self, batch: &Batch, _: usize, body: &mut Vec<u8>) -> Result<Encoded, ExportError> {
         body.extend_from_slice(format!("{} items", batch.len()).as_bytes());
-        Ok(batch.len())
+        Ok(batch.len().into())
     }
 
     fn send(&self, _: Signal, body: Bytes) -> crate::exporters::protocol::Sending<'_> {

@@ -54,7 +54,8 @@ pub(super) const OWNER: &str = "owner";
 impl Directory {
     /// It is there, and owned.
     pub(super) fn new(path: &Path) -> Self {
-        let published = open_regular(&path.join(OWNER), OpenOptions::new().write(true)).ok().map(|(file, _)| file);
+        let published =
+            open_regular(&path.join(OWNER), OpenOptions::new().write(true)).ok().map(|(file, _)| file);
         Self { path: path.to_owned(), published }
     }
 }

@@ -182,7 +182,8 @@ fn checksum(length: u32, content: &[u8]) -> u32 {
 /// Whether these bytes, behind which no frame comes, may be the beginning of one, or room for one that was never filled.
 fn is_torn(tail: &[u8]) -> bool {
     let starts = tail.iter().zip(MAGIC).all(|(a, b)| *a == b);
-    let length = tail.get(4..8).map_or(u64::MAX, |four| four.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)));
+    let length =
+        tail.get(4..8).map_or(u64::MAX, |four| four.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)));
     tail.iter().all(|byte| *byte == 0) || starts && length > tail.len().saturating_sub(START) as u64
 }
 

@@ -9,7 +9,13 @@ mod frame;
 mod log;
 mod recovery;
 mod segment;
+mod shelf;
 mod store;
+mod thread;
+
+pub(crate) use self::log::Bounds;
+pub(crate) use self::shelf::{Figures, Replay, Shelf};
+pub(crate) use self::thread::{For, Place, Spool};
 
 #[cfg(test)]
 mod tests;

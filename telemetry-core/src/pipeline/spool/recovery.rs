@@ -7,7 +7,7 @@ use std::io;
 use super::disk::Disk;
 use super::frame::{Found, Frame, Label, pieces};
 use super::log::{Bounds, Log, Segment};
-use super::segment::Name;
+use super::segment::{self, Name};
 use super::store::Store;
 
 /// What an earlier process left.
@@ -123,6 +123,8 @@ impl<D: Disk> Store<D> {
 
     /// A frame of that number was there: the next one has a larger one.
     fn note_number(&mut self, number: u64) {
-        self.next_number = self.next_number.max(number.saturating_add(1));
+        if number < segment::MOST {
+            self.next_number = self.next_number.max(number + 1);
+        }
     }
 }

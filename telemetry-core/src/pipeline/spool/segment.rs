@@ -47,14 +47,30 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        for (number, signal, done) in
-            [(0, Signal::Spans, Some(0)), (0x2a, Signal::Events, Some(0x1f0)), (MOST - 1, Signal::Metrics, None)]
-        {
+        for (number, signal, done) in [
+            (0, Signal::Spans, Some(0)),
+            (0x2a, Signal::Events, Some(0x1f0)),
+            (MOST - 1, Signal::Metrics, None),
+        ] {
             let name = Name { number, signal, done };
             assert_eq!(Name::parse(&name.to_string()), Some(name));
         }
-        assert_eq!(Name { number: 0x2a, signal: Signal::Spans, done: Some(0x1f0) }.to_string(), "000000000000002a.spans.1f0");
-        for other in ["", "owner", "2a.spans.0", "000000000000002A.spans.0", "000000000000002a.spans.00", "000000000000002a.spans.+1", "000000000000002a.logs.0", "000000000000002a.spans.0.0", "000000000000002a.spans", "ffffffffffffffff.spans.0"] {
+        assert_eq!(
+            Name { number: 0x2a, signal: Signal::Spans, done: Some(0x1f0) }.to_string(),
+            "000000000000002a.spans.1f0"
+        );
+        for other in [
+            "",
+            "owner",
+            "2a.spans.0",
+            "000000000000002A.spans.0",
+            "000000000000002a.spans.00",
+            "000000000000002a.spans.+1",
+            "000000000000002a.logs.0",
+            "000000000000002a.spans.0.0",
+            "000000000000002a.spans",
+            "ffffffffffffffff.spans.0",
+        ] {
             assert_eq!(Name::parse(other), None, "{other}");
         }
     }

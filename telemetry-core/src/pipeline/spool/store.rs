@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::disk::Disk;
 use super::frame::{self, Found, Frame, Head, Label, pieces};
 use super::log::{Bounds, Kept, Key, Log, Lost, Segment, Stored, Why};
-use super::segment::{self, Name};
+use super::segment::Name;
 use crate::exporters::Signal;
 
 /// So many names are tried for a segment.
@@ -51,7 +51,10 @@ impl<D: Disk> Store<D> {
     pub(super) fn append(&mut self, signal: Signal, items: u32, body: &[u8], now: u64) -> io::Result<()> {
         let size = frame::size(&self.label, body) as u64;
         if size > self.bounds.bytes.min(frame::MOST) {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the body is larger than its spool may be"));
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "the body is larger than its spool may be",
+            ));
         }
         self.drop_old(now);
         self.make_room(size)?;
@@ -123,7 +126,9 @@ impl<D: Disk> Store<D> {
             match self.disk.create(&name.to_string()) {
                 Ok(file) => return Ok((name, file)),
                 // Something is there that is no file.
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tries < MOST_TRIES => self.next_number += 1,
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tries < MOST_TRIES => {
+                    self.next_number += 1
+                }
                 Err(e) => return Err(e),
             }
             tries += 1;
@@ -132,7 +137,8 @@ impl<D: Disk> Store<D> {
 
     /// Nothing follows any more.
     fn seal(&mut self, signal: Signal, id: u64) {
-        let Some(segment) = self.logs[signal as usize].segments.iter_mut().find(|known| known.id == id) else {
+        let Some(segment) = self.logs[signal as usize].segments.iter_mut().find(|known| known.id == id)
+        else {
             return;
         };
         segment.is_open = false;
@@ -205,19 +211,25 @@ impl<D: Disk> Store<D> {
         !log.ready.is_empty() || log.segments.iter().any(|segment| segment.read < segment.committed)
     }
 
-    /// Reads the next segment; none where there is none.
+    /// Reads the next segment; none where there is none that can be read.
     fn read(&mut self, signal: Signal) -> Option<()> {
         let Self { logs, disk, label, held, .. } = self;
         let Log { segments, ready } = &mut logs[signal as usize];
-        let segment = segments.iter_mut().find(|segment| segment.read < segment.committed)?;
+        let mut unread = segments.iter_mut().filter(|segment| segment.read < segment.committed);
+        // What can't be read now may be later.
+        let (segment, content) = unread.find_map(|segment| {
+            let bytes = segment.committed - segment.read;
+            let content = disk.read(&segment.name.to_string(), segment.read, bytes).ok()?;
+            Some((segment, Bytes::from(content)))
+        })?;
         let (from, bytes) = (segment.read, segment.committed - segment.read);
-        let content = disk.read(&segment.name.to_string(), from, bytes).unwrap_or_default();
-        let content = Bytes::from(content);
         segment.is_damaged |= (content.len() as u64) < bytes;
         let mut items = 0;
         for (range, found) in pieces(&content) {
             match found {
-                Found::Frame(Frame { head, label: known, body }) if known == *label && head.signal == signal => {
+                Found::Frame(Frame { head, label: known, body })
+                    if known == *label && head.signal == signal =>
+                {
                     let key = Key { segment: segment.id, at: from + range.start as u64 };
                     held.insert(key);
                     items += u64::from(head.items);
@@ -238,6 +250,11 @@ impl<D: Disk> Store<D> {
         Some(())
     }
 
+    /// Whether a body that was taken is still stored.
+    pub(super) fn has_key(&self, key: Key) -> bool {
+        self.held.contains(&key)
+    }
+
     /// A body is done with, however that ended.
     pub(super) fn settle(&mut self, signal: Signal, key: Key) {
         // Its segment may have had to go.
@@ -253,7 +270,8 @@ impl<D: Disk> Store<D> {
         let Some(at) = segments.iter().position(|segment| segment.id == id) else { return };
         let segment = &mut segments[at];
         let from = Key { segment: id, at: 0 };
-        let done = held.range(from..).next().filter(|key| key.segment == id).map_or(segment.read, |key| key.at);
+        let done =
+            held.range(from..).next().filter(|key| key.segment == id).map_or(segment.read, |key| key.at);
         let is_over = done == segment.written && segment.is_committed() && !segment.is_open;
         let (old, bytes) = (segment.name.to_string(), segment.bytes);
         let name = Name { done: Some(done).filter(|_| !is_over), ..segment.name };
@@ -322,7 +340,10 @@ impl<D: Disk> Store<D> {
                 Some((segment.name.number, signal, at))
             });
             let Some((_, signal, at)) = oldest.min_by_key(|(number, ..)| *number) else {
-                return Err(io::Error::new(io::ErrorKind::StorageFull, "what is being stored takes all of the spool"));
+                return Err(io::Error::new(
+                    io::ErrorKind::StorageFull,
+                    "what is being stored takes all of the spool",
+                ));
             };
             self.evict(signal, at, Why::Full)?;
         }

@@ -169,7 +169,9 @@ impl Sim {
                 state.is_dead = true;
                 Err(io::Error::other("the machine has ended"))
             }
-            Some((at, Fault::Full(calls, _))) if (at..at + calls).contains(&call) => Err(io::ErrorKind::StorageFull.into()),
+            Some((at, Fault::Full(calls, _))) if (at..at + calls).contains(&call) => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
             _ => Ok(state),
         }
     }
@@ -178,7 +180,9 @@ impl Sim {
     fn torn(&self) -> Option<Torn> {
         let state = self.state();
         match state.fault {
-            Some((at, Fault::Full(calls, torn))) if (at..at + calls).contains(&(state.calls - 1)) => Some(torn),
+            Some((at, Fault::Full(calls, torn))) if (at..at + calls).contains(&(state.calls - 1)) => {
+                Some(torn)
+            }
             _ => None,
         }
     }
@@ -204,7 +208,9 @@ impl Disk for Sim {
 
     fn create(&mut self, name: &str) -> io::Result<usize> {
         let mut state = self.call()?;
-        assert!(!state.names.contains_key(name), "{name} is there");
+        if state.names.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         state.files.push(Content::default());
         let file = state.files.len() - 1;
         let change = Change::Create(name.to_owned(), file);
