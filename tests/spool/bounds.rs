@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use telemetry_layer::{Level, SelfMetrics};
 use telemetry_layer::ledger::Reason;
 use telemetry_layer::model::Event;
 use telemetry_layer::prelude::*;
+use telemetry_layer::{Level, SelfMetrics};
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Form, Setup, refusing};
 use telemetry_tests::{Memory, SOON};

@@ -115,23 +115,7 @@ impl Engine {
         let linger = terms.linger.unwrap_or(if hello.is_live { Duration::ZERO } else { LINGER });
         let (give_up_after, rate) = (terms.give_up_after, terms.rate);
         #[cfg(any(feature = "net", test))]
-        let spool = match place {
-            Some(place) => {
-                let destination = terms.destination.clone().unwrap_or_else(|| hello.name.clone());
-                let whose = For {
-                    number,
-                    books: Arc::clone(&self.books),
-                    lanes: Arc::clone(&lanes),
-                    clock: Arc::clone(&self.clock),
-                    complaints: Arc::clone(&complaints),
-                    format: hello.format.clone(),
-                    destination,
-                };
-                let spool = Spool::start(place, bounds_of(&terms), whose).map_err(Error::Thread)?;
-                Some(Spooling::new(spool, terms.spool_mode == Some(SpoolMode::Always)))
-            }
-            None => None,
-        };
+        let spool = self.spool(place, &terms, &hello, number, &lanes, &complaints)?;
         #[cfg(any(feature = "net", test))]
         let shelf = spool.as_ref().map(|spool| Arc::clone(spool.shelf()));
         let job = Job {
@@ -176,6 +160,31 @@ impl Engine {
         added.recv().map_err(|_| Error::ShutDown)?;
         joining.has_joined = true;
         Ok(())
+    }
+
+    /// Its spool, if it has a place for one.
+    #[cfg(any(feature = "net", test))]
+    fn spool(
+        &self,
+        place: Option<Place>,
+        terms: &Terms,
+        hello: &Hello,
+        number: usize,
+        lanes: &Arc<Lanes>,
+        complaints: &Arc<Complaints>,
+    ) -> Result<Option<Spooling>, Error> {
+        let Some(place) = place else { return Ok(None) };
+        let whose = For {
+            number,
+            books: Arc::clone(&self.books),
+            lanes: Arc::clone(lanes),
+            clock: Arc::clone(&self.clock),
+            complaints: Arc::clone(complaints),
+            format: hello.format.clone(),
+            destination: terms.destination.clone().unwrap_or_else(|| hello.name.clone()),
+        };
+        let spool = Spool::start(place, bounds_of(terms), whose).map_err(Error::Thread)?;
+        Ok(Some(Spooling::new(spool, terms.spool_mode == Some(SpoolMode::Always))))
     }
 
     /// What the dispatcher is told of it.

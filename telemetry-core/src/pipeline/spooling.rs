@@ -162,7 +162,7 @@ impl Spooling {
     /// not be stored.
     pub(super) fn store(&mut self, line: &mut Line, parcel: Parcel, body: Bytes, rejected: u64, now: Tick) {
         line.landed(parcel.since);
-        if let Err(parcel) = self.spool.store(parcel, body, rejected) {
+        if let Some(parcel) = self.spool.store(parcel, body, rejected) {
             self.not_before = Some(now.plus(PAUSE));
             line.again.push_front(parcel);
         }

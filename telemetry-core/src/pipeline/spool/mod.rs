@@ -7,6 +7,7 @@
 mod disk;
 mod frame;
 mod log;
+mod mounts;
 mod recovery;
 mod segment;
 mod shelf;

@@ -127,7 +127,7 @@ impl<D: Disk> Store<D> {
                 Ok(file) => return Ok((name, file)),
                 // Something is there that is no file.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists && tries < MOST_TRIES => {
-                    self.next_number += 1
+                    self.next_number += 1;
                 }
                 Err(e) => return Err(e),
             }

@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use super::disk::{Directory, OWNER, make};
 use super::frame::Label;
 use super::log::{Bounds, Key, Why};
+use super::mounts::network;
 use super::recovery::Findings;
 use super::shelf::{Figures, Replay, Shelf};
 use super::store::Store;
@@ -102,15 +103,15 @@ impl Spool {
 
     /// Hands a parcel over, which is settled when it is stored and [comes back](Shelf::take_failed) when it can't be; at once
     /// where nobody is there to do it.
-    pub(crate) fn store(&self, parcel: Parcel, body: Bytes, rejected: u64) -> Result<(), Parcel> {
-        let Some(orders) = &self.orders else { return Err(parcel) };
+    pub(crate) fn store(&self, parcel: Parcel, body: Bytes, rejected: u64) -> Option<Parcel> {
+        let Some(orders) = &self.orders else { return Some(parcel) };
         self.shelf.is_storing();
         let order = Order::Store(Box::new(Bound { parcel, body, rejected }));
         match orders.send(order).map_err(|unsent| unsent.0) {
-            Ok(()) | Err(Order::Settle(..)) => Ok(()),
+            Ok(()) | Err(Order::Settle(..)) => None,
             Err(Order::Store(bound)) => {
                 self.shelf.stored(1, Vec::new());
-                Err(bound.parcel)
+                Some(bound.parcel)
             }
         }
     }
@@ -146,6 +147,10 @@ struct Keeper {
 
 impl Keeper {
     fn run(mut self, orders: &Receiver<Order>) {
+        if let Some(kind) = network(&self.place.path) {
+            let why = "after a crash what was stored may not be there, and locks may hold nobody off";
+            self.say("spool far away", 0, format_args!("its spool {} is on {kind}: {why}", self.shown()));
+        }
         self.open();
         self.go_on();
         loop {
