@@ -6,10 +6,13 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::UNIX_EPOCH;
 
 use axum::http::Uri;
 use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
 use serde_json::Value as Json;
+use telemetry_tests::monitor::{Prefers, Prometheus};
+use telemetry_tests::{asked, eventually};
 use tokio::net::TcpListener;
 
 fn shop() -> Command {
@@ -76,6 +79,18 @@ impl Run {
         let of_name = lines.iter().filter(|m| m["name"] == name);
         let value = |m: &Json| m["value"].as_u64().or(m["count"].as_u64()).unwrap();
         of_name.map(|m| (m["tags"][tag].as_str().unwrap_or("none").to_owned(), value(m))).collect()
+    }
+
+    /// How often each function was called, whatever came of it.
+    fn calls(&self) -> BTreeMap<String, u64> {
+        let lines = self.lines("metrics.jsonl");
+        let of_name = lines.iter().filter(|m| m["name"] == "function.duration");
+        let last: HashMap<String, &Json> = of_name.map(|m| (m["tags"].to_string(), m)).collect();
+        last.values().fold(BTreeMap::new(), |mut all, m| {
+            *all.entry(id(&m["tags"], "code.function.name").to_owned()).or_default() +=
+                m["count"].as_u64().unwrap();
+            all
+        })
     }
 
     fn requests(&self) -> BTreeMap<u64, u64> {
@@ -364,5 +379,91 @@ fn what_is_wrong_is_said_at_the_start() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{export} {vars:?}: {said}");
         assert!(said.contains(named) && !said.contains("panicked"), "{said}");
+    }
+}
+
+/// While it serves, each in the form that it likes best.
+#[cfg(unix)]
+#[test]
+fn what_prometheus_reads_of_the_shop_is_what_the_shop_did() {
+    const REQUESTS: u64 = 200;
+    let mut read = Vec::new();
+    let mut answers = BTreeMap::<u64, u64>::new();
+    let run = Run::of(|command| {
+        command.args(["--serve", "--export", "prometheus://127.0.0.1:0"]).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut find = |before: &str| -> SocketAddr {
+            let mut lines = lines.by_ref().map(Result::unwrap);
+            let url = lines.find_map(|line| line.strip_prefix(before).map(str::to_owned)).expect(before);
+            url.strip_prefix("http://").unwrap().split('/').next().unwrap().parse().unwrap()
+        };
+        let (page, shop) = (find("the metrics are at "), find("the shop listens on "));
+        for n in 0..REQUESTS {
+            let head = format!("GET /products/{} HTTP/1.1\r\nhost: {shop}", n % 50);
+            *answers.entry(asked(shop, &head).0.into()).or_default() += 1;
+        }
+        for prefers in [Prefers::OpenMetrics, Prefers::Protobuf] {
+            let Some(server) = Prometheus::of(&[page], prefers) else { continue };
+            let all = || server.number("sum(shop_requests_total)").filter(|n| *n == REQUESTS as f64);
+            eventually("all requests", all);
+            assert_eq!(server.number("up"), Some(1.0));
+            read.push(Scraped::by(&server, prefers));
+            let log = server.log();
+            assert!(!log.contains("level=warn") && !log.contains("level=error"), "{log}");
+        }
+        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+        let rest: Vec<String> = lines.map(Result::unwrap).collect();
+        Output { status: child.wait().unwrap(), stdout: rest.join("\n").into_bytes(), stderr: Vec::new() }
+    });
+    let traces: HashSet<String> =
+        run.lines("spans.jsonl").iter().map(|span| id(span, "trace_id").to_owned()).collect();
+    let calls = run.calls();
+    for one in read {
+        assert_eq!(one.requests, answers);
+        assert_eq!(one.calls, calls, "so often each function was called");
+        assert!(
+            !one.exemplars.is_empty() && one.exemplars.iter().all(|id| traces.contains(id)),
+            "{:?}",
+            one.exemplars
+        );
+    }
+}
+
+/// What Prometheus has of the shop.
+#[derive(Debug)]
+struct Scraped {
+    requests: BTreeMap<u64, u64>,
+    calls: BTreeMap<String, u64>,
+    /// The traces of all exemplars.
+    exemplars: Vec<String>,
+}
+
+impl Scraped {
+    fn by(server: &Prometheus, prefers: Prefers) -> Self {
+        let by_label = |query: &str, label: &str| -> BTreeMap<String, u64> {
+            let samples = server.query(&format!("sum by ({label}) ({query})"));
+            samples.into_iter().map(|(labels, n)| (labels[label].clone(), n as u64)).collect()
+        };
+        let requests = by_label("shop_requests_total", "http_response_status_code");
+        let calls = match prefers {
+            Prefers::OpenMetrics => "function_duration_seconds_count",
+            Prefers::Protobuf => "histogram_count(function_duration_seconds)",
+        };
+        let exemplars = || {
+            let query = "{__name__=~\"function_duration_seconds(_bucket)?\"}";
+            let now = UNIX_EPOCH.elapsed().unwrap().as_secs();
+            let (start, end) = ((now - 600).to_string(), (now + 600).to_string());
+            let data =
+                server.api("query_exemplars", &[("query", query), ("start", &start), ("end", &end)])?;
+            let series = data.as_array()?.iter().flat_map(|of| of["exemplars"].as_array().unwrap());
+            let all: Vec<_> = series.map(|one| id(&one["labels"], "trace_id").to_owned()).collect();
+            (!all.is_empty()).then_some(all)
+        };
+        Self {
+            requests: requests.into_iter().map(|(status, n)| (status.parse().unwrap(), n)).collect(),
+            calls: by_label(calls, "code_function_name"),
+            exemplars: eventually("exemplars", exemplars),
+        }
     }
 }

@@ -13,8 +13,8 @@ use telemetry_layer::{Builder, SelfMetrics};
 use telemetry_tests::each;
 use telemetry_tests::process::{missing, succeeds};
 
-use super::server::{Prefers, Prometheus, example};
 use super::{eventually, serving};
+use telemetry_tests::monitor::{Prefers, Prometheus, example};
 
 /// Something of each kind, measured in a span that is kept.
 fn record(collector: &Collector) {

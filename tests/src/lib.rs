@@ -4,15 +4,18 @@ pub mod beside;
 pub mod compiler;
 mod counted;
 pub mod lines;
+pub mod monitor;
 pub mod process;
 pub mod program;
 pub mod receiver;
 
 use std::fmt::Debug;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use telemetry_layer::metrics::Snapshot;
 use telemetry_layer::model::{SpanContext, SpanId, TraceContext, TraceId};
@@ -169,4 +172,38 @@ pub fn on_a_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     let run = || tracing::dispatcher::with_default(&dispatch, f);
     let result = std::thread::scope(|scope| scope.spawn(run).join());
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// What comes to a request with that head, after which the connection is closed: the status, the head and the body.
+///
+/// # Panics
+///
+/// If nothing comes that is an answer.
+pub fn asked(address: SocketAddr, head: &str) -> (u16, String, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head");
+    let body = answer.split_off(end + 4);
+    let head = String::from_utf8(answer).unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head, body)
+}
+
+/// Tries until there is something.
+///
+/// # Panics
+///
+/// If that is not soon.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begin.elapsed() < 2 * SOON, "{what}: not in time");
+        std::thread::yield_now();
+    }
 }

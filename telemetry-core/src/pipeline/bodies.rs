@@ -22,9 +22,10 @@ const MOST: usize = 2;
 const LEAST: usize = 64 << 10;
 
 impl Bodies {
-    /// An empty one.
-    pub(super) fn take(&self) -> Vec<u8> {
-        lock(&self.0).pop().unwrap_or_default()
+    /// An empty one, for about so many bytes. What grows as it is written leaves holes in the heap behind.
+    pub(super) fn take(&self, bytes: usize) -> Vec<u8> {
+        let kept = lock(&self.0).pop();
+        kept.unwrap_or_else(|| Vec::with_capacity(if bytes < LEAST { 0 } else { bytes }))
     }
 
     /// Its memory comes back when the last clone is gone.
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     fn place(bodies: &Bodies, len: usize) -> usize {
-        let mut body = bodies.take();
+        let mut body = bodies.take(len);
         body.resize(len, 1);
         let lent = bodies.lend(body);
         assert_eq!(lent.len(), len);

@@ -32,6 +32,9 @@ struct Flight<'a> {
     until: Tick,
 }
 
+/// Few items are written in more bytes.
+const ITEM: usize = 4 << 10;
+
 /// At the end, what was handed over to the spool is waited for so long.
 const CLOSE: Duration = Duration::from_secs(1);
 
@@ -211,7 +214,9 @@ fn encode(
     worker: &mut Worker,
     bodies: &Bodies,
 ) -> Option<(Parcel, Option<Parcel>, Bytes, Delivery)> {
-    let (began, mut body) = (worker.job.clock.now(), bodies.take());
+    let began = worker.job.clock.now();
+    // The item that does not fit any more is written too.
+    let mut body = bodies.take(parcel.batch.bytes().min(most).saturating_add(ITEM));
     let encoded = match quietly(|| protocol.encode(&parcel.batch, most, &mut body)) {
         Some(Ok(encoded)) => encoded,
         failed => {

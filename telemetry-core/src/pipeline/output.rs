@@ -29,7 +29,7 @@ impl Patience {
 }
 
 /// So many bytes are enough for an exporter that delivers, where threads wait for it: with more of them it delivers no more.
-const ENOUGH: usize = 8 << 20;
+const ENOUGH: usize = 4 << 20;
 /// What was delivered in this time, or had to be only since then, shows that it delivers.
 const LATELY: Duration = Duration::from_millis(500);
 

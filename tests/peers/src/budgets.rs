@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use verdict::{Spread, Verdict};
 
 /// Rounds of each row.
-pub const ROUNDS: usize = 8; // Each of the layouts of two threads comes as often as the others.
+pub const ROUNDS: usize = 7;
 /// As many times as many while a verdict is open.
 const PATIENCE: usize = 4;
 

@@ -12,6 +12,7 @@ mod machine;
 mod memory;
 mod meters;
 mod otel;
+mod placed;
 mod report;
 mod scrape;
 mod slices;
@@ -62,9 +63,7 @@ fn main() -> ExitCode {
     match a[..] {
         ["list"] => all.iter().for_each(|e| println!("{:18} {} {}", e.op, e.threads, e.who)),
         ["one", op, who, threads] => println!("{}", timing::one(find(op, who, threads))),
-        ["slices", op, who, threads, layout] => {
-            slices::serve(find(op, who, threads), layout.parse().expect("a number"))
-        }
+        ["slices", op, who, threads] => slices::serve(find(op, who, threads)),
         ["counted", op, who] => instr::counted(find(op, who, "1")),
         ["receiver", delay] => export::receiver::serve(Duration::from_millis(number(delay))),
         ["load", who, rate, delay, ref options @ ..] => {

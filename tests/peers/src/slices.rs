@@ -15,9 +15,9 @@ const READY: &str = "ready";
 const VERIFIED: &str = "verified";
 
 /// The process: says when it is ready, answers each line with a slice, and verifies at the end of the input.
-pub fn serve(e: &Entry, layout: usize) {
+pub fn serve(e: &Entry) {
     pin(CORE_BESIDE); // The threads that a case starts keep to it.
-    let mut driver = Driver::warm(e, layout, || pin(CORE));
+    let mut driver = Driver::warm(e, || pin(CORE));
     println!("{READY}");
     for line in stdin().lines() {
         line.expect("a line from the process that started this one");
@@ -37,9 +37,9 @@ pub struct Process {
 
 impl Process {
     /// Returns once it is ready, or has ended: then its slices are none.
-    pub fn start(e: &Entry, layout: usize) -> Self {
+    pub fn start(e: &Entry) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["slices", e.op, e.who, &e.threads.to_string(), &layout.to_string()])
+            .args(["slices", e.op, e.who, &e.threads.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

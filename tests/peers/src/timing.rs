@@ -71,22 +71,17 @@ pub struct Driver {
     threads: u64,
     ops: u64,
     runs: u64,
-    layout: usize,
 }
 
-/// What `malloc` aligns to.
-const GRAIN: usize = 16;
-/// As many layouts are there of what is smaller than a cache line.
-pub const LAYOUTS: usize = 4;
-
 impl Driver {
-    /// Makes the case and warms it; `between` comes after what the case starts and before all that it does. Where the first
-    /// blocks of two threads lie decides which of them share a cache line, for the floor as for all others (most of all the
-    /// Registry's own stacks of spans): a layout is one of the chances.
-    pub fn warm(e: &Entry, layout: usize, between: impl FnOnce()) -> Self {
+    /// Makes the case and warms it; `between` comes after what the case starts and before all that it does.
+    pub fn warm(e: &Entry, between: impl FnOnce()) -> Self {
+        if e.threads > 1 {
+            crate::placed::on_lines_of_their_own();
+        }
         let case = (e.make)();
         between();
-        let mut driver = Self { case, threads: e.threads as u64, ops: 0, runs: 0, layout };
+        let mut driver = Self { case, threads: e.threads as u64, ops: 0, runs: 0 };
         driver.sample(WARM);
         driver
     }
@@ -120,15 +115,11 @@ impl Driver {
         (self.case.settle)();
         let ready = AtomicU64::new(0);
         let (run, n, threads, ready) = (&self.case.run, self.case.burst, self.threads, &ready);
-        let shift = GRAIN * std::mem::take(&mut self.layout);
         let each: Vec<(Clock, u64)> = std::thread::scope(|s| {
             let t: Vec<_> = (0..threads)
                 .map(|i| {
                     s.spawn(move || {
                         pin(i as usize);
-                        if shift > 0 {
-                            std::mem::forget(Vec::<u8>::with_capacity(shift));
-                        }
                         run(n); // this thread's own set-up
                         ready.fetch_add(1, SeqCst);
                         while ready.load(SeqCst) < threads {
@@ -166,7 +157,7 @@ pub fn pin(core: usize) {
 
 /// One case, once: its samples, and what it recorded.
 pub fn one(e: &Entry) -> Value {
-    let mut d = Driver::warm(e, 0, || ());
+    let mut d = Driver::warm(e, || ());
     let mut s: Vec<Ns> = vec![];
     let whole = |n: &&Ns| n.is_whole();
     if d.threads == 1 {

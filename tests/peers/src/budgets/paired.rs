@@ -5,7 +5,7 @@ use super::rows::{BARE_CALL, Measure};
 use super::verdict::median;
 use crate::case::Entry;
 use crate::slices::Process;
-use crate::timing::{LAYOUTS, Ns};
+use crate::timing::Ns;
 
 /// Undisturbed pairs that a round wants, and the turns that it takes at most to have them.
 const PAIRS: usize = 21;
@@ -34,9 +34,7 @@ pub struct Paired {
 impl Paired {
     /// One round: those that are judged in turns, forth and back, then those that are only shown.
     pub fn round(&mut self, judged: &[&Entry], lines: &[Line], shown: &[&Entry]) {
-        let layout = self.rounds % LAYOUTS;
-        let process = |e: &&Entry| (Process::start(e, layout), vec![]);
-        let start = |entries: &[&Entry]| entries.iter().map(process).collect::<Vec<_>>();
+        let start = |entries: &[&Entry]| entries.iter().map(|e| (Process::start(e), vec![])).collect::<Vec<_>>();
         let mut cases = start(judged);
         for turn in 1..=TURNS {
             if turn % 2 == 0 {

@@ -6,36 +6,42 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
-use telemetry_tests::process::{Process, missing, on_free_ports, succeeds};
-
 use super::asked;
+use super::process::{Process, missing, on_free_ports, succeeds};
+use serde_json::Value;
 
 /// What it asks for first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Prefers {
+pub enum Prefers {
+    /// OpenMetrics in text.
     OpenMetrics,
     /// Protobuf, with native histograms.
     Protobuf,
 }
 
-pub(super) struct Prometheus {
+/// A server that runs until it is dropped.
+#[derive(Debug)]
+pub struct Prometheus {
     address: SocketAddr,
     directory: tempfile::TempDir,
     _process: Process,
 }
 
 /// A sample that a query gave: its labels and its value.
-pub(super) type Sample = (BTreeMap<String, String>, f64);
+pub type Sample = (BTreeMap<String, String>, f64);
 
 /// The files that come with the examples.
-pub(super) fn example(name: &str) -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/prometheus").join(name)
 }
 
 impl Prometheus {
     /// It scrapes these five times a second. None where it is not installed.
-    pub(super) fn of(targets: &[SocketAddr], prefers: Prefers) -> Option<Self> {
+    ///
+    /// # Panics
+    ///
+    /// If it can't be started.
+    pub fn of(targets: &[SocketAddr], prefers: Prefers) -> Option<Self> {
         if !succeeds(Command::new("prometheus").arg("--version")) {
             return missing("prometheus");
         }
@@ -67,7 +73,11 @@ impl Prometheus {
     }
 
     /// What its API answers; none where it is not ready.
-    pub(super) fn api(&self, path: &str, options: &[(&str, &str)]) -> Option<Value> {
+    ///
+    /// # Panics
+    ///
+    /// If it refuses the request.
+    pub fn api(&self, path: &str, options: &[(&str, &str)]) -> Option<Value> {
         let escaped =
             |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
         let options: Vec<_> =
@@ -80,7 +90,11 @@ impl Prometheus {
     }
 
     /// What a query gives now.
-    pub(super) fn query(&self, query: &str) -> Vec<Sample> {
+    ///
+    /// # Panics
+    ///
+    /// If its answer is none of its API.
+    pub fn query(&self, query: &str) -> Vec<Sample> {
         let Some(data) = self.api("query", &[("query", query)]) else { return Vec::new() };
         let sample = |sample: &Value| {
             let labels = sample["metric"].as_object().unwrap().iter();
@@ -91,14 +105,22 @@ impl Prometheus {
     }
 
     /// The only number that a query gives now.
-    pub(super) fn number(&self, query: &str) -> Option<f64> {
+    ///
+    /// # Panics
+    ///
+    /// If it gives several.
+    pub fn number(&self, query: &str) -> Option<f64> {
         let samples = self.query(query);
         assert!(samples.len() < 2, "{query}: {samples:?}");
         samples.first().map(|(_, value)| *value)
     }
 
     /// What it wrote.
-    pub(super) fn log(&self) -> String {
+    ///
+    /// # Panics
+    ///
+    /// If that can't be read.
+    pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 }
