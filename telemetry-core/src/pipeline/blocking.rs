@@ -21,6 +21,7 @@ pub(super) fn run(mut exporter: Box<dyn Exporter>, says: &Sender<Option<Hello>>,
         wants: Signal::EACH.map(|signal| exporter.wants(signal)),
         temporality: Kind::SUMMED.map(|kind| exporter.temporality(kind)),
         limits: BLOCKING,
+        #[cfg(any(feature = "net", test))]
         format: String::new(),
         is_live: exporter.live().is_some(),
     });

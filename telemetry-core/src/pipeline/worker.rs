@@ -32,6 +32,7 @@ pub(crate) struct Hello {
     pub(crate) temporality: [Temporality; 3],
     pub(crate) limits: Limits,
     /// How its bodies are written; empty where it makes none.
+    #[cfg(any(feature = "net", test))]
     pub(crate) format: String,
     /// It shows things as they happen.
     pub(crate) is_live: bool,
