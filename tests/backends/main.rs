@@ -5,5 +5,8 @@ mod graphite;
 mod influxdb;
 mod librato;
 mod opentsdb;
+mod read_back;
 mod scenarios;
+#[allow(dead_code, reason = "each backend needs some of it")]
+mod servers;
 mod statsd;

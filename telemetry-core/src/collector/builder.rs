@@ -365,7 +365,8 @@ impl Builder {
             }
             // What fails from here on shuts the collector down again: its last handle goes with the error.
             let urls = engine.config.export_endpoints.iter();
-            let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>();
+            let named =
+                urls.map(|url| exporters::named(url, !self.ignore_env)).collect::<Result<Vec<_>, _>>();
             let is_otel = !otel.endpoints.is_empty() && otel.endpoints == engine.config.export_endpoints;
             let named = named.map_err(|e| if endpoints_of_env { of_env(&e, is_otel) } else { e.into() })?;
             for exporter in named.into_iter().chain(self.exporters) {

@@ -187,7 +187,7 @@ impl Route {
         self
     }
 
-    /// A tag `host` on all that it is given. [`HostTag::Off`] where nothing is said.
+    /// A tag `host` on all that it is given. [`HostTag::Off`] where nothing is said, but [`HostTag::Auto`] for `opentsdb:`.
     pub fn host_tag(mut self, host: HostTag) -> Self {
         self.terms.host_tag = host;
         self

@@ -23,6 +23,7 @@ mod line;
 pub(crate) mod observer;
 pub(crate) mod output;
 mod parcel;
+mod points;
 mod pool;
 mod rate;
 pub(crate) mod schedule;

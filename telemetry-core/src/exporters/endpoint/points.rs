@@ -1,15 +1,15 @@
 //! The backends of data points: each has a file for what its URL says.
 
 #[cfg(feature = "graphite")]
-mod graphite;
+pub(super) mod graphite;
 #[cfg(feature = "influxdb")]
-mod influxdb;
+pub(super) mod influxdb;
 #[cfg(feature = "librato")]
-mod librato;
+pub(super) mod librato;
 #[cfg(feature = "opentsdb")]
-mod opentsdb;
+pub(super) mod opentsdb;
 #[cfg(feature = "statsd")]
-mod statsd;
+pub(super) mod statsd;
 
 use super::{Endpoint, Made};
 use crate::exporters::Terms;
@@ -17,8 +17,7 @@ use crate::exporters::Terms;
 /// Of one of these schemes, with whatever transport.
 #[cfg_attr(not(feature = "points"), allow(unused_variables, reason = "no such exporter is there"))]
 pub(super) fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
-    let scheme = endpoint.scheme.split('+').next().unwrap_or_default();
-    match scheme {
+    match endpoint.name() {
         #[cfg(feature = "graphite")]
         "graphite" => graphite::make(endpoint, terms),
         #[cfg(feature = "influxdb")]
@@ -29,6 +28,6 @@ pub(super) fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
         "opentsdb" => opentsdb::make(endpoint, terms),
         #[cfg(feature = "statsd")]
         "statsd" => statsd::make(endpoint, terms),
-        _ => Err(super::missing(scheme)),
+        scheme => Err(super::missing(scheme)),
     }
 }

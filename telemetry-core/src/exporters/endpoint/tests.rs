@@ -1,5 +1,7 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::file::directory;
 use super::*;
 #[cfg(feature = "http")]
 use crate::exporters::http::Auth;
@@ -276,7 +278,7 @@ fn otlp_goes_over_http() {
     let url = |url: &str| {
         let mut endpoint = Endpoint::parse(url).unwrap();
         endpoint.options.terms().unwrap();
-        let settings = endpoint.settings(OTLP_TRANSPORTS);
+        let settings = endpoint.settings(otlp::TRANSPORTS);
         settings.and_then(|settings| endpoint.options.end("otlp").map(|()| settings.url()))
     };
     for (given, want) in [

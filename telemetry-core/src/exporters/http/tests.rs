@@ -65,6 +65,30 @@ fn a_request_has_what_the_settings_say_and_an_answer_what_the_receiver_says() {
     });
 }
 
+#[cfg(feature = "opentsdb")]
+#[test]
+fn of_another_status_too_an_answer_is_read_where_that_is_wanted() {
+    run(async {
+        let script = [
+            ("400 Bad Request", "{\"failed\": 1}"),
+            ("400 Bad Request", "no"),
+            ("500 Oh", "no"),
+            ("200 OK", "yes"),
+        ]
+        .map(|(status, body)| Does::Answer(answer(status, "content-type: application/json\r\n", body)));
+        let server = Server::start(move |n| script[n].clone()).await;
+        let (url, client) = (server.url(), client(&server.url(), |_| ()));
+        let post = || client.post_or("api/put", "text/plain", "1".into(), 400);
+        let first = post().await.unwrap();
+        assert_eq!((first.status, &*first.body, first.is_whole), (400, &b"{\"failed\": 1}"[..], true));
+        let refusal = client.refused("api/put", &post().await.unwrap());
+        assert_eq!(refusal.to_string(), format!("{url}/api/put answered 400 Bad Request: no"));
+        assert_eq!(refusal.again(), Again::Never);
+        assert!(post().await.unwrap_err().to_string().contains("answered 500"));
+        assert_eq!(post().await.unwrap().status, 200);
+    });
+}
+
 #[test]
 fn settings_that_are_wrong_are_named() {
     let refused = |url: &str, change: fn(&mut Settings) -> Result<(), String>| {
