@@ -18,7 +18,7 @@ fn what_is_stored_has_its_bound_and_the_oldest_goes() {
     let form = Form::Otlp;
     let directory = tempfile::tempdir().unwrap();
     let address = refusing();
-    let options = format!("{}&spool_bytes={BYTES}", options(directory.path()));
+    let options = format!("{}&spool_bytes={BYTES}", options(form, directory.path()));
     let program = Program::start(&form.url(address, &options));
     for round in 0..50 {
         program.record_with(100 * round + 1..=100 * (round + 1), "some text that takes room");
@@ -32,7 +32,7 @@ fn what_is_stored_has_its_bound_and_the_oldest_goes() {
     assert_eq!(lost.sum::<u64>() + stored, 10_000);
     assert!(stored > 100, "{stored}");
     let receiver = Setup::new(form).start_at(address, move |_| form.ok().into());
-    until(&program, || all(&program, |account| account.spooled == 0));
+    until(&program, || all(&program, form, |account| account.spooled == 0));
     let came: u64 = receiver.taken().iter().map(|items| items.len() as u64).sum();
     assert!(came <= stored && came > 100, "{came} of {stored}");
     let newest = receiver.taken().into_iter().flat_map(|items| items.spans).max();
@@ -48,7 +48,7 @@ fn how_much_is_stored_is_a_metric() {
         .flush_interval(Duration::from_hours(1))
         .on_export(|_| ())
         .self_metrics(SelfMetrics::Export)
-        .endpoint(Form::Otlp.url(refusing(), &options(directory.path())))
+        .endpoint(Form::Otlp.url(refusing(), &options(Form::Otlp, directory.path())))
         .exporter(memory.clone())
         .start()
         .unwrap();
@@ -77,18 +77,18 @@ fn what_was_stored_for_another_destination_is_left_for_it() {
     let directory = tempfile::tempdir().unwrap();
     let form = Form::Otlp;
     let (address, elsewhere) = (refusing(), form.receiver(move |_| form.ok().into()));
-    let program = Program::start(&form.url(address, &options(directory.path())));
+    let program = Program::start(&form.url(address, &options(form, directory.path())));
     program.record(1..=100);
     program.collector.shutdown(SOON);
-    let other = Program::start(&form.url(elsewhere.address, &options(directory.path())));
+    let other = Program::start(&form.url(elsewhere.address, &options(form, directory.path())));
     other.record(101..=110);
     assert!(other.collector.shutdown(SOON).is_complete());
     elsewhere.has_each_once(101..=110);
     assert_eq!(other.alike(|account| (account.recovered, account.delivered)), (0, 10));
     let receiver = Setup::new(form).start_at(address, move |_| form.ok().into());
     // How it is sent may change.
-    let options = format!("{}&compression=gzip&timeout_ms=3000", options(directory.path()));
+    let options = format!("{}&compression=gzip&timeout_ms=3000", options(form, directory.path()));
     let program = Program::start(&form.url(address, &options));
-    until(&program, || all(&program, |account| account.delivered == 100));
+    until(&program, || all(&program, form, |account| account.delivered == 100));
     receiver.has_each_once(1..=100);
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
+use telemetry_layer::Signal;
 use telemetry_tests::process::Process;
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Act, Fault, Form};
@@ -41,7 +42,9 @@ fn records_until_it_is_killed() {
 fn what_was_stored_survives_the_end_of_its_process() {
     let kills = env::var("TELEMETRY_KILLS").map_or(6, |kills| kills.parse().unwrap());
     each(
-        [Form::Otlp, Form::Batches].into_iter().flat_map(|form| [(form, "on_failure"), (form, "always")]),
+        [Form::Otlp, Form::Batches, Form::InfluxDb]
+            .into_iter()
+            .flat_map(|form| [(form, "on_failure"), (form, "always")]),
         |(form, mode)| {
             let directory = tempfile::tempdir().unwrap();
             let is_up = Arc::new(AtomicBool::new(false));
@@ -50,7 +53,7 @@ fn what_was_stored_survives_the_end_of_its_process() {
                 let away = || form.refusal(Fault::Busy, "not now", None);
                 if is_up_too.load(SeqCst) { form.ok().into() } else { Act::Answer(away()) }
             });
-            let options = format!("{}&spool_mode={mode}", options(directory.path()));
+            let options = format!("{}&spool_mode={mode}", options(form, directory.path()));
             let url = form.url(receiver.address, &options);
             let (mut promised, mut at_most) = (BTreeSet::new(), Vec::new());
             for run in 0..kills {
@@ -82,10 +85,10 @@ fn what_was_stored_survives_the_end_of_its_process() {
             let program = Program::start(&url);
             let came = || {
                 let taken = receiver.taken();
-                let of = |of: fn(&telemetry_tests::receiver::Items) -> &Vec<u64>| -> BTreeSet<u64> {
-                    taken.iter().flat_map(|items| of(items).iter().copied()).collect()
+                let ids = |signal: &Signal| -> BTreeSet<u64> {
+                    taken.iter().flat_map(|items| items.ids(*signal).iter().copied()).collect()
                 };
-                [of(|items| &items.spans), of(|items| &items.logs)]
+                form.signals().iter().map(ids).collect::<Vec<_>>()
             };
             let begin = Instant::now();
             until(&program, || {
@@ -98,8 +101,8 @@ fn what_was_stored_survives_the_end_of_its_process() {
                     "nothing is invented"
                 );
             }
-            until(&program, || all(&program, |account| account.spooled + account.buffered == 0));
-            assert!(all(&program, |account| account.rejected + account.dropped.total() == 0));
+            until(&program, || all(&program, form, |account| account.spooled + account.buffered == 0));
+            assert!(all(&program, form, |account| account.rejected + account.dropped.total() == 0));
         },
     );
 }

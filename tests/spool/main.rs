@@ -9,14 +9,15 @@ mod refused;
 use std::path::Path;
 use std::time::Instant;
 
-use telemetry_layer::Signal;
 use telemetry_layer::ledger::ExporterAccount;
 use telemetry_tests::SOON;
 use telemetry_tests::program::Program;
+use telemetry_tests::receiver::Form;
 
 /// The signals of these tests, and their spool.
-fn options(directory: &Path) -> String {
-    format!("signals=spans,events&linger_ms=1&spool={}", directory.display())
+fn options(form: Form, directory: &Path) -> String {
+    let signals: Vec<&str> = form.signals().iter().map(|signal| signal.name()).collect();
+    format!("signals={}&linger_ms=1&spool={}", signals.join(","), directory.display())
 }
 
 /// Flushes until that holds.
@@ -29,19 +30,19 @@ fn until(program: &Program, what: impl Fn() -> bool) {
     }
 }
 
-/// Whether that holds for the accounts of both signals.
-fn all(program: &Program, what: impl Fn(&ExporterAccount) -> bool) -> bool {
-    [Signal::Spans, Signal::Events].iter().all(|signal| what(&program.account(*signal)))
+/// Whether that holds for the accounts of all signals.
+fn all(program: &Program, form: Form, what: impl Fn(&ExporterAccount) -> bool) -> bool {
+    form.signals().iter().all(|signal| what(&program.account(*signal)))
 }
 
 /// Items of each signal that are delivered, and that are on disk.
-fn delivered_and_spooled(program: &Program) -> (u64, u64) {
-    let [spans, events] = [Signal::Spans, Signal::Events].map(|signal| {
-        let account = program.account(signal);
+fn delivered_and_spooled(program: &Program, form: Form) -> (u64, u64) {
+    let of = form.signals().iter().map(|signal| {
+        let account = program.account(*signal);
         assert_eq!((account.rejected, account.dropped.total()), (0, 0));
         (account.delivered, account.spooled)
     });
-    (spans.0.min(events.0), spans.1.max(events.1))
+    of.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1))).unwrap_or_default()
 }
 
 /// Names of the files there, but for the one with the lock.

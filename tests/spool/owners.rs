@@ -40,7 +40,7 @@ fn has_it_until_its_input_ends() {
 #[test]
 fn a_second_exporter_is_refused_until_the_first_one_has_ended() {
     let directory = tempfile::tempdir().unwrap();
-    let url = Form::Otlp.url(refusing(), &options(directory.path()));
+    let url = Form::Otlp.url(refusing(), &options(Form::Otlp, directory.path()));
     let said = format!(
         "spool={}: another exporter, of this process or of another one, writes to it",
         directory.path().display()
@@ -59,7 +59,7 @@ fn a_second_exporter_is_refused_until_the_first_one_has_ended() {
     other.0.kill().unwrap();
     other.0.wait().unwrap();
     let next = Program::start(&url);
-    until(&next, || delivered_and_spooled(&next).1 == 1);
+    until(&next, || delivered_and_spooled(&next, Form::Otlp).1 == 1);
 }
 
 #[test]
@@ -84,12 +84,12 @@ fn forks_and_goes_on() {
         }
     }
     program.record([2]).flush();
-    assert_eq!(delivered_and_spooled(&program), (0, 2));
+    assert_eq!(delivered_and_spooled(&program, Form::Otlp), (0, 2));
     assert!(refusal(&url).contains("another exporter"));
     program.collector.shutdown(SOON);
     // The child is there, and does not have it.
     let next = Program::start(&url);
-    until(&next, || all(&next, |account| account.recovered == 2));
+    until(&next, || all(&next, Form::Otlp, |account| account.recovered == 2));
     // SAFETY: these are the descriptors of the pipe, and the child.
     unsafe {
         libc::close(ends[1]);
@@ -101,7 +101,7 @@ fn forks_and_goes_on() {
 #[test]
 fn a_child_that_is_forked_off_does_not_hold_the_directory() {
     let directory = tempfile::tempdir().unwrap();
-    let url = Form::Otlp.url(refusing(), &options(directory.path()));
+    let url = Form::Otlp.url(refusing(), &options(Form::Otlp, directory.path()));
     let output = run("owners::forks_and_goes_on", &url).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("all well"), "{said}");
@@ -159,7 +159,7 @@ fn what_does_not_fit_on_the_disk_waits_in_memory_and_is_stored_later() {
     let directory = tempfile::tempdir().unwrap();
     let form = Form::Otlp;
     let address = refusing();
-    let url = form.url(address, &options(directory.path()));
+    let url = form.url(address, &options(form, directory.path()));
     let output = run("owners::fills_its_disk", &url).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("all well"), "{said}");
@@ -167,5 +167,5 @@ fn what_does_not_fit_on_the_disk_waits_in_memory_and_is_stored_later() {
     let receiver = Setup::new(form).start_at(address, move |_| form.ok().into());
     let program = Program::start(&url);
     until(&program, || program.account(Signal::Events).delivered == 4);
-    receiver.has_logs((1..=4).map(|id| (id, 1)));
+    receiver.has(Signal::Events, (1..=4).map(|id| (id, 1)));
 }
