@@ -73,9 +73,9 @@ pub(super) const PUSHED: Table = Table {
             "/var/spool/shop",
             "over a network: what can't be delivered is stored in that directory: [`Route::spool`]",
         ),
-        row("spool_mode", "`on_failure`", "always", "`off`, `on_failure` or `always`: [`Route::spool_mode`]"),
-        row("spool_bytes", "`268435456`", "1048576", "so much is stored: [`Route::spool_bytes`]"),
-        row("spool_age_ms", "`604800000`", "3600000", "for so long: [`Route::spool_age`]"),
+        row("spool_mode", "on failure", "always", "`off`, `on_failure` or `always`: [`Route::spool_mode`]"),
+        row("spool_bytes", "256 MiB", "1048576", "so much is stored: [`Route::spool_bytes`]"),
+        row("spool_age_ms", "7 days", "3600000", "for so long: [`Route::spool_age`]"),
     ],
     text: "",
 };
