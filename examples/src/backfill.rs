@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let collector = Collector::builder().service("greenhouse", "1").endpoint(place).start()?;
     let tags = Tags::parse("sensor: north, unit: celsius")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let times = (0..).map(|n| now - DAY + n * STEP).take_while(|time| *time < now);
+    let begin = now.saturating_sub(DAY);
+    let times = (0..).map(|n| begin + n * STEP).take_while(|time| *time < now);
     let points = times.map(|time| {
         let point = DataPoint::new("greenhouse.temperature", temperature(time));
         point.tags(tags.clone()).at(time.as_nanos() as u64)

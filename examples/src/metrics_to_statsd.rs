@@ -9,7 +9,7 @@ use telemetry_layer::prelude::*;
 #[count_me(name = "orders", value = items)]
 #[time_me(name = "checkout")]
 fn checkout(items: u64) -> u64 {
-    let stock = gauge("stock");
+    let stock = up_down_counter("stock");
     (0..items).for_each(|_| stock.add(-1));
     std::thread::sleep(Duration::from_millis(items));
     items * 5

@@ -66,16 +66,16 @@ fn counters_are_what_was_counted_between_two_flushes_by_source_and_name() {
     hits("till", 1);
     collector.counter("shop.hits").inc();
     // They are stamped with the time of the flush, not with that of the counting.
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     flush(&collector);
     hits("web", 2);
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     flush(&collector);
     // Nothing was counted, so nothing is said.
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     flush(&collector);
     hits("web", 3);
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     flush(&collector);
     let want = [
         is("shop.hits", "shop", 60, 1.0),
@@ -345,9 +345,12 @@ fn label(text: &str) -> String {
     text.chars().map(|c| if fits(c) { c } else { '_' }).collect()
 }
 
+/// A metric, a source and a second; how many values there are, and their sum.
+type Met = BTreeMap<(String, String, u64), (u64, f64)>;
+
 /// How many there are of each metric, source and second, and their sum. Zero is nothing that was counted.
-fn met(points: &[Point]) -> (BTreeMap<(String, String, u64), (u64, f64)>, u64) {
-    let (mut met, mut refused): (BTreeMap<_, (u64, f64)>, u64) = Default::default();
+fn met(points: &[Point]) -> (Met, u64) {
+    let (mut met, mut refused) = (Met::new(), 0);
     for point in points {
         let (count, sum) = match point.histogram() {
             Some(of) => (of.count, of.sum),

@@ -206,7 +206,7 @@ impl Carbon {
     /// The value of a series (`name;tag=value`, tags sorted) in a second; none where it was not written, or not yet.
     pub(crate) fn value(&self, series: &str, second: u64) -> Option<f64> {
         let mut file = fs::File::open(self.file(series)).ok()?;
-        Some(value(&mut file, u32::try_from(second).unwrap())?)
+        value(&mut file, u32::try_from(second).unwrap())
     }
 
     /// What it says of lines that it does not take.
@@ -222,7 +222,8 @@ impl Carbon {
         if !series.contains(';') {
             return below.join(format!("{}.wsp", series.replace('.', "/").trim_start_matches('/')));
         }
-        let hash: String = Sha256::digest(series).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash: Vec<_> = Sha256::digest(series).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hash.concat();
         below.join("_tagged").join(&hash[..3]).join(&hash[3..6]).join(format!("{hash}.wsp"))
     }
 }

@@ -74,9 +74,9 @@ fn fit(text: &str, has_dots: bool) -> String {
 /// The name of a point there, with all its tags.
 fn plain_name(name: &str, tags: &BTreeMap<String, String>) -> String {
     let with_value = tags.iter().filter(|(_, value)| !value.is_empty());
-    let tags: String =
+    let tags: Vec<_> =
         with_value.map(|(key, value)| format!(".{}.{}", fit(key, false), fit(value, false))).collect();
-    fit(name, true) + &tags
+    fit(name, true) + &tags.concat()
 }
 
 fn name_of(point: &Point) -> String {

@@ -26,12 +26,14 @@ const TIME: u64 = 1_700_000_000;
 struct Point {
     name: &'static str,
     value: Number,
-    tags: Vec<(&'static str, &'static str)>,
+    tags: Pairs,
     time: u64,
 }
 
+type Pairs = Vec<(&'static str, &'static str)>;
+
 /// The same points for both.
-fn points(all: Vec<(&'static str, Number, Vec<(&'static str, &'static str)>)>) -> Vec<Point> {
+fn points(all: Vec<(&'static str, Number, Pairs)>) -> Vec<Point> {
     let times = TIME..;
     all.into_iter().zip(times).map(|((name, value, tags), time)| Point { name, value, tags, time }).collect()
 }

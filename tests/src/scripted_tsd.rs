@@ -152,14 +152,14 @@ impl ScriptedTsd {
 
     /// The points that came over HTTP, whatever was answered: name, time, tags and value.
     pub fn points(&self) -> Vec<(String, u64, BTreeMap<String, String>, Value)> {
-        self.puts().iter().flat_map(Put::points).map(point).collect()
+        self.puts().iter().flat_map(Put::points).map(|put| point(&put)).collect()
     }
 }
 
 /// # Panics
 ///
 /// If it is no point.
-fn point(point: Value) -> (String, u64, BTreeMap<String, String>, Value) {
+fn point(point: &Value) -> (String, u64, BTreeMap<String, String>, Value) {
     let is = |part: &str| format!("`{part}` of {point}");
     let text =
         |value: &Value, part: &str| value.as_str().unwrap_or_else(|| panic!("{}", is(part))).to_owned();

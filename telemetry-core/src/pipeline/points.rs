@@ -15,12 +15,11 @@ pub(super) fn pieces(points: Vec<Metric>, lane: usize) -> Vec<Vec<Metric>> {
     let (mut pieces, mut bytes) = (Vec::<Vec<Metric>>::new(), 0);
     for point in points {
         let own = point.bytes();
-        match pieces.last_mut().filter(|_| bytes + own <= most) {
-            Some(last) => last.push(point),
-            None => {
-                pieces.push(vec![point]);
-                bytes = 0;
-            }
+        if let Some(last) = pieces.last_mut().filter(|_| bytes + own <= most) {
+            last.push(point);
+        } else {
+            pieces.push(vec![point]);
+            bytes = 0;
         }
         bytes += own;
     }

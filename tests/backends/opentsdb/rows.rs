@@ -133,7 +133,7 @@ fn p4_a_point_says_its_host_and_has_one_tag_at_least() {
     for (options, change) in
         [("host_tag=off", (|route| route) as fn(Route) -> Route), ("", |route| route.host_tag(HostTag::Off))]
     {
-        assert_eq!(send(options, change), [name.clone()], "there is one tag at least");
+        assert_eq!(send(options, change), std::slice::from_ref(&name), "there is one tag at least");
     }
 }
 

@@ -126,7 +126,7 @@ fn check(exported: &Exported, packets: &[String]) {
                         && line.numbers() == [number.as_f64()]
                         && line.seconds.is_none_or(|at| Some(at) == time)
                 };
-                assert!(of.iter().any(|line| is_it(line)), "{point:?}: {of:#?}");
+                assert!(of.iter().any(is_it), "{point:?}: {of:#?}");
             }
             other => panic!("{other:?}"),
         }

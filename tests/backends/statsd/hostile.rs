@@ -43,7 +43,8 @@ fn metric() -> impl Strategy<Value = Metric> {
 /// What statsd-parser says of a line.
 #[derive(Debug, Deserialize, PartialEq)]
 struct Stat {
-    stat: String,
+    #[serde(rename = "stat")]
+    name: String,
     value: String,
     #[serde(rename = "type")]
     kind: String,
@@ -92,7 +93,7 @@ fn no_text_begins_another_line_or_field() {
     let stats = parsed(&modules, &String::from_utf8(text).unwrap());
     let read: Vec<_> = stats
         .iter()
-        .map(|stat| (stat.stat.clone(), stat.value.parse::<f64>().unwrap(), &*stat.kind))
+        .map(|stat| (stat.name.clone(), stat.value.parse::<f64>().unwrap(), &*stat.kind))
         .collect();
     assert_eq!(read.len(), want.len());
     read.iter().zip(&want).for_each(|(read, want)| assert_eq!(read, want));

@@ -15,7 +15,10 @@ use super::{Endpoint, Made};
 use crate::exporters::Terms;
 
 /// Of one of these schemes, with whatever transport.
-#[cfg_attr(not(feature = "points"), allow(unused_variables, reason = "no such exporter is there"))]
+#[cfg_attr(
+    not(feature = "points"),
+    allow(unused_variables, clippy::needless_pass_by_value, reason = "no such exporter is there")
+)]
 pub(super) fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
     match endpoint.name() {
         #[cfg(feature = "graphite")]
