@@ -24,6 +24,9 @@ mod detect;
 mod diagnostics;
 mod error;
 pub mod exporters;
+#[cfg(any(feature = "file", feature = "net", test))]
+#[cfg_attr(not(feature = "file"), allow(dead_code, unused_imports, reason = "some of it is for `file:`"))]
+mod files;
 mod instrument;
 pub mod metrics;
 pub mod model;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use telemetry_core::__private::{Encoded, Limits, Protocol, Sending};
 use telemetry_layer::clock::{Clock, ManualClock};
-use telemetry_layer::exporters::Route;
+use telemetry_layer::exporters::{Route, SpoolMode};
 use telemetry_layer::ledger::Ledger;
 use telemetry_layer::prelude::*;
 
@@ -49,7 +49,8 @@ fn run(
     }
     let begin = Instant::now();
     let is_open = |ledger: &Ledger| {
-        ledger.signal(Signal::Spans).held + account(ledger, &name, Signal::Spans).buffered > 0
+        let account = account(ledger, &name, Signal::Spans);
+        ledger.signal(Signal::Spans).held + account.buffered + account.spooled > 0
     };
     while is_open(&collector.ledger()) {
         collector.flush(Duration::from_millis(1));
@@ -90,6 +91,26 @@ proptest! {
         let (clock, script) = (ManualClock::new(0), Script::new(script));
         let wire = Wire { script: script.clone(), limits: Limits { items, bytes, in_flight } };
         run(Route::over(wire), &clock, &script, &rounds)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// The same over the disk; what is stored can't be cut, so nothing is taken by half.
+    #[test]
+    fn a_protocol_with_a_spool_delivers_each_item_once_whatever_happens(
+        script in prop::collection::vec(ends().prop_filter("torn", |ends| !matches!(ends, Ends::Torn(_))), 0..60),
+        rounds in prop::collection::vec(1..300_u64, 1..8),
+        items in 1..200_usize,
+        in_flight in 1..5_usize,
+        is_always in any::<bool>(),
+    ) {
+        let (clock, script) = (ManualClock::new(0), Script::new(script));
+        let wire = Wire { script: script.clone(), limits: Limits { items, bytes: 1_000, in_flight } };
+        let directory = tempfile::tempdir().unwrap();
+        let mode = if is_always { SpoolMode::Always } else { SpoolMode::OnFailure };
+        run(Route::over(wire).spool(directory.path()).spool_mode(mode), &clock, &script, &rounds)?;
     }
 }
 

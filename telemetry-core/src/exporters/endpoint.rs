@@ -6,6 +6,7 @@ mod declared;
 mod escape;
 #[cfg(feature = "file")]
 mod file;
+mod home;
 #[cfg(feature = "http")]
 mod http;
 mod list;
@@ -61,7 +62,8 @@ fn route(url: &str, reads_env: bool) -> Made {
         "prometheus" => endpoint.options.terms_of_any(),
         _ => endpoint.options.terms(),
     };
-    let terms = terms.map_err(plain)?;
+    let mut terms = terms.map_err(plain)?;
+    terms.destination = Some(endpoint.destination());
     let route = make(endpoint, &terms)?;
     // Some exporters want one where nothing is said.
     let host_tag = if says_host { terms.host_tag } else { route.terms.host_tag };

@@ -107,5 +107,5 @@ pub(crate) use protocol::{Protocol, Sending};
 pub(crate) use recycler::Recycler;
 pub use report::{ExportReport, NextAttempt};
 pub(crate) use route::{Driver, Target, Terms};
-pub use route::{HostTag, Route};
+pub use route::{HostTag, Route, SpoolMode};
 pub(crate) use signal::Signal;

@@ -52,6 +52,11 @@ pub trait Protocol: Send + 'static {
     /// What the ledger and messages call it.
     fn name(&self) -> &str;
 
+    /// How its bodies are written: one that an earlier process stored is sent only where this has not changed.
+    fn format(&self) -> &str {
+        self.name()
+    }
+
     /// What its receivers take.
     fn limits(&self) -> Limits;
 

@@ -28,7 +28,12 @@ mod pool;
 mod rate;
 pub(crate) mod schedule;
 mod showing;
+#[cfg(any(feature = "net", test))]
+pub(crate) mod spool;
+#[cfg(any(feature = "net", test))]
+pub(crate) mod spooling;
 pub(crate) mod start;
+pub(crate) mod step;
 mod thread_buffer;
 mod watch;
 pub(crate) mod worker;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::escape::unescape;
+use super::home::at_home;
 use super::scheme::{Scheme, row};
 use super::{Endpoint, Made, missing, options, plain};
 use crate::exporters::File;
@@ -124,10 +124,5 @@ fn path(rest: &str, home: Option<OsString>, (url, what): (&str, &str)) -> Result
     if path.is_empty() {
         return Err(format!("{what} is missing behind the colon"));
     }
-    let below = if path == "~" { Some("") } else { path.strip_prefix("~/") };
-    let Some(below) = below else { return Ok(unescape(path)?.into()) };
-    let home =
-        home.filter(|home| !home.is_empty()).ok_or("`~` is the home directory, and `HOME` is not set")?;
-    // What begins with a slash would take the place of the home directory.
-    Ok(PathBuf::from(home).join(unescape(below)?.trim_start_matches('/')))
+    at_home(path, home)
 }

@@ -1,12 +1,14 @@
 //! The options of an endpoint: `key=value&key=value` goes in, the terms of a route come out. What nobody takes is refused.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::escape::unescape;
+use super::home::at_home;
 use super::scheme::{Row, Table, row};
 use crate::exporters::redaction::{HIDDEN, is_secret};
 use crate::exporters::words::{above_0, level, nearest, one_of};
-use crate::exporters::{Filter, HostTag, Signal, Terms};
+use crate::exporters::{Filter, HostTag, Signal, SpoolMode, Terms};
 use crate::model::{Tags, TagsError, Temporality};
 
 /// What every endpoint takes.
@@ -65,6 +67,15 @@ pub(super) const PUSHED: Table = Table {
             "delta",
             "`cumulative` or `delta`: [`Route::temporality`]",
         ),
+        row(
+            "spool",
+            "none",
+            "/var/spool/shop",
+            "over a network: what can't be delivered is stored in that directory: [`Route::spool`]",
+        ),
+        row("spool_mode", "on failure", "always", "`off`, `on_failure` or `always`: [`Route::spool_mode`]"),
+        row("spool_bytes", "256 MiB", "1048576", "so much is stored: [`Route::spool_bytes`]"),
+        row("spool_age_ms", "7 days", "3600000", "for so long: [`Route::spool_age`]"),
     ],
     text: "",
 };
@@ -166,7 +177,17 @@ impl<'a> Options<'a> {
         terms.back_pressure = self.millis("back_pressure_ms")?;
         let temporality = [Temporality::Cumulative, Temporality::Delta].map(|which| (which.name(), which));
         terms.temporality = self.read("temporality", |text| one_of(text, &temporality))?;
+        terms.spool = self.read("spool", directory)?;
+        terms.spool_mode = self.read("spool_mode", |text| one_of(text, SPOOL_MODES))?;
+        terms.spool_bytes = self.number("spool_bytes")?;
+        terms.spool_age = self.millis("spool_age_ms")?;
         Ok(terms)
+    }
+
+    /// Those that nobody has taken yet and that say where requests go, not how.
+    pub(super) fn of_place(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        const OTHERS: [&str; 6] = ["ca", "cert", "compression", "header", "key", "token"];
+        self.given.iter().copied().filter(|(key, _)| !OTHERS.contains(key))
     }
 
     /// Takes the options that every endpoint has, also one that is asked for metrics.
@@ -235,6 +256,15 @@ fn entries<T>(key: &str, text: &str, read: impl Fn(&str) -> Result<T, String>) -
 fn pair(text: &str, needed: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once(':').ok_or(needed)?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+const SPOOL_MODES: &[(&str, SpoolMode)] =
+    &[("off", SpoolMode::Off), ("on_failure", SpoolMode::OnFailure), ("always", SpoolMode::Always)];
+
+/// The program may change its working directory.
+fn directory(text: &str) -> Result<PathBuf, String> {
+    let path = at_home(text, std::env::var_os("HOME"))?;
+    std::path::absolute(&path).map_err(|_| "a directory is needed".to_owned())
 }
 
 fn one_level(text: &str) -> Result<tracing_core::Level, String> {

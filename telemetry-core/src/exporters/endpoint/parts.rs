@@ -57,6 +57,16 @@ impl<'a> Endpoint<'a> {
         self.scheme.split('+').next().unwrap_or_default()
     }
 
+    /// Where it leads to, without secrets; its terms were taken.
+    pub(super) fn destination(&self) -> String {
+        let mut url = format!("{}:{}", self.scheme, self.rest);
+        for (i, (key, value)) in self.options.of_place().enumerate() {
+            url.push(if i == 0 { '?' } else { '&' });
+            url.extend([key, "=", value]);
+        }
+        redacted(&url)
+    }
+
     pub(super) fn end(&self) -> Result<(), (String, Cause)> {
         self.options.end(&self.scheme).map_err(plain)
     }

@@ -177,7 +177,8 @@ fn what_is_wrong_with_a_url_is_named_and_the_url_said_once() {
 #[test]
 fn an_unknown_option_is_told_what_there_is() {
     const COMMON: &str = "min_level, levels, names, tags, tag, host_tag, signals, rate, in_flight, max_items, \
-                          timeout_ms, give_up_after_ms, linger_ms, flush_interval_ms, back_pressure_ms, temporality";
+                          timeout_ms, give_up_after_ms, linger_ms, flush_interval_ms, back_pressure_ms, temporality, \
+                          spool, spool_mode, spool_bytes, spool_age_ms";
     for (url, known) in [
         ("discard:?a=b", format!("`discard:` has no option `a`; its options are {COMMON}")),
         ("Console:?level=info", format!("`console:` has no option `level`; its options are {COMMON}, view")),

@@ -8,24 +8,24 @@ use std::path::Path;
 
 /// Tells a file from another one that has its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity(u64, u64);
+pub(crate) struct Identity(u64, u64);
 
 impl Identity {
     #[cfg(unix)]
-    pub(super) fn of(found: &fs::Metadata) -> Self {
+    pub(crate) fn of(found: &fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
         Self(found.dev(), found.ino())
     }
 
     /// Elsewhere it is only seen whether there is one of that name.
     #[cfg(not(unix))]
-    pub(super) fn of(_: &fs::Metadata) -> Self {
+    pub(crate) fn of(_: &fs::Metadata) -> Self {
         Self(0, 0)
     }
 }
 
 /// Whether the file, which is open, has no name any more.
-pub(super) fn is_nowhere(found: &fs::Metadata) -> bool {
+pub(crate) fn is_nowhere(found: &fs::Metadata) -> bool {
     #[cfg(unix)]
     return std::os::unix::fs::MetadataExt::nlink(found) == 0;
     #[cfg(not(unix))]
@@ -35,10 +35,7 @@ pub(super) fn is_nowhere(found: &fs::Metadata) -> bool {
     }
 }
 
-pub(in crate::exporters) fn open_regular(
-    path: &Path,
-    how: &fs::OpenOptions,
-) -> io::Result<(fs::File, fs::Metadata)> {
+pub(crate) fn open_regular(path: &Path, how: &fs::OpenOptions) -> io::Result<(fs::File, fs::Metadata)> {
     check_regular(path)?;
     let file = how.open(path)?;
     let found = file.metadata()?;
@@ -47,7 +44,7 @@ pub(in crate::exporters) fn open_regular(
 }
 
 /// What has that name, if anything has.
-pub(super) fn check_regular(path: &Path) -> io::Result<()> {
+pub(crate) fn check_regular(path: &Path) -> io::Result<()> {
     fs::metadata(path).map_or(Ok(()), |found| check(path, &found))
 }
 
@@ -75,7 +72,7 @@ fn kind(of: fs::FileType) -> &'static str {
 }
 
 /// Makes a directory where it is missing, and those above it.
-pub(super) fn make_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if !found.is_dir() => {
             let what = kind(found.file_type());
@@ -86,7 +83,7 @@ pub(super) fn make_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Replaces what stands in a file: who reads it finds all of it, or what was there before.
-pub(super) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     check_regular(path)?;
     let new = path.with_added_extension("new");
     let (mut file, _) = open_regular(&new, fs::OpenOptions::new().create(true).write(true).truncate(true))?;

@@ -26,7 +26,7 @@ impl ForkLock for MutexGuard<'static, Vec<(u64, fs::File)>> {
 
 /// One who owns a directory, or wants to.
 #[derive(Debug)]
-pub(in crate::exporters) struct Owner {
+pub(crate) struct Owner {
     path: PathBuf,
     /// Its number among the locked files, and which file that is.
     held: Option<(u64, Identity)>,
@@ -34,12 +34,12 @@ pub(in crate::exporters) struct Owner {
 
 impl Owner {
     /// By a lock on the file of that name.
-    pub(in crate::exporters) fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self { path, held: None }
     }
 
     /// Makes the directory where it is missing, and owns it; an error where somebody else does.
-    pub(in crate::exporters) fn hold(&mut self) -> io::Result<()> {
+    pub(crate) fn hold(&mut self) -> io::Result<()> {
         if self.is_held() {
             return Ok(());
         }
@@ -76,7 +76,7 @@ impl Owner {
         found && locked().iter().any(|(known, _)| *known == number)
     }
 
-    pub(in crate::exporters) fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         let Some((number, _)) = self.held.take() else { return };
         let mut locked = locked();
         if let Some(at) = locked.iter().position(|(known, _)| *known == number) {
