@@ -24,6 +24,9 @@ mod detect;
 mod diagnostics;
 mod error;
 pub mod exporters;
+#[cfg(any(feature = "file", feature = "net", test))]
+#[cfg_attr(not(feature = "file"), allow(dead_code, unused_imports, reason = "some of it is for `file:`"))]
+mod files;
 mod instrument;
 pub mod metrics;
 pub mod model;
@@ -59,7 +62,7 @@ pub mod __private {
     pub use crate::diagnostics::{warn, warn_once};
     pub use crate::exporters::limits::Limits;
     #[cfg(feature = "net")]
-    pub use crate::exporters::protocol::{Protocol, Sending};
+    pub use crate::exporters::protocol::{Encoded, Protocol, Sending};
     pub use crate::exporters::words::nearest;
     pub use crate::instrument::inherited::{look_for_tags, tags_begin, tags_end};
     pub use crate::instrument::private::*;
@@ -71,10 +74,30 @@ pub mod __private {
     pub use crate::thread::{Suppression, is_suppressed, look_for_spans, new_ids};
     pub use crate::thread::{are_threads_wanted, on_threads_wanted, thread_number};
 
+    /// What Graphite is sent.
+    #[cfg(feature = "graphite")]
+    pub mod graphite {
+        pub use crate::exporters::graphite::{MAX_LINE, put_batch};
+    }
+    /// What Librato is sent.
+    #[cfg(feature = "librato")]
+    pub mod librato {
+        pub use crate::exporters::librato::Writer;
+    }
+    /// What OpenTSDB is sent.
+    #[cfg(feature = "opentsdb")]
+    pub mod opentsdb {
+        pub use crate::exporters::opentsdb::*;
+    }
     /// What OTLP says on the wire.
     #[cfg(feature = "otlp")]
     pub mod otlp {
         pub use crate::exporters::otlp::*;
+    }
+    /// Line protocol.
+    #[cfg(feature = "influxdb")]
+    pub mod influxdb {
+        pub use crate::exporters::influxdb::*;
     }
     /// What a page of metrics is made of.
     #[cfg(feature = "prometheus")]
@@ -84,6 +107,11 @@ pub mod __private {
     /// The bytes of finished records.
     pub mod record {
         pub use crate::model::record::*;
+    }
+    /// Lines of StatsD.
+    #[cfg(feature = "statsd")]
+    pub mod statsd {
+        pub use crate::exporters::statsd::{Dialect, Form, TagsInName, Type, Writer};
     }
     /// Patterns for names.
     pub mod glob {

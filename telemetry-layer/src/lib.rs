@@ -183,6 +183,11 @@
 //! | `otlp` | | the exporter `otlp://HOST`, OTLP over HTTP, and OpenTelemetry's variables for it |
 //! | `otlp-grpc` | | the same over gRPC: `otlp+grpc://HOST` |
 //! | `http-exporter` | | the exporters `http://HOST/PATH` and `https://..`, batches as JSON posted to any endpoint; with `otlp` too |
+//! | `influxdb` | | the exporter `influxdb://HOST`, line protocol for InfluxDB and what speaks it |
+//! | `opentsdb` | | the exporter `opentsdb://HOST`, lines of `put`, or JSON over HTTP |
+//! | `graphite` | | the exporter `graphite://HOST`, lines of Graphite's plaintext protocol |
+//! | `statsd` | | the exporter `statsd://HOST`, for StatsD and Datadog's agent |
+//! | `librato` | | the exporter `librato://USER:TOKEN@HOST`, gauges for Librato's API of metrics with sources |
 //! | `prometheus` | | the page `prometheus://localhost:9464`, for Prometheus and whoever else scrapes; with `tower`, `PrometheusService`, for a route of your own server |
 //! | `zstd` | | bodies of requests compressed with zstd |
 //! | `http` | | [`inject_headers`] and [`extract_headers`]: trace context in `http::HeaderMap` |

@@ -3,7 +3,8 @@
 //! A run that fails prints its seed. `TELEMETRY_FAULT_SEED=7` runs that one again, and `TELEMETRY_FAULT_SEEDS=50` so many.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _, RandomState};
+use std::fmt::Debug;
+use std::hash::{BuildHasher as _, DefaultHasher, Hash, Hasher as _, RandomState};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -13,9 +14,7 @@ use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Act, Authority, Fault, Form, Receiver, Request, Setup, Wait};
 use telemetry_tests::{SOON, each};
 
-use super::BOTH;
-
-/// A span or an event, and its id.
+/// What an item is, and its id.
 type Id = (Signal, u64);
 
 /// An item that fails alone, time and again, while others get through, is refused for it. What fails here fails by chance, so it
@@ -25,7 +24,7 @@ const MOST_ALONE: u32 = 3;
 /// By the ids at the receiver: each item comes once, and once more for each answer that was lost.
 #[test]
 fn whatever_a_receiver_does_each_item_comes_once_and_for_each_lost_answer_once_more() {
-    each_seed(|form, seed| {
+    each_seed(Form::EACH, |form, seed| {
         let chaos = Chaos::start(form, seed);
         let program = chaos.program("max_items=40", 64 << 20);
         for end in [100, 200, 300, 400] {
@@ -39,8 +38,7 @@ fn whatever_a_receiver_does_each_item_comes_once_and_for_each_lost_answer_once_m
         let counts = program.alike(|account| (account.delivered, account.rejected, account.buffered));
         assert_eq!(counts, (400, 0, 0), "{:?}", program.said_so_far());
         let times = |signal| (1..=400).map(|id| (id, 1 + chaos.lost(signal, id))).collect::<Vec<_>>();
-        chaos.receiver.has_spans(times(Signal::Spans));
-        chaos.receiver.has_logs(times(Signal::Events));
+        form.signals().iter().for_each(|signal| chaos.receiver.has(*signal, times(*signal)));
     });
 }
 
@@ -49,21 +47,20 @@ fn whatever_a_receiver_does_each_item_comes_once_and_for_each_lost_answer_once_m
 fn whatever_a_receiver_does_memory_has_its_bound_and_what_is_lost_is_counted() {
     const BYTES: usize = 64 << 10;
     const ITEMS: u64 = 10_000;
-    each_seed(|form, seed| {
+    each_seed(Form::EACH, |form, seed| {
         let chaos = Chaos::start(form, seed);
         let program = chaos.program("", BYTES);
         for end in (0..ITEMS).step_by(500).map(|n| n + 500) {
             program.record(end - 499..=end).beside_has(end);
-            // A record takes more than 32 bytes.
-            let held = [Signal::Spans, Signal::Events].map(|signal| program.account(signal).buffered);
-            assert!(held.iter().all(|held| *held < BYTES as u64 / 32), "{held:?}");
+            let mut held = form.signals().iter().map(|signal| program.account(*signal).buffered);
+            assert!(held.all(|held| held < program.most_held(BYTES)), "{}", program.collector.ledger());
         }
         let begin = Instant::now();
-        while [Signal::Spans, Signal::Events].iter().any(|signal| program.account(*signal).buffered > 0) {
+        while form.signals().iter().any(|signal| program.account(*signal).buffered > 0) {
             assert!(begin.elapsed() < SOON * 3, "{}", program.collector.ledger());
             program.flush();
         }
-        for signal in [Signal::Spans, Signal::Events] {
+        for signal in form.signals().iter().copied() {
             let account = program.account(signal);
             let dropped = account.dropped.by(Reason::QueueFull);
             assert_eq!((account.delivered + dropped, account.rejected), (ITEMS, 0), "{account:?}");
@@ -84,7 +81,7 @@ fn whatever_a_receiver_does_memory_has_its_bound_and_what_is_lost_is_counted() {
 }
 
 /// Of each form, a few at once.
-fn each_seed(run: impl Fn(Form, u64) + Sync) {
+pub(crate) fn each_seed<C: Copy + Debug + Send, const N: usize>(of: [C; N], run: impl Fn(C, u64) + Sync) {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let random = RandomState::new();
     let seeds: Vec<u64> = match number("TELEMETRY_FAULT_SEED") {
@@ -92,8 +89,8 @@ fn each_seed(run: impl Fn(Form, u64) + Sync) {
         None => (0..number("TELEMETRY_FAULT_SEEDS").unwrap_or(2)).map(|n| random.hash_one(n)).collect(),
     };
     for some in seeds.chunks(2) {
-        each(some.iter().flat_map(|seed| Form::EACH.map(|form| (form, *seed))), |(form, seed)| {
-            run(form, seed);
+        each(some.iter().flat_map(|seed| of.map(|one| (one, *seed))), |(one, seed)| {
+            run(one, seed);
         });
     }
 }
@@ -120,7 +117,7 @@ impl Chaos {
         let lost = Arc::<Mutex<HashMap<Id, u32>>>::default();
         let (loses, alone) = (Arc::clone(&lost), Mutex::<HashMap<Id, u32>>::default());
         let receiver = setup.start(move |request| {
-            let act = choose(form, number(seed, request), request);
+            let act = choose(form, number((seed, request.signal as u8, request.number)), request);
             if is_yes(&act) {
                 return act;
             }
@@ -143,7 +140,7 @@ impl Chaos {
 
     fn program(&self, options: &str, bytes: usize) -> Program {
         let compression = ["none", "gzip"][self.seed as usize / 2 % 2];
-        let options = format!("timeout_ms=10000&compression={compression}&{options}&{BOTH}");
+        let options = format!("timeout_ms=10000&compression={compression}&{options}");
         let address = self.receiver.address;
         let url = match &self.authority {
             Some(authority) => self.form.secure(address, &authority.ca(), &options),
@@ -160,22 +157,20 @@ impl Chaos {
     fn came(&self, signal: Signal) -> HashMap<u64, u32> {
         let mut came = HashMap::new();
         for items in self.receiver.taken() {
-            let ids = if signal == Signal::Spans { items.spans } else { items.logs };
-            ids.into_iter().for_each(|id| *came.entry(id).or_default() += 1);
+            items.ids(signal).iter().for_each(|id| *came.entry(*id).or_default() += 1);
         }
         came
     }
 }
 
 fn ids(request: &Request) -> Vec<Id> {
-    let spans = request.items.spans.iter().map(|id| (Signal::Spans, *id));
-    spans.chain(request.items.logs.iter().map(|id| (Signal::Events, *id))).collect()
+    request.items.ids(request.signal).iter().map(|id| (request.signal, *id)).collect()
 }
 
 /// The same for the same seed.
-fn number(seed: u64, request: &Request) -> u64 {
+pub(crate) fn number(of: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (seed, request.signal as u8, request.number).hash(&mut hasher);
+    of.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -5,8 +5,6 @@ use telemetry_tests::each;
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Act, Answer, Form, REFUSED_STREAM};
 
-use super::BOTH;
-
 const FORM: Form = Form::OtlpGrpc;
 
 /// A code, its name, and whether its items are sent again.
@@ -70,7 +68,7 @@ fn what_a_proxy_answers_in_plain_http_counts_as_its_status() {
 fn a_yes_that_is_not_one_of_grpc_is_no_yes() {
     let page = Answer::of(200).header("content-type", "text/html").body("<html>welcome</html>");
     let receiver = FORM.receiver(move |_| page.clone().into());
-    let program = Program::start(&FORM.url(receiver.address, BOTH));
+    let program = Program::start(&FORM.url(receiver.address, ""));
     assert!(!program.record(1..=3).flush().is_complete());
     assert_eq!(program.alike(|account| (account.delivered, account.rejected)), (0, 3));
     let all = program.said();
@@ -85,7 +83,7 @@ fn a_yes_is_a_yes_whatever_its_message_is() {
     for answer in messages.into_iter().chain(frames.map(|frame| FORM.ok().body(frame))) {
         let said = format!("{:?}", answer.body);
         let receiver = FORM.receiver(move |_| answer.clone().into());
-        let program = Program::start(&FORM.url(receiver.address, BOTH));
+        let program = Program::start(&FORM.url(receiver.address, ""));
         assert!(program.record(1..=5).flush().is_complete(), "{said}");
         receiver.has_each_once(1..=5);
     }
@@ -98,9 +96,9 @@ fn an_answer_without_a_status_is_none() {
         let without = Answer { trailers: Vec::new(), ..FORM.ok() };
         if request.number == 1 { without.into() } else { FORM.ok().into() }
     });
-    let program = Program::start(&FORM.url(receiver.address, BOTH));
+    let program = Program::start(&FORM.url(receiver.address, ""));
     assert!(program.record(1..=5).flush().is_complete());
-    receiver.has_spans((1..=5).map(|id| (id, 2)));
+    receiver.has(Signal::Spans, (1..=5).map(|id| (id, 2)));
     let all = program.said();
     assert!(all[0].contains("the answer ended without a status"), "{all:?}");
 }
@@ -116,11 +114,12 @@ fn a_stream_that_is_reset_is_made_again() {
             FORM.receiver(
                 move |request| if request.number == 1 { Act::ResetStream(code) } else { FORM.ok().into() },
             );
-        let program = Program::start(&FORM.url(receiver.address, BOTH));
+        let program = Program::start(&FORM.url(receiver.address, ""));
         assert!(program.record(1..=5).flush().is_complete());
         let times = if code == REFUSED_STREAM { 1 } else { 2 };
-        receiver.has_spans((1..=5).map(|id| (id, times)));
-        receiver.has_logs((1..=5).map(|id| (id, times)));
+        [Signal::Spans, Signal::Events]
+            .iter()
+            .for_each(|signal| receiver.has(*signal, (1..=5).map(|id| (id, times))));
         assert_eq!(program.alike(|account| account.delivered), 5);
         let seen = receiver.seen(Signal::Spans);
         assert!(seen.iter().all(|(request, _)| request.connection == seen[0].0.connection), "{seen:?}");
@@ -134,7 +133,7 @@ fn refused(refusal: Answer, again: bool, said: &str) {
             if request.number == 1 { refusal.clone().into() } else { FORM.ok().into() }
         },
     );
-    let program = Program::start(&FORM.url(receiver.address, BOTH));
+    let program = Program::start(&FORM.url(receiver.address, ""));
     assert_eq!(program.record(1..=3).flush().is_complete(), again);
     program.beside_has(3);
     let delivered = if again { 3 } else { 0 };

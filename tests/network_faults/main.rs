@@ -1,5 +1,6 @@
 //! Receivers that refuse, break off, hang, lie and come back: what arrives, what is counted, what is said. Every exporter over
-//! a network goes through all of it, each in its [`Form`](telemetry_tests::receiver::Form).
+//! a network goes through all of it, each in its [`Form`](telemetry_tests::receiver::Form); the [`table`] says who does not, and
+//! why.
 
 mod answers;
 mod chaos;
@@ -10,8 +11,7 @@ mod mistaken;
 mod nginx;
 mod own;
 mod refusals;
+mod streams;
+mod table;
 mod tls;
 mod waits;
-
-/// What a program of these tests exports.
-const BOTH: &str = "signals=spans,events";

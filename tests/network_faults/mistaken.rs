@@ -7,14 +7,12 @@ use telemetry_tests::each;
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Authority, Form, Receiver, Setup};
 
-use super::BOTH;
-
 #[test]
 fn what_speaks_grpc_takes_nothing_of_http_and_the_other_way_round() {
     each(Form::EACH, |form| {
         let other = if form.is_grpc() { Form::Otlp } else { Form::OtlpGrpc };
         let receiver = other.receiver(move |_| other.ok().into());
-        nothing_is_taken(&form.url(receiver.address, BOTH), &receiver);
+        nothing_is_taken(&form.url(receiver.address, ""), &receiver);
     });
 }
 
@@ -24,7 +22,7 @@ fn grpc_takes_no_other_protocol_over_tls_for_its_own() {
     let authority = Authority::new();
     let setup = Setup::new(Form::Otlp).tls(authority.server("127.0.0.1"));
     let receiver = setup.start(|_| Form::Otlp.ok().into());
-    nothing_is_taken(&Form::OtlpGrpc.secure(receiver.address, &authority.ca(), BOTH), &receiver);
+    nothing_is_taken(&Form::OtlpGrpc.secure(receiver.address, &authority.ca(), ""), &receiver);
 }
 
 fn nothing_is_taken(url: &str, receiver: &Receiver) {

@@ -10,14 +10,12 @@ use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Form, Setup, refusing};
 use telemetry_tests::{SOON, each};
 
-use super::BOTH;
-
 #[test]
 fn what_comes_while_the_receiver_behind_it_is_away_arrives_later() {
     each(Form::EACH, |form| {
         let behind = refusing();
         let Some(nginx) = Nginx::before(form, behind, "") else { return };
-        let program = Program::start(&form.url(nginx.address(), BOTH));
+        let program = Program::start(&form.url(nginx.address(), ""));
         for ids in [1..=20, 21..=40] {
             program.record(ids.clone()).beside_has(*ids.end());
             let (begin, before) = (Instant::now(), nginx.answers(502));
@@ -43,7 +41,7 @@ fn what_it_refuses_as_too_much_is_sent_again_later() {
             let receiver = form.receiver(move |_| form.ok().into());
             let limit = format!("limit_req zone=all; limit_req_status {status};");
             let Some(nginx) = Nginx::before(form, receiver.address, &limit) else { return };
-            let program = Program::start(&form.url(nginx.address(), &format!("max_items=10&{BOTH}")));
+            let program = Program::start(&form.url(nginx.address(), "max_items=10"));
             let (begin, mut end) = (Instant::now(), 0);
             while nginx.answers(status) == 0 {
                 assert!(begin.elapsed() < SOON * 3, "{status} is not among {}", nginx.log());

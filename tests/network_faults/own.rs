@@ -3,7 +3,8 @@
 
 use std::process::Command;
 
-use telemetry_layer::{Collector, Signal, TelemetryLayer};
+use telemetry_layer::{Collector, SelfMetrics, Signal, TelemetryLayer};
+use telemetry_tests::program::point;
 use telemetry_tests::receiver::{Authority, Form, Setup};
 use telemetry_tests::{SOON, each};
 use tracing_subscriber::prelude::*;
@@ -29,22 +30,32 @@ fn nothing_of_our_own_is_exported() {
         let output = program.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && said.contains("1 passed"), "{said}");
-        let spans: Vec<u64> = receiver.taken().into_iter().flat_map(|items| items.spans).collect();
-        assert_eq!(spans.len() as u64, FLUSHES);
-        // Log records of others have no such ids.
-        receiver.has_logs((1..=FLUSHES).map(|id| (id, 1)));
+        for signal in form.signals() {
+            match signal {
+                Signal::Spans => {
+                    let spans = receiver.taken().into_iter().flat_map(|items| items.spans);
+                    assert_eq!(spans.count() as u64, FLUSHES);
+                }
+                // Log records of others have no such ids.
+                signal => receiver.has(*signal, (1..=FLUSHES).map(|id| (id, 1))),
+            }
+        }
+        let metrics = receiver.taken().into_iter().flat_map(|items| items.metrics);
+        assert_eq!(metrics.count(), 0);
     });
 }
 
 #[test]
 #[ignore = "run by the other one, as a program"]
 fn records_all_that_there_is() {
-    let collector = Collector::builder().ignore_env().endpoint(std::env::var(URL).unwrap()).start().unwrap();
+    let builder = Collector::builder().ignore_env().self_metrics(SelfMetrics::Off);
+    let collector = builder.endpoint(std::env::var(URL).unwrap()).start().unwrap();
     let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&collector));
     // For all threads: those of the exporter too.
     tracing::subscriber::set_global_default(subscriber).unwrap();
     for id in 1..=FLUSHES {
         tracing::trace_span!("own", id).in_scope(|| tracing::trace!(id, "mine"));
+        collector.send([point(id, "")]).unwrap();
         assert!(collector.flush(SOON).is_complete());
     }
     let report = collector.shutdown(SOON);

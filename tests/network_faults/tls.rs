@@ -7,15 +7,13 @@ use telemetry_tests::each;
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Authority, Form, Setup};
 
-use super::BOTH;
-
 #[test]
 fn a_receiver_that_is_trusted_gets_all() {
     each(Form::EACH, |form| {
         let authority = Authority::new();
         let setup = Setup::new(form).tls(authority.server("127.0.0.1"));
         let receiver = setup.start(move |_| form.ok().into());
-        let program = Program::start(&form.secure(receiver.address, &authority.ca(), BOTH));
+        let program = Program::start(&form.secure(receiver.address, &authority.ca(), ""));
         assert!(program.record(1..=5).flush().is_complete(), "{:?}", program.said());
         receiver.has_each_once(1..=5);
     });
@@ -32,7 +30,7 @@ fn what_is_wrong_is_said_in_plain_words_and_nothing_is_sent() {
             // It speaks no TLS, and takes what comes for a request.
             (form.receiver(move |_| form.ok().into()), &good, "tls"),
         ] {
-            let program = Program::start(&form.secure(receiver.address, &trusted.ca(), BOTH));
+            let program = Program::start(&form.secure(receiver.address, &trusted.ca(), ""));
             program.record(1..=5).beside_has(5);
             program.has_said_something();
             assert!(!program.collector.shutdown(Duration::from_millis(200)).is_complete());
@@ -54,7 +52,7 @@ fn no_tls_where_tls_is_spoken_is_not_taken_for_a_yes() {
         let authority = Authority::new();
         let setup = Setup::new(form).tls(authority.server("127.0.0.1"));
         let receiver = setup.start(move |_| form.ok().into());
-        let program = Program::start(&form.url(receiver.address, BOTH));
+        let program = Program::start(&form.url(receiver.address, ""));
         program.record(1..=5).beside_has(5);
         program.has_said_something();
         assert!(!program.collector.shutdown(Duration::from_millis(200)).is_complete());

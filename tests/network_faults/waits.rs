@@ -8,7 +8,7 @@ use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Act, Fault, Form, Gate, Wait};
 use telemetry_tests::{SOON, each};
 
-use super::BOTH;
+use super::table::{Needs, forms};
 
 #[test]
 fn a_request_without_an_answer_ends_with_its_time_out_and_is_made_again() {
@@ -19,7 +19,7 @@ fn a_request_without_an_answer_ends_with_its_time_out_and_is_made_again() {
                     if request.number == 1 { Act::Hang(Vec::new()) } else { form.ok().into() }
                 },
             );
-        let program = Program::start(&form.url(receiver.address, &format!("timeout_ms=3000&{BOTH}")));
+        let program = Program::start(&form.url(receiver.address, "timeout_ms=3000"));
         program.record(1..=5).beside_has(5);
         assert!(program.flush().is_complete());
         receiver.has_each_once(1..=5);
@@ -31,19 +31,20 @@ fn a_request_without_an_answer_ends_with_its_time_out_and_is_made_again() {
 /// Also the exporter beside, long before the time-out.
 #[test]
 fn what_hangs_holds_up_no_other_signal() {
-    each(Form::EACH, |form| {
+    each(forms(Needs::Signals), |form| {
         let receiver = form.receiver(move |request| {
             if request.signal == Signal::Spans { Act::Hang(Vec::new()) } else { form.ok().into() }
         });
-        let program = Program::start(&form.url(receiver.address, "timeout_ms=3600000"));
+        let program =
+            Program::start(&form.url(receiver.address, &format!("timeout_ms=3600000&{}", Form::ALL)));
         program.collector.counter("orders").add(3_u64);
         program.record(1..=5).beside_has(5);
         receiver.wait_for(Signal::Spans, 1);
         receiver.wait_for(Signal::Events, 1);
         let metrics = receiver.wait_for(Signal::Metrics, 1);
         assert!(metrics[0].0.items.metrics.contains(&"orders".to_owned()), "{metrics:?}");
-        receiver.has_logs((1..=5).map(|id| (id, 1)));
-        receiver.has_spans([]);
+        receiver.has(Signal::Events, (1..=5).map(|id| (id, 1)));
+        receiver.has(Signal::Spans, []);
         program.collector.shutdown(Duration::from_millis(200));
     });
 }
@@ -57,9 +58,9 @@ fn a_slow_answer_is_waited_for() {
             1 => Act::AnswerWhen(waits.clone(), form.ok()),
             _ => Act::AnswerInBits(form.ok()),
         });
-        let program = Program::start(&form.url(receiver.address, &format!("timeout_ms=3600000&{BOTH}")));
+        let program = Program::start(&form.url(receiver.address, "timeout_ms=3600000"));
         program.record(1..=5).beside_has(5);
-        [Signal::Spans, Signal::Events].iter().for_each(|signal| drop(receiver.wait_for(*signal, 1)));
+        form.signals().iter().for_each(|signal| drop(receiver.wait_for(*signal, 1)));
         assert_eq!(program.alike(|account| (account.delivered, account.buffered)), (0, 5));
         gate.open();
         assert!(program.flush().is_complete());
@@ -83,10 +84,10 @@ fn a_wait_that_the_receiver_asks_for_is_kept() {
             let busy = form.refusal(fault, "not now", Some(wish()));
             if request.number == 1 { busy.into() } else { form.ok().into() }
         });
-        let program = Program::start(&form.url(receiver.address, BOTH));
+        let program = Program::start(&form.url(receiver.address, ""));
         program.record(1..=5).beside_has(5);
-        for signal in [Signal::Spans, Signal::Events] {
-            let seen = receiver.wait_for(signal, 2);
+        for signal in form.signals() {
+            let seen = receiver.wait_for(*signal, 2);
             // One second is what is kept in any case, also while somebody waits.
             let wait = seen[1].1.duration_since(seen[0].1);
             assert!(wait >= Duration::from_millis(900), "{wait:?}");
@@ -106,9 +107,9 @@ fn a_wait_of_ten_minutes_is_not_kept_by_a_shutdown() {
             let busy = form.refusal(Fault::Busy, "not now", Some(Wait::Seconds(600)));
             if request.number == 1 { busy.into() } else { form.ok().into() }
         });
-        let program = Program::start(&form.url(receiver.address, BOTH));
+        let program = Program::start(&form.url(receiver.address, ""));
         program.record(1..=5).beside_has(5);
-        receiver.wait_for(Signal::Spans, 1);
+        receiver.wait_for(form.signals()[0], 1);
         let begin = Instant::now();
         assert!(program.collector.shutdown(SOON).is_complete());
         assert!(begin.elapsed() < SOON);
@@ -125,13 +126,12 @@ fn without_a_wish_it_is_tried_again_until_it_is_given_up() {
                 return;
             }
             let receiver = form.receiver(move |_| form.refusal(fault, "never", None).into());
-            let program =
-                Program::start(&form.url(receiver.address, &format!("give_up_after_ms=2000&{BOTH}")));
+            let program = Program::start(&form.url(receiver.address, "give_up_after_ms=2000"));
             program.record(1..=5).beside_has(5);
             assert!(!program.flush().is_complete());
             let (delivered, lost) = program.alike(|account| (account.delivered, account.dropped));
             assert_eq!((delivered, lost.by(Reason::Expired), lost.total()), (0, 5, 5));
-            assert!(receiver.seen(Signal::Spans).len() > 1);
+            assert!(receiver.seen(form.signals()[0]).len() > 1);
             receiver.has_each_once([]);
         },
     );

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use telemetry_core::__private::{Limits, Protocol, Sending};
+use telemetry_core::__private::{Encoded, Limits, Protocol, Sending};
 use telemetry_layer::ledger::{ExporterAccount, Ledger};
 use telemetry_layer::model::{Event, Span, SpanContext, SpanId, TraceId};
 use telemetry_layer::prelude::*;
@@ -166,10 +166,10 @@ impl Protocol for Wire {
         self.limits
     }
 
-    fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<usize, ExportError> {
+    fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<Encoded, ExportError> {
         let fit = (max_bytes / 8).clamp(1, batch.len());
         ids(batch).into_iter().take(fit).for_each(|id| body.extend(id.to_le_bytes()));
-        Ok(fit)
+        Ok(fit.into())
     }
 
     fn send(&self, _: Signal, body: Bytes) -> Sending<'_> {

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use telemetry_core::__private::{Limits, Protocol, Sending};
+use telemetry_core::__private::{Encoded, Limits, Protocol, Sending};
 use telemetry_layer::clock::{Clock, ManualClock};
-use telemetry_layer::exporters::Route;
+use telemetry_layer::exporters::{Route, SpoolMode};
 use telemetry_layer::ledger::Ledger;
 use telemetry_layer::prelude::*;
 
-use super::{Ends, SOON, Script, Wire, account, builder, span};
+use super::{Ends, SOON, Script, Wire, account, builder, ids, span};
 
 const LIMITS: Limits = Limits { items: 100, bytes: 1 << 20, in_flight: 4 };
 
@@ -49,7 +49,8 @@ fn run(
     }
     let begin = Instant::now();
     let is_open = |ledger: &Ledger| {
-        ledger.signal(Signal::Spans).held + account(ledger, &name, Signal::Spans).buffered > 0
+        let account = account(ledger, &name, Signal::Spans);
+        ledger.signal(Signal::Spans).held + account.buffered + account.spooled > 0
     };
     while is_open(&collector.ledger()) {
         collector.flush(Duration::from_millis(1));
@@ -93,6 +94,26 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// The same over the disk; what is stored can't be cut, so nothing is taken by half.
+    #[test]
+    fn a_protocol_with_a_spool_delivers_each_item_once_whatever_happens(
+        script in prop::collection::vec(ends().prop_filter("torn", |ends| !matches!(ends, Ends::Torn(_))), 0..60),
+        rounds in prop::collection::vec(1..300_u64, 1..8),
+        items in 1..200_usize,
+        in_flight in 1..5_usize,
+        is_always in any::<bool>(),
+    ) {
+        let (clock, script) = (ManualClock::new(0), Script::new(script));
+        let wire = Wire { script: script.clone(), limits: Limits { items, bytes: 1_000, in_flight } };
+        let directory = tempfile::tempdir().unwrap();
+        let mode = if is_always { SpoolMode::Always } else { SpoolMode::OnFailure };
+        run(Route::over(wire).spool(directory.path()).spool_mode(mode), &clock, &script, &rounds)?;
+    }
+}
+
 /// Answers when all that are allowed are out.
 struct Together {
     out: Arc<AtomicUsize>,
@@ -108,8 +129,8 @@ impl Protocol for Together {
         LIMITS
     }
 
-    fn encode(&self, batch: &Batch, _: usize, _: &mut Vec<u8>) -> Result<usize, ExportError> {
-        Ok(batch.len())
+    fn encode(&self, batch: &Batch, _: usize, _: &mut Vec<u8>) -> Result<Encoded, ExportError> {
+        Ok(batch.len().into())
     }
 
     fn send(&self, _: Signal, _: Bytes) -> Sending<'_> {
@@ -206,7 +227,7 @@ impl Protocol for Unchecked {
         self.0.limits()
     }
 
-    fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<usize, ExportError> {
+    fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<Encoded, ExportError> {
         self.0.encode(batch, max_bytes, body)
     }
 
@@ -229,4 +250,65 @@ fn a_check_that_hangs_or_panics_does_not_keep_its_exporter_from_sending() {
         let report = collector.shutdown(SOON);
         assert_eq!(account(report.ledger(), "wire", Signal::Spans).delivered, 10, "{report}");
     }
+}
+
+/// It has no word for spans whose number is odd.
+struct Picky(Wire);
+
+impl Protocol for Picky {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn limits(&self) -> Limits {
+        self.0.limits()
+    }
+
+    fn encode(&self, batch: &Batch, _: usize, body: &mut Vec<u8>) -> Result<Encoded, ExportError> {
+        let mut encoded = Encoded::default();
+        for id in ids(batch) {
+            if id % 2 == 1 {
+                encoded.reject(format!("{id} is odd"));
+            } else {
+                body.extend(id.to_le_bytes());
+                encoded.items += 1;
+            }
+        }
+        Ok(encoded)
+    }
+
+    fn send(&self, signal: Signal, body: Bytes) -> Sending<'_> {
+        assert!(!body.is_empty(), "nothing is never sent");
+        self.0.send(signal, body)
+    }
+}
+
+#[test]
+fn what_a_protocol_can_not_say_is_rejected_once_and_the_others_are_delivered() {
+    let clock = ManualClock::new(0);
+    let script = Script::new(vec![Ends::Later, Ends::Partly(2), Ends::Delivered]);
+    let picky = Picky(Wire { script: script.clone(), limits: Limits { in_flight: 1, ..LIMITS } });
+    let (reports, told) = std::sync::mpsc::channel();
+    let collector = builder()
+        .clock(Clock::manual(&clock))
+        .exporter(Route::over(picky))
+        .on_export(move |report| reports.send(report.clone()).unwrap());
+    let collector = collector.start().unwrap();
+    let of = |collector: &Collector| account(&collector.ledger(), "wire", Signal::Spans);
+    let settled = |spans: std::ops::Range<u64>| {
+        let end = spans.end;
+        spans.for_each(|n| collector.collect_span(&span(n)));
+        while of(&collector).buffered > 0 || collector.ledger().signal(Signal::Spans).held > 0 {
+            collector.flush(Duration::from_millis(1));
+            clock.advance(Duration::from_secs(7));
+        }
+        let account = of(&collector);
+        assert_eq!(account.delivered + account.rejected, end);
+        account.rejected
+    };
+    assert_eq!(settled(0..10), 5 + 2, "an attempt that failed rejects nothing");
+    assert_eq!(settled(10..11), 5 + 2 + 1, "and nothing is sent");
+    drop(collector);
+    let errors: Vec<String> = told.iter().filter_map(|report| report.error).collect();
+    assert!(errors.iter().any(|error| error.ends_with("11 is odd")), "{errors:?}");
 }

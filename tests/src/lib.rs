@@ -8,6 +8,7 @@ pub mod monitor;
 pub mod process;
 pub mod program;
 pub mod receiver;
+pub mod scripted_tsd;
 
 use std::fmt::Debug;
 use std::io::{Read as _, Write as _};

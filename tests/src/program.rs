@@ -4,16 +4,22 @@ use std::fmt::Debug;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use telemetry_layer::Report;
 use telemetry_layer::exporters::{Discard, ExportReport};
 use telemetry_layer::ledger::ExporterAccount;
-use telemetry_layer::model::{Event, Span, SpanContext, SpanId, TraceId};
+use telemetry_layer::model::{DataPoint, Event, Span, SpanContext, SpanId, Tags, TraceId};
 use telemetry_layer::prelude::*;
+use telemetry_layer::{Report, SelfMetrics};
 use tracing::Level;
 
 use crate::SOON;
+use crate::receiver::{ID, POINT};
+
+/// Where it does not record data points.
+const BOTH: [Signal; 2] = [Signal::Spans, Signal::Events];
 
 /// A collector with an exporter of the endpoint under test and a [`Discard`] beside it. It flushes only when asked.
+///
+/// What it records it knows by ids: of each a span and an event or, where the endpoint is given metrics alone, a data point.
 pub struct Program {
     /// The collector.
     pub collector: Collector,
@@ -46,6 +52,8 @@ impl Program {
             .ignore_env()
             .flush_interval(Duration::from_hours(1))
             .exporter_bytes(bytes)
+            // Of data points, only those that are recorded are counted.
+            .self_metrics(SelfMetrics::Off)
             .endpoint(url)
             .exporter(beside.clone())
             .on_export(move |report| {
@@ -55,14 +63,15 @@ impl Program {
         let collector = builder.start().expect("a collector");
         let exporter = url.split([':', '+']).next().unwrap_or_default().trim_end_matches('s').to_owned();
         let of = url.split("signals=").nth(1).unwrap_or_default();
-        let wanted = [(Signal::Spans, "spans"), (Signal::Events, "events")];
-        let wanted = wanted.into_iter().filter(|(_, name)| of.is_empty() || of.contains(name));
-        let signals = wanted.map(|(signal, _)| signal).collect();
+        let of = of.split('&').next().unwrap_or_default();
+        let wanted = |signal: &Signal| of.split(',').any(|name| name == signal.name());
+        let signals: Vec<_> = [Signal::Spans, Signal::Events].into_iter().filter(wanted).collect();
+        let signals = if signals.is_empty() { vec![Signal::Metrics] } else { signals };
         let has_little_memory = bytes < 1 << 20;
         Self { collector, exporter, signals, has_little_memory, beside, reports }
     }
 
-    /// Records a span and an event of each of these ids.
+    /// Records the items of each of these ids.
     ///
     /// # Panics
     ///
@@ -75,8 +84,12 @@ impl Program {
     ///
     /// # Panics
     ///
-    /// If an id is 0.
+    /// If an id is 0, or the text is longer than the tags of a data point may be.
     pub fn record_with(&self, ids: impl IntoIterator<Item = u64>, text: &str) -> &Self {
+        if self.signals == [Signal::Metrics] {
+            self.collector.send(ids.into_iter().map(|id| point(id, text))).expect("they are well made");
+            return self;
+        }
         let trace_id = TraceId::new(1).expect("an id");
         for id in ids {
             let context = SpanContext::new(trace_id, SpanId::new(id).expect("an id"), true);
@@ -97,7 +110,7 @@ impl Program {
         self
     }
 
-    /// Waits until so many spans and events are with the exporter beside, whatever the one under test does. Where it has little
+    /// Waits until so many items of each signal are with the exporter beside, whatever the one under test does. Where it has little
     /// memory, it may have lost some of them.
     ///
     /// # Panics
@@ -108,14 +121,22 @@ impl Program {
             let lost = self.collector.ledger().exporter("discard", signal).map_or(0, |it| it.dropped.total());
             self.beside.discarded(signal) + if self.has_little_memory { lost } else { 0 }
         };
-        let all = || [Signal::Spans, Signal::Events].map(came);
+        let recorded = if self.signals == [Signal::Metrics] { &self.signals } else { &BOTH[..] };
+        let all = || recorded.iter().copied().map(came).collect::<Vec<_>>();
         let begin = Instant::now();
-        while all() != [items; 2] {
+        while all().iter().any(|came| *came != items) {
             let stuck = || format!("{:?} of {items} are beside: {}", all(), self.collector.ledger());
             assert!(begin.elapsed() < SOON, "{}", stuck());
             self.hand_over();
         }
         self
+    }
+
+    /// At most so many items of a signal may be held for an exporter that has so many bytes, whatever it does.
+    pub fn most_held(&self, bytes: usize) -> u64 {
+        // A span or an event takes more than 32 bytes, and a data point more than 100; these have an eighth of the memory for
+        // what waits, and as much for what is out.
+        bytes as u64 / if self.signals == [Signal::Metrics] { 4 * 100 } else { 32 }
     }
 
     /// What the exporter under test did with the items of one signal.
@@ -175,4 +196,25 @@ impl Program {
         assert!(said.iter().all(|text| text.lines().count() == 1), "{said:?}");
         said
     }
+}
+
+/// A data point of that id, with that text in as many tags as it needs.
+///
+/// # Panics
+///
+/// If the text is longer than these may be.
+pub fn point(id: u64, text: &str) -> DataPoint {
+    let mut tags = Tags::new();
+    tags.insert(ID, id.to_string()).expect("a tag");
+    for (n, part) in text.as_bytes().chunks(Tags::MAX_BYTES).enumerate() {
+        let part = String::from_utf8_lossy(part).into_owned();
+        tags.insert(format!("text{n}"), part).expect("the text is not too long");
+    }
+    DataPoint::new(POINT, id).tags(tags).at(time_of(id))
+}
+
+/// When it is, in nanoseconds since the Unix epoch: each in a second of its own, as some wires have nothing finer.
+pub(crate) fn time_of(id: u64) -> u64 {
+    const FIRST: u64 = 1_700_000_000_000_000_000;
+    FIRST + id * 1_000_000_000
 }

@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-use telemetry_layer::Signal;
 use telemetry_layer::prelude::*;
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Act, Answer, Form};
@@ -23,9 +22,10 @@ fn escaped(bytes: &[u8]) -> String {
 /// Refusals, in turn with answers that take the request and say something of it.
 fn answer(form: Form, n: usize, bytes: &[u8]) -> Answer {
     let (text, warns) = (String::from_utf8_lossy(bytes), n % 2 == 1);
-    match form {
-        Form::OtlpGrpc if !warns => Answer::grpc(3, &escaped(bytes)),
-        _ if warns && form != Form::Batches => form.partly(Signal::Spans, 1, &text).unwrap(),
+    let warning = form.partly(form.signals()[0], 1, &text).filter(|_| warns);
+    match (warning, form) {
+        (Some(warning), _) => warning,
+        (None, Form::OtlpGrpc) => Answer::grpc(3, &escaped(bytes)),
         _ => Answer::of(400).body(bytes),
     }
 }
@@ -39,11 +39,11 @@ fn what_a_backend_says_is_one_line() {
             let n = request.number as usize - 1;
             Act::from(answer(form, n, &answers[n]))
         });
-        let program = Program::start(&form.url(receiver.address, "signals=spans"));
+        let program = Program::start(&form.url(receiver.address, &form.one_signal()));
         for id in 1..=many {
             program.record([id]).flush();
         }
-        assert_eq!(program.account(Signal::Spans).rejected, many);
+        assert_eq!(program.account(form.signals()[0]).rejected, many);
         let said = program.said();
         assert_eq!(said.len(), many as usize);
         said.iter().for_each(|line| hostile::is_one_line(line));

@@ -166,7 +166,7 @@ fn parsed_of(text: &str) -> Value {
 #[test]
 fn batches_are_read_back() {
     let (address, received) = crate::receiver::receiver();
-    let url = Form::Batches.url(address.parse().unwrap(), "");
+    let url = Form::Batches.url(address.parse().unwrap(), Form::ALL);
     let kept = recorded(|b| b.endpoint(url));
     let mut items = ["spans", "events", "metrics"].map(|signal| (signal, Vec::new()));
     for body in received.bodies("/ingest") {

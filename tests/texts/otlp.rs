@@ -50,7 +50,7 @@ fn texts_arrive_as_they_are() {
     ] {
         let runtime = Runtime::new().unwrap();
         let server = runtime.block_on(MockServer::builder().protocol(protocol).start()).unwrap();
-        let kept = recorded(|b| b.endpoint(form.url(server.addr(), "")));
+        let kept = recorded(|b| b.endpoint(form.url(server.addr(), Form::ALL)));
         runtime.block_on(server.with_collector(|collector| {
             let env = [("env", &*hostile::texts()[7])];
             collector.expect_span().with_resource_attributes(env).assert_count(kept.spans.len());

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use sources::{Crate, Id, Texts};
 
 /// The rooms of telemetry-core from the ground up; `telemetry-core/ARCHITECTURE.md` describes them.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 18] = [
     "sync",
     "text",
     "model",
     "thread",
     "diagnostics",
+    "files",
     "clock",
     "detect",
     "metrics",

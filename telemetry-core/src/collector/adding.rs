@@ -11,6 +11,8 @@ use super::self_metrics;
 use crate::Error;
 use crate::detect;
 use crate::diagnostics::warn;
+#[cfg(any(feature = "net", test))]
+use crate::exporters::SpoolMode;
 use crate::exporters::{Driver, ExportError, HostTag, Limits, Sieve, Signal, Terms};
 use crate::metrics::{Baseline, SharedHistogram};
 use crate::model::{Kind, Resource, Tags, Temporality, Text};
@@ -18,8 +20,12 @@ use crate::pipeline::command::Command;
 use crate::pipeline::feedback::Complaints;
 use crate::pipeline::lanes::Lanes;
 use crate::pipeline::output::{KeepingUp, Output, Patience, Sums};
-use crate::pipeline::schedule::Pace;
+#[cfg(any(feature = "net", test))]
+use crate::pipeline::spool::{Bounds, For, Place, Spool};
+#[cfg(any(feature = "net", test))]
+use crate::pipeline::spooling::Spooling;
 use crate::pipeline::start;
+use crate::pipeline::step::Pace;
 use crate::pipeline::worker::{Check, Hello, Job};
 use crate::sync::lock;
 use crate::text::{self, Quoted};
@@ -31,6 +37,17 @@ const MOST_OF_NAME: usize = 200;
 pub(super) const TIME: Duration = Duration::from_secs(3);
 /// Few items wait so long for more.
 const LINGER: Duration = Duration::from_millis(200);
+
+/// A spool has so many bytes, and keeps them for so long.
+#[cfg(any(feature = "net", test))]
+const SPOOL: (u64, Duration) = (256 << 20, Duration::from_hours(7 * 24));
+
+#[cfg(any(feature = "net", test))]
+fn bounds_of(terms: &Terms) -> Bounds {
+    let age = terms.spool_age.unwrap_or(SPOOL.1);
+    let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+    Bounds { bytes: terms.spool_bytes.unwrap_or(SPOOL.0), age }
+}
 
 /// An exporter that is being added. If that fails it is as if nobody had tried.
 struct Joining<'a> {
@@ -54,6 +71,19 @@ impl Engine {
     pub(super) fn add_exporter(&self, driver: Driver, terms: Terms) -> Result<(), Error> {
         terms.check().map_err(|(name, value, needed)| Error::config(name, value, needed))?;
         let resource = self.resource_of(&terms)?;
+        let is_network = driver.is_network();
+        if let Some(directory) = terms.spool_directory().filter(|_| !is_network) {
+            return Err(Error::config(
+                "spool",
+                directory.display(),
+                "only exporters over a network have one",
+            ));
+        }
+        #[cfg(any(feature = "net", test))]
+        let place = match terms.spool_directory() {
+            Some(path) => Some(Place::take(path).map_err(|e| Error::config("spool", path.display(), e))?),
+            None => None,
+        };
         let started = start::spawn(driver).map_err(Error::Thread)?;
         // What it says runs on its own thread, and may hang.
         let hello = match started.hello.recv_timeout(TIME) {
@@ -84,6 +114,10 @@ impl Engine {
         // What is shown as it happens waits for nothing.
         let linger = terms.linger.unwrap_or(if hello.is_live { Duration::ZERO } else { LINGER });
         let (give_up_after, rate) = (terms.give_up_after, terms.rate);
+        #[cfg(any(feature = "net", test))]
+        let spool = self.spool(place, &terms, &hello, number, &lanes, &complaints)?;
+        #[cfg(any(feature = "net", test))]
+        let shelf = spool.as_ref().map(|spool| Arc::clone(spool.shelf()));
         let job = Job {
             number,
             name: name.clone(),
@@ -101,6 +135,8 @@ impl Engine {
                 CheckAtStart::Warn => Some(Check::Say),
                 CheckAtStart::Fail => Some(Check::Tell(tell)),
             },
+            #[cfg(any(feature = "net", test))]
+            spool,
         };
         started.begin.send(job).map_err(|_| Error::ShutDown)?;
         if self.config.check_at_start == CheckAtStart::Fail {
@@ -111,12 +147,44 @@ impl Engine {
         }
         let output = self.output(number, &hello, terms, resource, Arc::clone(&lanes), complaints);
         self.books.join(number);
-        lock(&self.exporters).push(Registered { number, name, lanes, durations });
+        lock(&self.exporters).push(Registered {
+            number,
+            name,
+            lanes,
+            durations,
+            #[cfg(any(feature = "net", test))]
+            shelf,
+        });
         let (done, added) = bounded(1);
         self.commands.send(Command::Add(Box::new(output), done)).map_err(|_| Error::ShutDown)?;
         added.recv().map_err(|_| Error::ShutDown)?;
         joining.has_joined = true;
         Ok(())
+    }
+
+    /// Its spool, if it has a place for one.
+    #[cfg(any(feature = "net", test))]
+    fn spool(
+        &self,
+        place: Option<Place>,
+        terms: &Terms,
+        hello: &Hello,
+        number: usize,
+        lanes: &Arc<Lanes>,
+        complaints: &Arc<Complaints>,
+    ) -> Result<Option<Spooling>, Error> {
+        let Some(place) = place else { return Ok(None) };
+        let whose = For {
+            number,
+            books: Arc::clone(&self.books),
+            lanes: Arc::clone(lanes),
+            clock: Arc::clone(&self.clock),
+            complaints: Arc::clone(complaints),
+            format: hello.format.clone(),
+            destination: terms.destination.clone().unwrap_or_else(|| hello.name.clone()),
+        };
+        let spool = Spool::start(place, bounds_of(terms), whose).map_err(Error::Thread)?;
+        Ok(Some(Spooling::new(spool, terms.spool_mode == Some(SpoolMode::Always))))
     }
 
     /// What the dispatcher is told of it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crossbeam_channel::unbounded;
+use crossbeam_channel::{Receiver, unbounded};
 use tracing_core::Level;
 
 use super::config::{CheckAtStart, Config, Environment, Otel, SelfMetrics};
@@ -343,21 +343,7 @@ impl Builder {
         if engine.config.enabled {
             let moved = engine.commands.clone();
             engine.clock.on_move(move || moved.send(Command::Wake).is_ok());
-            let dispatcher = Dispatcher {
-                clock: Arc::clone(&engine.clock),
-                table: Arc::clone(&engine.table),
-                buffers: Arc::clone(&engine.buffers),
-                books: Arc::clone(&engine.books),
-                resource: Arc::clone(&engine.resource),
-                outputs: Vec::new(),
-                commands: orders,
-                observer: Observer::new(engine.commands.clone()),
-                flush_interval: engine.config.flush_interval,
-                own_metrics: own_metrics(&engine),
-                now_and_then: now_and_then(&engine),
-                complaints: Complaints::of("the collector".to_owned()),
-                state: Progress::default(),
-            };
+            let dispatcher = dispatcher(&engine, orders);
             let thread = spawn("telemetry-dispatcher", move || dispatcher.run());
             lock(&engine.dispatcher).replace(thread.map_err(Error::Thread)?);
             if let Some(on_export) = self.on_export {
@@ -365,7 +351,8 @@ impl Builder {
             }
             // What fails from here on shuts the collector down again: its last handle goes with the error.
             let urls = engine.config.export_endpoints.iter();
-            let named = urls.map(|url| exporters::from_url(url)).collect::<Result<Vec<_>, _>>();
+            let named =
+                urls.map(|url| exporters::named(url, !self.ignore_env)).collect::<Result<Vec<_>, _>>();
             let is_otel = !otel.endpoints.is_empty() && otel.endpoints == engine.config.export_endpoints;
             let named = named.map_err(|e| if endpoints_of_env { of_env(&e, is_otel) } else { e.into() })?;
             for exporter in named.into_iter().chain(self.exporters) {
@@ -400,6 +387,25 @@ fn of_env(e: &EndpointError, is_otel: bool) -> Error {
         _ => "OTEL_EXPORTER_OTLP_*",
     };
     Error::config(vars, e.url(), e.reason())
+}
+
+/// What moves everything on, before it has any outputs.
+fn dispatcher(engine: &Arc<Engine>, commands: Receiver<Command>) -> Dispatcher {
+    Dispatcher {
+        clock: Arc::clone(&engine.clock),
+        table: Arc::clone(&engine.table),
+        buffers: Arc::clone(&engine.buffers),
+        books: Arc::clone(&engine.books),
+        resource: Arc::clone(&engine.resource),
+        outputs: Vec::new(),
+        commands,
+        observer: Observer::new(engine.commands.clone()),
+        flush_interval: engine.config.flush_interval,
+        own_metrics: own_metrics(engine),
+        now_and_then: now_and_then(engine),
+        complaints: Complaints::of("the collector".to_owned()),
+        state: Progress::default(),
+    }
 }
 
 /// What telemetry measures of itself.

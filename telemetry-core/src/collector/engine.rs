@@ -24,6 +24,8 @@ use crate::pipeline::command::Command;
 use crate::pipeline::feedback::Reports;
 use crate::pipeline::lanes::Lanes;
 use crate::pipeline::ledger::Reason;
+#[cfg(any(feature = "net", test))]
+use crate::pipeline::spool::{Figures, Shelf};
 use crate::sampling::Sampler;
 use crate::sync::{Mutex, lock};
 use crate::text::Quoted;
@@ -42,6 +44,9 @@ pub(super) struct Registered {
     pub(super) lanes: Arc<Lanes>,
     /// How long its attempts take, in seconds.
     pub(super) durations: Arc<SharedHistogram>,
+    /// Of its spool, if it has one.
+    #[cfg(any(feature = "net", test))]
+    pub(super) shelf: Option<Arc<Shelf>>,
 }
 
 /// A reader that was added.
@@ -178,6 +183,13 @@ impl Engine {
     pub(super) fn attempts(&self) -> Vec<(usize, String, Arc<SharedHistogram>)> {
         let of = |e: &Registered| (e.number, e.name.clone(), Arc::clone(&e.durations));
         lock(&self.exporters).iter().map(of).collect()
+    }
+
+    /// The name of each exporter that has a spool, and how that fares.
+    #[cfg(any(feature = "net", test))]
+    pub(super) fn spools(&self) -> Vec<(String, Figures)> {
+        let of = |e: &Registered| Some((e.name.clone(), e.shelf.as_ref()?.figures()));
+        lock(&self.exporters).iter().filter_map(of).collect()
     }
 
     /// How the exporters fare.

@@ -14,8 +14,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether all that was recorded before was delivered, in time: of a shutdown, all of the run; of a flush, all up to its
-    /// beginning. Where anything was lost or refused, no later report is complete either.
+    /// Whether all that was recorded before was delivered, or is on disk where its exporter has a spool, in time: of a shutdown, all
+    /// of the run; of a flush, all up to its beginning. Where anything was lost or refused, no later report is complete either.
     pub fn is_complete(&self) -> bool {
         self.complete
     }

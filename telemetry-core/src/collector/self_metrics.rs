@@ -7,6 +7,8 @@ use super::engine::Engine;
 use crate::exporters::Signal;
 use crate::ledger::{ExporterAccount, Reason};
 use crate::model::{Identity, Kind, Metric, MetricValue, Number, Tags, Temporality, Text};
+#[cfg(any(feature = "net", test))]
+use crate::pipeline::spool::Figures;
 
 /// All of them now, in the order of their names; none where nobody wants them.
 pub(super) fn read(engine: &Engine) -> Vec<Metric> {
@@ -31,6 +33,18 @@ pub(super) fn read(engine: &Engine) -> Vec<Metric> {
             }
             if wanted.has_otel() {
                 page.exporter(&component, &name, signal, account);
+            }
+        }
+    }
+    #[cfg(any(feature = "net", test))]
+    if wanted.has_export() {
+        for (name, figures) in engine.spools() {
+            page.spool(&name, figures);
+            for signal in Signal::EACH {
+                let spooled = ledger.exporter(&name, signal).map_or(0, |account| account.spooled);
+                let tags = &[("exporter", &*name), ("signal", signal.name())];
+                let value = MetricValue::Number(spooled.into());
+                page.put(Kind::UpDownCounter, "telemetry.export.spooled", "{item}", tags, value);
             }
         }
     }
@@ -70,6 +84,15 @@ impl Page {
         self.count("telemetry.export.total", "{item}", tags, account.delivered + failed);
         self.count("telemetry.export.successful", "{item}", tags, account.delivered);
         self.count("telemetry.export.failed", "{item}", tags, failed);
+    }
+
+    /// What an exporter's spool takes of the disk, and up to which of its bodies all are stored that were given to it.
+    #[cfg(any(feature = "net", test))]
+    fn spool(&mut self, exporter: &str, figures: Figures) {
+        let tags = &[("exporter", exporter)];
+        let bytes = MetricValue::Number(figures.bytes.into());
+        self.put(Kind::UpDownCounter, "telemetry.export.spool.size", "By", tags, bytes);
+        self.count("telemetry.export.spool.committed", "{body}", tags, figures.committed);
     }
 
     /// OpenTelemetry semantic conventions, "SDK metrics" (development).

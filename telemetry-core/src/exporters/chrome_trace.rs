@@ -14,10 +14,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::file::lines::{Lines, put_aside};
-use super::file::owner::Owner;
-use super::file::regular::open_regular;
 use super::{Batch, Delivery, EndpointError, ExportError, Exporter};
 use crate::clock::system_unix_nanos;
+use crate::files::{Owner, open_regular};
 use crate::model::Resource;
 use crate::thread::want_threads;
 use page::{BEGIN, Page, State};

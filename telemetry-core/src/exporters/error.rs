@@ -25,6 +25,16 @@ impl Delivery {
         Self { rejected, reason: reason.into() }
     }
 
+    /// What was refused besides.
+    #[cfg(any(feature = "net", test))]
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.rejected += other.rejected;
+        if self.reason.is_empty() {
+            self.reason = other.reason;
+        }
+        self
+    }
+
     /// How many items the backend refused.
     pub fn rejected(&self) -> usize {
         self.rejected

@@ -1,20 +1,17 @@
 //! `file:DIR`: JSON lines in `spans.jsonl`, `events.jsonl` and `metrics.jsonl`, or OTLP's in files of their own.
 
 pub(super) mod lines;
-pub(super) mod owner;
-pub(super) mod regular;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use lines::{Lines, path, put_aside};
-use owner::Owner;
-use regular::{check_regular, write_whole};
 
 use super::json::{self, Map, Tagged};
 #[cfg(feature = "otlp")]
 use super::otlp::{Writer, add_json};
 use super::{Batch, Delivery, EndpointError, ExportError, Exporter, Signal};
+use crate::files::{Owner, check_regular, write_whole};
 use crate::model::Resource;
 
 /// Writes JSON lines into a directory.

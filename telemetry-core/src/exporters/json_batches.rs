@@ -10,7 +10,7 @@ use super::error::{Delivery, ExportError};
 use super::http::{Client, Settings};
 use super::json::{Map, Tagged, put};
 use super::limits::Limits;
-use super::protocol::{Protocol, Sending};
+use super::protocol::{Encoded, Protocol, Sending};
 use super::signal::Signal;
 
 /// Posts to one URL.
@@ -37,8 +37,9 @@ impl Protocol for JsonBatches {
         Limits { items: usize::MAX, bytes: 1 << 20, in_flight: 2 }
     }
 
-    fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<usize, ExportError> {
+    fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<Encoded, ExportError> {
         put_batch(body, batch, max_bytes)
+            .map(Encoded::from)
             .map_err(|e| ExportError::never("an item can't be written as JSON").caused_by(e))
     }
 

@@ -1,5 +1,6 @@
 //! An exporter with all that the pipeline is told of it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::exporter::Exporter;
@@ -50,6 +51,12 @@ pub(crate) enum Driver {
     Network(Box<dyn Protocol>),
 }
 
+impl Driver {
+    pub(crate) fn is_network(&self) -> bool {
+        !matches!(self, Self::Blocking(_))
+    }
+}
+
 /// How it is served.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
@@ -66,6 +73,25 @@ pub(crate) struct Terms {
     pub(crate) flush_interval: Option<Duration>,
     pub(crate) temporality: Option<Temporality>,
     pub(crate) back_pressure: Option<Duration>,
+    pub(crate) spool: Option<PathBuf>,
+    pub(crate) spool_mode: Option<SpoolMode>,
+    pub(crate) spool_bytes: Option<u64>,
+    pub(crate) spool_age: Option<Duration>,
+    /// Where its requests go, without secrets, if that is known.
+    pub(crate) destination: Option<String>,
+}
+
+/// When items go to the disk of this machine on their way, where an exporter has a directory for them ([`Route::spool`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpoolMode {
+    /// Never: the directory is left alone.
+    Off,
+    /// While the backend does not take them, and when the program ends before it did.
+    #[default]
+    OnFailure,
+    /// Before they are sent: what was flushed survives whatever happens to the process.
+    Always,
 }
 
 /// Whether items get a tag `host` that says where they come from. A point's own `host` wins.
@@ -109,6 +135,11 @@ impl Default for Terms {
             flush_interval: None,
             temporality: None,
             back_pressure: None,
+            spool: None,
+            spool_mode: None,
+            spool_bytes: None,
+            spool_age: None,
+            destination: None,
         }
     }
 }
@@ -156,7 +187,7 @@ impl Route {
         self
     }
 
-    /// A tag `host` on all that it is given. [`HostTag::Off`] where nothing is said.
+    /// A tag `host` on all that it is given. [`HostTag::Off`] where nothing is said, but [`HostTag::Auto`] for `opentsdb:`.
     pub fn host_tag(mut self, host: HostTag) -> Self {
         self.terms.host_tag = host;
         self
@@ -219,6 +250,37 @@ impl Route {
         self.terms.back_pressure = Some(time);
         self
     }
+
+    /// What can't be delivered is stored in that directory, a spool of this exporter alone, and sent when its backend is back: in
+    /// this process or in one after it, also where this one is killed. Only exporters over a network have one. The directory is made
+    /// where it is missing; where another exporter has it, of this process or of another one, the start fails.
+    ///
+    /// Items that were stored and [flushed](crate::Collector::flush) arrive at least once: after a crash some may arrive twice. What was
+    /// stored for another destination or in another format is left for it, and said. When the disk is full, items wait in memory as
+    /// they do without a spool. Files are readable for this user alone; items stand in them as they go over the network.
+    pub fn spool(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.terms.spool = Some(directory.into());
+        self
+    }
+
+    /// When items go to its spool: [`SpoolMode::OnFailure`] where nothing is said.
+    pub fn spool_mode(mut self, mode: SpoolMode) -> Self {
+        self.terms.spool_mode = Some(mode);
+        self
+    }
+
+    /// The files of its spool have at most so many bytes: 256 MiB where nothing is said. For what is new the oldest goes, and is
+    /// counted as [`SpoolFull`](crate::ledger::Reason::SpoolFull).
+    pub fn spool_bytes(mut self, bytes: u64) -> Self {
+        self.terms.spool_bytes = Some(bytes);
+        self
+    }
+
+    /// What is older is not sent any more: 7 days where nothing is said. It is counted as expired.
+    pub fn spool_age(mut self, age: Duration) -> Self {
+        self.terms.spool_age = Some(age);
+        self
+    }
 }
 
 impl Terms {
@@ -234,7 +296,19 @@ impl Terms {
             ("timeout", is_zero(Some(self.timeout))),
             ("flush_interval", is_zero(self.flush_interval)),
             ("back_pressure", is_zero(self.back_pressure)),
+            ("spool_bytes", self.spool_bytes.filter(|bytes| *bytes == 0).map(|_| "0".to_owned())),
+            ("spool_age", is_zero(self.spool_age)),
         ];
+        let of_spool = [
+            ("spool_mode", self.spool_mode.map(|mode| format!("{mode:?}"))),
+            ("spool_bytes", self.spool_bytes.map(|bytes| bytes.to_string())),
+            ("spool_age", self.spool_age.map(|age| format!("{age:?}"))),
+        ];
+        if self.spool.is_none()
+            && let Some((name, value)) = of_spool.into_iter().find_map(|(name, value)| Some((name, value?)))
+        {
+            return Err((name, value, "a directory is needed too (`spool`)"));
+        }
         let bad = bad.into_iter().find_map(|(name, value)| Some((name, value?, ABOVE_0)));
         bad.map_or(Ok(()), Err)
     }
@@ -255,6 +329,7 @@ impl Terms {
             ("linger", shown(self.linger)),
             ("flush_interval", shown(self.flush_interval)),
             ("back_pressure", shown(self.back_pressure)),
+            ("spool", self.spool.as_ref().map(|directory| directory.display().to_string())),
             ("temporality", self.temporality.map(|which| which.name().to_owned())),
         ];
         if let Some(bad) = given.into_iter().find_map(|(name, value)| Some((name, value?, PULLED))) {
@@ -264,6 +339,11 @@ impl Terms {
             return Ok(());
         }
         Err(("signals", "no metrics".to_owned(), "it shows metrics, and nothing else"))
+    }
+
+    /// The directory of its spool, if it is to have one.
+    pub(crate) fn spool_directory(&self) -> Option<&PathBuf> {
+        self.spool.as_ref().filter(|_| self.spool_mode != Some(SpoolMode::Off))
     }
 
     /// Whether the exporter is given deltas of that kind; `wanted` is what it says itself.

@@ -99,6 +99,27 @@ impl Buckets {
         negative.chain(zero).chain(positive.iter().map(move |(i, n)| (middle(scale, *i), *n)))
     }
 
+    /// Both bounds and the count of each bucket that holds something, ascending; infinite where there is no bound.
+    #[cfg(feature = "statsd")]
+    pub(crate) fn by_bounds(&self) -> impl Iterator<Item = (f64, f64, u64)> {
+        let none = (0, 0, &[][..], &[][..]);
+        let ((scale, zero, positive, negative), (bounds, counts)) = match self {
+            Self::Exponential { scale, zero_count, positive, negative } => {
+                ((*scale, *zero_count, &positive[..], &negative[..]), (&[][..], &[][..]))
+            }
+            Self::Explicit { bounds, counts } => (none, (&bounds[..], &counts[..])),
+        };
+        let of = move |i: i32| (lower_bound(scale, i), upper_bound(scale, i));
+        let below = negative.iter().rev().map(move |(i, n)| (-of(*i).1, -of(*i).0, *n));
+        let zero = (zero > 0).then_some((0.0, 0.0, zero));
+        let above = positive.iter().map(move |(i, n)| (of(*i).0, of(*i).1, *n));
+        let (lower, upper) = ([f64::NEG_INFINITY], [f64::INFINITY]);
+        let lower = lower.into_iter().chain(bounds.iter().copied());
+        let chosen = lower.zip(bounds.iter().copied().chain(upper)).zip(counts);
+        let chosen = chosen.map(|((lower, upper), n)| (lower, upper, *n));
+        below.chain(zero).chain(above).chain(chosen).filter(|(_, _, n)| *n > 0)
+    }
+
     /// Tells buckets apart: which side of 0, and which one there.
     pub(super) fn bucket_of(&self, value: f64) -> (i8, i64) {
         match self {

@@ -3,8 +3,8 @@
 use crossbeam_channel::{Receiver, Sender};
 
 use super::ledger::Reason;
-use super::schedule::Step;
 use super::showing;
+use super::step::Step;
 use super::worker::{EndOnDrop, Hello, Job, Worker, panicked};
 use crate::exporters::{Activity, Exporter, Limits, Signal};
 use crate::model::Kind;
@@ -21,6 +21,8 @@ pub(super) fn run(mut exporter: Box<dyn Exporter>, says: &Sender<Option<Hello>>,
         wants: Signal::EACH.map(|signal| exporter.wants(signal)),
         temporality: Kind::SUMMED.map(|kind| exporter.temporality(kind)),
         limits: BLOCKING,
+        #[cfg(any(feature = "net", test))]
+        format: String::new(),
         is_live: exporter.live().is_some(),
     });
     let hello = hello.map(|hello| Hello { limits: if hello.is_live { LIVE } else { BLOCKING }, ..hello });
@@ -59,6 +61,9 @@ fn deliver(exporter: &mut dyn Exporter, worker: &mut Worker) {
                 worker.note(does);
                 worker.wait(until);
             }
+            // Only what speaks to a network has a spool.
+            #[cfg(any(feature = "net", test))]
+            Step::Store(_) | Step::Replay(_) => {}
             Step::Done => return,
         }
     }

@@ -62,6 +62,11 @@ pub(crate) enum Outcome {
     },
     Rejected,
     Dropped(Reason),
+    /// On disk, but for those that its protocol can't say.
+    #[cfg(any(feature = "net", test))]
+    Spooled {
+        rejected: u64,
+    },
     /// Something newer, which was delivered, says all that they said.
     Superseded,
 }
@@ -132,6 +137,42 @@ impl Books {
         }
         let shares = VecDeque::from([(generation, items)]);
         Some(Ticket { books: Arc::clone(self), exporter, signal, shares })
+    }
+
+    /// So many items were found in an exporter's spool.
+    #[cfg(any(feature = "net", test))]
+    pub(crate) fn recover(&self, exporter: usize, signal: Signal, items: u64) {
+        let mut state = self.lock();
+        let account = &mut state.exporters[exporter].accounts[signal as usize];
+        account.recovered += items;
+        account.spooled += items;
+    }
+
+    /// So many items are in the spool no more, also of an exporter that has ended.
+    #[cfg(any(feature = "net", test))]
+    pub(crate) fn unspool(&self, exporter: usize, signal: Signal, items: u64, outcome: Outcome) {
+        let mut state = self.lock();
+        let entry = &mut state.exporters[exporter];
+        let account = &mut entry.accounts[signal as usize];
+        // Where it was given up while they were being stored, they are booked already.
+        let items = items.min(account.spooled);
+        account.spooled -= items;
+        match outcome {
+            Outcome::Delivered { rejected } => {
+                let rejected = rejected.min(items);
+                account.delivered += items - rejected;
+                account.rejected += rejected;
+                entry.lost += rejected;
+            }
+            Outcome::Dropped(reason) => {
+                account.dropped.add(reason, items);
+                entry.lost += items;
+            }
+            Outcome::Rejected | Outcome::Spooled { .. } | Outcome::Superseded => {
+                account.rejected += items;
+                entry.lost += items;
+            }
+        }
     }
 
     /// Ends the generation: what is accepted from now on belongs to the next one. So many wait for it, of whom all are told
@@ -249,6 +290,13 @@ impl Entry {
             Outcome::Delivered { rejected } => {
                 let rejected = rejected.min(n);
                 account.delivered += n - rejected;
+                account.rejected += rejected;
+                rejected
+            }
+            #[cfg(any(feature = "net", test))]
+            Outcome::Spooled { rejected } => {
+                let rejected = rejected.min(n);
+                account.spooled += n - rejected;
                 account.rejected += rejected;
                 rejected
             }

@@ -16,6 +16,7 @@ use super::ledger::Reason;
 use super::observer::Observer;
 use super::output::{Output, Share, Sums};
 use super::parcel::Parcel;
+use super::points;
 use super::watch::Watch;
 use crate::clock::{Clock, Tick};
 use crate::diagnostics;
@@ -235,8 +236,10 @@ impl Dispatcher {
                     self.dispatch(&Batch::of_records(signal, chunk, recycler, resource, anchors));
                 }
             }
-            if !collected.points.is_empty() {
-                let snapshot = Snapshot::new(collected.points, Arc::clone(&self.resource));
+            let lanes = self.outputs.iter().filter(|output| output.wants_metrics());
+            let smallest = lanes.map(|output| output.lanes.max(Signal::Metrics)).min();
+            for points in points::pieces(collected.points, smallest.unwrap_or(usize::MAX)) {
+                let snapshot = Snapshot::new(points, Arc::clone(&self.resource));
                 self.dispatch(&Batch::of_metrics(snapshot, Arc::clone(&self.resource)));
             }
             self.say_lost();

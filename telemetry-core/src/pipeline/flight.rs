@@ -6,14 +6,17 @@ use std::future::{Future, poll_fn};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::bodies::Bodies;
 use super::ledger::Reason;
 use super::parcel::Parcel;
-use super::schedule::Step;
+use super::spool::Replay;
+use super::spooling::MOST_BYTES;
+use super::step::Step;
 use super::worker::{EndOnDrop, Hello, Job, Worker, panicked};
-use crate::clock::Tick;
+use crate::clock::{Tick, deadline_in};
 use crate::exporters::{Activity, Delivery, ExportError, Protocol, Sending, Signal};
 use crate::model::Kind;
 use crate::thread::quietly;
@@ -21,7 +24,9 @@ use crate::thread::quietly;
 /// A request that is out.
 struct Flight<'a> {
     attempt: Sending<'a>,
-    parcel: Parcel,
+    load: Load,
+    /// What of it is not in the request, as it can't be.
+    refused: Delivery,
     began: Tick,
     /// It has to be over by then.
     until: Tick,
@@ -29,6 +34,16 @@ struct Flight<'a> {
 
 /// Few items are written in more bytes.
 const ITEM: usize = 4 << 10;
+
+/// At the end, what was handed over to the spool is waited for so long.
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// What a request is of.
+enum Load {
+    Parcel(Parcel),
+    /// It was stored.
+    Replay(Replay),
+}
 
 /// How it ended; none where the protocol panicked.
 type Ended = Option<Result<Delivery, ExportError>>;
@@ -47,12 +62,13 @@ pub(super) fn run(protocol: Box<dyn Protocol>, says: &Sender<Option<Hello>>, job
         wants: Signal::EACH.map(|signal| protocol.wants(signal)),
         temporality: Kind::SUMMED.map(|kind| protocol.temporality(kind)),
         limits: protocol.limits(),
+        format: protocol.format().to_owned(),
         is_live: false,
     });
     let _ = says.send(hello);
     if let Ok(job) = job.recv() {
         let mut end = EndOnDrop::of(&job);
-        if fly(&*protocol, Worker::new(job)) {
+        if fly(&*protocol, Worker::with_spool(job)) {
             end.reason = Reason::Deadline;
         }
     }
@@ -88,9 +104,33 @@ async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
     let bodies = Bodies::default();
     loop {
         let now = worker.job.clock.now();
+        if let Some((spool, lines)) = worker.schedule.spooling().filter(|(spool, _)| spool.is_ending(now)) {
+            for flight in flights.drain(..) {
+                match flight.load {
+                    Load::Parcel(parcel) => lines[parcel.batch.signal() as usize].recall(parcel),
+                    Load::Replay(replay) => spool.recall(&mut lines[replay.signal() as usize], replay),
+                }
+            }
+        }
         let until = match worker.schedule.next(now) {
             Step::Attempt(parcel) => {
                 take_off(protocol, parcel, &mut worker, &mut flights, &bodies);
+                continue;
+            }
+            Step::Store(parcel) => {
+                store(protocol, parcel, &mut worker, &bodies);
+                continue;
+            }
+            Step::Replay(replay) => {
+                let (began, body) = (worker.job.clock.now(), replay.body());
+                flights.push(Flight::new(
+                    protocol,
+                    replay.signal(),
+                    body,
+                    Load::Replay(replay),
+                    began,
+                    &worker,
+                ));
                 continue;
             }
             Step::Wait(until, does) => {
@@ -98,10 +138,20 @@ async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
                 until
             }
             // What is still out is let go of; its tickets say so.
-            Step::Done => return,
+            Step::Done => {
+                worker.schedule.spooling().into_iter().for_each(|(spool, _)| spool.close(deadline_in(CLOSE)));
+                return;
+            }
         };
         match next_event(&worker, &mut flights, &mut check, until).await {
-            Event::Landed(flight, ended) => worker.landed(flight.parcel, ended, flight.began),
+            Event::Landed(flight, ended) => {
+                let Flight { load, refused, began, .. } = *flight;
+                let ended = ended.map(|ended| ended.map(|delivery| delivery.and(refused)));
+                match load {
+                    Load::Parcel(parcel) => worker.landed(parcel, ended, began),
+                    Load::Replay(replay) => worker.replayed(replay, ended, began),
+                }
+            }
             Event::Checked(result) => worker.checked(result),
             Event::Changed => {}
         }
@@ -121,29 +171,65 @@ fn no_answer() -> ExportError {
 
 fn take_off<'a>(
     protocol: &'a dyn Protocol,
-    mut parcel: Parcel,
+    parcel: Parcel,
     worker: &mut Worker,
     flights: &mut Vec<Flight<'a>>,
     bodies: &Bodies,
 ) {
-    let began = worker.job.clock.now();
-    let most = worker.job.pace.limits.bytes;
-    // The item that does not fit any more is written too.
-    let mut body = bodies.take(parcel.batch.bytes().min(most).saturating_add(ITEM));
-    match quietly(|| protocol.encode(&parcel.batch, most, &mut body)) {
-        None => return worker.landed(parcel, None, began),
-        Some(Err(error)) => return worker.landed(parcel, Some(Err(error)), began),
-        Some(Ok(items)) if items < parcel.batch.len() => {
-            let first = parcel.take_first(items.max(1));
-            worker.schedule.put_back(std::mem::replace(&mut parcel, first));
-        }
-        Some(Ok(_)) => {}
+    let (began, most) = (worker.job.clock.now(), worker.job.pace.limits.bytes);
+    let Some((parcel, rest, body, refused)) = encode(protocol, parcel, most, worker, bodies) else { return };
+    rest.into_iter().for_each(|rest| worker.schedule.put_back(rest));
+    if refused.rejected() == parcel.batch.len() {
+        return worker.landed(parcel, Some(Ok(refused)), began);
     }
     let signal = parcel.batch.signal();
-    let until = began.plus(worker.job.timeout);
-    let body = bodies.lend(body);
-    let attempt = Box::pin(async move { protocol.send(signal, body).await });
-    flights.push(Flight { attempt, parcel, began, until });
+    let flight = Flight::new(protocol, signal, body, Load::Parcel(parcel), began, worker);
+    flights.push(Flight { refused, ..flight });
+}
+
+/// Hands a parcel over to the spool.
+fn store(protocol: &dyn Protocol, parcel: Parcel, worker: &mut Worker, bodies: &Bodies) {
+    let (began, most) = (worker.job.clock.now(), worker.job.pace.limits.bytes.min(MOST_BYTES));
+    let Some((parcel, rest, body, refused)) = encode(protocol, parcel, most, worker, bodies) else { return };
+    let signal = parcel.batch.signal();
+    if let Some((_, lines)) = worker.schedule.spooling() {
+        rest.into_iter().for_each(|rest| lines[signal as usize].again.push_front(rest));
+    }
+    if refused.rejected() == parcel.batch.len() {
+        return worker.landed(parcel, Some(Ok(refused)), began);
+    }
+    if refused.rejected() > 0 {
+        worker.say_refused(signal, &refused);
+    }
+    if let Some((spool, lines)) = worker.schedule.spooling() {
+        spool.store(&mut lines[signal as usize], parcel, body, refused.rejected() as u64, began);
+    }
+}
+
+/// As much of a parcel as fits, the rest, its body and what is left out of that; none where it has ended with that.
+fn encode(
+    protocol: &dyn Protocol,
+    mut parcel: Parcel,
+    most: usize,
+    worker: &mut Worker,
+    bodies: &Bodies,
+) -> Option<(Parcel, Option<Parcel>, Bytes, Delivery)> {
+    let began = worker.job.clock.now();
+    // The item that does not fit any more is written too.
+    let mut body = bodies.take(parcel.batch.bytes().min(most).saturating_add(ITEM));
+    let encoded = match quietly(|| protocol.encode(&parcel.batch, most, &mut body)) {
+        Some(Ok(encoded)) => encoded,
+        failed => {
+            worker.landed(parcel, failed.map(|failed| failed.map(|_| Delivery::all())), began);
+            return None;
+        }
+    };
+    let rest = (encoded.items < parcel.batch.len()).then(|| {
+        let first = parcel.take_first(encoded.items.max(1));
+        std::mem::replace(&mut parcel, first)
+    });
+    let refused = Delivery::partial(encoded.rejected, encoded.reason);
+    Some((parcel, rest, bodies.lend(body), refused))
 }
 
 /// Waits until a request is over, or something else has changed.
@@ -176,7 +262,19 @@ async fn next_event<'a>(
     .await
 }
 
-impl Flight<'_> {
+impl<'a> Flight<'a> {
+    fn new(
+        protocol: &'a dyn Protocol,
+        signal: Signal,
+        body: Bytes,
+        load: Load,
+        began: Tick,
+        worker: &Worker,
+    ) -> Self {
+        let attempt = Box::pin(async move { protocol.send(signal, body).await });
+        Self { attempt, load, refused: Delivery::all(), began, until: began.plus(worker.job.timeout) }
+    }
+
     fn poll(&mut self, now: Tick, cx: &mut Context<'_>) -> Option<Ended> {
         let attempt = self.attempt.as_mut();
         match quietly(|| attempt.poll(cx)) {

@@ -1,8 +1,8 @@
 //! The ledger: every item is somewhere, or went somewhere.
 //!
 //! For the whole, `recorded = sampled_out + suppressed + dropped + held + dispatched`; for each exporter,
-//! `dispatched = filtered + accepted` and `accepted = delivered + rejected + dropped + buffered`. Both hold at
-//! every moment, not only at rest: items move from one account to another under one lock.
+//! `dispatched = filtered + accepted` and `accepted + recovered = delivered + rejected + dropped + buffered + spooled`. Both
+//! hold at every moment, not only at rest: items move from one account to another under one lock.
 
 use std::fmt;
 
@@ -21,10 +21,15 @@ pub enum Reason {
     Deadline,
     /// It was recorded after the shutdown, or accepted for an exporter that had ended.
     Closed,
-    /// Its exporter had tried for as long as it was told to (`give_up_after`).
+    /// Its exporter had tried for as long as it was told to (`give_up_after`), or it was in its spool for as long as it may be
+    /// (`spool_age`).
     Expired,
     /// All memory for spans that are open (`open_spans_bytes`) was in use.
     OpenSpansFull,
+    /// The exporter's spool was full; what had been there for longest went.
+    SpoolFull,
+    /// It can't be read any more in the exporter's spool.
+    SpoolDamaged,
 }
 
 impl Reason {
@@ -36,11 +41,23 @@ impl Reason {
         Reason::Closed,
         Reason::Expired,
         Reason::OpenSpansFull,
+        Reason::SpoolFull,
+        Reason::SpoolDamaged,
     ];
 
-    /// `buffer_full`, `queue_full`, `deadline`, `closed`, `expired` or `open_spans_full`.
+    /// `buffer_full`, `queue_full`, `deadline`, `closed`, `expired`, `open_spans_full`, `spool_full` or `spool_damaged`.
     pub fn name(self) -> &'static str {
-        ["buffer_full", "queue_full", "deadline", "closed", "expired", "open_spans_full"][self as usize]
+        const NAMES: [&str; Reason::ALL.len()] = [
+            "buffer_full",
+            "queue_full",
+            "deadline",
+            "closed",
+            "expired",
+            "open_spans_full",
+            "spool_full",
+            "spool_damaged",
+        ];
+        NAMES[self as usize]
     }
 }
 
@@ -100,20 +117,25 @@ pub struct ExporterAccount {
     pub filtered: u64,
     /// Taken on for it.
     pub accepted: u64,
+    /// Found in its spool when it started: an earlier process had accepted them.
+    pub recovered: u64,
     /// Taken by its backend.
     pub delivered: u64,
     /// Refused by its backend for good, or lost to panics of the exporter.
     pub rejected: u64,
     /// Lost, by reason.
     pub dropped: Dropped,
-    /// Waiting, or in the attempt that is going on.
+    /// Waiting in memory, or in the attempt that is going on.
     pub buffered: u64,
+    /// In its spool, on disk: what is not delivered in this process the next one sends.
+    pub spooled: u64,
 }
 
 impl ExporterAccount {
     fn balances(&self) -> bool {
+        let left = self.buffered + self.spooled;
         self.dispatched == self.filtered + self.accepted
-            && self.accepted == self.delivered + self.rejected + self.dropped.total() + self.buffered
+            && self.accepted + self.recovered == self.delivered + self.rejected + self.dropped.total() + left
     }
 }
 
@@ -224,6 +246,16 @@ impl fmt::Display for Ledger {
         write!(f, "the ledger {verdict}")?;
         for (reason, n) in self.reasons() {
             write!(f, "; dropped by {}: {n}", reason.name())?;
+        }
+        let of_all = |of: fn(&ExporterAccount) -> u64| -> u64 {
+            self.exporters.iter().flat_map(|(_, accounts)| accounts).map(of).sum()
+        };
+        for (what, n) in
+            [("found on disk", of_all(|a| a.recovered)), ("stored on disk", of_all(|a| a.spooled))]
+        {
+            if n > 0 {
+                write!(f, "; {what}: {n}")?;
+            }
         }
         if self.refused > 0 {
             write!(f, "; measurements refused: {}", self.refused)?;

@@ -19,6 +19,8 @@ pub(super) struct Line {
     asked: Option<Tick>,
     /// Of each request that is out, when the oldest of its items was accepted.
     pub(super) flying: Vec<Tick>,
+    /// The last request that went was none that was stored.
+    pub(super) was_fresh: bool,
     /// One request has at most so many items.
     pub(super) items: usize,
     /// Deliveries since that changed.
@@ -38,6 +40,9 @@ pub(super) const STEADY: u32 = 64;
 const RESPECT: Duration = Duration::from_secs(1);
 
 impl Line {
+    /// What panics so often is refused.
+    pub(super) const MOST_PANICS: u32 = 3;
+
     pub(super) fn new(items: usize) -> Self {
         Self {
             again: VecDeque::new(),
@@ -46,6 +51,7 @@ impl Line {
             not_before: None,
             asked: None,
             flying: Vec::new(),
+            was_fresh: false,
             items,
             steady: 0,
             hurried: None,
@@ -64,10 +70,23 @@ impl Line {
     }
 
     /// A request is out no more.
-    pub(super) fn landed(&mut self, parcel: &Parcel) {
-        if let Some(at) = self.flying.iter().position(|since| *since == parcel.since) {
+    pub(super) fn landed(&mut self, since: Tick) {
+        if let Some(at) = self.flying.iter().position(|known| *known == since) {
             self.flying.swap_remove(at);
         }
+    }
+
+    /// A request is let go of, and waits again.
+    #[cfg(any(feature = "net", test))]
+    pub(super) fn recall(&mut self, parcel: Parcel) {
+        self.landed(parcel.since);
+        self.again.push_front(parcel);
+    }
+
+    /// A request that is to go now would have to wait.
+    #[cfg(any(feature = "net", test))]
+    pub(super) fn is_waiting(&self, now: Tick) -> bool {
+        self.not_before.is_some_and(|until| until > now) || self.is_down && !self.flying.is_empty()
     }
 
     pub(super) fn is_suspect(tries: &Tries) -> bool {

@@ -23,11 +23,17 @@ mod line;
 pub(crate) mod observer;
 pub(crate) mod output;
 mod parcel;
+mod points;
 mod pool;
 mod rate;
 pub(crate) mod schedule;
 mod showing;
+#[cfg(any(feature = "net", test))]
+pub(crate) mod spool;
+#[cfg(any(feature = "net", test))]
+pub(crate) mod spooling;
 pub(crate) mod start;
+pub(crate) mod step;
 mod thread_buffer;
 mod watch;
 pub(crate) mod worker;

@@ -114,10 +114,11 @@ impl Parcel {
     pub(crate) fn settle(self, outcome: Outcome) {
         self.ticket.settle(outcome);
         if let Some(instead) = self.instead {
-            instead.settle(if let Outcome::Delivered { .. } = outcome {
-                Outcome::Superseded
-            } else {
-                outcome
+            instead.settle(match outcome {
+                Outcome::Delivered { .. } => Outcome::Superseded,
+                #[cfg(any(feature = "net", test))]
+                Outcome::Spooled { .. } => Outcome::Superseded,
+                outcome => outcome,
             });
         }
     }

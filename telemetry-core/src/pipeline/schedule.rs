@@ -9,68 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::books::Outcome;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Waiting};
 use super::ledger::Reason;
 use super::line::Line;
 use super::parcel::{Parcel, Tries};
 use super::rate::Rate;
+#[cfg(any(feature = "net", test))]
+use super::spool::Replay;
+#[cfg(any(feature = "net", test))]
+use super::spooling::{self, Spooling};
+use super::step::{Aftermath, GivenUp, Next, NextStep, Pace, Step};
 use crate::clock::Tick;
-use crate::exporters::{Activity, Again, Delivery, ExportError, Limits, Signal};
-
-/// What the driver is to do.
-#[derive(Debug)]
-pub(crate) enum Step {
-    /// Make one attempt, and say how it [ended](Schedule::ended).
-    Attempt(Parcel),
-    /// Nothing until then, or until lanes or flights change.
-    Wait(Option<Tick>, Activity),
-    /// Nothing more: let go of what is still out.
-    Done,
-}
-
-/// How a route wants to be served.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
-    /// Of one request, and how many may be out at once.
-    pub(crate) limits: Limits,
-    /// A parcel that was tried for so long is dropped.
-    pub(crate) give_up_after: Duration,
-    /// Few items wait so long for more.
-    pub(crate) linger: Duration,
-    /// Items a second.
-    pub(crate) rate: Option<f64>,
-}
-
-/// What became of an attempt's items.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Aftermath {
-    pub(crate) delivered: u64,
-    pub(crate) rejected: u64,
-    pub(crate) expired: u64,
-    pub(crate) next: Next,
-    /// Others, whose last attempt was an earlier one, and that are given up with it.
-    pub(crate) given_up: Vec<GivenUp>,
-}
-
-/// Items that are refused or expired.
-#[derive(Clone, Debug)]
-pub(crate) struct GivenUp {
-    pub(crate) items: u64,
-    pub(crate) is_refused: bool,
-    pub(crate) tries: Tries,
-}
-
-/// What happens next to those that are neither.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Nothing: there are none.
-    #[default]
-    Settled,
-    /// They are tried again, not before that much time has passed.
-    Retry(Duration),
-    /// They are tried again in smaller requests.
-    Split,
-}
+use crate::exporters::{Activity, Again, Delivery, ExportError, Signal};
 
 pub(crate) struct Schedule {
     lanes: Arc<Lanes>,
@@ -87,12 +37,12 @@ pub(crate) struct Schedule {
     failures: u32,
     /// What is to be settled.
     done: Vec<(Parcel, Outcome)>,
+    #[cfg(any(feature = "net", test))]
+    spool: Option<Spooling>,
 }
 
 /// Metrics and events go before spans, which are many.
 const ORDER: [Signal; 3] = [Signal::Metrics, Signal::Events, Signal::Spans];
-/// A parcel that panics so often is refused.
-const MOST_PANICS: u32 = 3;
 
 impl Schedule {
     pub(crate) fn new(lanes: Arc<Lanes>, pace: Pace, now: Tick, random: fn() -> u64) -> Self {
@@ -100,7 +50,20 @@ impl Schedule {
         let rate = pace.rate.map(|per_second| Rate::new(per_second, now));
         let lines = [line(), line(), line()];
         let (stop, is_flushed, last_success, failures, done) = (None, false, None, 0, Vec::new());
-        Self { lanes, pace, rate, lines, stop, is_flushed, random, last_success, failures, done }
+        Self {
+            lanes,
+            pace,
+            rate,
+            lines,
+            stop,
+            is_flushed,
+            random,
+            last_success,
+            failures,
+            done,
+            #[cfg(any(feature = "net", test))]
+            spool: None,
+        }
     }
 
     /// What to do now.
@@ -112,23 +75,46 @@ impl Schedule {
             self.lines.iter_mut().for_each(|line| line.hurry(now, until));
         }
         let flying: usize = self.lines.iter().map(|line| line.flying.len()).sum();
-        if told.abandoned || self.stop.is_some_and(|until| now >= until) || self.is_done(flying) {
+        #[cfg(any(feature = "net", test))]
+        let store_from = self.spool.as_mut().and_then(|spool| spool.hear(&mut self.lines, self.stop, now));
+        #[cfg(not(any(feature = "net", test)))]
+        let store_from: Option<Tick> = None;
+        if told.abandoned || self.stop.is_some_and(|until| now >= until) || self.is_done(flying, now) {
             return Step::Done;
         }
         if told.paused && self.stop.is_none() {
             return Step::Wait(None, Activity::Pause);
         }
-        let mut wait = (self.stop, if flying > 0 { Activity::Send } else { Activity::Idle });
-        if flying < self.pace.limits.in_flight.max(1) {
-            for signal in ORDER {
-                match self.next_of(signal, now) {
-                    Ok(Some(parcel)) => return Step::Attempt(parcel),
-                    Ok(None) => {}
-                    Err((until, does)) => {
-                        wait =
-                            if wait.0.is_none_or(|known| until < known) { (Some(until), does) } else { wait };
-                    }
-                }
+        let until = store_from.filter(|from| *from > now).or(self.stop);
+        let mut wait = (until, if flying > 0 { Activity::Send } else { Activity::Idle });
+        let is_full = flying >= self.pace.limits.in_flight.max(1);
+        let mut wait_for = |until, does| {
+            wait = if wait.0.is_none_or(|known| until < known) { (Some(until), does) } else { wait };
+        };
+        // Of each signal, what is fresh and what is stored take turns.
+        #[cfg(any(feature = "net", test))]
+        for signal in ORDER.into_iter().filter(|_| !is_full) {
+            let line = &mut self.lines[signal as usize];
+            let spool = self.spool.as_ref().filter(|_| line.was_fresh);
+            if let Some(Ok(Some(step))) = spool.map(|spool| spool.next(signal, line, &mut self.rate, now)) {
+                return step;
+            }
+        }
+        for signal in ORDER {
+            match self.next_of(signal, is_full, now) {
+                Ok(Some(step)) => return step,
+                Ok(None) => {}
+                Err((until, does)) => wait_for(until, does),
+            }
+        }
+        #[cfg(any(feature = "net", test))]
+        for signal in ORDER.into_iter().filter(|_| !is_full) {
+            let line = &mut self.lines[signal as usize];
+            match self.spool.as_ref().map_or(Ok(None), |spool| spool.next(signal, line, &mut self.rate, now))
+            {
+                Ok(Some(step)) => return step,
+                Ok(None) => {}
+                Err((until, does)) => wait_for(until, does),
             }
         }
         Step::Wait(wait.0, wait.1)
@@ -139,15 +125,29 @@ impl Schedule {
         std::mem::take(&mut self.is_flushed) || self.stop.is_some()
     }
 
-    fn is_done(&self, flying: usize) -> bool {
+    fn is_done(&self, flying: usize, now: Tick) -> bool {
+        #[cfg(any(feature = "net", test))]
+        let is_stored = self.spool.as_ref().is_none_or(|spool| spool.is_done(&self.lines, now));
+        #[cfg(not(any(feature = "net", test)))]
+        let (is_stored, _) = (true, now);
         self.stop.is_some()
             && flying == 0
+            && is_stored
             && self.lines.iter().all(|line| line.again.is_empty())
             && Signal::EACH.iter().all(|signal| self.lanes.waiting(*signal).is_none())
     }
 
-    /// The parcel of a signal that may go now, or until when none may.
-    fn next_of(&mut self, signal: Signal, now: Tick) -> Result<Option<Parcel>, (Tick, Activity)> {
+    /// What is to be done with what waits in memory of a signal, or until when that is nothing.
+    fn next_of(&mut self, signal: Signal, is_full: bool, now: Tick) -> NextStep {
+        #[cfg(any(feature = "net", test))]
+        if let Some(spool) =
+            self.spool.as_ref().filter(|spool| spool.stores(&self.lines[signal as usize], now))
+        {
+            return if spool.is_full() { Ok(None) } else { self.next_to_store(signal, now) };
+        }
+        if is_full {
+            return Ok(None);
+        }
         let (waiting, line) = (self.lanes.waiting(signal), &mut self.lines[signal as usize]);
         if line.again.is_empty() && waiting.is_none() {
             line.hurried = line.hurried.filter(|_| !line.flying.is_empty());
@@ -180,10 +180,7 @@ impl Schedule {
             parcel
         } else {
             let Some(waiting) = waiting else { return Ok(None) };
-            let until = waiting.since.plus(self.pace.linger);
-            let much = self.pace.limits.bytes.min(self.lanes.max(signal)) / 2;
-            if waiting.bytes < much && !line.is_hurried(now) && self.stop.is_none() && now < until {
-                self.lanes.wait_for(signal, much);
+            if let Some(until) = self.lingers(signal, waiting, self.pace.limits.bytes, now) {
                 return Err((until, Activity::Linger));
             }
             let Some(parcel) = fresh() else { return Ok(None) };
@@ -194,8 +191,74 @@ impl Schedule {
         self.rate.iter_mut().for_each(|rate| rate.took(parcel.batch.len()));
         let line = &mut self.lines[signal as usize];
         line.flying.push(parcel.since);
+        line.was_fresh = true;
         self.finish();
-        Ok(Some(parcel))
+        Ok(Some(Step::Attempt(parcel)))
+    }
+
+    /// Until when what waits does so for more, of which so many bytes may go at once.
+    fn lingers(&self, signal: Signal, waiting: Waiting, bytes: usize, now: Tick) -> Option<Tick> {
+        let until = waiting.since.plus(self.pace.linger);
+        let much = bytes.min(self.lanes.max(signal)) / 2;
+        let is_hurried = self.lines[signal as usize].is_hurried(now) || self.stop.is_some();
+        if waiting.bytes >= much || is_hurried || now >= until {
+            return None;
+        }
+        self.lanes.wait_for(signal, much);
+        Some(until)
+    }
+
+    /// From now on it has a spool.
+    #[cfg(any(feature = "net", test))]
+    pub(crate) fn spool_to(&mut self, spool: Spooling) {
+        self.spool = Some(spool);
+    }
+
+    /// The same for what is to be stored.
+    #[cfg(any(feature = "net", test))]
+    fn next_to_store(&mut self, signal: Signal, now: Tick) -> NextStep {
+        let most = spooling::MOST_BYTES.min(self.pace.limits.bytes);
+        let parcel = if let Some(parcel) = self.lines[signal as usize].again.pop_front() {
+            Some(parcel)
+        } else {
+            let Some(waiting) = self.lanes.waiting(signal) else { return Ok(None) };
+            if let Some(until) = self.lingers(signal, waiting, most, now) {
+                return Err((until, Activity::Linger));
+            }
+            self.lanes.take(signal, self.lines[signal as usize].items, most)
+        };
+        let Some(parcel) = parcel else { return Ok(None) };
+        self.lines[signal as usize].flying.push(parcel.since);
+        Ok(Some(Step::Store(parcel)))
+    }
+
+    /// Its spool and its lines, for the driver.
+    #[cfg(any(feature = "net", test))]
+    pub(super) fn spooling(&mut self) -> Option<(&mut Spooling, &mut [Line; 3])> {
+        self.spool.as_mut().map(|spool| (spool, &mut self.lines))
+    }
+
+    /// An attempt with a stored body has ended; none where the exporter panicked.
+    #[cfg(any(feature = "net", test))]
+    pub(crate) fn replayed(
+        &mut self,
+        replay: Replay,
+        ended: Option<Result<&Delivery, &ExportError>>,
+        now: Tick,
+    ) -> Aftermath {
+        let (signal, items) = (replay.signal(), replay.items());
+        let line = &mut self.lines[signal as usize];
+        line.landed(replay.since);
+        let Some(spool) = &self.spool else { return Aftermath::default() };
+        let is_through = matches!(ended, Some(Ok(_)));
+        let mut after = spool.ended(replay, ended, line, (self.random)(), now);
+        if is_through {
+            self.got_through(signal, &mut after);
+        }
+        self.lanes.set_down(signal, self.lines[signal as usize].is_down);
+        self.note_end(after.delivered, items, now);
+        self.finish();
+        after
     }
 
     /// What did not fit into a request goes with the next one.
@@ -219,7 +282,7 @@ impl Schedule {
         now: Tick,
     ) -> Aftermath {
         let (signal, items) = (parcel.batch.signal(), parcel.batch.len() as u64);
-        self.lines[signal as usize].landed(&parcel);
+        self.lines[signal as usize].landed(parcel.since);
         let mut after = Aftermath::default();
         match ended {
             Ok(delivery) => {
@@ -246,24 +309,29 @@ impl Schedule {
                 }
             }
         }
-        if after.delivered > 0 {
-            (self.last_success, self.failures) = (Some(now), 0);
-        }
-        if after.delivered < items {
-            self.failures = self.failures.saturating_add(1);
-        }
+        self.note_end(after.delivered, items, now);
         self.finish();
         after
+    }
+
+    /// So many items of an attempt were delivered.
+    fn note_end(&mut self, delivered: u64, items: u64, now: Tick) {
+        if delivered > 0 {
+            (self.last_success, self.failures) = (Some(now), 0);
+        }
+        if delivered < items {
+            self.failures = self.failures.saturating_add(1);
+        }
     }
 
     /// An attempt has ended in a panic of the exporter: the batch is tried again, a few times.
     pub(crate) fn panicked(&mut self, mut parcel: Parcel) -> Aftermath {
         let mut after = Aftermath::default();
         let line = &mut self.lines[parcel.batch.signal() as usize];
-        line.landed(&parcel);
+        line.landed(parcel.since);
         parcel.tries.panics += 1;
         self.failures = self.failures.saturating_add(1);
-        if parcel.tries.panics >= MOST_PANICS {
+        if parcel.tries.panics >= Line::MOST_PANICS {
             self.reject(parcel, &mut after);
         } else {
             line.again.push_front(parcel);
@@ -289,6 +357,12 @@ impl Schedule {
             after.given_up.push(GivenUp::of(&parcel, true));
             self.settle(parcel, Outcome::Rejected);
         }
+        #[cfg(any(feature = "net", test))]
+        if let Some(spool) = &self.spool {
+            let refused = spool.got_through(signal).into_iter();
+            let given_up = |of: Replay| GivenUp { items: of.items(), is_refused: true, tries: of.tries };
+            after.given_up.extend(refused.map(given_up));
+        }
     }
 
     /// Too large for the receiver: from now on requests have half as many items, until it has taken many.
@@ -313,6 +387,13 @@ impl Schedule {
         let wait = line.failed((self.random)(), asked, now);
         self.lanes.set_down(signal, true);
         parcel.tries.failures += 1;
+        #[cfg(any(feature = "net", test))]
+        let time = if self.spool.as_ref().is_some_and(|spool| spool.works(now)) {
+            Duration::MAX
+        } else {
+            self.pace.give_up_after
+        };
+        #[cfg(not(any(feature = "net", test)))]
         let time = self.pace.give_up_after;
         let is_overdue =
             |tries: &Tries| tries.first.is_some_and(|first| Duration::from_nanos(now.since(first)) >= time);
@@ -359,12 +440,6 @@ impl Schedule {
             self.lanes.done(parcel.batch.signal(), parcel.batch.bytes());
             parcel.settle(outcome);
         }
-    }
-}
-
-impl GivenUp {
-    fn of(parcel: &Parcel, is_refused: bool) -> Self {
-        Self { items: parcel.batch.len() as u64, is_refused, tries: parcel.tries.clone() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::parcel::Parcel;
-use super::schedule::Step;
+use super::step::Step;
 use super::worker::Worker;
 use crate::exporters::{Delivery, Exporter, Held, Live, Now};
 use crate::thread::quietly;
@@ -29,6 +29,9 @@ pub(super) fn show(exporter: &mut dyn Exporter, worker: &mut Worker) {
                 }
             }
             Step::Wait(until, does) => wait = Some((until, does)),
+            // Only what speaks to a network has a spool.
+            #[cfg(any(feature = "net", test))]
+            Step::Store(_) | Step::Replay(_) => {}
             Step::Done => {
                 // Nobody waits for it longer, but perhaps somebody reads it.
                 put_out(exporter, worker, &mut out, true);

@@ -9,10 +9,15 @@ use super::books::Books;
 use super::feedback::{Complaints, Given, Reports};
 use super::lanes::Lanes;
 use super::ledger::Reason;
-use super::parcel::Parcel;
-use super::schedule::{Aftermath, GivenUp, Next, Pace, Schedule};
+use super::parcel::{Parcel, Tries};
+use super::schedule::Schedule;
+#[cfg(any(feature = "net", test))]
+use super::spool::Replay;
+#[cfg(any(feature = "net", test))]
+use super::spooling::Spooling;
+use super::step::{Aftermath, GivenUp, Next, Pace};
 use crate::clock::{Clock, Tick};
-use crate::exporters::{Activity, Delivery, ExportError, ExportReport, Limits, NextAttempt};
+use crate::exporters::{Activity, Delivery, ExportError, ExportReport, Limits, NextAttempt, Signal};
 use crate::metrics::SharedHistogram;
 use crate::model::Temporality;
 use crate::text;
@@ -26,6 +31,9 @@ pub(crate) struct Hello {
     /// Of the kinds that are summed up.
     pub(crate) temporality: [Temporality; 3],
     pub(crate) limits: Limits,
+    /// How its bodies are written; empty where it makes none.
+    #[cfg(any(feature = "net", test))]
+    pub(crate) format: String,
     /// It shows things as they happen.
     pub(crate) is_live: bool,
 }
@@ -46,6 +54,8 @@ pub(crate) struct Job {
     pub(crate) durations: Arc<SharedHistogram>,
     /// Whether the exporter is asked for a check of its own.
     pub(crate) check: Option<Check>,
+    #[cfg(any(feature = "net", test))]
+    pub(crate) spool: Option<Spooling>,
 }
 
 /// What becomes of the exporter's own check.
@@ -71,6 +81,15 @@ impl Worker {
     pub(super) fn new(job: Job) -> Self {
         let schedule = Schedule::new(Arc::clone(&job.lanes), job.pace, job.clock.now(), random_u64);
         Self { job, schedule }
+    }
+
+    /// The same with its spool, if it has one.
+    #[cfg(any(feature = "net", test))]
+    pub(super) fn with_spool(mut job: Job) -> Self {
+        let spool = job.spool.take();
+        let mut worker = Self::new(job);
+        spool.into_iter().for_each(|spool| worker.schedule.spool_to(spool));
+        worker
     }
 
     /// What it does from now on, for whoever asks how it fares.
@@ -107,34 +126,54 @@ impl Worker {
         began: Tick,
     ) {
         let now = self.job.clock.now();
-        parcel.tries.error = match &ended {
-            Some(Ok(delivery)) => {
-                let reason = text::line(format_args!("{}", delivery.reason()), MOST_OF_ERROR);
-                Some(reason).filter(|reason| !reason.is_empty()).map(Into::into)
-            }
-            Some(Err(error)) => Some(text_of(error).into()),
-            None => Some(PANICKED.into()),
-        };
-        let mut report = ExportReport {
-            exporter: self.job.name.clone(),
-            signal: parcel.batch.signal(),
-            attempt: parcel.tries.attempts,
-            items: parcel.batch.len() as u64,
-            delivered: 0,
-            rejected: 0,
-            expired: 0,
-            error: parcel.tries.error.as_deref().map(str::to_owned),
-            duration: Duration::from_nanos(now.since(began)),
-            next: NextAttempt::Settled,
-        };
-        // Of no collector: its values are in no span of the program.
-        self.job.durations.record(report.duration.as_secs_f64(), 0);
+        parcel.tries.error = said(ended.as_ref());
+        let (signal, items) = (parcel.batch.signal(), parcel.batch.len() as u64);
+        let report = self.report_of(signal, items, &parcel.tries, began, now);
         let after = match &ended {
             Some(ended) => self.schedule.ended(parcel, ended.as_ref(), now),
             None => self.schedule.panicked(parcel),
         };
         // What an error holds is of the program.
         quietly(|| drop(ended));
+        self.tell(report, after);
+    }
+
+    /// The same for a stored body.
+    #[cfg(any(feature = "net", test))]
+    pub(super) fn replayed(
+        &mut self,
+        mut replay: Replay,
+        ended: Option<Result<Delivery, ExportError>>,
+        began: Tick,
+    ) {
+        let now = self.job.clock.now();
+        replay.tries.error = said(ended.as_ref());
+        let report = self.report_of(replay.signal(), replay.items(), &replay.tries, began, now);
+        let after = self.schedule.replayed(replay, ended.as_ref().map(Result::as_ref), now);
+        quietly(|| drop(ended));
+        self.tell(report, after);
+    }
+
+    /// An attempt with so many items has ended; nothing is said yet of what becomes of them.
+    fn report_of(&self, signal: Signal, items: u64, tries: &Tries, began: Tick, now: Tick) -> ExportReport {
+        let report = ExportReport {
+            exporter: self.job.name.clone(),
+            signal,
+            attempt: tries.attempts,
+            items,
+            delivered: 0,
+            rejected: 0,
+            expired: 0,
+            error: tries.error.as_deref().map(str::to_owned),
+            duration: Duration::from_nanos(now.since(began)),
+            next: NextAttempt::Settled,
+        };
+        // Of no collector: its values are in no span of the program.
+        self.job.durations.record(report.duration.as_secs_f64(), 0);
+        report
+    }
+
+    fn tell(&self, mut report: ExportReport, after: Aftermath) {
         let Aftermath { delivered, rejected, expired, next, given_up } = after;
         for GivenUp { items, is_refused, tries } in given_up {
             let (rejected, expired) = if is_refused { (items, 0) } else { (0, items) };
@@ -157,6 +196,13 @@ impl Worker {
             Next::Split => NextAttempt::Smaller,
         };
         self.report(report);
+    }
+
+    /// Of what goes to the spool, something can't be said by the protocol.
+    #[cfg(any(feature = "net", test))]
+    pub(super) fn say_refused(&self, signal: Signal, refused: &Delivery) {
+        let (n, why) = (refused.rejected() as u64, refused.reason());
+        self.job.complaints.say("refused", n, format_args!("refused {}: {why}", signal.amount(n)));
     }
 
     /// Tells the program, if it wants to be told, else people.
@@ -220,6 +266,18 @@ impl Worker {
 
 /// So much is said of an error.
 const MOST_OF_ERROR: usize = 4 << 10;
+
+/// What an attempt says of itself, if anything.
+fn said(ended: Option<&Result<Delivery, ExportError>>) -> Option<Arc<str>> {
+    match ended {
+        Some(Ok(delivery)) => {
+            let reason = text::line(format_args!("{}", delivery.reason()), MOST_OF_ERROR);
+            Some(reason).filter(|reason| !reason.is_empty()).map(Into::into)
+        }
+        Some(Err(error)) => Some(text_of(error).into()),
+        None => Some(PANICKED.into()),
+    }
+}
 
 /// What an error says, in one line; its text is made by code of the program.
 fn text_of(error: &ExportError) -> String {

@@ -26,7 +26,7 @@ const WARM_RUNS: u64 = 4;
 /// they are: `instr` runs other commits' as well.
 pub fn counted(e: &Entry) {
     let mut d = (e.make)();
-    let n = if e.op.starts_with("encode") { d.burst } else { COUNTED };
+    let n = if e.op.starts_with("encode") || e.op.starts_with("wire") { d.burst } else { COUNTED };
     for _ in 0..WARM_RUNS {
         (d.settle)();
         (d.run)(n);

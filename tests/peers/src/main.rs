@@ -18,6 +18,7 @@ mod scrape;
 mod slices;
 mod spans;
 mod timing;
+mod wires;
 
 use case::{Entries, Entry};
 use export::{Contender, Load};
@@ -30,6 +31,7 @@ fn entries() -> Entries {
     spans::add(&mut e);
     meters::add(&mut e);
     encode::add(&mut e);
+    wires::add(&mut e);
     e
 }
 

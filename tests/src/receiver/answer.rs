@@ -11,6 +11,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// What stands behind it; before it, where it is empty.
     pub trailers: Vec<(String, String)>,
+    /// Its status is no yes, and the request was taken all the same, but for a part of it.
+    pub is_partial: bool,
 }
 
 impl Answer {
@@ -44,10 +46,17 @@ impl Answer {
         self
     }
 
+    /// It says of which part of the request it is a refusal.
+    pub fn partial(mut self) -> Self {
+        self.is_partial = true;
+        self
+    }
+
     /// Whether it says that the request was taken.
     pub fn is_yes(&self) -> bool {
         let code = self.trailers.iter().find(|(name, _)| name == "grpc-status");
-        (200..300).contains(&self.status) && code.is_none_or(|(_, code)| code == "0")
+        let is_yes = self.is_partial || (200..300).contains(&self.status);
+        is_yes && code.is_none_or(|(_, code)| code == "0")
     }
 
     /// As HTTP/1.1 says it.

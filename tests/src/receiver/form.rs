@@ -10,11 +10,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
 use prost::Message as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use telemetry_layer::Signal;
 
-use super::rpc;
-use super::{Act, Answer, Fault, Items, Receiver, Request, Setup, Then, Wait, items};
+use super::{Act, Answer, Fault, Items, Receiver, Request, Setup, Then, Wait, items, points, rpc};
 
 /// What an exporter over a network speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,39 +26,87 @@ pub enum Form {
     OtlpGrpc,
     /// Batches in JSON, to any place.
     Batches,
+    /// The same of data points alone.
+    BatchesOfPoints,
+    /// InfluxDB 1.x.
+    InfluxDb,
+    /// InfluxDB 2.x.
+    InfluxDb2,
+    /// OpenTSDB over HTTP.
+    OpenTsdb,
+    /// Librato.
+    Librato,
 }
 
 impl Form {
     /// All of them.
-    pub const EACH: [Self; 4] = [Self::Otlp, Self::OtlpJson, Self::OtlpGrpc, Self::Batches];
-    /// Those over HTTP/1.1.
-    pub const OVER_HTTP1: [Self; 3] = [Self::Otlp, Self::OtlpJson, Self::Batches];
+    pub const EACH: [Self; 9] = [
+        Self::Otlp,
+        Self::OtlpJson,
+        Self::OtlpGrpc,
+        Self::Batches,
+        Self::BatchesOfPoints,
+        Self::InfluxDb,
+        Self::InfluxDb2,
+        Self::OpenTsdb,
+        Self::Librato,
+    ];
+
+    /// What a program records of each id, and exports where its options name no signals.
+    pub fn signals(self) -> &'static [Signal] {
+        if self.is_of_points() { &[Signal::Metrics] } else { &[Signal::Spans, Signal::Events] }
+    }
+
+    /// Whether its wire carries data points and nothing else.
+    pub fn is_of_points(self) -> bool {
+        !self.is_otlp() && self != Self::Batches
+    }
+
+    /// The option for a program that exports all that there is.
+    pub const ALL: &str = "signals=spans,events,metrics";
+
+    /// The option for a program that exports one signal alone, the first of [these](Self::signals).
+    pub fn one_signal(self) -> String {
+        format!("signals={}", self.signals()[0].name())
+    }
 
     /// A URL with the options that follow.
     pub fn url(self, address: SocketAddr, options: &str) -> String {
-        self.with_scheme(["otlp", "otlp+grpc", "http"], &address.to_string(), options)
+        self.with_scheme(false, &address.to_string(), options)
     }
 
     /// The same for a receiver that speaks TLS, and whose authority stands in that file. User and password come along.
     pub fn secure(self, address: SocketAddr, ca: &Path, options: &str) -> String {
         let options = format!("{options}&ca={}", ca.display());
-        let schemes = ["otlp+https", "otlp+grpcs", "https"];
-        self.with_scheme(schemes, &format!("me:hush-hush@{address}"), &options)
+        self.with_scheme(true, &format!("me:hush-hush@{address}"), &options)
     }
 
     /// The same with a host that is named.
     pub fn named(self, host: &str, options: &str) -> String {
-        self.with_scheme(["otlp", "otlp+grpc", "http"], host, options)
+        self.with_scheme(false, host, options)
     }
 
-    fn with_scheme(self, [otlp, grpc, http]: [&str; 3], place: &str, options: &str) -> String {
-        let (scheme, path, own) = match self {
-            Self::Otlp => (otlp, "", ""),
-            Self::OtlpJson => (otlp, "", "protocol=http/json&"),
-            Self::OtlpGrpc => (grpc, "", ""),
-            Self::Batches => (http, "/ingest", ""),
+    fn with_scheme(self, is_secure: bool, place: &str, options: &str) -> String {
+        let (schemes, path, own) = match self {
+            Self::Otlp => (["otlp", "otlp+https"], "", ""),
+            Self::OtlpJson => (["otlp", "otlp+https"], "", "protocol=http/json&"),
+            Self::OtlpGrpc => (["otlp+grpc", "otlp+grpcs"], "", ""),
+            Self::Batches | Self::BatchesOfPoints => (["http", "https"], "/ingest", ""),
+            Self::InfluxDb => (["influxdb", "influxdb+https"], "", "db=shop&precision=s&"),
+            Self::InfluxDb2 => (["influxdb", "influxdb+https"], "", "bucket=b&org=o&precision=s&"),
+            Self::OpenTsdb => (["opentsdb+http", "opentsdb+https"], "", "host_tag=off&max_tags=99&"),
+            // It has neither tags nor anonymous users.
+            Self::Librato => (["librato+http", "librato+https"], "", "source_tag=id&"),
         };
-        format!("{scheme}://{place}{path}?{own}{options}")
+        let needs_user = self == Self::Librato && !place.contains('@');
+        let place = if needs_user { format!("me:secret@{place}") } else { place.to_owned() };
+        let scheme = schemes[usize::from(is_secure)];
+        let url = format!("{scheme}://{place}{path}?{own}{options}");
+        if options.contains("signals=") {
+            return url;
+        }
+        let names: Vec<_> = self.signals().iter().map(|signal| signal.name()).collect();
+        format!("{url}&signals={}", names.join(","))
     }
 
     /// Starts a receiver.
@@ -72,43 +119,65 @@ impl Form {
         self == Self::OtlpGrpc
     }
 
+    fn is_otlp(self) -> bool {
+        matches!(self, Self::Otlp | Self::OtlpJson | Self::OtlpGrpc)
+    }
+
     /// The items of a body; none where it is no such body.
     pub(super) fn items(self, path: &str, body: &[u8]) -> Option<Items> {
         match self {
             Self::Otlp | Self::OtlpGrpc => items::protobuf(path, body),
             Self::OtlpJson => items::json(path, body),
-            Self::Batches => items::batch(body),
+            Self::Batches | Self::BatchesOfPoints => items::batch(body),
+            Self::InfluxDb if path.starts_with("/write?db=shop&") => points::influxdb(body),
+            Self::InfluxDb2 if path.starts_with("/api/v2/write?org=o&bucket=b&") => points::influxdb(body),
+            Self::OpenTsdb if path == "/api/put?details" => points::opentsdb(body),
+            Self::Librato if path == "/v1/metrics" => points::librato(body),
+            _ => None,
         }
     }
 
     fn content_type(self) -> &'static str {
         match self {
             Self::Otlp => "application/x-protobuf",
-            Self::OtlpJson => "application/json",
+            Self::OtlpJson | Self::InfluxDb | Self::InfluxDb2 | Self::OpenTsdb | Self::Librato => {
+                "application/json"
+            }
             Self::OtlpGrpc => "application/grpc",
-            Self::Batches => "text/plain",
+            Self::Batches | Self::BatchesOfPoints => "text/plain",
         }
     }
 
     /// All is taken.
     pub fn ok(self) -> Answer {
         self.yes(match self {
+            Self::InfluxDb | Self::InfluxDb2 => return Answer::of(204),
+            Self::Librato => return Answer::of(200),
+            Self::OpenTsdb => b"{\"success\":1,\"failed\":0,\"errors\":[]}".to_vec(),
             Self::Otlp | Self::OtlpGrpc => Vec::new(),
             Self::OtlpJson => b"{}".to_vec(),
-            Self::Batches => b"thank you".to_vec(),
+            Self::Batches | Self::BatchesOfPoints => b"thank you".to_vec(),
         })
     }
 
     /// Of one request so many items are not taken. None where that can't be said.
     pub fn partly(self, signal: Signal, rejected: i64, why: &str) -> Option<Answer> {
+        let refusal = |body: Value| Answer::of(400).body(body.to_string()).partial();
         Some(self.yes(match self {
+            Self::InfluxDb | Self::InfluxDb2 if rejected >= 0 => {
+                return Some(refusal(json!({ "error": format!("partial write: {why} dropped={rejected}") })));
+            }
+            Self::OpenTsdb if rejected > 0 => {
+                let errors = [json!({ "error": why })];
+                return Some(refusal(json!({ "success": 0, "failed": rejected, "errors": errors })));
+            }
             Self::Otlp | Self::OtlpGrpc => partly(signal, rejected, why),
             Self::OtlpJson => {
                 let name = if signal == Signal::Spans { "rejectedSpans" } else { "rejectedLogRecords" };
                 let partial = json!({ name: rejected.to_string(), "errorMessage": why });
                 json!({ "partialSuccess": partial }).to_string().into_bytes()
             }
-            Self::Batches => return None,
+            _ => return None,
         }))
     }
 
@@ -127,7 +196,10 @@ impl Form {
         }
         let body = match self {
             Self::OtlpJson => json!({ "code": fault.grpc(), "message": why }).to_string().into_bytes(),
-            Self::Batches => why.as_bytes().to_vec(),
+            Self::Batches | Self::BatchesOfPoints => why.as_bytes().to_vec(),
+            Self::InfluxDb | Self::InfluxDb2 => json!({ "error": why }).to_string().into_bytes(),
+            Self::OpenTsdb => json!({ "error": { "message": why } }).to_string().into_bytes(),
+            Self::Librato => json!({ "errors": { "request": [why] } }).to_string().into_bytes(),
             _ => rpc::status(fault.grpc(), why, None),
         };
         let answer = Answer::of(fault.http()).header("content-type", self.content_type()).body(body);
@@ -152,7 +224,7 @@ impl Form {
         match fault {
             Fault::TooLarge => Then::Smaller,
             // Any receiver may fail for a moment; of one of OTLP the specification knows better.
-            Fault::Failed if self == Self::Batches => Then::Again,
+            Fault::Failed if !self.is_otlp() => Then::Again,
             Fault::Malformed | Fault::Unknown | Fault::Failed => Then::Never,
             // OTLP over gRPC: without a time to wait for it is final.
             Fault::Limited if self.is_grpc() && wait.is_none() => Then::Never,

@@ -9,6 +9,11 @@ use prost::Message as _;
 use serde_json::Value;
 use telemetry_layer::Signal;
 
+/// The data points of a [`Program`](crate::program::Program) have this name, and their id in a tag of the name [`ID`].
+pub const POINT: &str = "point";
+/// The name of a tag.
+pub const ID: &str = "id";
+
 /// What a request holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Items {
@@ -16,14 +21,16 @@ pub struct Items {
     pub spans: Vec<u64>,
     /// What the attribute `id` of log records says.
     pub logs: Vec<u64>,
-    /// Names of metrics.
+    /// What the tag [`ID`] of data points says.
+    pub points: Vec<u64>,
+    /// Names of metrics that are none of these data points.
     pub metrics: Vec<String>,
 }
 
 impl Items {
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.spans.len() + self.logs.len() + self.metrics.len()
+        self.spans.len() + self.logs.len() + self.points.len() + self.metrics.len()
     }
 
     /// Whether there are none.
@@ -31,9 +38,28 @@ impl Items {
         self.len() == 0
     }
 
-    /// Whether a span or a log record of that id is among them.
+    /// The ids of those of one signal.
+    pub fn ids(&self, signal: Signal) -> &[u64] {
+        match signal {
+            Signal::Spans => &self.spans,
+            Signal::Events => &self.logs,
+            _ => &self.points,
+        }
+    }
+
+    /// Whether one of that id is among them.
     pub fn has(&self, id: u64) -> bool {
-        self.spans.contains(&id) || self.logs.contains(&id)
+        [&self.spans, &self.logs, &self.points].iter().any(|ids| ids.contains(&id))
+    }
+
+    /// Adds a data point by what its tag says, or a metric that is none of these. None where a data point has no id.
+    pub(super) fn add_point(&mut self, name: &str, id: Option<&str>) -> Option<()> {
+        if name == POINT {
+            self.points.push(id?.parse().ok()?);
+        } else {
+            self.metrics.push(name.to_owned());
+        }
+        Some(())
     }
 
     /// What they are; a request holds items of one signal.
@@ -135,7 +161,7 @@ pub(super) fn batch(body: &[u8]) -> Option<Items> {
         match all["signal"].as_str()? {
             "spans" => items.spans.push(hex(&item["span_id"])?),
             "events" => items.logs.push(item["fields"]["id"].as_u64()?),
-            "metrics" => items.metrics.push(item["name"].as_str()?.to_owned()),
+            "metrics" => items.add_point(item["name"].as_str()?, item["tags"][ID].as_str())?,
             _ => return None,
         }
     }

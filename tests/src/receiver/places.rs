@@ -1,18 +1,24 @@
 //! Addresses where nobody answers.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-/// Where nobody listens.
+/// Where nobody listens: an address of its own, so that no other test that takes a free port comes to listen there.
 ///
 /// # Panics
 ///
 /// If there is no port left.
 pub fn refusing() -> SocketAddr {
-    silent().1
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let own = std::process::id().wrapping_mul(64).wrapping_add(NEXT.fetch_add(1, Relaxed));
+    // macOS has the first address alone.
+    let host = if cfg!(target_os = "linux") { 0x7f00_0002 | own & 0x7f_ffff } else { 0x7f00_0001 };
+    let listener = TcpListener::bind((Ipv4Addr::from(host), 0)).expect("a free port");
+    listener.local_addr().expect("its address")
 }
 
 /// Where connections are made and nobody ever says a word, as long as the listener is kept.

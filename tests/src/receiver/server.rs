@@ -164,33 +164,23 @@ impl Receiver {
         self.shared.taken.lock().expect("the script did not panic").clone()
     }
 
-    /// These spans were taken as often as `times` says, and no others.
+    /// Of that signal items of these ids were taken as often as `times` says, and no others.
     ///
     /// # Panics
     ///
     /// If not.
-    pub fn has_spans(&self, times: impl IntoIterator<Item = (u64, u32)>) {
-        counted(self.taken().into_iter().flat_map(|items| items.spans), times);
+    pub fn has(&self, signal: Signal, times: impl IntoIterator<Item = (u64, u32)>) {
+        counted(self.taken().iter().flat_map(|items| items.ids(signal)).copied(), times);
     }
 
-    /// These log records were taken as often as `times` says, and no others.
-    ///
-    /// # Panics
-    ///
-    /// If not.
-    pub fn has_logs(&self, times: impl IntoIterator<Item = (u64, u32)>) {
-        counted(self.taken().into_iter().flat_map(|items| items.logs), times);
-    }
-
-    /// Of each of these ids the span and the log record were taken once, and no others.
+    /// Of each of these ids an item of each signal that its form has was taken once, and no others.
     ///
     /// # Panics
     ///
     /// If not.
     pub fn has_each_once(&self, ids: impl IntoIterator<Item = u64>) {
         let once: Vec<_> = ids.into_iter().map(|id| (id, 1)).collect();
-        self.has_spans(once.clone());
-        self.has_logs(once);
+        self.shared.setup.form.signals().iter().for_each(|signal| self.has(*signal, once.clone()));
     }
 }
 

@@ -4,8 +4,8 @@ use super::var::{Environment, Var};
 use super::{CheckAtStart, Config, LEAST_EXPORTER_BYTES, SelfMetrics, least_exporter_bytes, text_bytes};
 use crate::Error;
 use crate::detect::Detect;
-use crate::exporters::split_urls;
 use crate::exporters::words::{level, one_of};
+use crate::exporters::{TOKEN, split_urls};
 use crate::model::Tags;
 use crate::model::cut::TEXT_BYTES;
 
@@ -20,6 +20,8 @@ impl Config {
     pub fn with_env(self) -> Result<Self, Error> {
         let env = Environment::default();
         let config = self.with_vars(|name| env.get(name))?;
+        // It is no setting: the endpoints that need one look for it.
+        let _ = env.get(TOKEN);
         env.check(Some("TELEMETRY_"))?;
         Ok(config)
     }

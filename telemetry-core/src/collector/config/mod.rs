@@ -53,6 +53,8 @@ pub(super) use var::{Environment, env_var};
 /// | `process_metrics` | `TELEMETRY_PROCESS_METRICS` | `false` |
 /// | `detect` | `TELEMETRY_DETECT`: `none`, or a list of `service`, `process`, `host`, `os`, `container`, `kubernetes` | all of them |
 /// | `propagators` | `TELEMETRY_PROPAGATORS`: `none`, or a list of `tracecontext`, `baggage`, `b3`, `b3multi` | `tracecontext`, `baggage` |
+///
+/// `TELEMETRY_TOKEN` is no field: an endpoint that takes a token and has none in its URL looks for it there (`opentsdb+http`).
 #[derive(Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]

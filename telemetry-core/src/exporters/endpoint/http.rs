@@ -1,13 +1,78 @@
-//! Endpoints over HTTP: what stands behind the colon and the options of the client become its settings.
+//! Endpoints over HTTP: what stands behind the colon and the options of the client become its settings. `http:` and `https:` are
+//! nothing but that.
 
 use std::env::VarError;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::escape::unescape;
 use super::place::{with_port, without_user};
-use super::{Endpoint, Transport};
-use crate::exporters::http::{Auth, Compression, Identity, Secret, Settings};
+use super::scheme::{Scheme, Table, row};
+use super::tls::absolute;
+use super::transport::named;
+use super::{Endpoint, Made, Transport, options, plain, tls};
+use crate::exporters::Route;
+use crate::exporters::http::{Auth, Compression, Secret, Settings};
+use crate::exporters::json_batches::JsonBatches;
 use crate::exporters::words::one_of;
+
+pub(super) const SCHEME: Scheme = Scheme {
+    names: &["http", "https"],
+    urls: &[(
+        "`http://HOST:80/PATH`, `https://HOST/PATH`",
+        "batches as JSON, posted to any endpoint (feature `http-exporter`)",
+    )],
+    examples: &["http://localhost:8080/in"],
+    own: &[],
+    shared: &[&options::ANY, &options::PUSHED, &CLIENT, &tls::TABLE],
+    text: "\
+What `http` and `https` post is one JSON object a request, of about 1 MiB at most:
+
+```json
+{\"signal\": \"spans\", \"resource\": {\"service.name\": \"shop\", \"process.pid\": 7}, \"items\": [{\"name\": \"pay\"}]}
+```
+
+| name | what |
+| --- | --- |
+| `signal` | `spans`, `events` or `metrics` |
+| `resource` | the attributes of the resource: the global tags, and what was found out about where the program runs |
+| `items` | one at least, as [`File`](super::File) documents them: what it writes into a line is an item here |
+
+Any 2xx says that all items were taken. What is tried again (408, 429 and 5xx but 501 and 505, after `Retry-After`; 413 in
+smaller pieces) may arrive twice where an answer is lost. The check at the start is a `HEAD`: any answer is good. The URL can't
+have a query of its own.
+",
+};
+
+/// What every endpoint over HTTP and gRPC takes.
+pub(super) const CLIENT: Table = Table {
+    endpoints: "over HTTP and gRPC",
+    rows: &[
+        row("compression", "`none`", "gzip", "`none`, `gzip`, `deflate` (zlib), `zstd` (feature `zstd`)"),
+        row("header", "none", "x-tenant:shop", "`Name:value`, a header of each request; more than once too"),
+        row(
+            "token",
+            "none",
+            "@/etc/telemetry/token",
+            "`Authorization: Bearer TEXT`; a user and a password in the URL are basic authentication",
+        ),
+    ],
+    text: "\
+In place of a password, a token or a header's value, `$NAME` is the variable of that name and `@FILE` what stands in that file; a
+file with a password or a token is read again for each request; a variable that is not set or empty and a file that is not there
+are refused. A secret that begins with one of the two signs has `%24` or `%40` in its place; before a host a slash in a path is
+written `%2F`. No secret is ever printed; the path of its file is.
+",
+};
+
+/// One of the two schemes.
+pub(super) fn make(mut endpoint: Endpoint<'_>, transport: Transport) -> Made {
+    if matches!(endpoint.rest, "" | "//") {
+        return Err(plain("`//` and a host are needed behind the colon"));
+    }
+    let settings = endpoint.settings(&[transport]).map_err(plain)?;
+    endpoint.end()?;
+    Ok(Route::over(JsonBatches::new(settings).map_err(plain)?))
+}
 
 impl Endpoint<'_> {
     /// Takes the options that every endpoint over HTTP has, for one of these transports: the first one, where none is named.
@@ -24,12 +89,7 @@ impl Endpoint<'_> {
         if let Some(token) = self.options.read("token", token)? {
             settings.auth = Some(Auth::Bearer(token));
         }
-        settings.ca = self.options.read("ca", file)?;
-        settings.identity = match (self.options.read("cert", file)?, self.options.read("key", file)?) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
-            _ => return Err("`cert` and `key` belong together".to_owned()),
-        };
+        (settings.ca, settings.identity) = self.certificates()?;
         let compression = self.options.read("compression", |text| one_of(text, COMPRESSIONS))?;
         settings.compression = compression.unwrap_or_default();
         Ok(settings)
@@ -37,11 +97,7 @@ impl Endpoint<'_> {
 
     /// The URL, and who stands before its host.
     fn url(&self, transports: &[Transport]) -> Result<(String, Option<&str>), String> {
-        let named = self.scheme.split_once('+').map_or(transports[0].0, |(_, transport)| transport);
-        let Some((_, scheme, port)) = transports.iter().find(|(transport, ..)| *transport == named) else {
-            let known: Vec<_> = transports.iter().map(|(transport, ..)| *transport).collect();
-            return Err(format!("`{named}` is no transport of it; its transports are {}", known.join(", ")));
-        };
+        let (_, scheme, port) = named(&self.scheme, transports, |(name, ..)| name)?;
         let place = self.rest.strip_prefix("//").unwrap_or(self.rest);
         if place.is_empty() {
             return Ok((format!("{scheme}://localhost:{port}"), None));
@@ -58,6 +114,7 @@ impl Endpoint<'_> {
 const COMPRESSIONS: &[(&str, Compression)] = &[
     ("none", Compression::None),
     ("gzip", Compression::Gzip),
+    ("deflate", Compression::Deflate),
     #[cfg(feature = "zstd")]
     ("zstd", Compression::Zstd),
 ];
@@ -94,13 +151,4 @@ fn secret(text: &str) -> Result<Secret, String> {
         );
     }
     Ok(Secret::File(absolute(path)?))
-}
-
-/// It is read again later, when the program may have another working directory.
-fn file(text: &str) -> Result<PathBuf, String> {
-    absolute(Path::new(&unescape(text)?))
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, String> {
-    std::path::absolute(path).map_err(|e| format!("`{}` is no file ({e})", path.display()))
 }

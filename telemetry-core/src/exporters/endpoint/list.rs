@@ -1,7 +1,20 @@
 //! `TELEMETRY_EXPORT_ENDPOINTS`: a list with commas goes in, its URLs come out as they are written.
 
-pub(super) const SCHEMES: [&str; 8] =
-    ["chrome-trace", "console", "discard", "file", "http", "https", "otlp", "prometheus"];
+pub(super) const SCHEMES: [&str; 13] = [
+    "chrome-trace",
+    "console",
+    "discard",
+    "file",
+    "graphite",
+    "http",
+    "https",
+    "influxdb",
+    "librato",
+    "opentsdb",
+    "otlp",
+    "prometheus",
+    "statsd",
+];
 
 /// The URLs of a list with commas between them. Options may be lists too: behind a `?`, what is no URL belongs to the one
 /// before.

@@ -1,23 +1,98 @@
 //! The options of an endpoint: `key=value&key=value` goes in, the terms of a route come out. What nobody takes is refused.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::escape::unescape;
+use super::home::at_home;
+use super::scheme::{Row, Table, row};
 use crate::exporters::redaction::{HIDDEN, is_secret};
 use crate::exporters::words::{above_0, level, nearest, one_of};
-use crate::exporters::{Filter, HostTag, Signal, Terms};
+use crate::exporters::{Filter, HostTag, Signal, SpoolMode, Terms};
 use crate::model::{Tags, TagsError, Temporality};
 
+/// What every endpoint takes.
+pub(super) const ANY: Table = Table {
+    endpoints: "all",
+    rows: &[
+        row("min_level", "all levels", "warn", "this level and more severe: [`Filter::min_level`](super::Filter::min_level)"),
+        row("levels", "all levels", "info,warn", "these levels: [`Filter::levels`](super::Filter::levels)"),
+        row("names", "all names", "shop.*,http.*", "names like these: [`Filter::names`](super::Filter::names)"),
+        row("tags", "all tags", "env:prod*", "only what has these tags: [`Filter::tag`](super::Filter::tag)"),
+        row("tag", "none", "env:prod", "adds this tag to all: [`Route::tag`]; a list too, and more than once"),
+        row(
+            "host_tag",
+            "`off`",
+            "auto",
+            "`auto`, which is said for `opentsdb` where nothing is, `off` or a name: [`Route::host_tag`]; a name nearly like one of the words is refused (`tag=host:NAME` takes any)",
+        ),
+    ],
+    text: "\
+Words may be in upper case. In directories and lists `%` begins an escape: `%2C` is a comma, `%3F` a question mark, `%20` a
+space. A directory that begins with `~/` is in the home directory (`HOME`).
+",
+};
+
+/// What every endpoint takes that is given items.
+pub(super) const PUSHED: Table = Table {
+    endpoints: "all but `prometheus`",
+    rows: &[
+        row(
+            "signals",
+            "all signals",
+            "spans,metrics",
+            "these signals: [`Filter::signals`](super::Filter::signals)",
+        ),
+        row("rate", "no limit", "100", "items a second: [`Route::rate_limit`]"),
+        row(
+            "in_flight",
+            "what the exporter says",
+            "4",
+            "requests that are out at once, over a network: [`Route::in_flight`]",
+        ),
+        row("max_items", "what the exporter says", "512", "of one request: [`Route::max_items`]"),
+        row("timeout_ms", "`10000`", "3000", "of one request over a network: [`Route::timeout`]"),
+        row("give_up_after_ms", "`300000`", "60000", "[`Route::give_up_after`]"),
+        row("linger_ms", "200, and 0 for the console", "50", "[`Route::linger`]"),
+        row(
+            "flush_interval_ms",
+            "that of the collector",
+            "60000",
+            "metrics that often: [`Route::flush_interval`]",
+        ),
+        row("back_pressure_ms", "that of the collector", "1000", "[`Route::back_pressure`]"),
+        row(
+            "temporality",
+            "what the exporter says",
+            "delta",
+            "`cumulative` or `delta`: [`Route::temporality`]",
+        ),
+        row(
+            "spool",
+            "none",
+            "/var/spool/shop",
+            "over a network: what can't be delivered is stored in that directory: [`Route::spool`]",
+        ),
+        row("spool_mode", "on failure", "always", "`off`, `on_failure` or `always`: [`Route::spool_mode`]"),
+        row("spool_bytes", "256 MiB", "1048576", "so much is stored: [`Route::spool_bytes`]"),
+        row("spool_age_ms", "7 days", "3600000", "for so long: [`Route::spool_age`]"),
+    ],
+    text: "",
+};
+
+/// Takes options by their keys. One that is in no table of the endpoint is not there, whoever asks for it.
 #[derive(Debug)]
 pub(super) struct Options<'a> {
     /// Those that nobody has taken yet.
     given: Vec<(&'a str, &'a str)>,
-    /// All that the endpoint has.
+    /// All that were asked for.
     known: Vec<&'static str>,
+    /// All that there are.
+    declared: Vec<&'static Row>,
 }
 
 impl<'a> Options<'a> {
-    pub(super) fn parse(query: &'a str) -> Result<Self, String> {
+    pub(super) fn parse(query: &'a str, declared: Vec<&'static Row>) -> Result<Self, String> {
         let option = |part: &'a str| {
             part.split_once('=').ok_or_else(|| {
                 // It may be the rest of a secret that has a `&`.
@@ -27,11 +102,21 @@ impl<'a> Options<'a> {
             })
         };
         let given = query.split('&').filter(|part| !part.is_empty()).map(option).collect::<Result<_, _>>()?;
-        Ok(Self { given, known: Vec::new() })
+        Ok(Self { given, known: Vec::new(), declared })
+    }
+
+    /// Whether an option is given and not yet taken.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.given.iter().any(|(given, _)| *given == key)
     }
 
     /// Takes an option as often as it is given.
     pub(super) fn each(&mut self, key: &'static str) -> Vec<&'a str> {
+        let is_declared = self.declared.iter().any(|row| row.key == key);
+        assert!(is_declared || cfg!(not(test)), "`{key}` is in no table of the endpoint");
+        if !is_declared {
+            return Vec::new();
+        }
         self.known.push(key);
         self.given.extract_if(.., |(given, _)| *given == key).map(|(_, value)| value).collect()
     }
@@ -92,7 +177,17 @@ impl<'a> Options<'a> {
         terms.back_pressure = self.millis("back_pressure_ms")?;
         let temporality = [Temporality::Cumulative, Temporality::Delta].map(|which| (which.name(), which));
         terms.temporality = self.read("temporality", |text| one_of(text, &temporality))?;
+        terms.spool = self.read("spool", directory)?;
+        terms.spool_mode = self.read("spool_mode", |text| one_of(text, SPOOL_MODES))?;
+        terms.spool_bytes = self.number("spool_bytes")?;
+        terms.spool_age = self.millis("spool_age_ms")?;
         Ok(terms)
+    }
+
+    /// Those that nobody has taken yet and that say where requests go, not how.
+    pub(super) fn of_place(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        const OTHERS: [&str; 6] = ["ca", "cert", "compression", "header", "key", "token"];
+        self.given.iter().copied().filter(|(key, _)| !OTHERS.contains(key))
     }
 
     /// Takes the options that every endpoint has, also one that is asked for metrics.
@@ -161,6 +256,15 @@ fn entries<T>(key: &str, text: &str, read: impl Fn(&str) -> Result<T, String>) -
 fn pair(text: &str, needed: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once(':').ok_or(needed)?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+const SPOOL_MODES: &[(&str, SpoolMode)] =
+    &[("off", SpoolMode::Off), ("on_failure", SpoolMode::OnFailure), ("always", SpoolMode::Always)];
+
+/// The program may change its working directory.
+fn directory(text: &str) -> Result<PathBuf, String> {
+    let path = at_home(text, std::env::var_os("HOME"))?;
+    std::path::absolute(&path).map_err(|_| "a directory is needed".to_owned())
 }
 
 fn one_level(text: &str) -> Result<tracing_core::Level, String> {

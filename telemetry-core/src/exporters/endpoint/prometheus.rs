@@ -1,12 +1,48 @@
 //! `prometheus:`: what stands behind the colon and the options become a page and where it is served.
 
-use super::Endpoint;
 use super::escape::unescape;
-use super::options::Options;
+use super::options::{self, Options};
+use super::scheme::{Scheme, row};
+use super::{Endpoint, Made, plain};
 use crate::exporters::Prometheus;
 use crate::exporters::prometheus::Translation;
 use crate::exporters::server::Place;
 use crate::exporters::words::one_of;
+
+pub(super) const SCHEME: Scheme = Scheme {
+    names: &["prometheus"],
+    urls: &[(
+        "`prometheus://HOST:9464/metrics`",
+        "a page of all metrics for Prometheus and whoever else scrapes (feature `prometheus`); `prometheus:` is `prometheus://localhost:9464/metrics`",
+    )],
+    examples: &["prometheus://localhost:9464/metrics"],
+    own: &[
+        row(
+            "translation",
+            "`underscore_escaping_with_suffixes`",
+            "no_translation",
+            "`underscore_escaping_with_suffixes`, `underscore_escaping_without_suffixes`, `no_utf8_escaping_with_suffixes`, `no_translation`: `Prometheus::translation`",
+        ),
+        row("scope_labels", "`true`", "false", "`Prometheus::without_scope_labels`"),
+        row("target_info", "`true`", "false", "`Prometheus::without_target_info`"),
+        row("created", "`true`", "false", "`Prometheus::without_created`"),
+        row("max_bytes", "`67108864`", "1048576", "`Prometheus::max_bytes`"),
+        row("resource_labels", "none", "service.*", "`Prometheus::resource_labels`"),
+    ],
+    shared: &[&options::ANY],
+    text: "\
+`prometheus` listens at that address: only this machine reaches `localhost`, and `0.0.0.0` is every address. With port 0 the
+system picks one, which is said on standard error and by [`Collector::served_at`](crate::Collector::served_at). Two endpoints
+may differ in their paths alone. It is asked for metrics, and nothing is sent. What `tag` and `host_tag` add is on `target_info`,
+and on each series that `resource_labels` puts it on.
+",
+};
+
+pub(super) fn make(mut endpoint: Endpoint<'_>) -> Made {
+    let (page, place) = endpoint.page().map_err(plain)?;
+    endpoint.end()?;
+    Ok(page.listen_at(place))
+}
 
 const TRANSLATIONS: &[(&str, Translation)] = &[
     ("underscore_escaping_with_suffixes", Translation::UnderscoreEscapingWithSuffixes),
@@ -19,7 +55,7 @@ const YES_OR_NO: &[(&str, bool)] = &[("true", true), ("false", false)];
 
 impl Endpoint<'_> {
     /// Takes the options of a page; what it shows, and where.
-    pub(super) fn page(&mut self) -> Result<(Prometheus, Place), String> {
+    fn page(&mut self) -> Result<(Prometheus, Place), String> {
         let page = shown(&mut self.options)?;
         let place = match self.rest {
             "" | "//" => "localhost",

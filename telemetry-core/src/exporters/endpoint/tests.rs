@@ -1,5 +1,7 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::file::directory;
 use super::*;
 #[cfg(feature = "http")]
 use crate::exporters::http::Auth;
@@ -175,7 +177,8 @@ fn what_is_wrong_with_a_url_is_named_and_the_url_said_once() {
 #[test]
 fn an_unknown_option_is_told_what_there_is() {
     const COMMON: &str = "min_level, levels, names, tags, tag, host_tag, signals, rate, in_flight, max_items, \
-                          timeout_ms, give_up_after_ms, linger_ms, flush_interval_ms, back_pressure_ms, temporality";
+                          timeout_ms, give_up_after_ms, linger_ms, flush_interval_ms, back_pressure_ms, temporality, \
+                          spool, spool_mode, spool_bytes, spool_age_ms";
     for (url, known) in [
         ("discard:?a=b", format!("`discard:` has no option `a`; its options are {COMMON}")),
         ("Console:?level=info", format!("`console:` has no option `level`; its options are {COMMON}, view")),
@@ -210,7 +213,8 @@ fn a_refused_url_prints_no_secret() {
     assert_eq!(
         refusal("kafka://me:pw@host"),
         "the export endpoint `kafka://***@host` can't be used: `kafka` is no known scheme; known are `chrome-trace:FILE`, `console:`, \
-         `console:stderr`, `discard:`, `file:DIR`, `http://HOST`, `https://HOST`, `otlp://HOST`, `prometheus://HOST`"
+         `console:stderr`, `discard:`, `file:DIR`, `graphite://HOST`, `http://HOST`, `https://HOST`, `influxdb://HOST`, \
+         `librato://HOST`, `opentsdb://HOST`, `otlp://HOST`, `prometheus://HOST`, `statsd://HOST`"
     );
 }
 
@@ -274,7 +278,7 @@ fn otlp_goes_over_http() {
     let url = |url: &str| {
         let mut endpoint = Endpoint::parse(url).unwrap();
         endpoint.options.terms().unwrap();
-        let settings = endpoint.settings(OTLP_TRANSPORTS);
+        let settings = endpoint.settings(otlp::TRANSPORTS);
         settings.and_then(|settings| endpoint.options.end("otlp").map(|()| settings.url()))
     };
     for (given, want) in [

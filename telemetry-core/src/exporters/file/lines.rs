@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::regular::{Identity, is_nowhere, open_regular};
+use crate::files::{Identity, is_nowhere, open_regular};
 
 /// A file that lines are appended to.
 #[derive(Debug)]

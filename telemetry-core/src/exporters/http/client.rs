@@ -7,21 +7,23 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+#[cfg(feature = "opentsdb")]
+use reqwest::StatusCode;
 use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    InvalidHeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Method, RequestBuilder, Response};
 
 use super::connection::{failure, was_closed, what};
-use super::contents::Pem;
 use super::packer::Packer;
 use super::place::Place;
 use super::refusal::Refusal;
 use super::renewed::{Make, Renewed};
 use super::secret::Auth;
 use super::settings::Settings;
-use super::tls;
 use crate::exporters::ExportError;
+use crate::exporters::tls::{self, Pem};
 
 /// Sends bodies to one receiver. Connections are kept and used again.
 pub(crate) struct Client {
@@ -31,7 +33,7 @@ pub(crate) struct Client {
     was_answered: Cell<bool>,
 }
 
-/// The answer of a receiver that took a request (2xx).
+/// The answer of a receiver, which took a request if its status is 2xx.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -40,6 +42,20 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
     /// False where the body is longer than the most that is read, broke off or did not come in time.
     pub(crate) is_whole: bool,
+}
+
+/// An attempt that failed.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) error: ExportError,
+    /// What was answered; none where nothing was.
+    pub(crate) answer: Option<Box<Answer>>,
+}
+
+impl From<ExportError> for Refused {
+    fn from(error: ExportError) -> Self {
+        Self { error, answer: None }
+    }
 }
 
 /// So much of a refusal's body is looked at: the status alone says enough.
@@ -61,16 +77,61 @@ impl Client {
         content_type: &str,
         body: Bytes,
     ) -> Result<Answer, ExportError> {
+        self.attempt(path, content_type, body, REFUSAL_BYTES).await.map_err(|refused| refused.error)
+    }
+
+    /// The same for a receiver that says with a refusal what of a request it took: all of that is read.
+    #[cfg(feature = "influxdb")]
+    pub(crate) async fn ask(&self, path: &str, content_type: &str, body: Bytes) -> Result<Answer, Refused> {
+        self.attempt(path, content_type, body, self.made.settings.max_response_bytes).await
+    }
+
+    /// The same for a receiver that says in the body of that other status too what became of the items: where it did not,
+    /// [`refused`](Self::refused) makes an error of the answer.
+    #[cfg(any(feature = "opentsdb", test))]
+    pub(crate) async fn post_or(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+        status: u16,
+    ) -> Result<Answer, ExportError> {
+        let most = self.made.settings.max_response_bytes;
+        match self.attempt(path, content_type, body, most).await {
+            Err(Refused { answer: Some(answer), .. }) if answer.status == status => Ok(*answer),
+            ended => ended.map_err(|refused| refused.error),
+        }
+    }
+
+    /// Of the body of a refusal at most so many bytes are read.
+    async fn attempt(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: Bytes,
+        refusal_bytes: usize,
+    ) -> Result<Answer, Refused> {
         let at = self.made.settings.at(path);
         let refreshed = self.made.refresh().await;
         let request = refreshed.and_then(|()| self.request(&at, content_type, body));
         let request = request.map_err(|reason| ExportError::retry(format!("{at}: {reason}")))?;
         let response = self.send(request).await.map_err(|e| failed(&at, &e))?;
         if response.status().is_success() {
-            Ok(self.answer(response).await)
+            Ok(answer(response, self.made.settings.max_response_bytes).await)
         } else {
-            Err(self.refusal(&at, response).await)
+            Err(self.refusal(&at, response, refusal_bytes).await)
         }
+    }
+
+    /// The refusal that an answer is after all.
+    #[cfg(feature = "opentsdb")]
+    pub(crate) fn refused(&self, path: &str, answer: &Answer) -> ExportError {
+        let at = self.made.settings.at(path);
+        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let body = &answer.body[..answer.body.len().min(REFUSAL_BYTES)];
+        let secrets = self.made.secrets();
+        let refusal = Refusal { at: &at, status, retry_after: None, location: None, body, secrets: &secrets };
+        refusal.error(self.made.settings.retry_server_errors, SystemTime::now())
     }
 
     /// Whether somebody answers at the URL. It is asked for nothing (`HEAD`, RFC 9110, 9.3.2), and may answer anything.
@@ -83,7 +144,7 @@ impl Client {
     }
 
     /// What an answer says to people, as it may be shown.
-    #[cfg(feature = "otlp")]
+    #[cfg(any(feature = "influxdb", feature = "opentsdb", feature = "otlp"))]
     pub(crate) fn said(&self, text: &str) -> String {
         self.made.said(text.as_bytes())
     }
@@ -105,9 +166,19 @@ impl Client {
         let request = self.made.client().request(method, at.0.clone());
         match (&self.made.settings.auth, self.made.secret()) {
             (Some(Auth::Basic { user, .. }), secret) => request.basic_auth(user, secret),
-            (Some(Auth::Bearer(_)), Some(token)) => request.bearer_auth(token),
+            (Some(Auth::Bearer(_)), Some(token)) => match self.credentials(&token) {
+                Ok(credentials) => request.header(AUTHORIZATION, credentials),
+                // That fails as well, and says so when it is sent.
+                Err(_) => request.bearer_auth(token),
+            },
             _ => request,
         }
+    }
+
+    fn credentials(&self, token: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+        let mut value = HeaderValue::try_from(format!("{} {token}", self.made.settings.token_scheme))?;
+        value.set_sensitive(true);
+        Ok(value)
     }
 
     /// A connection that was used before may have been closed while the request was on its way. Then it is sent once more; if
@@ -122,24 +193,17 @@ impl Client {
         sent
     }
 
-    async fn answer(&self, response: Response) -> Answer {
-        let status = response.status().as_u16();
-        let content_type = header(response.headers(), &CONTENT_TYPE).unwrap_or_default();
-        let mut body = Vec::new();
-        let is_whole = read(response, self.made.settings.max_response_bytes, &mut body).await;
-        Answer { status, content_type, body, is_whole }
-    }
-
-    async fn refusal(&self, at: &Place, response: Response) -> ExportError {
+    async fn refusal(&self, at: &Place, response: Response, most: usize) -> Refused {
         let status = response.status();
         let retry_after = header(response.headers(), &RETRY_AFTER);
         let location = header(response.headers(), &LOCATION);
         let location = location.and_then(|to| at.0.join(&to).ok()).map(Place);
-        let mut body = Vec::new();
-        read(response, REFUSAL_BYTES, &mut body).await;
+        let answer = answer(response, most).await;
         let (retry_after, secrets) = (retry_after.as_deref(), self.made.secrets());
-        let refusal = Refusal { at, status, retry_after, location, body: &body, secrets: &secrets };
-        refusal.error(self.made.settings.retry_server_errors, SystemTime::now())
+        let body = &answer.body[..answer.body.len().min(REFUSAL_BYTES)];
+        let refusal = Refusal { at, status, retry_after, location, body, secrets: &secrets };
+        let error = refusal.error(self.made.settings.retry_server_errors, SystemTime::now());
+        Refused { error, answer: Some(Box::new(answer)) }
     }
 }
 
@@ -174,6 +238,15 @@ fn failed(at: &Place, e: &reqwest::Error) -> ExportError {
 
 fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
+}
+
+/// With at most so many bytes of its body.
+async fn answer(response: Response, most: usize) -> Answer {
+    let status = response.status().as_u16();
+    let content_type = header(response.headers(), &CONTENT_TYPE).unwrap_or_default();
+    let mut body = Vec::new();
+    let is_whole = read(response, most, &mut body).await;
+    Answer { status, content_type, body, is_whole }
 }
 
 /// Reads at most so many bytes, for at most [`BODY_TIME`], and says whether these are all.

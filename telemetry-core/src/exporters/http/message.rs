@@ -19,12 +19,27 @@ pub(super) fn said(body: &[u8], secrets: &[String]) -> String {
     if line.starts_with('<') { String::new() } else { text::line(format_args!("{line}"), MOST) }
 }
 
-/// `{"message": ".."}`, `{"error": ".."}` or `{"error": {"message": ".."}}`.
+/// `{"message": ".."}`, `{"error": ".."}` or `{"error": {"message": ".."}}`; `{"errors": {"params": {"name": [".."]}}}`, as
+/// Librato says what is wrong with which parameter.
 fn json(body: &[u8]) -> Option<String> {
     let all: Value = serde_json::from_slice(body).ok()?;
     let inner = all.get("error").filter(|error| error.is_object()).unwrap_or(&all);
-    let text = inner.get("message").or_else(|| inner.get("error"))?;
-    text.as_str().map(str::to_owned)
+    let text = inner.get("message").or_else(|| inner.get("error")).and_then(Value::as_str);
+    text.map(str::to_owned).or_else(|| {
+        let mut by_name = Vec::new();
+        each_text("", all.get("errors").filter(|errors| errors.is_object())?, &mut by_name);
+        (!by_name.is_empty()).then(|| by_name.join("; "))
+    })
+}
+
+/// All texts in a value, each with the name of the list or the member that it is.
+fn each_text(name: &str, value: &Value, all: &mut Vec<String>) {
+    match value {
+        Value::String(text) => all.push(format!("{name}: {text}")),
+        Value::Array(values) => values.iter().for_each(|value| each_text(name, value, all)),
+        Value::Object(members) => members.iter().for_each(|(name, value)| each_text(name, value, all)),
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -46,6 +61,11 @@ mod tests {
             (b"{\"error\":\"database not found\"}", "database not found"),
             (b"{\"error\":{\"code\":400,\"message\":\"no tags\"}}", "no tags"),
             (b"{\"errors\":[1]}", "{\"errors\":[1]}"),
+            (b"{\"errors\":{\"params\":{\"a\":1}}}", "{\"errors\":{\"params\":{\"a\":1}}}"),
+            (
+                b"{\"errors\":{\"params\":{\"name\":[\"is too long\",\"is odd\"],\"value\":\"is no number\"},\"request\":[\"is bad\"]}}",
+                "name: is too long; name: is odd; value: is no number; request: is bad",
+            ),
             (b"{\"message\":\"cut of", "{\"message\":\"cut of"),
             (b"\x08\x0e\x12\x04busy", "busy"),
             (b"\x12\x04busy", "busy"),

@@ -18,8 +18,7 @@ mod secret;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod tls;
 
 pub(crate) use client::Client;
 pub(crate) use secret::{Auth, Secret};
-pub(crate) use settings::{Compression, Identity, Settings};
+pub(crate) use settings::{Compression, Settings};

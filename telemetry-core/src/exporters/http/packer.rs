@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use flate2::write::GzEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 
 use super::settings::Compression;
 
@@ -31,6 +31,7 @@ impl Packer {
         match self.compression {
             Compression::None => None,
             Compression::Gzip => Some("gzip"),
+            Compression::Deflate => Some("deflate"),
             #[cfg(feature = "zstd")]
             Compression::Zstd => Some("zstd"),
         }
@@ -42,6 +43,11 @@ impl Packer {
             Compression::None => return Ok(body),
             Compression::Gzip => {
                 let mut encoder = GzEncoder::new((&mut self.buffer).writer(), flate2::Compression::fast());
+                encoder.write_all(&body)?;
+                encoder.finish()?;
+            }
+            Compression::Deflate => {
+                let mut encoder = ZlibEncoder::new((&mut self.buffer).writer(), flate2::Compression::fast());
                 encoder.write_all(&body)?;
                 encoder.finish()?;
             }
@@ -78,6 +84,16 @@ mod tests {
             flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut read).unwrap();
             assert!(read == body(seed) && packed.len() < read.len() / 2);
         }
+    }
+
+    #[test]
+    fn deflate_has_the_frame_of_zlib() {
+        let mut packer = Packer::new(Compression::Deflate);
+        let (packed, mut read) = (packer.pack(body(3).into()).unwrap(), Vec::new());
+        flate2::read::ZlibDecoder::new(&packed[..]).read_to_end(&mut read).unwrap();
+        assert!(read == body(3) && packed.len() < read.len() / 2);
+        // RFC 1950, 2.2: the method is deflate, and both bytes together a multiple of 31.
+        assert!(packed[0] & 0xf == 8 && u16::from_be_bytes([packed[0], packed[1]]).is_multiple_of(31));
     }
 
     #[cfg(feature = "zstd")]

@@ -3,10 +3,11 @@
 use std::cell::{Ref, RefCell};
 use std::sync::Arc;
 
-use super::contents::{Contents, Pem};
-#[cfg(feature = "otlp")]
+use super::contents::Contents;
+#[cfg(any(feature = "influxdb", feature = "opentsdb", feature = "otlp"))]
 use super::message::said;
 use super::settings::Settings;
+use crate::exporters::tls::Pem;
 
 /// A client of some kind, and what it was made of.
 pub(super) struct Renewed<C> {
@@ -54,7 +55,7 @@ impl<C: Make> Renewed<C> {
     }
 
     /// A text of the receiver as it may be shown: one line, without secrets.
-    #[cfg(feature = "otlp")]
+    #[cfg(any(feature = "influxdb", feature = "opentsdb", feature = "otlp"))]
     pub(super) fn said(&self, text: &[u8]) -> String {
         said(text, &self.secrets())
     }
@@ -64,8 +65,11 @@ impl<C: Make> Renewed<C> {
         const LEAST: usize = 6;
         let made = self.made.borrow();
         let headers = self.settings.headers.values().filter_map(|value| value.to_str().ok());
-        let words = headers.flat_map(str::split_whitespace);
-        let all = words.chain(made.0.secret.as_deref());
-        all.filter(|word| word.len() >= LEAST).map(str::to_owned).collect()
+        let words = headers.flat_map(str::split_whitespace).map(str::to_owned);
+        let secret = made.0.secret.clone();
+        // A password as it goes over the wire is as good as itself.
+        let sent =
+            self.settings.auth.as_ref().zip(secret.as_deref()).map(|(auth, secret)| auth.credentials(secret));
+        words.chain(secret).chain(sent).filter(|word| word.len() >= LEAST).collect()
     }
 }

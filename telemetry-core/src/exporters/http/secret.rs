@@ -1,9 +1,12 @@
 //! What opens the receiver's door. It never prints.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::exporters::tls::read;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 /// A password or a token.
 #[derive(Clone)]
@@ -46,6 +49,14 @@ impl Auth {
             Self::Basic { password: secret, .. } | Self::Bearer(secret) => secret,
         }
     }
+
+    /// What the header says behind its scheme, where that is the secret.
+    pub(super) fn credentials(&self, secret: &str) -> String {
+        match self {
+            Self::Basic { user, .. } => BASE64_STANDARD.encode(format!("{user}:{secret}")),
+            Self::Bearer(_) => secret.to_owned(),
+        }
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -61,14 +72,4 @@ impl fmt::Debug for Auth {
             Self::Bearer(_) => "Bearer ***",
         })
     }
-}
-
-/// A small file: a secret, a key, a bundle of certificates.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    const MOST: u64 = 4 << 20;
-    let mut all = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MOST).read_to_end(&mut all))
-        .map_err(|e| format!("{} can't be read: {e}", path.display()))?;
-    Ok(all)
 }

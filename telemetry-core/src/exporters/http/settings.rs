@@ -8,6 +8,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::place::Place;
 use super::secret::{Auth, Secret};
+use crate::exporters::tls::Identity;
 
 /// Where requests go, and how. Its `Debug` shows no secret.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Settings {
     pub(super) headers: HeaderMap,
     /// Who we say to be.
     pub(crate) auth: Option<Auth>,
+    /// What stands before a token in the header: `Bearer` where nothing is said.
+    pub(crate) token_scheme: &'static str,
     /// A file of certificates (PEM) that are trusted beside those of the platform.
     pub(crate) ca: Option<PathBuf>,
     /// Who we are, where the receiver wants to know that of its clients.
@@ -34,15 +37,6 @@ pub(crate) struct Settings {
     pub(crate) retry_server_errors: bool,
 }
 
-/// The files (PEM) of a client certificate and its key.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    /// The certificate, and those between it and its authority.
-    pub(crate) certificate: PathBuf,
-    /// Its private key.
-    pub(crate) key: PathBuf,
-}
-
 /// How bodies are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -51,6 +45,8 @@ pub(crate) enum Compression {
     None,
     /// By gzip (RFC 1952), level 1.
     Gzip,
+    /// By zlib (RFC 1950), which HTTP calls deflate (RFC 9110, 8.4.1.2), level 1.
+    Deflate,
     /// By zstd (RFC 8878), level 1.
     #[cfg(feature = "zstd")]
     Zstd,
@@ -67,6 +63,7 @@ impl Settings {
             url: Place(url),
             headers: HeaderMap::new(),
             auth: None,
+            token_scheme: "Bearer",
             ca: None,
             identity: None,
             compression: Compression::None,
@@ -82,6 +79,12 @@ impl Settings {
         self.url.0.to_string()
     }
 
+    /// Requests have that query; it may be a secret.
+    #[cfg(feature = "opentsdb")]
+    pub(crate) fn raw_query(&mut self, query: &str) {
+        self.url.0.set_query(Some(query));
+    }
+
     /// Adds a header to each request, in the place of one of that name.
     pub(crate) fn header(&mut self, name: &str, value: &str) -> Result<(), String> {
         let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header"))?;
@@ -90,6 +93,12 @@ impl Settings {
         value.set_sensitive(true);
         self.headers.insert(known, value);
         Ok(())
+    }
+
+    /// Adds an option to the URL of each request. It is never shown.
+    #[cfg(feature = "influxdb")]
+    pub(crate) fn query(&mut self, key: &str, value: &str) {
+        self.url.0.query_pairs_mut().append_pair(key, value);
     }
 
     /// The URL itself, or what that path is below it.

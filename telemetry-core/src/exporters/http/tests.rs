@@ -10,6 +10,7 @@ use server::{Does, Server, answer};
 
 use super::client::Answer;
 use super::{Auth, Client, Compression, Secret, Settings};
+use crate::exporters::protocol::Encoded;
 use crate::exporters::{Again, ExportError, Limits, Protocol, Route, Signal};
 use crate::{Batch, Collector, Delivery};
 
@@ -61,6 +62,30 @@ fn a_request_has_what_the_settings_say_and_an_answer_what_the_receiver_says() {
         assert!(seen[1].head.starts_with("POST /base/?precision=ns "), "{}", seen[1].head);
         assert!(seen[1].head.contains("\r\ncontent-length: 0\r\n"), "{}", seen[1].head);
         assert_eq!(seen[1].connection, 1, "the connection is used again");
+    });
+}
+
+#[cfg(feature = "opentsdb")]
+#[test]
+fn of_another_status_too_an_answer_is_read_where_that_is_wanted() {
+    run(async {
+        let script = [
+            ("400 Bad Request", "{\"failed\": 1}"),
+            ("400 Bad Request", "no"),
+            ("500 Oh", "no"),
+            ("200 OK", "yes"),
+        ]
+        .map(|(status, body)| Does::Answer(answer(status, "content-type: application/json\r\n", body)));
+        let server = Server::start(move |n| script[n].clone()).await;
+        let (url, client) = (server.url(), client(&server.url(), |_| ()));
+        let post = || client.post_or("api/put", "text/plain", "1".into(), 400);
+        let first = post().await.unwrap();
+        assert_eq!((first.status, &*first.body, first.is_whole), (400, &b"{\"failed\": 1}"[..], true));
+        let refusal = client.refused("api/put", &post().await.unwrap());
+        assert_eq!(refusal.to_string(), format!("{url}/api/put answered 400 Bad Request: no"));
+        assert_eq!(refusal.again(), Again::Never);
+        assert!(post().await.unwrap_err().to_string().contains("answered 500"));
+        assert_eq!(post().await.unwrap().status, 200);
     });
 }
 
@@ -434,9 +459,9 @@ impl Protocol for Lines {
         Limits { items: 100, bytes: 1 << 20, in_flight: 2 }
     }
 
-    fn encode(&self, batch: &Batch, _: usize, body: &mut Vec<u8>) -> Result<usize, ExportError> {
+    fn encode(&self, batch: &Batch, _: usize, body: &mut Vec<u8>) -> Result<Encoded, ExportError> {
         body.extend_from_slice(format!("{} items", batch.len()).as_bytes());
-        Ok(batch.len())
+        Ok(batch.len().into())
     }
 
     fn send(&self, _: Signal, body: Bytes) -> crate::exporters::protocol::Sending<'_> {

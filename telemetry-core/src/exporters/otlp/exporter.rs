@@ -8,7 +8,7 @@ use super::{Answer, Malformed, Writer, put_json};
 #[cfg(feature = "otlp-grpc")]
 use crate::exporters::http::grpc;
 use crate::exporters::http::{Client, Settings};
-use crate::exporters::protocol::{Protocol, Sending};
+use crate::exporters::protocol::{Encoded, Protocol, Sending};
 use crate::exporters::{Batch, Delivery, ExportError, Limits, Signal};
 
 /// How bodies are written over HTTP.
@@ -147,8 +147,8 @@ impl Protocol for Otlp {
         self.wanted[signal as usize]
     }
 
-    fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<usize, ExportError> {
-        Ok(self.writer.write(batch, max_bytes, body))
+    fn encode(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Result<Encoded, ExportError> {
+        Ok(self.writer.write(batch, max_bytes, body).into())
     }
 
     fn send(&self, signal: Signal, body: Bytes) -> Sending<'_> {

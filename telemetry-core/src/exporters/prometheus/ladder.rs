@@ -3,8 +3,8 @@
 //! Where a program chose bounds, these are it. Exponential buckets get powers of two that depend on the unit alone. Buckets
 //! coarser than an octave know what they were before; of those that somebody made by hand, values count at the upper bounds.
 
-use super::digits::put_bound;
 use super::units::Powers;
+use crate::exporters::digits::put_bound;
 use crate::model::{Buckets, HistogramValue};
 
 /// The bounds of some series, and how they are written.

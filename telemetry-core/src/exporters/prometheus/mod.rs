@@ -26,7 +26,6 @@
 mod accept;
 mod answer;
 mod desk;
-mod digits;
 mod draft;
 mod escape;
 mod family;

@@ -2,11 +2,11 @@
 //!
 //! Source: Prometheus, "Text-based format"; OpenMetrics 1.0.0.
 
-use super::digits::{put_float, put_number, put_time, put_whole};
 use super::family::{Class, Family, Start};
 use super::form::Dialect;
 use super::ladder::Ladder;
 use super::sheet::{Row, Shape, Sheet};
+use crate::exporters::digits::{put_float, put_number, put_time, put_whole};
 use crate::model::{Exemplar, HistogramValue, Metric};
 
 /// The end of each page of OpenMetrics.

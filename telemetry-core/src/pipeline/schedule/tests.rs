@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::exporters::Batch;
+use crate::exporters::{Batch, Limits};
 use crate::ledger::ExporterAccount;
 use crate::pipeline::books::Books;
 use crate::pipeline::fixtures::{spans, sums};
@@ -266,7 +266,7 @@ fn a_receiver_that_limits_its_rate_refuses_no_item_for_ever() {
                     stage.delivered(parcel);
                 }
                 Step::Wait(until, _) => stage.now = until.unwrap(),
-                Step::Done => unreachable!("nobody stops it"),
+                step => unreachable!("nobody stops it, and it has no spool: {step:?}"),
             }
             requests += 1;
         }
@@ -353,11 +353,11 @@ fn a_rate_delays_and_drops_nothing() {
 fn a_panicking_exporter_is_tried_three_times_with_its_batch() {
     let mut stage = Stage::new(PACE);
     stage.put(spans(1..=5));
-    for attempt in 1..=MOST_PANICS {
+    for attempt in 1..=Line::MOST_PANICS {
         let parcel = stage.attempt();
         assert_eq!(parcel.batch.len(), 5);
         let after = stage.schedule.panicked(parcel);
-        assert_eq!(after.rejected, if attempt == MOST_PANICS { 5 } else { 0 });
+        assert_eq!(after.rejected, if attempt == Line::MOST_PANICS { 5 } else { 0 });
         assert!(stage.balances());
     }
     stage.put(spans([6]));

@@ -4,6 +4,7 @@ use super::loads::GROUP as EXPORT;
 use super::scrapes::GROUP as SCRAPE;
 use crate::encode;
 use crate::spans::FLOOR;
+use crate::wires;
 
 /// A case of the bench.
 #[derive(Clone, Copy, PartialEq)]
@@ -272,6 +273,18 @@ pub const ROWS: &[Row] = &[
         budgets: &[budget(1, 1.0, 0.28)],
         ours: &[("exporter", inline(encode::POINT, encode::OURS))],
         ..encoded(encode::POINT)
+    },
+    Row {
+        group: "wires",
+        what: wires::STATSD,
+        // Ahead of each.
+        budgets: &[budget(1, 1.0, 1.0)],
+        limit: None,
+        peers: &[inline(wires::STATSD, wires::FORMATTED), inline(wires::STATSD, wires::CADENCE)],
+        others: &[],
+        otel: None,
+        undrained: None,
+        ours: &[("exporter", inline(wires::STATSD, wires::OURS))],
     },
 ];
 

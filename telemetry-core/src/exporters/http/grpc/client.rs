@@ -7,8 +7,6 @@ use std::error::Error;
 use std::fmt;
 use std::time::SystemTime;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -122,14 +120,9 @@ impl Client {
 
     fn authorization(&self) -> Result<Option<HeaderValue>, String> {
         let secret = self.made.secret().unwrap_or_default();
-        let text = match &self.made.settings.auth {
-            None => return Ok(None),
-            Some(Auth::Bearer(_)) => format!("Bearer {secret}"),
-            Some(Auth::Basic { user, .. }) => {
-                format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{secret}")))
-            }
-        };
-        let value = HeaderValue::from_str(&text);
+        let Some(auth) = &self.made.settings.auth else { return Ok(None) };
+        let scheme = if matches!(auth, Auth::Basic { .. }) { "Basic" } else { "Bearer" };
+        let value = HeaderValue::from_str(&format!("{scheme} {}", auth.credentials(&secret)));
         let mut value =
             value.map_err(|_| "the request can't be made: its token or password can't stand in a header")?;
         value.set_sensitive(true);

@@ -16,10 +16,9 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::frame::Framed;
-use crate::exporters::http::contents::Pem;
 use crate::exporters::http::renewed::Make;
 use crate::exporters::http::settings::Settings;
-use crate::exporters::http::tls;
+use crate::exporters::tls::{self, Pem};
 
 /// HTTP/2 only. Connections are kept and used again.
 pub(super) type Connections = Client<Connector, Framed>;

@@ -1,86 +1,18 @@
 //! TLS: authorities, client certificates, HTTP/2.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::path::PathBuf;
 
-use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use tokio::io::AsyncWriteExt as _;
-use tokio_rustls::TlsAcceptor;
 
 use super::server::{Does, Server, answer};
 use super::{Client, Settings, client, fine, run, said};
-use crate::exporters::http::Identity;
+use crate::exporters::authority::Authority;
+use crate::exporters::tls::Identity;
 
-static NAMES: AtomicUsize = AtomicUsize::new(0);
-
-/// Who signs certificates, and where the files are.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    directory: tempfile::TempDir,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        // Two of the same name would be taken for one another.
-        let name = NAMES.fetch_add(1, SeqCst).to_string();
-        params.distinguished_name.push(rcgen::DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("ca.pem"), issuer.pem()).unwrap();
-        Self { issuer, directory }
-    }
-
-    fn ca(&self) -> PathBuf {
-        self.directory.path().join("ca.pem")
-    }
-
-    fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
-        let (params, key) =
-            (CertificateParams::new([name.to_owned()]).unwrap(), KeyPair::generate().unwrap());
-        (params.signed_by(&key, &self.issuer).unwrap(), key)
-    }
-
-    /// A client certificate and its key, in files of that folder.
-    fn identity(&self, into: &Path) -> Identity {
-        let (certificate, key) = self.issue("shop");
-        let files = Identity { certificate: into.join("client.pem"), key: into.join("client.key") };
-        fs::write(&files.certificate, certificate.pem()).unwrap();
-        fs::write(&files.key, key.serialize_pem()).unwrap();
-        files
-    }
-
-    /// A server of that name, and whose clients have to show a certificate of `clients`.
-    async fn server(&self, name: &str, alpn: &[&str], clients: Option<&Self>) -> Server {
-        Server::listen(Some(self.acceptor(name, alpn, clients)), |_| fine()).await
-    }
-
-    fn acceptor(&self, name: &str, alpn: &[&str], clients: Option<&Self>) -> TlsAcceptor {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder =
-            ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
-        let builder = match clients {
-            None => builder.unwrap().with_no_client_auth(),
-            Some(clients) => {
-                let mut roots = RootCertStore::empty();
-                roots.add(clients.issuer.der().clone()).unwrap();
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-                builder.unwrap().with_client_cert_verifier(verifier.build().unwrap())
-            }
-        };
-        let (certificate, key) = self.issue(name);
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        TlsAcceptor::from(Arc::new(config))
-    }
+/// A server of that name, and whose clients have to show a certificate of `clients`.
+async fn server(of: &Authority, name: &str, alpn: &[&str], clients: Option<&Authority>) -> Server {
+    Server::listen(Some(of.acceptor(name, alpn, clients)), |_| fine()).await
 }
 
 #[test]
@@ -88,7 +20,7 @@ fn http_2_is_spoken_where_the_receiver_offers_it() {
     run(async {
         let authority = Authority::new();
         for (alpn, version) in [(&["h2", "http/1.1"][..], "2"), (&["http/1.1"], "1.1"), (&[], "1.1")] {
-            let server = authority.server("127.0.0.1", alpn, None).await;
+            let server = server(&authority, "127.0.0.1", alpn, None).await;
             let client = client(&server.url(), |settings| settings.ca = Some(authority.ca()));
             for _ in 0..2 {
                 let answer = client.post("v1/traces", "text/plain", "1".into()).await.unwrap();
@@ -122,8 +54,8 @@ fn an_idle_connection_that_was_closed_is_replaced() {
 fn what_is_wrong_with_tls_is_said() {
     run(async {
         let (authority, other) = (Authority::new(), Authority::new());
-        let good = authority.server("127.0.0.1", &[], None).await;
-        let elsewhere = authority.server("shop.example", &[], None).await;
+        let good = server(&authority, "127.0.0.1", &[], None).await;
+        let elsewhere = server(&authority, "shop.example", &[], None).await;
         let plain = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let plain_url = format!("https://{}", plain.local_addr().unwrap());
         tokio::spawn(async move {
@@ -148,7 +80,7 @@ fn a_client_shows_its_certificate() {
     run(async {
         let (authority, clients) = (Authority::new(), Authority::new());
         for alpn in ["h2", "http/1.1"] {
-            let server = authority.server("127.0.0.1", &[alpn], Some(&clients)).await;
+            let server = server(&authority, "127.0.0.1", &[alpn], Some(&clients)).await;
             let identity = clients.identity(clients.directory.path());
             let ca = authority.ca();
             let known = client(&server.url(), |settings| {
@@ -169,7 +101,7 @@ fn certificates_are_read_again_when_they_change() {
         let ca = files.path().join("ca.pem");
         fs::write(&ca, first.issuer.pem()).unwrap();
         let identity = first.identity(files.path());
-        let server = second.server("127.0.0.1", &["h2"], Some(&second)).await;
+        let server = server(&second, "127.0.0.1", &["h2"], Some(&second)).await;
         let client = client(&server.url(), |settings| {
             (settings.ca, settings.identity) = (Some(ca.clone()), Some(identity.clone()));
         });

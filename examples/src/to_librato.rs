@@ -1,0 +1,33 @@
+//! Counters, timers and gauges of a program at Librato, once a minute and when it ends; what is less severe than `info` stays here.
+//!
+//!     cargo run -p telemetry-examples --bin to_librato -- 'librato://USER:$LIBRATO_TOKEN@metrics-api.librato.com'
+//!
+//! Anything that speaks Librato's API of metrics with sources does: `librato+http://USER:TOKEN@localhost:8000`.
+
+use std::time::Duration;
+
+use telemetry_layer::prelude::*;
+use telemetry_layer::{count, gauge};
+
+/// The tag `source` is the source.
+#[count_me(level = "info", name = "jobs.done", source = "mail")]
+#[time_me(level = "info", name = "jobs.time")]
+fn work(letters: u64) -> u64 {
+    count!("jobs.letters", letters, level = "info", source = "mail");
+    count!("jobs.looked_at", 1, level = "debug");
+    letters / 2
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let url = std::env::args().nth(1).ok_or("the URL of an endpoint is needed: librato://USER:TOKEN@HOST")?;
+    let builder = Collector::builder()
+        .tag("service.name", "post-office")
+        .endpoint(format!("{url}?names=jobs.*&min_level=info&flush_interval_ms=60000"));
+    let telemetry = telemetry_layer::init_with(builder)?;
+    for letters in 1..=3 {
+        let left = work(letters);
+        gauge!("jobs.left", left, level = "error");
+    }
+    print!("{}", telemetry.shutdown(Duration::from_secs(5)));
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! A batch goes in, lines come out: as many of its first items as fit. No clock is read.
+
+use std::borrow::Cow;
+
+use crate::exporters::Batch;
+use crate::exporters::digits::{put_float, put_whole};
+use crate::exporters::lines::put_items;
+use crate::exporters::protocol::Encoded;
+use crate::exporters::summary;
+use crate::metrics::MetricRef;
+use crate::model::Number;
+
+/// The most bytes of a line without its end. Whoever sends a longer one, carbon closes the connection to.
+pub const MAX_LINE: usize = 16_384;
+
+/// Adds as many of the first items as fit into so many bytes, but one at least, and says how many these are, and how many of them
+/// can't be said. `prefix` stands before all names. No line is longer than `max_line`, with its end.
+pub fn put_batch(
+    body: &mut Vec<u8>,
+    batch: &Batch,
+    max_bytes: usize,
+    prefix: &str,
+    max_line: usize,
+) -> Encoded {
+    let most = max_line.min(MAX_LINE + 1);
+    put_items(body, batch.metrics(), max_bytes, |out, item| put_item(out, &item, prefix, most))
+}
+
+/// All lines of an item.
+fn put_item(
+    out: &mut Vec<u8>,
+    item: &MetricRef<'_>,
+    prefix: &str,
+    max_line: usize,
+) -> Result<(), Cow<'static, str>> {
+    if item.name().is_empty() {
+        return Err("it has no name".into());
+    }
+    let seconds = item.time_unix_nano() / 1_000_000_000;
+    if seconds == 0 {
+        return Err("its time is before 1970-01-01 00:00:01, which servers take for none".into());
+    }
+    let line = Line { item, prefix, seconds, most: max_line };
+    match item.histogram() {
+        None => line.put(out, "", item.number()),
+        Some(histogram) => {
+            summary::numbers(histogram).try_for_each(|(name, number)| line.put(out, name, number))
+        }
+    }
+}
+
+/// What the lines of an item have in common.
+struct Line<'a> {
+    item: &'a MetricRef<'a>,
+    prefix: &'a str,
+    seconds: u64,
+    /// Bytes.
+    most: usize,
+}
+
+impl Line<'_> {
+    /// One, for what of the item is called so.
+    fn put(&self, out: &mut Vec<u8>, of: &str, number: Number) -> Result<(), Cow<'static, str>> {
+        let start = out.len();
+        put_text(out, self.prefix);
+        put_text(out, self.item.name());
+        if !of.is_empty() {
+            out.push(b'.');
+            out.extend_from_slice(of.as_bytes());
+        }
+        for (key, value) in self.item.tags().filter(|(_, value)| !value.is_empty()) {
+            out.push(b';');
+            if key == "name" {
+                out.push(b'_');
+            }
+            put_text(out, key);
+            out.push(b'=');
+            put_text(out, value);
+        }
+        // What ends so is something else for carbon: `name{tag="value"}`.
+        if out.ends_with(b"\"}") {
+            let quote = out.len() - 2;
+            out[quote] = b'_';
+        }
+        out.push(b' ');
+        if !put_value(out, number) {
+            return Err("NaN and infinities are no numbers there".into());
+        }
+        out.push(b' ');
+        put_whole(out, self.seconds);
+        out.push(b'\n');
+        let bytes = out.len() - start;
+        if bytes > self.most {
+            return Err(format!("its line has {bytes} bytes, and {} are the most", self.most).into());
+        }
+        Ok(())
+    }
+}
+
+/// A name, or the value of a tag. In the place of what can't be in it stands `_`.
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    let start = out.len();
+    let plain = text.bytes().position(|byte| !is_plain(byte)).unwrap_or(text.len());
+    out.extend_from_slice(&text.as_bytes()[..plain]);
+    for c in text[plain..].chars() {
+        let c = if is_fit(c) { c } else { '_' };
+        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    if out.get(start) == Some(&b'~') {
+        out[start] = b'_';
+    }
+}
+
+/// Nearly all are.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && byte != b';'
+}
+
+/// Whether it ends nothing. What is white space, Python knows in other alphabets too.
+pub(super) fn is_fit(c: char) -> bool {
+    c != ';' && !c.is_whitespace() && !c.is_control()
+}
+
+/// A whole number as one; whether it is finite.
+fn put_value(out: &mut Vec<u8>, number: Number) -> bool {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    match number {
+        Number::Int(n) => put_whole(out, n),
+        Number::Uint(n) => put_whole(out, n),
+        Number::Float(x) if !x.is_finite() => return false,
+        // No whole number has the sign of -0.
+        Number::Float(x)
+            if x.trunc() == x && (-LIMIT..LIMIT).contains(&x) && x.to_bits() != (-0.0_f64).to_bits() =>
+        {
+            put_whole(out, x as i64);
+        }
+        Number::Float(x) => put_float(out, x),
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;

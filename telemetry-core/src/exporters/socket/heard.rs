@@ -1,0 +1,138 @@
+//! What the other side says: bytes come in, whole lines that may be shown go out. However much it is, only so much is kept.
+
+use std::fmt::Write as _;
+
+use crate::text;
+
+/// So many bytes of a line are kept, and so many lines until somebody asks for them.
+const LINE_BYTES: usize = 512;
+const LINES: usize = 64;
+
+/// The lines of all connections that nobody has asked for yet.
+#[derive(Default)]
+pub(super) struct Heard {
+    lines: Vec<String>,
+    /// So many more were there.
+    left_out: u64,
+}
+
+/// A line of one connection that is not over yet.
+#[derive(Default)]
+pub(super) struct Begun {
+    bytes: Vec<u8>,
+    /// It goes on, but that is not kept.
+    is_long: bool,
+}
+
+impl Heard {
+    /// All of them; the last one says how many more there were.
+    pub(super) fn take(&mut self) -> Vec<String> {
+        let (mut lines, left_out) = self.take_counted();
+        if left_out > 0 {
+            lines.push(format!(".. and {left_out} more lines"));
+        }
+        lines
+    }
+
+    /// Those that are kept, and how many more there were.
+    pub(super) fn take_counted(&mut self) -> (Vec<String>, u64) {
+        (std::mem::take(&mut self.lines), std::mem::take(&mut self.left_out))
+    }
+
+    /// The last one that is kept.
+    pub(super) fn last(&self) -> Option<&str> {
+        self.lines.last().map(String::as_str)
+    }
+
+    fn add(&mut self, line: &[u8], is_long: bool) {
+        if line.is_empty() && !is_long {
+            return;
+        }
+        if self.lines.len() >= LINES {
+            self.left_out += 1;
+            return;
+        }
+        let mut shown = text::line(format_args!("{}", String::from_utf8_lossy(line)), LINE_BYTES);
+        if is_long && !shown.ends_with(" ..") {
+            let _ = write!(shown, " ..");
+        }
+        self.lines.push(shown);
+    }
+}
+
+impl Begun {
+    /// Adds bytes as they came.
+    pub(super) fn add(&mut self, mut bytes: &[u8], heard: &mut Heard) {
+        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+            self.keep(&bytes[..end]);
+            self.end(heard);
+            bytes = &bytes[end + 1..];
+        }
+        self.keep(bytes);
+    }
+
+    /// Nothing more comes of it.
+    pub(super) fn end(&mut self, heard: &mut Heard) {
+        heard.add(self.bytes.trim_ascii(), self.is_long);
+        self.bytes.clear();
+        self.is_long = false;
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = LINE_BYTES - self.bytes.len();
+        self.is_long |= bytes.len() > room;
+        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn heard(parts: &[&[u8]]) -> Vec<String> {
+        let (mut begun, mut heard) = (Begun::default(), Heard::default());
+        parts.iter().for_each(|part| begun.add(part, &mut heard));
+        begun.end(&mut heard);
+        heard.take()
+    }
+
+    #[test]
+    fn lines_are_whole_however_they_come() {
+        assert_eq!(
+            heard(&[b"put: il", b"legal\r", b"\n\n  put: no\nlast"]),
+            ["put: illegal", "put: no", "last"]
+        );
+        assert_eq!(heard(&[b"\x1b[2J\xff\xe2\x80\xae\n"]), ["\\u{1b}[2J\u{fffd}\\u{202e}"]);
+        let long = [b'x'; 600];
+        let cut = format!("{} ..", "x".repeat(LINE_BYTES));
+        assert_eq!(heard(&[&long, &long, b"\nnext\n"]), [&*cut, "next"]);
+        assert_eq!(heard(&[&long[..LINE_BYTES], b"\n"]), ["x".repeat(LINE_BYTES)]);
+    }
+
+    #[test]
+    fn no_more_than_so_many_lines_are_kept() {
+        let (mut begun, mut heard) = (Begun::default(), Heard::default());
+        begun.add("no\n".repeat(LINES + 7).as_bytes(), &mut heard);
+        let lines = heard.take();
+        assert_eq!((lines.len(), &*lines[LINES]), (LINES + 1, ".. and 7 more lines"));
+        begun.add(b"yes\n", &mut heard);
+        assert_eq!(heard.last(), Some("yes"));
+        assert_eq!(heard.take(), ["yes"]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_bounded(parts: Vec<Vec<u8>>, often in 1..300_usize) {
+            let (mut begun, mut heard) = (Begun::default(), Heard::default());
+            for part in std::iter::repeat_n(&parts, often).flatten() {
+                begun.add(part, &mut heard);
+                prop_assert!(begun.bytes.len() <= LINE_BYTES && heard.lines.len() <= LINES);
+            }
+            for line in heard.take() {
+                prop_assert!(line.len() <= LINE_BYTES + 13 + 3 && !line.contains(char::is_control), "{line:?}");
+            }
+        }
+    }
+}

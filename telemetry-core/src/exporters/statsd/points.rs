@@ -1,0 +1,276 @@
+//! The lines of one data point.
+
+use std::borrow::Cow;
+
+use super::decimal::{put_decimal, put_number};
+use super::distribution::{lines, values};
+use super::form::{Dialect, Form, TagsInName, Type};
+use super::names::{put_datadog_tag, put_graphite_tag, put_in_name, put_name};
+use super::rate::rates;
+use crate::exporters::digits::put_whole;
+use crate::exporters::summary::numbers;
+use crate::metrics::MetricRef;
+use crate::model::{HistogramValue, Kind, Number, Temporality};
+
+/// Writes the points of one batch.
+pub(super) struct Pen<'a> {
+    form: &'a Form,
+    /// Bytes of a line with its end, and of lines that belong together.
+    most: usize,
+    container: Option<&'a str>,
+    /// What stands before the value of a point.
+    head: Vec<u8>,
+    /// What stands behind its type and its rate.
+    tail: Vec<u8>,
+}
+
+/// Why nothing of a point was written.
+type Refused = Cow<'static, str>;
+
+const NO_NUMBER: Refused = Cow::Borrowed("NaN and infinities are no numbers there");
+const BELOW_0: Refused = Cow::Borrowed("a timer takes no values below 0");
+const NO_CHANGE: Refused = Cow::Borrowed("DogStatsD has no change of an up-down counter");
+const NO_NAME: Refused = Cow::Borrowed("nothing of its name can be a name there");
+
+impl<'a> Pen<'a> {
+    pub(super) fn new(form: &'a Form, most: usize, container: Option<&'a str>) -> Self {
+        Self { form, most, container, head: Vec::new(), tail: Vec::new() }
+    }
+
+    /// Adds the lines of a point, or says why there are none; what was added then is to be taken off again.
+    pub(super) fn put(&mut self, out: &mut Vec<u8>, point: MetricRef<'_>) -> Result<(), Refused> {
+        self.put_point(out, point).map_err(|why| format!("`{}`: {why}", point.name()).into())
+    }
+
+    fn put_point(&mut self, out: &mut Vec<u8>, point: MetricRef<'_>) -> Result<(), Refused> {
+        let is_delta = point.temporality() == Temporality::Delta;
+        self.put_tail(point);
+        self.put_head(point, "")?;
+        match point.histogram() {
+            Some(histogram) if is_delta => self.put_distribution(out, point, &values(histogram)),
+            Some(histogram) => self.put_summary(out, point, histogram),
+            None => match point.kind() {
+                Kind::Counter if is_delta => {
+                    self.put_value(out, point.number(), b"c", self.time(point), Sign::Value)
+                }
+                Kind::UpDownCounter if is_delta && self.form.dialect == Dialect::Datadog => Err(NO_CHANGE),
+                Kind::UpDownCounter if is_delta => {
+                    self.put_value(out, point.number(), b"g", None, Sign::Change)
+                }
+                Kind::Histogram => self.put_distribution(out, point, &[(point.number().as_f64(), 1)]),
+                _ => self.put_gauge(out, point, point.number()),
+            },
+        }
+    }
+
+    fn put_summary(
+        &mut self,
+        out: &mut Vec<u8>,
+        point: MetricRef<'_>,
+        of: &HistogramValue,
+    ) -> Result<(), Refused> {
+        let start = out.len();
+        for (name, number) in numbers(of) {
+            self.put_head(point, name)?;
+            self.put_gauge(out, point, number)?;
+        }
+        // A value below 0 is two lines, which must not part: all of them are in one packet.
+        let are_apart = self.form.dialect == Dialect::Datadog;
+        if are_apart { Ok(()) } else { self.check(out.len() - start) }
+    }
+
+    /// What stands before the value, of a point or of a part of it.
+    fn put_head(&mut self, point: MetricRef<'_>, part: &str) -> Result<(), Refused> {
+        let (head, form) = (&mut self.head, self.form);
+        head.clear();
+        head.extend_from_slice(form.prefix.as_bytes());
+        if !put_name(head, point.name(), form.dialect, form.prefix.is_empty()) {
+            return Err(NO_NAME);
+        }
+        if !part.is_empty() {
+            head.push(b'.');
+            head.extend_from_slice(part.as_bytes());
+        }
+        match (form.dialect, form.tags_in_name) {
+            (Dialect::Datadog, _) | (Dialect::Plain, TagsInName::None) => {}
+            (Dialect::Plain, TagsInName::All) => {
+                point.tags().for_each(|(key, value)| put_in_name(head, key, value));
+            }
+            (Dialect::Plain, TagsInName::Own) => {
+                point.own_tags().iter().for_each(|(key, value)| put_in_name(head, key, value));
+            }
+            (Dialect::Graphite, _) => {
+                point.tags().for_each(|(key, value)| put_graphite_tag(head, key, value));
+            }
+        }
+        head.push(b':');
+        Ok(())
+    }
+
+    fn put_tail(&mut self, point: MetricRef<'_>) {
+        let tail = &mut self.tail;
+        tail.clear();
+        if self.form.dialect != Dialect::Datadog {
+            return;
+        }
+        for (at, (key, value)) in point.tags().enumerate() {
+            put_datadog_tag(tail, key, value, at == 0);
+        }
+        if let Some(container) = self.container {
+            tail.extend_from_slice(b"|c:");
+            tail.extend_from_slice(container.as_bytes());
+        }
+    }
+
+    /// In seconds since the Unix epoch. 0 is none.
+    fn time(&self, point: MetricRef<'_>) -> Option<u64> {
+        let seconds = point.time_unix_nano() / 1_000_000_000;
+        (self.form.has_times && seconds > 0).then_some(seconds)
+    }
+
+    fn put_gauge(&self, out: &mut Vec<u8>, point: MetricRef<'_>, number: Number) -> Result<(), Refused> {
+        let start = out.len();
+        // There, a sign would be a change: it is one from 0.
+        if self.form.dialect != Dialect::Datadog && number.is_below(Number::Int(0)) {
+            self.put_value(out, Number::Int(0), b"g", None, Sign::Value)?;
+        }
+        self.put_value(out, number, b"g", self.time(point), Sign::Value)?;
+        self.check(out.len() - start)
+    }
+
+    fn put_value(
+        &self,
+        out: &mut Vec<u8>,
+        number: Number,
+        word: &[u8],
+        time: Option<u64>,
+        sign: Sign,
+    ) -> Result<(), Refused> {
+        if !number.as_f64().is_finite() {
+            return Err(NO_NUMBER);
+        }
+        let start = out.len();
+        out.extend_from_slice(&self.head);
+        if sign == Sign::Change && !number.is_below(Number::Int(0)) {
+            out.push(b'+');
+        }
+        put_number(out, number);
+        out.push(b'|');
+        out.extend_from_slice(word);
+        out.extend_from_slice(&self.tail);
+        if let Some(time) = time {
+            out.extend_from_slice(b"|T");
+            put_whole(out, time);
+        }
+        out.push(b'\n');
+        self.check(out.len() - start)
+    }
+
+    fn check(&self, bytes: usize) -> Result<(), Refused> {
+        if bytes <= self.most {
+            return Ok(());
+        }
+        Err(format!("a line of {bytes} bytes is longer than a packet of {}", self.most).into())
+    }
+
+    /// Values, ascending, and how many each stands for.
+    fn put_distribution(
+        &self,
+        out: &mut Vec<u8>,
+        point: MetricRef<'_>,
+        values: &[(f64, u64)],
+    ) -> Result<(), Refused> {
+        let (class, shift) = class(self.form, point.unit());
+        let shift = if class == Type::Ms { shift } else { 0 };
+        // In milliseconds too.
+        let scale = 10_f64.powi(shift.max(0));
+        if values.iter().any(|(value, _)| !(value * scale).is_finite()) {
+            return Err(NO_NUMBER);
+        }
+        let is_datadog = self.form.dialect == Dialect::Datadog;
+        if !is_datadog && class == Type::Ms && values.iter().any(|(value, _)| *value < 0.0) {
+            return Err(BELOW_0);
+        }
+        let mut weighted: Vec<(u64, f64, f64, u64)> = Vec::new();
+        for line in lines(values, self.form.samples) {
+            weighted.extend(rates(line.weight).map(|(n, rate)| (n, rate, line.value, line.times)));
+        }
+        if !is_datadog {
+            return weighted.into_iter().try_for_each(|(_, rate, value, times)| {
+                self.put_values(out, [value].into_iter(), (class, rate), shift)?;
+                self.repeat(out, times)
+            });
+        }
+        weighted.sort_by_key(|(n, ..)| *n);
+        weighted.chunk_by(|a, b| a.0 == b.0).try_for_each(|same| {
+            let values = same.iter().flat_map(|(_, _, value, times)| (0..*times).map(move |_| *value));
+            self.put_values(out, values, (class, same[0].1), shift)
+        })
+    }
+
+    /// The last line, so many times in all.
+    fn repeat(&self, out: &mut Vec<u8>, times: u64) -> Result<(), Refused> {
+        let before = out.len() - 1;
+        let start = out[..before].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let line = start..out.len();
+        self.check(line.len())?;
+        (1..times).for_each(|_| out.extend_from_within(line.clone()));
+        Ok(())
+    }
+
+    /// Values that share a rate, as many in a line as fit.
+    fn put_values(
+        &self,
+        out: &mut Vec<u8>,
+        values: impl Iterator<Item = f64>,
+        (class, rate): (Type, f64),
+        shift: i32,
+    ) -> Result<(), Refused> {
+        let mut end = vec![b'|'];
+        end.extend_from_slice(class.word());
+        if rate < 1.0 {
+            end.extend_from_slice(b"|@");
+            put_decimal(&mut end, rate, 0);
+        }
+        end.extend_from_slice(&self.tail);
+        end.push(b'\n');
+        // The head has a colon before the first value already.
+        let name = &self.head[..self.head.len() - 1];
+        let mut start = out.len();
+        out.extend_from_slice(name);
+        for value in values {
+            let at = out.len();
+            out.push(b':');
+            put_decimal(out, value, shift);
+            let is_full = at > start + name.len() && out.len() - start + end.len() > self.most;
+            if is_full {
+                let value = out.split_off(at);
+                out.extend_from_slice(&end);
+                start = out.len();
+                out.extend_from_slice(name);
+                out.extend_from_slice(&value);
+            }
+            self.check(out.len() - start + end.len())?;
+        }
+        out.extend_from_slice(&end);
+        Ok(())
+    }
+}
+
+/// What a sign says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Value,
+    Change,
+}
+
+/// What a distribution of that unit is, and how far the point moves on the way to milliseconds.
+fn class(form: &Form, unit: &str) -> (Type, i32) {
+    match unit {
+        "s" => (form.timers, 3),
+        "ms" => (form.timers, 0),
+        "us" => (form.timers, -3),
+        "ns" => (form.timers, -6),
+        _ => (form.histograms, 0),
+    }
+}

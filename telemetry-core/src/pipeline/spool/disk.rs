@@ -1,0 +1,144 @@
+//! All that a spool asks of a file system, in ten calls; a real directory. It never looks into what it is given.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::files::open_regular;
+
+/// A directory of files that are written once, from their beginning to their end.
+pub(super) trait Disk: Send + 'static {
+    /// One that is being written.
+    type File: Send;
+
+    /// Names and lengths of all files.
+    fn list(&mut self) -> io::Result<Vec<(String, u64)>>;
+
+    /// As many bytes from there, or fewer where it ends.
+    fn read(&mut self, name: &str, from: u64, bytes: u64) -> io::Result<Vec<u8>>;
+
+    /// One of a name that nobody has.
+    fn create(&mut self, name: &str) -> io::Result<Self::File>;
+
+    /// All of it at the end, or an error and any part of it.
+    fn append(&mut self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()>;
+
+    /// What stands in the file stays there from now on, but its name may not.
+    fn sync(&mut self, file: &mut Self::File) -> io::Result<()>;
+
+    /// Takes off what stands behind so many bytes.
+    fn cut(&mut self, file: &mut Self::File, bytes: u64) -> io::Result<()>;
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
+
+    fn remove(&mut self, name: &str) -> io::Result<()>;
+
+    /// All names stay from now on.
+    fn sync_names(&mut self) -> io::Result<()>;
+
+    /// So many frames are committed, for whoever looks from outside. Nobody here reads it.
+    fn publish(&mut self, committed: u64);
+}
+
+/// A directory of the system.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    /// Where it is told how much is committed.
+    published: Option<File>,
+}
+
+/// The file with the lock, in which stands what is committed.
+pub(super) const OWNER: &str = "owner";
+
+impl Directory {
+    /// It is there, and owned.
+    pub(super) fn new(path: &Path) -> Self {
+        let published =
+            open_regular(&path.join(OWNER), OpenOptions::new().write(true)).ok().map(|(file, _)| file);
+        Self { path: path.to_owned(), published }
+    }
+}
+
+/// Makes a directory that only this user can read, and those above it; a name that is new stays from now on.
+pub(super) fn make(path: &Path) -> io::Result<()> {
+    let mut how = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut how, 0o700);
+    if path.is_dir() {
+        return Ok(());
+    }
+    how.recursive(true).create(path)?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    // Elsewhere a directory can't be opened.
+    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
+}
+
+impl Disk for Directory {
+    type File = File;
+
+    fn list(&mut self) -> io::Result<Vec<(String, u64)>> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            // One that has gone meanwhile was none of ours.
+            let Ok(found) = entry.metadata() else { continue };
+            if let Ok(name) = entry.file_name().into_string()
+                && found.is_file()
+            {
+                all.push((name, found.len()));
+            }
+        }
+        Ok(all)
+    }
+
+    fn read(&mut self, name: &str, from: u64, bytes: u64) -> io::Result<Vec<u8>> {
+        let (mut file, found) = open_regular(&self.path.join(name), OpenOptions::new().read(true))?;
+        file.seek(SeekFrom::Start(from))?;
+        let mut read = Vec::with_capacity(found.len().saturating_sub(from).min(bytes) as usize);
+        file.take(bytes).read_to_end(&mut read)?;
+        Ok(read)
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<File> {
+        let mut how = OpenOptions::new();
+        how.append(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut how, 0o600);
+        how.open(self.path.join(name))
+    }
+
+    fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn sync(&mut self, file: &mut File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    fn cut(&mut self, file: &mut File, bytes: u64) -> io::Result<()> {
+        file.set_len(bytes)
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn sync_names(&mut self) -> io::Result<()> {
+        sync_directory(&self.path)
+    }
+
+    fn publish(&mut self, committed: u64) {
+        let Some(file) = &mut self.published else { return };
+        // It is as long as before, so whoever reads it finds one of the numbers.
+        let _ = file.seek(SeekFrom::Start(0));
+        let _ = file.write_all(format!("{committed:020}\n").as_bytes());
+    }
+}

@@ -1,0 +1,168 @@
+//! What the thread of a spool and the exporter's worker both see: the next bodies to send, and what could not be stored.
+//!
+//! The thread puts bodies in as there is room for them, the worker takes them out, and puts back what failed. Its lock is held
+//! alone.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::log::Stored;
+use crate::clock::Tick;
+use crate::exporters::Signal;
+use crate::pipeline::lanes::Lanes;
+use crate::pipeline::parcel::{Parcel, Tries};
+use crate::sync::{Mutex, lock};
+
+/// A stored body on its way to the receiver.
+#[derive(Clone, Debug)]
+pub(crate) struct Replay {
+    pub(super) stored: Stored,
+    pub(crate) tries: Tries,
+    /// When its last attempt began.
+    pub(crate) since: Tick,
+}
+
+impl Replay {
+    pub(crate) fn signal(&self) -> Signal {
+        self.stored.signal
+    }
+
+    pub(crate) fn items(&self) -> u64 {
+        self.stored.items
+    }
+
+    pub(crate) fn body(&self) -> bytes::Bytes {
+        self.stored.body.clone()
+    }
+}
+
+/// How a spool fares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
+    /// Of all its files.
+    pub(crate) bytes: u64,
+    /// The number of the last frame that is committed.
+    pub(crate) committed: u64,
+}
+
+pub(crate) struct Shelf {
+    state: Mutex<State>,
+    /// Whose worker is told when something has changed.
+    lanes: Arc<Lanes>,
+}
+
+#[derive(Default)]
+struct State {
+    ready: [VecDeque<Replay>; 3],
+    /// There is more of it on the disk.
+    has_more: [bool; 3],
+    /// So many bodies are on their way to the disk.
+    storing: usize,
+    failed: Vec<Parcel>,
+    figures: Figures,
+}
+
+/// So many bodies of a signal are ready to be sent.
+const AHEAD: usize = 4;
+/// A single body that was a suspect so often is refused.
+const MOST_ALONE: u32 = 5;
+
+impl std::fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shelf").finish_non_exhaustive()
+    }
+}
+
+impl Shelf {
+    pub(crate) fn new(lanes: Arc<Lanes>) -> Self {
+        Self { state: Mutex::default(), lanes }
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        lock(&self.state).figures
+    }
+
+    /// Whether bodies of that signal are stored that nobody has.
+    pub(crate) fn has(&self, signal: Signal) -> bool {
+        let state = lock(&self.state);
+        state.has_more[signal as usize] || !state.ready[signal as usize].is_empty()
+    }
+
+    /// How many items the next body has; none where none is ready.
+    pub(crate) fn next(&self, signal: Signal) -> Option<u64> {
+        lock(&self.state).ready[signal as usize].front().map(Replay::items)
+    }
+
+    pub(crate) fn take(&self, signal: Signal) -> Option<Replay> {
+        lock(&self.state).ready[signal as usize].pop_front()
+    }
+
+    /// It was not taken: it is the next one again, or comes behind those that are ready.
+    pub(crate) fn give_back(&self, replay: Replay, is_last: bool) {
+        let mut state = lock(&self.state);
+        let ready = &mut state.ready[replay.signal() as usize];
+        if is_last {
+            ready.push_back(replay);
+        } else {
+            ready.push_front(replay);
+        }
+    }
+
+    /// Another request has got through: those that failed several times fail for themselves. Those that always do are handed
+    /// out.
+    pub(crate) fn got_through(&self, signal: Signal, is_suspect: impl Fn(&Tries) -> bool) -> Vec<Replay> {
+        let mut state = lock(&self.state);
+        let ready = &mut state.ready[signal as usize];
+        for replay in ready.iter_mut().filter(|replay| is_suspect(&replay.tries)) {
+            replay.tries.failures = 0;
+            replay.tries.alone += 1;
+        }
+        let (refused, left) = std::mem::take(ready).into_iter().partition(|r| r.tries.alone >= MOST_ALONE);
+        *ready = left;
+        Vec::from(refused)
+    }
+
+    /// How many bodies are on their way to the disk.
+    pub(crate) fn storing(&self) -> usize {
+        lock(&self.state).storing
+    }
+
+    pub(crate) fn is_storing(&self) {
+        lock(&self.state).storing += 1;
+    }
+
+    /// What could not be stored; it is out, as it was before.
+    pub(crate) fn take_failed(&self) -> Vec<Parcel> {
+        std::mem::take(&mut lock(&self.state).failed)
+    }
+
+    /// So many bodies are on their way no more; those are not stored.
+    pub(super) fn stored(&self, bodies: usize, failed: Vec<Parcel>) {
+        let mut state = lock(&self.state);
+        state.storing -= bodies;
+        state.failed.extend(failed);
+    }
+
+    /// So many more may be put in.
+    pub(super) fn room(&self, signal: Signal) -> usize {
+        AHEAD.saturating_sub(lock(&self.state).ready[signal as usize].len())
+    }
+
+    pub(super) fn put(&self, signal: Signal, more: Vec<Stored>, has_more: bool) {
+        let mut state = lock(&self.state);
+        let more =
+            more.into_iter().map(|stored| Replay { stored, tries: Tries::default(), since: Tick::default() });
+        state.ready[signal as usize].extend(more);
+        state.has_more[signal as usize] = has_more;
+    }
+
+    /// All that is ready, at the end.
+    pub(super) fn take_all(&self) -> Vec<Replay> {
+        lock(&self.state).ready.iter_mut().flat_map(std::mem::take).collect()
+    }
+
+    pub(super) fn note(&self, figures: Figures) {
+        lock(&self.state).figures = figures;
+        self.lanes.wake();
+    }
+}

@@ -1,0 +1,199 @@
+//! When what waits for an exporter goes to disk, and when stored bodies are sent. Pure, as its [schedule](super::schedule): it
+//! hands over what is to be done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::books::Outcome;
+use super::line::Line;
+use super::parcel::Parcel;
+use super::rate::Rate;
+use super::spool::{Replay, Shelf, Spool};
+use super::step::{Aftermath, Next, NextStep, Step};
+use crate::clock::Tick;
+use crate::exporters::{Activity, Again, Delivery, ExportError, Signal};
+
+#[derive(Debug)]
+pub(crate) struct Spooling {
+    spool: Spool,
+    /// All is stored before it is sent, not only what can't be sent now.
+    always: bool,
+    /// It could not be written to.
+    not_before: Option<Tick>,
+    /// So that nothing is left in memory at the end.
+    store_from: Option<Tick>,
+}
+
+/// A stored body has about so many bytes: it can't be made smaller any more when the receiver asks for that.
+pub(crate) const MOST_BYTES: usize = 256 << 10;
+/// So many bodies are on their way to the disk at once.
+const MOST_STORING: usize = 8;
+/// A disk that failed is left alone for so long; what waits stays in memory.
+const PAUSE: Duration = Duration::from_secs(5);
+/// At a shutdown, so much of its time is kept to store what is left.
+const RESERVE: Duration = Duration::from_millis(500);
+
+impl Spooling {
+    pub(crate) fn new(spool: Spool, always: bool) -> Self {
+        Self { spool, always, not_before: None, store_from: None }
+    }
+
+    pub(crate) fn shelf(&self) -> &Arc<Shelf> {
+        self.spool.shelf()
+    }
+
+    /// Takes back what could not be stored; for a while nothing more is then. `stop` is the end: from when on all is stored that is
+    /// left.
+    pub(super) fn hear(&mut self, lines: &mut [Line; 3], stop: Option<Tick>, now: Tick) -> Option<Tick> {
+        for parcel in self.shelf().take_failed() {
+            self.not_before = Some(now.plus(PAUSE));
+            lines[parcel.batch.signal() as usize].again.push_front(parcel);
+        }
+        let left = Duration::from_nanos(stop?.since(now));
+        Some(*self.store_from.get_or_insert_with(|| now.plus(left.saturating_sub(RESERVE.min(left / 2)))))
+    }
+
+    /// Whether nothing is on its way to the disk, nor anything stored that may be sent now.
+    pub(super) fn is_done(&self, lines: &[Line; 3], now: Tick) -> bool {
+        let may_go = |signal: &Signal| self.shelf().has(*signal) && !lines[*signal as usize].is_down;
+        self.shelf().storing() == 0 && (self.is_ending(now) || !Signal::EACH.iter().any(may_go))
+    }
+
+    /// The stored body of a signal that may go now, or until when none may.
+    pub(super) fn next(
+        &self,
+        signal: Signal,
+        line: &mut Line,
+        rate: &mut Option<Rate>,
+        now: Tick,
+    ) -> NextStep {
+        if self.is_ending(now) || self.shelf().next(signal).is_none() {
+            return Ok(None);
+        }
+        if let Some(until) = line.not_before.filter(|until| *until > now) {
+            return Err((until, Activity::Backoff));
+        }
+        if line.is_waiting(now) {
+            return Ok(None);
+        }
+        if let Some(rate) = rate
+            && rate.allowed(now) == 0
+        {
+            return Err((rate.next(now), Activity::RateLimit));
+        }
+        let Some(mut replay) = self.shelf().take(signal) else { return Ok(None) };
+        replay.since = now;
+        replay.tries.attempts += 1;
+        rate.iter_mut().for_each(|rate| rate.took(replay.items() as usize));
+        line.flying.push(now);
+        line.was_fresh = false;
+        Ok(Some(Step::Replay(replay)))
+    }
+
+    /// An attempt with a stored body has ended. It can't be cut: what was taken of it before it failed is sent again with it.
+    pub(super) fn ended(
+        &self,
+        mut replay: Replay,
+        ended: Option<Result<&Delivery, &ExportError>>,
+        line: &mut Line,
+        random: u64,
+        now: Tick,
+    ) -> Aftermath {
+        let (mut after, items) = (Aftermath::default(), replay.items());
+        let asked = |error: &ExportError| match error.again() {
+            Again::Later => Some(None),
+            Again::After(wait) => Some(Some(wait)),
+            Again::Smaller | Again::Never => None,
+        };
+        match ended {
+            Some(Ok(delivery)) => {
+                after.rejected = (delivery.rejected() as u64).min(items);
+                after.delivered = items - after.rejected;
+                self.settle(&replay, Outcome::Delivered { rejected: after.rejected });
+            }
+            Some(Err(error)) => match asked(error) {
+                Some(asked) => {
+                    after.next = Next::Retry(line.failed(random, asked, now));
+                    replay.tries.failures += 1;
+                    self.give_back(replay);
+                }
+                None => self.reject(&replay, &mut after),
+            },
+            None => {
+                replay.tries.panics += 1;
+                if replay.tries.panics >= Line::MOST_PANICS {
+                    self.reject(&replay, &mut after);
+                } else {
+                    after.next = Next::Retry(Duration::ZERO);
+                    self.give_back(replay);
+                }
+            }
+        }
+        after
+    }
+
+    fn reject(&self, replay: &Replay, after: &mut Aftermath) {
+        after.rejected = replay.items();
+        self.settle(replay, Outcome::Rejected);
+    }
+
+    pub(super) fn works(&self, now: Tick) -> bool {
+        self.not_before.is_none_or(|until| until <= now)
+    }
+
+    /// Nothing more is sent: all goes to the disk.
+    pub(super) fn is_ending(&self, now: Tick) -> bool {
+        self.works(now) && self.store_from.is_some_and(|from| from <= now)
+    }
+
+    /// Whether what waits in that line goes to the disk, and not to the receiver.
+    pub(super) fn stores(&self, line: &Line, now: Tick) -> bool {
+        self.works(now) && (self.always || self.is_ending(now) || line.is_waiting(now))
+    }
+
+    /// Whether the disk is busy enough.
+    pub(super) fn is_full(&self) -> bool {
+        self.shelf().storing() >= MOST_STORING
+    }
+
+    /// Hands a parcel over, of which so many items are not in the body; it comes back when it [hears](Self::hear) that it could
+    /// not be stored.
+    pub(super) fn store(&mut self, line: &mut Line, parcel: Parcel, body: Bytes, rejected: u64, now: Tick) {
+        line.landed(parcel.since);
+        if let Some(parcel) = self.spool.store(parcel, body, rejected) {
+            self.not_before = Some(now.plus(PAUSE));
+            line.again.push_front(parcel);
+        }
+    }
+
+    /// A request with a stored body is let go of.
+    pub(super) fn recall(&self, line: &mut Line, replay: Replay) {
+        line.landed(replay.since);
+        self.give_back(replay);
+    }
+
+    /// A stored body is done with.
+    fn settle(&self, replay: &Replay, outcome: Outcome) {
+        self.spool.settle(replay, outcome);
+    }
+
+    /// A stored body failed, and stays stored.
+    fn give_back(&self, replay: Replay) {
+        let is_suspect = Line::is_suspect(&replay.tries);
+        self.shelf().give_back(replay, is_suspect);
+    }
+
+    /// A request has got through. Of stored ones that never do, which are given up.
+    pub(super) fn got_through(&self, signal: Signal) -> Vec<Replay> {
+        let refused = self.shelf().got_through(signal, Line::is_suspect);
+        refused.iter().for_each(|replay| self.settle(replay, Outcome::Rejected));
+        refused
+    }
+
+    /// Nothing follows: waits until all that was handed over is stored, but not beyond that time.
+    pub(super) fn close(&mut self, until: std::time::Instant) {
+        self.spool.close(until);
+    }
+}

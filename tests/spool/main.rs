@@ -1,0 +1,55 @@
+//! What is stored on disk while a backend is away: in this process and in those after it, whatever ends them.
+
+mod away;
+mod bounds;
+mod kills;
+mod owners;
+mod refused;
+
+use std::path::Path;
+use std::time::Instant;
+
+use telemetry_layer::ledger::ExporterAccount;
+use telemetry_tests::SOON;
+use telemetry_tests::program::Program;
+use telemetry_tests::receiver::Form;
+
+/// The signals of these tests, and their spool.
+fn options(form: Form, directory: &Path) -> String {
+    let signals: Vec<&str> = form.signals().iter().map(|signal| signal.name()).collect();
+    format!("signals={}&linger_ms=1&spool={}", signals.join(","), directory.display())
+}
+
+/// Flushes until that holds.
+#[track_caller]
+fn until(program: &Program, what: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !what() {
+        assert!(begin.elapsed() < SOON, "{}", program.collector.ledger());
+        program.hand_over();
+    }
+}
+
+/// Whether that holds for the accounts of all signals.
+fn all(program: &Program, form: Form, what: impl Fn(&ExporterAccount) -> bool) -> bool {
+    form.signals().iter().all(|signal| what(&program.account(*signal)))
+}
+
+/// Items of each signal that are delivered, and that are on disk.
+fn delivered_and_spooled(program: &Program, form: Form) -> (u64, u64) {
+    let of = form.signals().iter().map(|signal| {
+        let account = program.account(*signal);
+        assert_eq!((account.rejected, account.dropped.total()), (0, 0));
+        (account.delivered, account.spooled)
+    });
+    of.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1))).unwrap_or_default()
+}
+
+/// Names of the files there, but for the one with the lock.
+fn files(directory: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| name != "owner");
+    names.sort();
+    names
+}
