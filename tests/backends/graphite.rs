@@ -211,6 +211,28 @@ fn a_server_that_goes_away_and_comes_back_misses_nothing() {
     assert_eq!((account.delivered, account.rejected, account.dropped.total()), (300, 0, 0), "{report}");
 }
 
+#[test]
+fn each_interval_has_the_ends_of_a_histogram() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let written = written(listener);
+    let (collector, _) = collector(|b| b.endpoint(format!("graphite://{at}?names=took")));
+    for millis in [30, 300, 3_000] {
+        collector.timer("took").record(Duration::from_millis(millis));
+        assert!(collector.flush(SOON).is_complete());
+    }
+    assert!(collector.shutdown(SOON).is_complete());
+    let text = String::from_utf8(end(at, written)).unwrap();
+    for part in ["min", "max"] {
+        let of = text.lines().filter(|line| line.starts_with(&format!("took.{part}")));
+        let values: Vec<f64> = of.map(|line| line.split(' ').nth(1).unwrap().parse().unwrap()).collect();
+        assert!(values.len() >= 3, "{text}");
+        for (value, want) in values.iter().zip([0.03, 0.3, 3.0]) {
+            assert!((value / want - 1.0).abs() < 0.05, "{values:?}");
+        }
+    }
+}
+
 /// A Python that has carbon.
 fn python() -> Option<&'static str> {
     let has = |python: &&str| succeeds(Command::new(python).args(["-c", "import carbon.util"]));

@@ -121,8 +121,8 @@ impl Point {
         let all = [
             ("count", Some(Number::from(histogram.count))),
             ("sum", Some(Number::Float(histogram.sum))),
-            ("min", histogram.min.map(Number::Float)),
-            ("max", histogram.max.map(Number::Float)),
+            ("min", histogram.min.map(Number::Float).or_else(|| quantile(0.0))),
+            ("max", histogram.max.map(Number::Float).or_else(|| quantile(1.0))),
             ("p50", quantile(0.5)),
             ("p90", quantile(0.9)),
             ("p95", quantile(0.95)),

@@ -8,7 +8,7 @@ mod hostile;
 mod netdata;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::thread;
 
 use telemetry_layer::Collector;
@@ -28,33 +28,55 @@ fn flush(collector: &Collector) {
     assert!(report.is_complete() && report.ledger().balances(), "{report}");
 }
 
+/// What says on a connection of its own that there will be no more.
+const END: &[u8] = b"no more";
+
+/// Connects and says it, whatever happens before.
+struct Ends<W: Write, C: Fn() -> io::Result<W>>(C);
+
+impl<W: Write, C: Fn() -> io::Result<W>> Drop for Ends<W, C> {
+    fn drop(&mut self) {
+        let said = (self.0)().and_then(|mut stream| stream.write_all(END));
+        assert!(said.is_ok() || thread::panicking(), "{said:?}");
+    }
+}
+
 /// What `f` gives, and what came over all connections meanwhile, one behind the other: the check at the start may have one of its
-/// own, on which nothing is said.
-fn received<S: Read + Send, R>(
+/// own, on which nothing is said. `connect` goes where `accept` listens.
+fn received<S: Read + Send, W: Write, R>(
     accept: impl Fn() -> io::Result<S> + Sync,
+    connect: impl Fn() -> io::Result<W>,
     f: impl FnOnce() -> R,
 ) -> (R, Vec<u8>) {
+    fn all_of(mut stream: impl Read) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).map(|_| bytes).unwrap()
+    }
     let over = Over::default();
     thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let mut all = Vec::new();
             loop {
-                // What was connected before it was over is accepted.
-                let is_over = over.is_over();
-                match accept() {
-                    Ok(mut stream) => all.push(scope.spawn(move || {
-                        let mut bytes = Vec::new();
-                        stream.read_to_end(&mut bytes).map(|_| bytes).unwrap()
-                    })),
-                    Err(_) if is_over => break,
-                    Err(_) => thread::yield_now(),
+                let stream = accept().unwrap();
+                if !over.is_over() {
+                    all.push(scope.spawn(move || all_of(stream)));
+                    continue;
                 }
+                // What was connected before is accepted before.
+                let bytes = all_of(stream);
+                if bytes == END {
+                    break;
+                }
+                all.push(scope.spawn(move || bytes));
             }
             all.into_iter().flat_map(|read| read.join().unwrap()).collect()
         });
+        // They end in the opposite order.
+        let ends = Ends(connect);
         let until = over.when_dropped();
         let result = f();
         drop(until);
+        drop(ends);
         (result, reader.join().unwrap())
     })
 }

@@ -38,13 +38,18 @@ impl Pem {
     }
 }
 
+/// So many bytes of a file are the most.
+const MOST: u64 = 4 << 20;
+
 /// A small file: a key, a bundle of certificates, a secret.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    const MOST: u64 = 4 << 20;
     let mut all = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(MOST).read_to_end(&mut all))
+        .and_then(|file| file.take(MOST + 1).read_to_end(&mut all))
         .map_err(|e| format!("{} can't be read: {e}", path.display()))?;
+    if all.len() as u64 > MOST {
+        return Err(format!("{} has more than {MOST} bytes", path.display()));
+    }
     Ok(all)
 }
 
@@ -79,4 +84,20 @@ fn certificates(pem: &[u8], of: &str) -> Result<Vec<CertificateDer<'static>>, St
     let all = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
     let all = all.ok().filter(|all| !all.is_empty());
     all.ok_or_else(|| format!("the file of the {of} holds no certificate (PEM)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_too_large_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        let file = File::create(&path).unwrap();
+        file.set_len(MOST).unwrap();
+        assert_eq!(read(&path).unwrap().len() as u64, MOST);
+        file.set_len(MOST + 1).unwrap();
+        assert_eq!(read(&path).unwrap_err(), format!("{} has more than 4194304 bytes", path.display()));
+    }
 }

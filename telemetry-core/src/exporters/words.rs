@@ -49,9 +49,37 @@ pub(crate) fn above_0(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| ABOVE_0.to_owned())
 }
 
+/// A key that another tag has not, instead of one that means something on a wire: the prefix stands before it as often as that
+/// takes.
+#[cfg(any(feature = "graphite", feature = "statsd"))]
+pub(super) fn free_key(prefix: &str, key: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let mut free = format!("{prefix}{key}");
+    while is_taken(&free) {
+        free.insert_str(0, prefix);
+    }
+    free
+}
+
+/// Whether each node of a dotted name has something in it. A dot may stand at its end.
+#[cfg(any(feature = "graphite", feature = "statsd"))]
+pub(super) fn has_full_nodes(name: &str) -> bool {
+    name.strip_suffix('.').unwrap_or(name).split('.').all(|node| !node.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(any(feature = "graphite", feature = "statsd"))]
+    #[test]
+    fn no_node_is_empty() {
+        for name in ["a", "a.", "a.b", "a.b."] {
+            assert!(has_full_nodes(name), "{name}");
+        }
+        for name in ["", ".", "..", "a..", ".a", "a..b"] {
+            assert!(!has_full_nodes(name), "{name}");
+        }
+    }
 
     #[test]
     fn mistakes_are_counted() {

@@ -5,7 +5,7 @@
 mod grammar;
 
 use std::collections::BTreeMap;
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::thread;
 
 use telemetry_layer::model::{Kind, MetricValue};
@@ -58,9 +58,12 @@ fn a_stream_has_the_length_of_each_packet() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("dsd.stream.socket");
     let listener = UnixListener::bind(&path).unwrap();
-    listener.set_nonblocking(true).unwrap();
     let url = format!("statsd+unixstream://{}?dialect=datadog&timestamps=true", path.display());
-    let (exported, all) = received(|| listener.accept().map(|(stream, _)| stream), || export(&url));
+    let (exported, all) = received(
+        || listener.accept().map(|(stream, _)| stream),
+        || UnixStream::connect(&path),
+        || export(&url),
+    );
     check(&exported, &frames(&all));
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -51,16 +51,16 @@ impl Etsy {
         Self::start_at(None)
     }
 
-    /// At that port, if it is told one.
-    pub(super) fn start_at(port: Option<u16>) -> Option<Self> {
+    /// Of UDP at that address, if it is told one.
+    pub(super) fn start_at(udp: Option<SocketAddr>) -> Option<Self> {
         let modules = modules()?;
         let directory = TempDir::new().unwrap();
         let config = directory.path().join("config.json");
         let (process, [port, admin]) = on_free_ports(|[free, admin]| {
-            let port = port.unwrap_or(free);
             let here = "127.0.0.1";
+            let udp = udp.unwrap_or_else(|| ([127, 0, 0, 1], free).into());
             let servers = json!([
-                {"server": "./servers/udp", "address": here, "port": port},
+                {"server": "./servers/udp", "address": udp.ip(), "port": udp.port()},
                 {"server": "./servers/tcp", "address": here, "port": free},
                 {"server": "./servers/tcp", "socket": directory.path().join("stream.sock")},
             ]);

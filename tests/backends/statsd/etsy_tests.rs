@@ -208,8 +208,9 @@ fn of_many_values_counts_are_exact_and_percentiles_near() {
 /// A server that is not there yet: what it was sent is sent again, and nothing of it is counted twice.
 #[test]
 fn what_nobody_listened_to_is_sent_again_once() {
-    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let collector = to(&format!("statsd://127.0.0.1:{free}?tags_in_name=none&packet_bytes=64"));
+    // An address of its own, so that nobody else is given the port meanwhile.
+    let free = UdpSocket::bind("127.0.0.2:0").unwrap().local_addr().unwrap();
+    let collector = to(&format!("statsd://{free}?tags_in_name=none&packet_bytes=64"));
     (0..50).for_each(|n| collector.counter(format!("orders.{n:02}")).add(1));
     let report = collector.flush(Duration::from_millis(300));
     assert!(!report.is_complete(), "{report}");

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -58,9 +58,9 @@ fn no_text_begins_another_line_or_field() {
     let all: Vec<Metric> = (0..cases).map(|_| metric.new_tree(&mut runner).unwrap().current()).collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    listener.set_nonblocking(true).unwrap();
     let (memory, text) = received(
         || listener.accept().map(|(stream, _)| stream),
+        || TcpStream::connect(("127.0.0.1", port)),
         || {
             let (collector, memory) = collector(|b| {
                 let b = builder(b).endpoint(format!("statsd+tcp://127.0.0.1:{}", etsy.port));

@@ -122,6 +122,7 @@ fn netdata_shows_what_was_recorded() {
     let all = ["tcp", "udp"].iter().flat_map(|by| kinds.map(|kind| format!("statsd_{by}.{kind}")));
     assert_eq!(netdata.charts(), all.collect::<BTreeSet<String>>());
     let events = netdata.shown("netdata.statsd_events");
+    assert!(!events.is_empty());
     assert!(events.iter().all(|second| second["unknown"] == 0.0 && second["errors"] == 0.0), "{events:?}");
 }
 

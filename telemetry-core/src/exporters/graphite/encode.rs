@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use crate::exporters::Batch;
-use crate::exporters::digits::{put_float, put_whole};
+use crate::exporters::digits::{put_number, put_whole};
 use crate::exporters::lines::put_items;
 use crate::exporters::protocol::Encoded;
 use crate::exporters::summary;
+use crate::exporters::words::free_key;
 use crate::metrics::MetricRef;
 use crate::model::Number;
 
@@ -59,6 +60,11 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// Graphite has none without a value.
+    fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.item.tags().filter(|(_, value)| !value.is_empty())
+    }
+
     /// One, for what of the item is called so.
     fn put(&self, out: &mut Vec<u8>, of: &str, number: Number) -> Result<(), Cow<'static, str>> {
         let start = out.len();
@@ -68,12 +74,15 @@ impl Line<'_> {
             out.push(b'.');
             out.extend_from_slice(of.as_bytes());
         }
-        for (key, value) in self.item.tags().filter(|(_, value)| !value.is_empty()) {
+        for (key, value) in self.tags() {
             out.push(b';');
+            // Graphite's own is the name of the metric.
             if key == "name" {
-                out.push(b'_');
+                put_text(out, &free_key("_", key, |other| self.tags().any(|(key, _)| key == other)));
+            } else {
+                // It has no `=`, `!` or `^`: keys of tags are letters, digits and `. - _ /`.
+                put_text(out, key);
             }
-            put_text(out, key);
             out.push(b'=');
             put_text(out, value);
         }
@@ -121,22 +130,13 @@ pub(super) fn is_fit(c: char) -> bool {
     c != ';' && !c.is_whitespace() && !c.is_control()
 }
 
-/// A whole number as one; whether it is finite.
+/// Whether it is finite.
 fn put_value(out: &mut Vec<u8>, number: Number) -> bool {
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-    match number {
-        Number::Int(n) => put_whole(out, n),
-        Number::Uint(n) => put_whole(out, n),
-        Number::Float(x) if !x.is_finite() => return false,
-        // No whole number has the sign of -0.
-        Number::Float(x)
-            if x.trunc() == x && (-LIMIT..LIMIT).contains(&x) && x.to_bits() != (-0.0_f64).to_bits() =>
-        {
-            put_whole(out, x as i64);
-        }
-        Number::Float(x) => put_float(out, x),
+    let is_finite = number.as_f64().is_finite();
+    if is_finite {
+        put_number(out, number);
     }
-    true
+    is_finite
 }
 
 #[cfg(test)]

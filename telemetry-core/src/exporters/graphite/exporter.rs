@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::encode::{MAX_LINE, is_fit, put_batch};
 use crate::exporters::protocol::{Encoded, Protocol, Sending};
 use crate::exporters::socket::{Connection, Settings};
+use crate::exporters::words::has_full_nodes;
 use crate::exporters::{Batch, Delivery, ExportError, Limits, Signal};
 use crate::model::{Kind, Temporality};
 
@@ -28,8 +29,7 @@ impl Graphite {
 
 /// Whether it can stand before a name as it is.
 pub(crate) fn is_prefix(text: &str) -> bool {
-    let nodes = text.strip_suffix('.').unwrap_or(text);
-    !text.starts_with('~') && text.chars().all(is_fit) && nodes.split('.').all(|node| !node.is_empty())
+    !text.starts_with('~') && text.chars().all(is_fit) && has_full_nodes(text)
 }
 
 impl Protocol for Graphite {

@@ -20,7 +20,7 @@ pub(crate) struct Connection {
     dialer: Dialer,
     /// Those that no attempt has now: as many as attempts were out at once. An attempt that is let go of takes its own along, as
     /// it may have written half a line.
-    kept: RefCell<Vec<Link>>,
+    pub(super) kept: RefCell<Vec<Link>>,
     /// Attempts that are out.
     out: Cell<usize>,
     heard: RefCell<Heard>,
@@ -123,12 +123,26 @@ impl Connection {
             if !link.is_open(&self.heard).await? {
                 continue;
             }
-            if link.is_old(self.dialer.settings.look_up_every) {
-                // Where the name can't be looked up now, the address stays.
-                link = self.dialer.dial().await.unwrap_or(link);
-            }
-            return Ok(Some(link));
+            return if link.is_old(self.dialer.settings.look_up_every) {
+                self.renewed(link).await.map(Some)
+            } else {
+                Ok(Some(link))
+            };
         }
+    }
+
+    /// The same with the addresses that the name has now. Where it can't be looked up, those stay, until it is time again.
+    async fn renewed(&self, mut link: Link) -> Result<Link, Failure> {
+        link.is_current();
+        // An attempt that is let go of meanwhile has written nothing.
+        self.keep(link);
+        let dialed = self.dialer.dial().await;
+        let Some(mut link) = self.kept.borrow_mut().pop() else { return dialed };
+        if let Ok(new) = dialed {
+            link.renew(new);
+        }
+        link.is_current();
+        Ok(link)
     }
 
     fn keep(&self, link: Link) {
@@ -136,7 +150,7 @@ impl Connection {
     }
 
     fn error(&self, failure: Failure) -> ExportError {
-        failure.error(&self.dialer.settings.place, &self.heard.borrow())
+        failure.error(&self.dialer.settings.place)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 
-use super::heard::Heard;
 use super::settings::Place;
 use crate::exporters::ExportError;
 use crate::text;
@@ -22,8 +21,8 @@ pub(super) enum Failure {
     /// No connection came in time.
     Late,
     Tls(io::Error),
-    /// It stood, and is over.
-    Broken(io::Error),
+    /// It stood, and is over; what the other side said last on it.
+    Broken(io::Error, Option<String>),
     /// A packet can't go there now.
     Unsent(io::Error),
     /// Nobody listens where packets go.
@@ -35,16 +34,12 @@ pub(super) enum Failure {
 impl Failure {
     /// Whether a connection that was kept may simply have ended while nothing was sent on it.
     pub(super) fn is_end(&self) -> bool {
-        matches!(self, Self::Broken(e) if is_end(e))
+        matches!(self, Self::Broken(e, _) if is_end(e))
     }
 
-    /// The error of the attempt, which names the place, and what the other side said last of a connection that it closed.
-    pub(super) fn error(self, at: &Place, heard: &Heard) -> ExportError {
-        let said = heard.last().filter(|_| matches!(self, Self::Broken(_)));
-        let text = match said {
-            Some(said) => text::line(format_args!("{at}: {self}; it said: {said}"), MOST),
-            None => text::line(format_args!("{at}: {self}"), MOST),
-        };
+    /// The error of the attempt, which names the place.
+    pub(super) fn error(self, at: &Place) -> ExportError {
+        let text = text::line(format_args!("{at}: {self}"), MOST);
         if matches!(self, Self::TooLarge(..)) { ExportError::never(text) } else { ExportError::retry(text) }
     }
 }
@@ -68,7 +63,8 @@ impl fmt::Display for Failure {
             Self::Refused(e) => write!(f, "no connection: {e}"),
             Self::Late => f.write_str("no connection within the time-out"),
             Self::Tls(e) => write!(f, "TLS failed: {e}"),
-            Self::Broken(e) => write!(f, "the connection broke: {e}"),
+            Self::Broken(e, None) => write!(f, "the connection broke: {e}"),
+            Self::Broken(e, Some(said)) => write!(f, "the connection broke: {e}; it said: {said}"),
             Self::Unsent(e) => write!(f, "nothing can be sent there: {e}"),
             Self::NobodyListens(e) => write!(f, "nobody listens there: {e}"),
             Self::TooLarge(bytes, e) => {

@@ -1,7 +1,5 @@
 //! What the other side says: bytes come in, whole lines that may be shown go out. However much it is, only so much is kept.
 
-use std::fmt::Write as _;
-
 use crate::text;
 
 /// So many bytes of a line are kept, and so many lines until somebody asks for them.
@@ -22,6 +20,8 @@ pub(super) struct Begun {
     bytes: Vec<u8>,
     /// It goes on, but that is not kept.
     is_long: bool,
+    /// The line before, as it may be shown, whether or not it was kept.
+    pub(super) last: Option<String>,
 }
 
 impl Heard {
@@ -39,24 +39,13 @@ impl Heard {
         (std::mem::take(&mut self.lines), std::mem::take(&mut self.left_out))
     }
 
-    /// The last one that is kept.
-    pub(super) fn last(&self) -> Option<&str> {
-        self.lines.last().map(String::as_str)
-    }
-
-    fn add(&mut self, line: &[u8], is_long: bool) {
-        if line.is_empty() && !is_long {
-            return;
-        }
+    /// Where there are too many, the last one has the place of the one before.
+    fn add(&mut self, line: String) {
         if self.lines.len() >= LINES {
+            self.lines.pop();
             self.left_out += 1;
-            return;
         }
-        let mut shown = text::line(format_args!("{}", String::from_utf8_lossy(line)), LINE_BYTES);
-        if is_long && !shown.ends_with(" ..") {
-            let _ = write!(shown, " ..");
-        }
-        self.lines.push(shown);
+        self.lines.push(line);
     }
 }
 
@@ -73,7 +62,15 @@ impl Begun {
 
     /// Nothing more comes of it.
     pub(super) fn end(&mut self, heard: &mut Heard) {
-        heard.add(self.bytes.trim_ascii(), self.is_long);
+        let line = self.bytes.trim_ascii();
+        if !line.is_empty() || self.is_long {
+            let mut shown = text::line(format_args!("{}", String::from_utf8_lossy(line)), LINE_BYTES);
+            if self.is_long && !shown.ends_with(" ..") {
+                shown.push_str(" ..");
+            }
+            heard.add(shown.clone());
+            self.last = Some(shown);
+        }
         self.bytes.clear();
         self.is_long = false;
     }
@@ -114,11 +111,13 @@ mod tests {
     #[test]
     fn no_more_than_so_many_lines_are_kept() {
         let (mut begun, mut heard) = (Begun::default(), Heard::default());
-        begun.add("no\n".repeat(LINES + 7).as_bytes(), &mut heard);
+        begun.add("no\n".repeat(LINES + 6).as_bytes(), &mut heard);
+        begun.add(b"the last\n", &mut heard);
+        assert_eq!(begun.last.as_deref(), Some("the last"));
         let lines = heard.take();
         assert_eq!((lines.len(), &*lines[LINES]), (LINES + 1, ".. and 7 more lines"));
+        assert_eq!((&*lines[LINES - 2], &*lines[LINES - 1]), ("no", "the last"));
         begun.add(b"yes\n", &mut heard);
-        assert_eq!(heard.last(), Some("yes"));
         assert_eq!(heard.take(), ["yes"]);
     }
 

@@ -15,8 +15,8 @@ use super::failure::{Failure, is_end};
 pub(super) struct Packets {
     socket: Socket,
     most: usize,
-    /// When the address was looked up.
-    pub(super) made: Instant,
+    /// When the name of the host was, whether or not an address was found.
+    pub(super) looked_up: Instant,
 }
 
 enum Socket {
@@ -51,7 +51,20 @@ impl Packets {
     }
 
     fn new(socket: Socket, most: usize) -> Self {
-        Self { socket, most, made: Instant::now() }
+        Self { socket, most, looked_up: Instant::now() }
+    }
+
+    /// Takes over the addresses of another one. The socket stays where its address is among them.
+    pub(super) fn renew(&mut self, new: Self) {
+        match (&mut self.socket, new.socket) {
+            (Socket::Udp { addresses, at, .. }, Socket::Udp { addresses: now, .. })
+                if now.contains(&addresses[*at]) =>
+            {
+                *at = now.iter().position(|address| *address == addresses[*at]).unwrap_or_default();
+                *addresses = now;
+            }
+            (socket, new) => *socket = new,
+        }
     }
 
     /// Hands all lines to the kernel. Where a host has several addresses and nobody listens at one of them, the next one is given
@@ -69,11 +82,15 @@ impl Packets {
 
     async fn send_all(&self, body: &[u8]) -> Result<(), Failure> {
         for packet in packets(body, self.most) {
-            self.socket.send(packet).await.map_err(|e| self.failure(e, packet.len()))?;
+            let sent = send_or_again(|| self.socket.send(packet)).await;
+            sent.map_err(|e| self.failure(e, packet.len()))?;
         }
         // On this machine it is known at once that nobody listens; from others the answer comes later, and belongs to those before.
-        let later = self.socket.take_error().map_err(Failure::Unsent)?;
-        later.map_or(Ok(()), |e| Err(self.failure(e, 0)))
+        match self.socket.take_error().map_err(Failure::Unsent)? {
+            // What was too large was lost on its way, as any packet may be.
+            Some(e) if !is_too_large(&e) => Err(self.failure(e, 0)),
+            _ => Ok(()),
+        }
     }
 
     fn failure(&self, e: io::Error, bytes: usize) -> Failure {
@@ -83,7 +100,7 @@ impl Packets {
             Socket::Udp { .. } => Failure::NobodyListens(e),
             // Its reader has gone, and another one may have come in its place.
             #[cfg(unix)]
-            Socket::Unix(_) => Failure::Broken(e),
+            Socket::Unix(_) => Failure::Broken(e, None),
         }
     }
 
@@ -137,6 +154,15 @@ impl Socket {
     }
 }
 
+/// That a packet is too large, the system may say of one before, which was so for a network on its way; then nothing of this one
+/// was sent, and its size may be right. Who says it of the same one twice means that.
+async fn send_or_again<F: Future<Output = io::Result<()>>>(send: impl Fn() -> F) -> io::Result<()> {
+    match send().await {
+        Err(e) if is_too_large(&e) => send().await,
+        ended => ended,
+    }
+}
+
 /// `ENOBUFS`, which has no kind of its own.
 const NO_BUFFERS: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
     105
@@ -147,15 +173,16 @@ const NO_BUFFERS: i32 = if cfg!(any(target_os = "linux", target_os = "android"))
 };
 
 /// `EMSGSIZE`, which has none either.
+const TOO_LARGE: i32 = if cfg!(any(target_os = "linux", target_os = "android")) {
+    90
+} else if cfg!(windows) {
+    10040
+} else {
+    40
+};
+
 fn is_too_large(error: &io::Error) -> bool {
-    let number = if cfg!(any(target_os = "linux", target_os = "android")) {
-        90
-    } else if cfg!(windows) {
-        10040
-    } else {
-        40
-    };
-    error.raw_os_error() == Some(number)
+    error.raw_os_error() == Some(TOO_LARGE)
 }
 
 fn udp(to: SocketAddr) -> io::Result<UdpSocket> {
@@ -163,8 +190,15 @@ fn udp(to: SocketAddr) -> io::Result<UdpSocket> {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
-    let socket = std::net::UdpSocket::bind(own)?;
+    connected(std::net::UdpSocket::bind(own)?, to)
+}
+
+fn connected(socket: std::net::UdpSocket, to: SocketAddr) -> io::Result<UdpSocket> {
     socket.connect(to)?;
+    // A port of this machine that nobody listens at may be given to us, and then it is ourselves who would read it all.
+    if socket.local_addr()? == to {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket)
 }
@@ -193,6 +227,32 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn ended(ends: impl IntoIterator<Item = io::Result<()>>) -> io::Result<()> {
+        let ends = std::cell::RefCell::new(ends.into_iter());
+        let send = || std::future::ready(ends.borrow_mut().next().expect("it is not sent that often"));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let ended = runtime.block_on(send_or_again(send));
+        assert!(ends.borrow_mut().next().is_none());
+        ended
+    }
+
+    #[test]
+    fn what_is_too_large_for_one_before_is_sent_again_once() {
+        let too_large = || Err(io::Error::from_raw_os_error(TOO_LARGE));
+        ended([Ok(())]).unwrap();
+        ended([too_large(), Ok(())]).unwrap();
+        assert!(is_too_large(&ended([too_large(), too_large()]).unwrap_err()));
+        let other = ended([Err(io::ErrorKind::ConnectionRefused.into())]);
+        assert_eq!(other.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn nobody_speaks_to_himself() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let own = socket.local_addr().unwrap();
+        assert_eq!(connected(socket, own).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
 
     fn packed(body: &str, most: usize) -> Vec<&str> {
         packets(body.as_bytes(), most).map(|packet| std::str::from_utf8(packet).unwrap()).collect()

@@ -63,11 +63,11 @@ pub(crate) struct Settings {
     pub(crate) identity: Option<Identity>,
     /// The most bytes of a packet.
     pub(crate) packet_bytes: usize,
-    /// A connection, with TLS, has to stand within that time: 5 s where nothing is said. What the whole may take, the route
+    /// A connection, with TLS, has to stand within that time: 5 s, which no option changes. What the whole may take, the route
     /// says.
     pub(crate) connect_timeout: Duration,
-    /// The name of a host that packets go to is looked up again that often, as nobody says that it has moved: each minute where
-    /// nothing is said.
+    /// The name of a host that packets go to is looked up again that often, as nobody says that it has moved: each minute, which
+    /// no option changes.
     pub(crate) look_up_every: Duration,
 }
 

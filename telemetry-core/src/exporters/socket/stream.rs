@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
+use super::failure::Failure;
 use super::heard::{Begun, Heard};
 
 /// TCP, TLS or a Unix socket.
@@ -26,6 +27,11 @@ pub(super) struct Stream {
 impl Stream {
     pub(super) fn new(duplex: impl Duplex + 'static) -> Self {
         Self { duplex: Box::new(duplex), begun: Begun::default() }
+    }
+
+    /// Why it is over, with what the other side said last on it.
+    pub(super) fn broken(&self, e: io::Error) -> Failure {
+        Failure::Broken(e, self.begun.last.clone())
     }
 
     /// Hands all of it to the kernel, and looks whether the other side has closed the connection before it can have read all of it.

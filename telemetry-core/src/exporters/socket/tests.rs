@@ -5,7 +5,7 @@ mod tls;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::{Connection, Place, Settings, Transport};
 
@@ -32,9 +32,12 @@ async fn listener() -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// A port that nobody listens at.
-async fn closed_port() -> u16 {
-    listener().await.1
+/// A port that nobody listens at, and who keeps it from others.
+fn closed_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 /// The next line, without its end; none where the other side has closed.

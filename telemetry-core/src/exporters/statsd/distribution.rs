@@ -119,7 +119,7 @@ pub(super) fn lines(values: &[(f64, u64)], samples: Option<u64>) -> Vec<Lines> {
             }
         };
         let (weight, more) = (n / times, n % times);
-        let each = [(weight + 1, more), (weight, times - more)];
+        let each = [(weight.saturating_add(1), more), (weight, times - more)];
         all.extend(each.into_iter().filter(|(_, times)| *times > 0).map(|(weight, times)| Lines {
             value,
             weight,
@@ -181,6 +181,9 @@ mod tests {
             lines(&values, Some(3)),
             [line(1.0, 3_334, 1), line(1.0, 3_333, 2), line(2.0, 3, 1), line(3.0, 97, 1)]
         );
+        for samples in [None, Some(1)] {
+            assert_eq!(lines(&[(1.0, u64::MAX)], samples), [line(1.0, u64::MAX, 1)]);
+        }
         assert_eq!(lines(&[(1.0, 2), (2.0, 1)], Some(50)), [line(1.0, 1, 2), line(2.0, 1, 1)]);
     }
 

@@ -19,6 +19,12 @@ pub(crate) struct Statsd {
 /// Of a packet with its length before it: what Datadog's agent reads (`dogstatsd_buffer_size`).
 const MAX_FRAME: usize = 8 << 10;
 
+/// Of a request on a stream, which is sent again as a whole when the connection breaks.
+const MAX_REQUEST: usize = 16 << 10;
+
+/// More than any packet.
+const MAX_PACKETS: usize = 256 << 10;
+
 impl Statsd {
     /// Lines of that form go over that connection. Framed, each packet has its length before it, in 4 bytes (little-endian), as
     /// Datadog's agent reads a stream.
@@ -33,7 +39,11 @@ impl Statsd {
         } else {
             self.connection.send(body).await?;
         }
-        Ok(Delivery::all())
+        // No server of StatsD says anything.
+        let said = self.connection.heard().into_iter().next();
+        Ok(said.map_or_else(Delivery::all, |said| {
+            Delivery::partial(0, format!("it is no server of StatsD, or has a complaint: {said}"))
+        }))
     }
 }
 
@@ -54,7 +64,8 @@ impl Protocol for Statsd {
 
     /// A request is a packet, whatever fits into that many bytes. One after the other, as the last gauge wins.
     fn limits(&self) -> Limits {
-        Limits { items: usize::MAX, bytes: 256 << 10, in_flight: 1 }
+        let bytes = if self.connection.max_packet().is_some() { MAX_PACKETS } else { MAX_REQUEST };
+        Limits { items: usize::MAX, bytes, in_flight: 1 }
     }
 
     fn wants(&self, signal: Signal) -> bool {

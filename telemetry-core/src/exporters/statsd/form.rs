@@ -1,5 +1,7 @@
 //! How the lines of one endpoint look, and what is wrong with a form that contradicts itself.
 
+use crate::exporters::words::has_full_nodes;
+
 /// Whose lines they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
@@ -92,11 +94,10 @@ impl Form {
         if is_datadog && !prefix.starts_with(|c: char| c.is_ascii_alphabetic()) {
             return Err("a letter is needed at its beginning".to_owned());
         }
-        let name = prefix.trim_end_matches('.');
-        if name.is_empty() {
-            return Err("a name is needed".to_owned());
+        if !has_full_nodes(prefix) {
+            return Err("names with dots between them are needed".to_owned());
         }
-        self.prefix = format!("{name}.");
+        self.prefix = format!("{}.", prefix.trim_end_matches('.'));
         Ok(self)
     }
 }

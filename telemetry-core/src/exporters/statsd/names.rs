@@ -2,6 +2,7 @@
 //! line, field or tag.
 
 use super::form::Dialect;
+use crate::exporters::words::free_key;
 
 /// What stands in place of what a name can't hold.
 const OTHER: u8 = b'_';
@@ -35,14 +36,18 @@ pub(super) fn put_in_name(out: &mut Vec<u8>, key: &str, value: &str) {
     }
 }
 
-/// A key and a value as Graphite has them. One without a value can't be there.
-pub(super) fn put_graphite_tag(out: &mut Vec<u8>, key: &str, value: &str) {
+/// A key and a value as Graphite has them, and whether another tag of the point has that key. One without a value can't be there.
+pub(super) fn put_graphite_tag(out: &mut Vec<u8>, key: &str, value: &str, is_taken: impl Fn(&str) -> bool) {
     if value.is_empty() {
         return;
     }
     out.push(b';');
-    // Graphite puts the path there.
-    put_path(out, if key == "name" { "exported_name" } else { key }, true);
+    if key == "name" {
+        // Graphite puts the path there.
+        put_path(out, &free_key("exported_", key, is_taken), true);
+    } else {
+        put_path(out, key, true);
+    }
     out.push(b'=');
     put_path(out, value, true);
 }
@@ -50,10 +55,11 @@ pub(super) fn put_graphite_tag(out: &mut Vec<u8>, key: &str, value: &str) {
 /// A key and a value as `DogStatsD` has them, behind others or first.
 pub(super) fn put_datadog_tag(out: &mut Vec<u8>, key: &str, value: &str, is_first: bool) {
     out.extend_from_slice(if is_first { b"|#" } else { b"," });
-    put_unicode(out, key, |c| c == ':');
+    // It has no character that means something here: keys of tags are letters, digits and `. - _ /`.
+    out.extend_from_slice(key.as_bytes());
     if !value.is_empty() {
         out.push(b':');
-        put_unicode(out, value, |_| false);
+        put_unicode(out, value);
     }
 }
 
@@ -74,10 +80,10 @@ fn put(out: &mut Vec<u8>, text: &str, of: impl Fn(u8) -> u8) {
     out.extend(text.bytes().filter(is_first).map(of));
 }
 
-fn put_unicode(out: &mut Vec<u8>, text: &str, is_wrong: impl Fn(char) -> bool) {
+fn put_unicode(out: &mut Vec<u8>, text: &str) {
     let mut utf8 = [0; 4];
     for c in text.chars() {
-        let is_wrong = is_wrong(c) || c.is_control() || c.is_whitespace() || matches!(c, ',' | '|');
+        let is_wrong = c.is_control() || c.is_whitespace() || matches!(c, ',' | '|');
         let c = if is_wrong { char::from(OTHER) } else { c };
         out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
     }
@@ -127,9 +133,11 @@ mod tests {
             ("k", "日\u{2028}本", ".k.___", ";k=___", "|#k:日_本"),
         ] {
             assert_eq!(written(|out| put_in_name(out, key, value)), plain);
-            assert_eq!(written(|out| put_graphite_tag(out, key, value)), graphite);
+            assert_eq!(written(|out| put_graphite_tag(out, key, value, |_| false)), graphite);
             assert_eq!(written(|out| put_datadog_tag(out, key, value, true)), datadog);
         }
-        assert_eq!(written(|out| put_datadog_tag(out, "a:b,c", "d", false)), ",a_b_c:d");
+        assert_eq!(written(|out| put_datadog_tag(out, "a", "b", false)), ",a:b");
+        let is_taken = |key: &str| key == "exported_name";
+        assert_eq!(written(|out| put_graphite_tag(out, "name", "x", is_taken)), ";exported_exported_name=x");
     }
 }

@@ -18,11 +18,16 @@ pub(super) struct Pen<'a> {
     /// Bytes of a line with its end, and of lines that belong together.
     most: usize,
     container: Option<&'a str>,
+    /// Where the lines of the point begin.
+    start: usize,
     /// What stands before the value of a point.
     head: Vec<u8>,
     /// What stands behind its type and its rate.
     tail: Vec<u8>,
 }
+
+/// Bytes of all lines of a point.
+const MOST_POINT: usize = 1 << 20;
 
 /// Why nothing of a point was written.
 type Refused = Cow<'static, str>;
@@ -34,11 +39,12 @@ const NO_NAME: Refused = Cow::Borrowed("nothing of its name can be a name there"
 
 impl<'a> Pen<'a> {
     pub(super) fn new(form: &'a Form, most: usize, container: Option<&'a str>) -> Self {
-        Self { form, most, container, head: Vec::new(), tail: Vec::new() }
+        Self { form, most, container, start: 0, head: Vec::new(), tail: Vec::new() }
     }
 
     /// Adds the lines of a point, or says why there are none; what was added then is to be taken off again.
     pub(super) fn put(&mut self, out: &mut Vec<u8>, point: MetricRef<'_>) -> Result<(), Refused> {
+        self.start = out.len();
         self.put_point(out, point).map_err(|why| format!("`{}`: {why}", point.name()).into())
     }
 
@@ -100,7 +106,9 @@ impl<'a> Pen<'a> {
                 point.own_tags().iter().for_each(|(key, value)| put_in_name(head, key, value));
             }
             (Dialect::Graphite, _) => {
-                point.tags().for_each(|(key, value)| put_graphite_tag(head, key, value));
+                let is_taken =
+                    |key: &str| point.tags().any(|(other, value)| other == key && !value.is_empty());
+                point.tags().for_each(|(key, value)| put_graphite_tag(head, key, value, is_taken));
             }
         }
         head.push(b':');
@@ -170,7 +178,7 @@ impl<'a> Pen<'a> {
         if bytes <= self.most {
             return Ok(());
         }
-        Err(format!("a line of {bytes} bytes is longer than a packet of {}", self.most).into())
+        Err(format!("its line has {bytes} bytes, and {} are the most", self.most).into())
     }
 
     /// Values, ascending, and how many each stands for.
@@ -197,8 +205,9 @@ impl<'a> Pen<'a> {
         }
         if !is_datadog {
             return weighted.into_iter().try_for_each(|(_, rate, value, times)| {
+                let start = out.len();
                 self.put_values(out, [value].into_iter(), (class, rate), shift)?;
-                self.repeat(out, times)
+                self.repeat(out, start, times)
             });
         }
         weighted.sort_by_key(|(n, ..)| *n);
@@ -208,14 +217,22 @@ impl<'a> Pen<'a> {
         })
     }
 
-    /// The last line, so many times in all.
-    fn repeat(&self, out: &mut Vec<u8>, times: u64) -> Result<(), Refused> {
-        let before = out.len() - 1;
-        let start = out[..before].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    /// The last line, which begins there, so many times in all.
+    fn repeat(&self, out: &mut Vec<u8>, start: usize, times: u64) -> Result<(), Refused> {
         let line = start..out.len();
-        self.check(line.len())?;
-        (1..times).for_each(|_| out.extend_from_within(line.clone()));
+        for _ in 1..times {
+            out.extend_from_within(line.clone());
+            self.check_point(out)?;
+        }
         Ok(())
+    }
+
+    /// Whether the lines of the point are too many.
+    fn check_point(&self, out: &[u8]) -> Result<(), Refused> {
+        if out.len() - self.start <= MOST_POINT {
+            return Ok(());
+        }
+        Err(format!("its lines have more than {MOST_POINT} bytes: fewer `samples` are needed").into())
     }
 
     /// Values that share a rate, as many in a line as fit.
@@ -246,6 +263,7 @@ impl<'a> Pen<'a> {
             if is_full {
                 let value = out.split_off(at);
                 out.extend_from_slice(&end);
+                self.check_point(out)?;
                 start = out.len();
                 out.extend_from_slice(name);
                 out.extend_from_slice(&value);
@@ -253,7 +271,7 @@ impl<'a> Pen<'a> {
             self.check(out.len() - start + end.len())?;
         }
         out.extend_from_slice(&end);
-        Ok(())
+        self.check_point(out)
     }
 }
 

@@ -270,6 +270,31 @@ fn packets_are_full_and_what_belongs_together_does_not_part() {
 }
 
 #[test]
+fn a_point_has_at_most_a_mebibyte_and_a_line_of_a_stream_8_kibibytes() {
+    let many = of_buckets(
+        Buckets::Explicit { bounds: vec![0.0, 1.0, 2.0], counts: vec![0, 9_000, 9_000, 0] },
+        18_000.0,
+        None,
+    );
+    let tagged = |bytes: usize| {
+        let tags = Tags::parse(&format!("k: {}", "x".repeat(bytes))).unwrap();
+        [histogram("took", "s", many.clone()).tags(tags.clone()), histogram("took", "s", times()).tags(tags)]
+    };
+    for dialect in [Dialect::Plain, Dialect::Graphite, Dialect::Datadog] {
+        let form = Form { samples: Some(10_000), ..Form::of(dialect) };
+        let put = |points: &[Metric]| write(&form, points, &resource("", &[]));
+        let (body, encoded) = put(&tagged(8_000)[..1]);
+        let said = "`took`: its lines have more than 1048576 bytes: fewer `samples` are needed".into();
+        assert_eq!((body.len(), encoded), (0, Encoded { items: 1, rejected: 1, reason: said }));
+        let (body, encoded) = put(&tagged(8_000)[1..]);
+        assert!(encoded.rejected == 0 && body.len() < 1 << 20, "{encoded:?}");
+        let (_, encoded) = put(&tagged(8_200)[1..]);
+        assert_eq!(encoded.rejected, 1);
+        assert!(encoded.reason.ends_with(" bytes, and 8192 are the most"), "{encoded:?}");
+    }
+}
+
+#[test]
 fn a_line_that_is_longer_than_a_packet_is_refused() {
     let points = [
         point(Kind::Gauge, "heat", 1, ""),
@@ -282,7 +307,7 @@ fn a_line_that_is_longer_than_a_packet_is_refused() {
         Writer::new(form.clone(), Some(16)).write(&batch(&points, &resource("", &[])), 1 << 20, &mut body);
     // The rate makes the third one longer than that.
     assert_eq!((encoded.items, encoded.rejected, &*body), (3, 2, &b"heat:1|g\n"[..]));
-    assert_eq!(encoded.reason, "`heat`: a line of 21 bytes is longer than a packet of 16");
+    assert_eq!(encoded.reason, "`heat`: its line has 21 bytes, and 16 are the most");
     let encoded = Writer::new(form, Some(43)).write(&batch(&points, &resource("", &[])), 1 << 20, &mut body);
     assert_eq!((encoded.items, encoded.rejected), (1, 0));
 }

@@ -1,8 +1,11 @@
 //! Packets: UDP, and Unix sockets for them.
 
+use std::net::SocketAddr;
+
 use tokio::net::UdpSocket;
 
 use super::*;
+use crate::exporters::socket::link::Link;
 use crate::exporters::socket::packets::Packets;
 
 async fn receiver() -> (UdpSocket, u16) {
@@ -41,21 +44,40 @@ fn packets_hold_whole_lines() {
 #[test]
 fn nobody_who_listens_is_said() {
     run(async {
-        let (socket, port) = receiver().await;
-        let connection = connection(settings(Transport::Udp, port));
+        // An address of its own, so that nobody else is given the port meanwhile.
+        let socket = UdpSocket::bind("127.0.0.2:0").await.unwrap();
+        let at = socket.local_addr().unwrap();
+        let place = Place::Host(at.ip().to_string(), at.port());
+        let connection = connection(Settings::new(Transport::Udp, place));
         connection.send(b"a\n").await.unwrap();
         assert_eq!(packet(&socket).await, "a\n");
         drop(socket);
         for _ in 0..2 {
             let said = connection.send(b"b\n").await.unwrap_err();
             assert!(said.is_retryable());
-            let want = format!("127.0.0.1:{port}: nobody listens there: Connection refused (os error 111)");
-            assert_eq!(said.to_string(), want);
+            assert_eq!(
+                said.to_string(),
+                format!("{at}: nobody listens there: Connection refused (os error 111)")
+            );
         }
-        let socket = UdpSocket::bind(("127.0.0.1", port)).await.unwrap();
+        // Who is given a port for all addresses has this one for a moment.
+        let socket = loop {
+            match UdpSocket::bind(at).await {
+                Ok(socket) => break socket,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
         connection.send(b"c\n").await.unwrap();
         assert_eq!(packet(&socket).await, "c\n");
     });
+}
+
+/// Who has a port, but listens to itself alone.
+async fn deaf() -> (UdpSocket, SocketAddr) {
+    let (socket, port) = receiver().await;
+    let at = ([127, 0, 0, 1], port).into();
+    socket.connect(at).await.unwrap();
+    (socket, at)
 }
 
 #[cfg(target_os = "linux")]
@@ -63,36 +85,85 @@ fn nobody_who_listens_is_said() {
 fn all_addresses_of_a_name_are_tried() {
     run(async {
         let (socket, port) = receiver().await;
-        let (gone, gone_port) = receiver().await;
-        drop(gone);
-        let addresses = [gone_port, port].map(|port| ([127, 0, 0, 1], port).into());
-        let mut packets = Packets::udp(addresses.to_vec(), 4).unwrap();
+        let (_deaf, deaf_at) = deaf().await;
+        let addresses = vec![deaf_at, ([127, 0, 0, 1], port).into()];
+        let mut packets = Packets::udp(addresses, 4).unwrap();
         packets.send(b"a 1\nb 2\n").await.unwrap();
         packets.send(b"c 3\n").await.unwrap();
         for want in ["a 1\n", "b 2\n", "c 3\n"] {
             assert_eq!(packet(&socket).await, want);
         }
-        drop(socket);
+        socket.connect(deaf_at).await.unwrap();
         packets.send(b"d\n").await.unwrap_err();
     });
 }
 
+/// Where the next packet comes from.
+async fn sender(to: &UdpSocket) -> SocketAddr {
+    to.recv_from(&mut [0; 9]).await.unwrap().1
+}
+
 #[test]
-fn a_name_is_looked_up_again() {
+fn a_name_is_looked_up_again_and_the_socket_stays_where_its_address_does() {
     run(async {
         let (socket, port) = receiver().await;
-        let often = settings(Transport::Udp, port);
-        let seldom = connection(often.clone());
-        let often = connection(Settings { look_up_every: Duration::ZERO, ..often });
-        let mut bytes = [0; 9];
-        for (connection, is_same) in [(often, false), (seldom, true)] {
-            let mut from = Vec::new();
-            for _ in 0..2 {
-                connection.send(b"a\n").await.unwrap();
-                from.push(socket.recv_from(&mut bytes).await.unwrap().1);
-            }
-            assert_eq!(from[0] == from[1], is_same, "{from:?}");
+        let (_other, other_port) = receiver().await;
+        let connection =
+            connection(Settings { look_up_every: Duration::ZERO, ..settings(Transport::Udp, port) });
+        let mut from = Vec::new();
+        for _ in 0..3 {
+            connection.send(b"a\n").await.unwrap();
+            from.push(sender(&socket).await);
         }
+        assert!(from.iter().all(|one| *one == from[0]), "{from:?}");
+        // The name stood for another one when it was looked up.
+        let other = Packets::udp(vec![([127, 0, 0, 1], other_port).into()], 9).unwrap();
+        *connection.kept.borrow_mut() = vec![Link::Packets(other)];
+        connection.send(b"b\n").await.unwrap();
+        assert_ne!(sender(&socket).await, from[0]);
+    });
+}
+
+#[test]
+fn an_address_that_is_still_there_is_used_on_wherever_it_stands() {
+    run(async {
+        let (socket, port) = receiver().await;
+        let (_other, other_port) = receiver().await;
+        let [at, other]: [SocketAddr; 2] = [port, other_port].map(|port| ([127, 0, 0, 1], port).into());
+        let mut packets = Packets::udp(vec![at], 9).unwrap();
+        packets.send(b"a\n").await.unwrap();
+        let from = sender(&socket).await;
+        packets.renew(Packets::udp(vec![other, at], 9).unwrap());
+        packets.send(b"b\n").await.unwrap();
+        assert_eq!(sender(&socket).await, from);
+    });
+}
+
+#[test]
+fn a_name_that_can_not_be_looked_up_now_is_not_asked_for_with_each_packet() {
+    run(async {
+        let (socket, port) = receiver().await;
+        let place = Place::Host(format!("{}.invalid", "nobody".repeat(11)), 1);
+        let settings = Settings { look_up_every: Duration::ZERO, ..Settings::new(Transport::Udp, place) };
+        let connection = connection(settings);
+        let packets = Packets::udp(vec![([127, 0, 0, 1], port).into()], 9).unwrap();
+        *connection.kept.borrow_mut() = vec![Link::Packets(packets)];
+        let looked_up = || match &connection.kept.borrow()[..] {
+            [Link::Packets(packets)] => packets.looked_up,
+            all => panic!("{} links", all.len()),
+        };
+        let before = looked_up();
+        connection.send(b"a\n").await.unwrap();
+        assert_eq!(packet(&socket).await, "a\n");
+        assert!(looked_up() > before);
+        // Who gives up meanwhile leaves the address to the next one.
+        tokio::select! {
+            biased;
+            _ = connection.send(b"b\n") => {}
+            () = std::future::ready(()) => {}
+        }
+        connection.send(b"c\n").await.unwrap();
+        looked_up();
     });
 }
 

@@ -167,7 +167,7 @@ fn check(form: &Form, metric: &Metric, lines: &[Line]) -> Result<(), TestCaseErr
 
 fn of_tag((key, value): (&str, &str)) -> (String, String) {
     let no = |c: char| c.is_control() || c.is_whitespace() || c == ',' || c == '|';
-    (key.replace(|c| no(c) || c == ':', "_"), value.replace(no, "_"))
+    (key.to_owned(), value.replace(no, "_"))
 }
 
 proptest! {
