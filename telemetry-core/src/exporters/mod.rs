@@ -41,7 +41,7 @@ mod json_batches;
 pub(crate) mod librato;
 pub(crate) mod limits;
 #[cfg(feature = "points")]
-#[allow(dead_code, reason = "no exporter of points may be there")]
+#[allow(dead_code, unused_imports, unused_macros, reason = "no exporter of points may be there")]
 mod lines;
 mod live;
 #[cfg(feature = "opentsdb")]

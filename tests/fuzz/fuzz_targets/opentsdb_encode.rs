@@ -2,7 +2,7 @@
 //!
 //! Invariant: of a batch, a request holds the first items that can be said, as many as the writer says: one at least. Each line is a
 //! command with a name, a time, a number that is finite and tags that each stand there once, and is no longer than OpenTSDB takes; a
-//! body in JSON is an array of such points, an item a line. It is no longer than the limit, unless it has one item. What is left out
+//! body in JSON is an array of such points, whose lines end between those of one item. It is no longer than the limit, unless it has one item. What is left out
 //! has a reason. Nothing panics.
 #![no_main]
 
@@ -44,7 +44,8 @@ fn check_lines(body: &str, is_ascii: bool) {
 
 fn check_json(body: &str, items: usize, is_ascii: bool) {
     let points: Vec<Value> = serde_json::from_str(body).expect("an array");
-    assert_eq!(body.lines().count(), items.max(1));
+    // A line ends between two points of one item.
+    assert_eq!(points.len() + 1 - body.lines().count(), items);
     for point in &points {
         assert!(is_word(point["metric"].as_str().expect("a name"), is_ascii) && point["value"].is_number());
         let tags = point["tags"].as_object().expect("tags");

@@ -7,6 +7,7 @@ mod loads;
 mod paired;
 mod rows;
 mod scrapes;
+mod sizes;
 mod verdict;
 
 use crate::case::Entry;
@@ -151,6 +152,7 @@ pub fn run(group: &str, rounds: usize, all: &[Entry]) -> ExitCode {
         verdicts.extend(loads::print(&loads));
     }
     verdicts.extend(scrapes.print());
+    verdicts.extend(sizes::print(group));
     let count = |verdict| verdicts.iter().filter(|v| **v == Some(verdict)).count();
     let (at_the_limit, unclear) = (count(Verdict::AtTheLimit), count(Verdict::Unclear));
     let met = count(Verdict::Met) + at_the_limit;

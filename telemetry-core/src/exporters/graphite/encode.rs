@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::exporters::Batch;
 use crate::exporters::digits::{put_number, put_whole};
-use crate::exporters::lines::put_items;
+use crate::exporters::lines::{TagRuns, byte_set, put_items, put_while};
 use crate::exporters::protocol::Encoded;
 use crate::exporters::summary;
 use crate::exporters::words::free_key;
@@ -24,15 +24,23 @@ pub fn put_batch(
     max_line: usize,
 ) -> Encoded {
     let most = max_line.min(MAX_LINE + 1);
-    put_items(body, batch.metrics(), max_bytes, |out, item| put_item(out, &item, prefix, most))
+    let mut tags = TagRuns::default();
+    put_items(body, batch.metrics(), max_bytes, |out, item| {
+        let put = put_item(out, item, prefix, most, &mut tags);
+        if put.is_err() {
+            tags.forget();
+        }
+        put
+    })
 }
 
 /// All lines of an item.
-fn put_item(
+fn put_item<'a>(
     out: &mut Vec<u8>,
-    item: &MetricRef<'_>,
+    item: MetricRef<'a>,
     prefix: &str,
     max_line: usize,
+    tags: &mut TagRuns<'a>,
 ) -> Result<(), Cow<'static, str>> {
     if item.name().is_empty() {
         return Err("it has no name".into());
@@ -43,30 +51,36 @@ fn put_item(
     }
     let line = Line { item, prefix, seconds, most: max_line };
     match item.histogram() {
-        None => line.put(out, "", item.number()),
+        None => line.put(out, "", item.number(), tags),
         Some(histogram) => {
-            summary::numbers(histogram).try_for_each(|(name, number)| line.put(out, name, number))
+            summary::numbers(histogram).try_for_each(|(name, number)| line.put(out, name, number, tags))
         }
     }
 }
 
 /// What the lines of an item have in common.
-struct Line<'a> {
-    item: &'a MetricRef<'a>,
-    prefix: &'a str,
+struct Line<'a, 'p> {
+    item: MetricRef<'a>,
+    prefix: &'p str,
     seconds: u64,
     /// Bytes.
     most: usize,
 }
 
-impl Line<'_> {
+impl<'a> Line<'a, '_> {
     /// Graphite has none without a value.
-    fn tags(&self) -> impl Iterator<Item = (&str, &str)> {
+    fn tags(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         self.item.tags().filter(|(_, value)| !value.is_empty())
     }
 
     /// One, for what of the item is called so.
-    fn put(&self, out: &mut Vec<u8>, of: &str, number: Number) -> Result<(), Cow<'static, str>> {
+    fn put(
+        &self,
+        out: &mut Vec<u8>,
+        of: &str,
+        number: Number,
+        tags: &mut TagRuns<'a>,
+    ) -> Result<(), Cow<'static, str>> {
         let start = out.len();
         put_text(out, self.prefix);
         put_text(out, self.item.name());
@@ -74,10 +88,12 @@ impl Line<'_> {
             out.push(b'.');
             out.extend_from_slice(of.as_bytes());
         }
-        for (key, value) in self.tags() {
+        let mut is_alone = true;
+        tags.put(out, self.tags(), |out, key, value| {
             out.push(b';');
             // Graphite's own is the name of the metric.
             if key == "name" {
+                is_alone = false;
                 put_text(out, &free_key("_", key, |other| self.tags().any(|(key, _)| key == other)));
             } else {
                 // It has no `=`, `!` or `^`: keys of tags are letters, digits and `. - _ /`.
@@ -85,11 +101,15 @@ impl Line<'_> {
             }
             out.push(b'=');
             put_text(out, value);
-        }
+        });
         // What ends so is something else for carbon: `name{tag="value"}`.
         if out.ends_with(b"\"}") {
             let quote = out.len() - 2;
             out[quote] = b'_';
+            is_alone = false;
+        }
+        if !is_alone {
+            tags.forget();
         }
         out.push(b' ');
         if !put_value(out, number) {
@@ -109,9 +129,7 @@ impl Line<'_> {
 /// A name, or the value of a tag. In the place of what can't be in it stands `_`.
 fn put_text(out: &mut Vec<u8>, text: &str) {
     let start = out.len();
-    let plain = text.bytes().position(|byte| !is_plain(byte)).unwrap_or(text.len());
-    out.extend_from_slice(&text.as_bytes()[..plain]);
-    for c in text[plain..].chars() {
+    for c in put_while(out, text, &PLAIN).chars() {
         let c = if is_fit(c) { c } else { '_' };
         out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
     }
@@ -121,9 +139,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 }
 
 /// Nearly all are.
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b'!'..=b'~') && byte != b';'
-}
+static PLAIN: [bool; 256] = byte_set!(b'!'..=b':' | b'<'..=b'~');
 
 /// Whether it ends nothing. What is white space, Python knows in other alphabets too.
 pub(super) fn is_fit(c: char) -> bool {

@@ -3,6 +3,7 @@
 use super::form::{Histograms, Precision, Refusal, TOO_LATE, end_line};
 use super::text::{put_key, put_name};
 use crate::exporters::digits::{put_bound, put_float, put_whole};
+use crate::exporters::lines::TagRuns;
 use crate::exporters::summary;
 use crate::metrics::MetricRef;
 use crate::model::{Buckets, HistogramValue, Number};
@@ -17,11 +18,12 @@ const VALUE_INT: &str = "value_int";
 const ALL_FLOATS: u64 = 1 << 53;
 
 /// Adds its line.
-pub(super) fn put_point(
+pub(super) fn put_point<'a>(
     out: &mut Vec<u8>,
-    point: &MetricRef<'_>,
+    point: MetricRef<'a>,
     precision: Precision,
     histograms: Histograms,
+    tags: &mut TagRuns<'a>,
 ) -> Result<(), Refusal> {
     if point.name().is_empty() {
         return Err("a data point has no name".into());
@@ -38,7 +40,14 @@ pub(super) fn put_point(
                 || summary::QUANTILES.iter().any(|(name, _)| *name == key)
         }
     };
-    put_tags(out, point.tags(), is_field, |key| point.tag(key).is_some());
+    let mut is_changed = false;
+    tags.put(out, point.tags(), |out, key, value| {
+        is_changed |= put_tag(out, key, value, is_field, |key| point.tag(key).is_some());
+    });
+    // That depends on the other tags and fields.
+    if is_changed || point.histogram().is_some() {
+        tags.forget();
+    }
     out.push(b' ');
     let mut fields = Fields { out, is_first: true };
     match point.histogram() {
@@ -53,7 +62,7 @@ pub(super) fn put_point(
     Ok(())
 }
 
-/// Adds tags. A key that means something else in the line gets `_`s at its end, until no other one is like it.
+/// Adds tags.
 pub(super) fn put_tags<'a>(
     out: &mut Vec<u8>,
     tags: impl Iterator<Item = (&'a str, &'a str)>,
@@ -61,19 +70,32 @@ pub(super) fn put_tags<'a>(
     has: impl Fn(&str) -> bool,
 ) {
     for (key, value) in tags {
-        out.push(b',');
-        put_key(out, key);
-        if is_reserved(key) || is_field(key) {
-            let mut other = format!("{key}_");
-            out.push(b'_');
-            while has(&other) {
-                other.push('_');
-                out.push(b'_');
-            }
-        }
-        out.push(b'=');
-        put_key(out, if value.is_empty() { "\"\"" } else { value });
+        put_tag(out, key, value, &is_field, &has);
     }
+}
+
+/// Adds a tag. A key that means something else in the line gets `_`s at its end, until no other one is like it; whether it did.
+fn put_tag(
+    out: &mut Vec<u8>,
+    key: &str,
+    value: &str,
+    is_field: impl Fn(&str) -> bool,
+    has: impl Fn(&str) -> bool,
+) -> bool {
+    out.push(b',');
+    put_key(out, key);
+    let is_changed = is_reserved(key) || is_field(key);
+    if is_changed {
+        let mut other = format!("{key}_");
+        out.push(b'_');
+        while has(&other) {
+            other.push('_');
+            out.push(b'_');
+        }
+    }
+    out.push(b'=');
+    put_key(out, if value.is_empty() { "\"\"" } else { value });
+    is_changed
 }
 
 /// Lines with such tags are refused.

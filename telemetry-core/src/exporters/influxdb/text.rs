@@ -3,10 +3,12 @@
 //! Readers differ in what a backslash makes of the character behind it, and in whether a control character ends a text. So a
 //! backslash is only written where all of them take it for one, and no control character is.
 
-/// Ends a measurement.
-const NAME_ENDS: &[u8] = b", ";
-/// Ends a tag's key or value, or a field's key.
-const KEY_ENDS: &[u8] = b",= ";
+use crate::exporters::lines::{byte_set, put_while};
+
+/// What stays as it is in a measurement: all but its ends, backslashes and control characters.
+static IN_NAME: [bool; 256] = byte_set!(b'!'..=b'+' | b'-'..=b'[' | b']'..=b'~' | 0x80..);
+/// The same in a tag's key or value, or in a field's key.
+static IN_KEY: [bool; 256] = byte_set!(b'!'..=b'+' | b'-'..=b'<' | b'>'..=b'[' | b']'..=b'~' | 0x80..);
 
 /// A measurement.
 pub(super) fn put_name(out: &mut Vec<u8>, name: &str) {
@@ -18,12 +20,12 @@ pub(super) fn put_name(out: &mut Vec<u8>, name: &str) {
         }
         None => name,
     };
-    put(out, name, NAME_ENDS);
+    put(out, name, &IN_NAME);
 }
 
 /// A tag's key or value, or a field's key.
 pub(super) fn put_key(out: &mut Vec<u8>, key: &str) {
-    put(out, key, KEY_ENDS);
+    put(out, key, &IN_KEY);
 }
 
 /// A field's value that is a text, in its quotes.
@@ -42,21 +44,18 @@ pub(super) fn put_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-fn put(out: &mut Vec<u8>, text: &str, ends: &[u8]) {
-    let mut rest = text;
-    let is_special = |byte: u8| byte == b'\\' || byte.is_ascii_control() || ends.contains(&byte);
-    while let Some(at) = rest.bytes().position(is_special) {
-        let (plain, special) = (&rest.as_bytes()[..at], rest.as_bytes()[at]);
-        rest = &rest[at + 1..];
-        out.extend_from_slice(plain);
+fn put(out: &mut Vec<u8>, text: &str, plain: &[bool; 256]) {
+    let mut rest = put_while(out, text, plain);
+    while let Some(special) = rest.bytes().next() {
+        rest = &rest[1..];
         match special {
             b'\\' if makes_an_escape(rest) => out.extend_from_slice(br"\u{5c}"),
             b'\\' => out.push(b'\\'),
             control if control.is_ascii_control() => put_escape(out, control),
             end => out.extend([b'\\', end]),
         }
+        rest = put_while(out, rest, plain);
     }
-    out.extend_from_slice(rest.as_bytes());
 }
 
 /// Whether some reader takes a backslash before that together with it.

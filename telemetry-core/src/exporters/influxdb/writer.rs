@@ -3,7 +3,7 @@
 use super::form::{Histograms, Precision};
 use super::items::{Times, put_event, put_span};
 use super::points::put_point;
-use crate::exporters::lines::put_items;
+use crate::exporters::lines::{TagRuns, put_items};
 use crate::exporters::protocol::Encoded;
 use crate::exporters::{Batch, Signal};
 
@@ -21,9 +21,16 @@ impl Writer {
     pub fn write(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Encoded {
         let mut times = Times::default();
         match batch.signal() {
-            Signal::Metrics => put_items(body, batch.metrics(), max_bytes, |out, point| {
-                put_point(out, &point, self.precision, self.histograms)
-            }),
+            Signal::Metrics => {
+                let mut tags = TagRuns::default();
+                put_items(body, batch.metrics(), max_bytes, |out, point| {
+                    let put = put_point(out, point, self.precision, self.histograms, &mut tags);
+                    if put.is_err() {
+                        tags.forget();
+                    }
+                    put
+                })
+            }
             Signal::Spans => put_items(body, batch.spans(), max_bytes, |out, span| {
                 put_span(out, &span, batch.resource(), &mut times)
             }),

@@ -1,5 +1,6 @@
 //! The writer: a batch goes in, the body of a request comes out, with as many of its items as one may hold.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::label::{MOST, fitting, folded, source};
@@ -36,12 +37,12 @@ impl Default for Writer {
 }
 
 /// What may be said once: a metric and a source, in lower case, and a second.
-type Key = (String, String, u64);
+type Key<'a> = (Cow<'a, str>, Cow<'a, str>, u64);
 
 /// A measurement, as it is collected.
 struct Measurement<'a> {
-    name: String,
-    source: String,
+    name: Cow<'a, str>,
+    source: Cow<'a, str>,
     second: u64,
     /// None where nothing of it can be said.
     value: Option<Value<'a>>,
@@ -61,7 +62,7 @@ type Said<'a> = (usize, Kind, &'a str, &'a Tags, Option<u64>);
 #[derive(Default)]
 struct Selection<'a> {
     measurements: Vec<Measurement<'a>>,
-    known: HashMap<Key, usize>,
+    known: HashMap<Key<'a>, usize>,
     parts: Vec<Part<'a>>,
     /// Where the last one is of what may be said more than once.
     last: HashMap<Said<'a>, usize>,
@@ -92,7 +93,7 @@ impl Writer {
     /// Adds a body with as many of the first items as fit into so many bytes and into one request, but one at least.
     pub fn write(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Encoded {
         let items = self.fitting(batch, max_bytes);
-        let mut selection = Selection::default();
+        let mut selection = Selection { known: HashMap::with_capacity(items), ..Selection::default() };
         let mut encoded = Encoded::from(items);
         let mut reject = |reason: &'static str| {
             if encoded.rejected == 0 {
@@ -114,7 +115,10 @@ impl Writer {
 
     /// How many of the first items fit. What has one name stays together, if it can.
     fn fitting(&self, batch: &Batch, max_bytes: usize) -> usize {
-        let mut costs: HashMap<Key, usize> = HashMap::new();
+        if self.are_few(batch, max_bytes) {
+            return batch.len();
+        }
+        let mut costs: HashMap<Key<'_>, usize> = HashMap::new();
         let (mut measurements, mut bytes) = (0, BEGIN.len() + END.len());
         let (mut before, mut whole) = ("", 0);
         for (at, metric) in batch.metrics().enumerate() {
@@ -124,11 +128,7 @@ impl Writer {
             let (name, source) = (self.name(&metric), self.source(&metric));
             let each = name.len() + source.len() + MEASUREMENT_BYTES;
             let cost = costs.entry((folded(&name), folded(&source), second(&metric))).or_default();
-            let wanted = match metric.histogram() {
-                Some(_) if self.has_quantiles => 1 + QUANTILES.len(),
-                _ => 1,
-            };
-            let more = wanted.saturating_sub(*cost);
+            let more = self.measurements(&metric).saturating_sub(*cost);
             *cost += more;
             measurements += more;
             bytes += more * each;
@@ -139,16 +139,38 @@ impl Writer {
         batch.len()
     }
 
-    fn name(&self, metric: &MetricRef<'_>) -> String {
+    /// Whether all fit even where no two have anything in common: mostly so, and found out at little cost.
+    fn are_few(&self, batch: &Batch, max_bytes: usize) -> bool {
+        let (mut measurements, mut bytes) = (0, BEGIN.len() + END.len());
+        batch.metrics().all(|metric| {
+            let more = self.measurements(&metric);
+            measurements += more;
+            bytes += more * (self.name(&metric).len() + self.source(&metric).len() + MEASUREMENT_BYTES);
+            measurements <= MOST_MEASUREMENTS && bytes <= max_bytes
+        })
+    }
+
+    /// How many one becomes.
+    fn measurements(&self, metric: &MetricRef<'_>) -> usize {
+        match metric.histogram() {
+            Some(_) if self.has_quantiles => 1 + QUANTILES.len(),
+            _ => 1,
+        }
+    }
+
+    fn name<'a>(&self, metric: &MetricRef<'a>) -> Cow<'a, str> {
+        if self.name_tags.is_empty() {
+            return fitting(metric.name());
+        }
         let mut name = metric.name().to_owned();
         for value in self.name_tags.iter().filter_map(|key| metric.tag(key)) {
             name.push('.');
             name.push_str(value);
         }
-        fitting(&name)
+        fitting(&name).into_owned().into()
     }
 
-    fn source(&self, metric: &MetricRef<'_>) -> String {
+    fn source<'a>(&self, metric: &MetricRef<'a>) -> Cow<'a, str> {
         let own = metric.tag(&self.source_tag).filter(|own| !own.is_empty());
         source(own.or_else(|| metric.tag("service.name")).unwrap_or_default())
     }
@@ -159,7 +181,12 @@ fn second(metric: &MetricRef<'_>) -> u64 {
 }
 
 impl<'a> Selection<'a> {
-    fn add(&mut self, metric: MetricRef<'a>, name: String, source: String) -> Result<(), &'static str> {
+    fn add(
+        &mut self,
+        metric: MetricRef<'a>,
+        name: Cow<'a, str>,
+        source: Cow<'a, str>,
+    ) -> Result<(), &'static str> {
         if name.is_empty() {
             return Err("a metric without a name");
         }
@@ -176,7 +203,7 @@ impl<'a> Selection<'a> {
     }
 
     /// The place of that measurement, which may be a new one.
-    fn measurement(&mut self, name: String, source: String, second: u64) -> usize {
+    fn measurement(&mut self, name: Cow<'a, str>, source: Cow<'a, str>, second: u64) -> usize {
         let measurements = &mut self.measurements;
         *self.known.entry((folded(&name), folded(&source), second)).or_insert_with(|| {
             measurements.push(Measurement { name, source, second, value: None });
@@ -205,7 +232,7 @@ impl<'a> Selection<'a> {
             let second = *second;
             let quantile = |(end, share)| {
                 let number = value::fitting(Number::Float(of.quantile(share)?)).ok()?;
-                Some((with_end(name, end), source.clone(), Value::Sample(number)))
+                Some((Cow::from(with_end(name, end)), source.clone(), Value::Sample(number)))
             };
             let quantiles: Vec<_> = QUANTILES.into_iter().filter_map(quantile).collect();
             for (name, source, value) in quantiles {
@@ -229,7 +256,7 @@ fn said<'a>(metric: &MetricRef<'a>, at: usize) -> Option<Said<'a>> {
 
 fn with_end(name: &str, end: &str) -> String {
     let whole = format!("{name}.{end}");
-    if whole.len() <= MOST { whole } else { fitting(&whole) }
+    if whole.len() <= MOST { whole } else { fitting(&whole).into_owned() }
 }
 
 fn put(out: &mut Vec<u8>, measurements: &[Measurement<'_>]) {

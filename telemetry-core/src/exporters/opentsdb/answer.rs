@@ -91,14 +91,17 @@ impl Key {
     }
 }
 
-/// The points of a body, and which item each of them is of: in a body, each item has a line.
+/// The points of a body, and which item each of them is of: in a body, a line ends between two points of one item.
 fn items(body: &[u8]) -> HashMap<Key, usize> {
-    let mut items = HashMap::new();
-    for (item, line) in body.split(|byte| *byte == b'\n').enumerate() {
+    let (mut items, mut item) = (HashMap::new(), 0);
+    for line in body.split(|byte| *byte == b'\n') {
         let line = line.strip_prefix(b"[").unwrap_or(line);
         let line = line.strip_suffix(b"]").or_else(|| line.strip_suffix(b",")).unwrap_or(line);
         let points: Vec<Value> = serde_json::from_slice(&[b"[", line, b"]"].concat()).unwrap_or_default();
-        items.extend(points.iter().filter_map(Key::of).map(|key| (key, item)));
+        for (at, point) in points.iter().enumerate() {
+            item += usize::from(at > 0);
+            items.extend(Key::of(point).map(|key| (key, item)));
+        }
     }
     items
 }
@@ -131,9 +134,8 @@ mod tests {
 
     use super::*;
 
-    const BODY: &str = r#"[{"metric":"a","timestamp":7,"value":1,"tags":{"host":"x"}},
-{"metric":"h.count","timestamp":7,"value":1,"tags":{"host":"x"}},{"metric":"h.sum","timestamp":7,"value":0.5,"tags":{"host":"x"}},
-{"metric":"a","timestamp":8,"value":1,"tags":{"host":"x","le":"1,\n2"}}]"#;
+    const BODY: &str = r#"[{"metric":"a","timestamp":7,"value":1,"tags":{"host":"x"}},{"metric":"h.count","timestamp":7,"value":1,"tags":{"host":"x"}},
+{"metric":"h.sum","timestamp":7,"value":0.5,"tags":{"host":"x"}},{"metric":"a","timestamp":8,"value":1,"tags":{"host":"x","le":"1,\n2"}}]"#;
 
     fn point(metric: &str, time: impl Into<Value>, tags: &Value) -> Value {
         json!({"metric": metric, "timestamp": time.into(), "value": "1", "tags": tags})

@@ -1,5 +1,7 @@
 //! How data points are written: what an endpoint's options say.
 
+use crate::exporters::lines::byte_set;
+
 /// How data points are written.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
@@ -24,7 +26,7 @@ pub enum Form {
         /// A line has at most so many bytes, without its end.
         max_line: usize,
     },
-    /// An array of objects. Those of one item stand in one line.
+    /// An array of objects. Those of one item stand in lines of their own, behind the first one.
     Json,
 }
 
@@ -72,14 +74,13 @@ impl Characters {
     /// Whether a name or a key may have it.
     pub(super) fn takes(self, c: char) -> bool {
         match self {
-            _ if c.is_ascii() => is_plain(c as u8),
+            _ if c.is_ascii() => PLAIN[c as usize],
             Self::Ascii => false,
             Self::Unicode | Self::Any => c.is_alphabetic(),
         }
     }
 }
 
-/// Whether all servers take it.
-pub(super) fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_./".contains(&byte)
-}
+/// What all servers take.
+pub(super) static PLAIN: [bool; 256] =
+    byte_set!(b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-'..=b'/' | b'_');

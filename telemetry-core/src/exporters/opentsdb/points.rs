@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::form::{Characters, Form, Histograms, Style, is_plain};
+use super::form::{Characters, Form, Histograms, PLAIN, Style};
 use crate::exporters::digits::{put_float, put_whole};
+use crate::exporters::lines::{TagRuns, put_while};
 use crate::exporters::{json, summary};
 use crate::metrics::MetricRef;
 use crate::model::{Buckets, HistogramValue, Number, Tags};
@@ -15,13 +16,33 @@ type Put = Result<(), Cow<'static, str>>;
 
 /// Adds the points of an item, whose global tags are these. Where one of them can't be said, what was written is the caller's to
 /// take away.
-pub(super) fn put_item(out: &mut Vec<u8>, item: MetricRef<'_>, global: &Tags, style: &Style) -> Put {
+pub(super) fn put_item<'i>(
+    out: &mut Vec<u8>,
+    item: MetricRef<'i>,
+    global: &Tags,
+    style: &Style,
+    runs: &mut TagRuns<'i>,
+) -> Put {
+    let put = put_points(out, item, global, style, runs);
+    if put.is_err() {
+        runs.forget();
+    }
+    put
+}
+
+fn put_points<'i>(
+    out: &mut Vec<u8>,
+    item: MetricRef<'i>,
+    global: &Tags,
+    style: &Style,
+    runs: &mut TagRuns<'i>,
+) -> Put {
     if item.name().is_empty() {
         return Err("its name is empty".into());
     }
     let time = time(item.time_unix_nano(), style.is_millis)
         .ok_or_else(|| because(item, "its time can't be said: it is before 1970-01-01 00:00:01, or else before 1970-02-19 and in milliseconds"))?;
-    let mut points = Points { out, item, global, style, time, tags: 0..0, count: 0 };
+    let mut points = Points { out, item, global, style, time, runs, tags: 0..0, count: 0 };
     match item.histogram() {
         None => points.put("", item.number(), None),
         Some(histogram) => match style.histograms {
@@ -40,6 +61,7 @@ struct Points<'a, 'i> {
     global: &'a Tags,
     style: &'a Style,
     time: u64,
+    runs: &'a mut TagRuns<'i>,
     /// Where the tags of the first point stand: those of the others are the same.
     tags: Range<usize>,
     count: usize,
@@ -52,7 +74,8 @@ impl Points<'_, '_> {
         match self.style.form {
             Form::Lines { .. } => self.out.extend_from_slice(b"put "),
             Form::Json if self.count == 0 => self.out.extend_from_slice(b"{\"metric\":\""),
-            Form::Json => self.out.extend_from_slice(b",{\"metric\":\""),
+            // Whoever looks for what was refused finds here that both are of one item.
+            Form::Json => self.out.extend_from_slice(b",\n{\"metric\":\""),
         }
         put_fit(self.out, self.item.name(), self.style.characters);
         if !suffix.is_empty() {
@@ -141,50 +164,28 @@ impl Points<'_, '_> {
         }
         let start = self.out.len();
         let mut is_changed = false;
-        if self.item.own_tags().len() + self.global.len() <= self.style.max_tags {
-            for (key, value) in self.item.tags() {
-                is_changed |= self.put_tag(start, key, value);
-            }
+        let most = self.style.max_tags;
+        if most == usize::MAX || self.item.own_tags().len() + self.global.len() <= most {
+            let tags = self.item.tags().filter(|(_, value)| !value.is_empty());
+            self.runs.put(self.out, tags, |out, key, value| {
+                is_changed |= put_tag(out, start, key, value, self.style);
+            });
         } else {
-            for (key, value) in chosen(self.item, self.style.max_tags)? {
-                is_changed |= self.put_tag(start, key, value);
+            self.runs.forget();
+            for (key, value) in chosen(self.item, most)? {
+                is_changed |= put_tag(self.out, start, key, value, self.style);
             }
         }
         self.tags = start..self.out.len();
         if self.tags.is_empty() {
             return Err(because(self.item, "it has no tag, and one is needed"));
         }
-        if is_changed { self.each_once() } else { Ok(()) }
-    }
-
-    /// One tag, if it has a value; whether its key had to be changed.
-    fn put_tag(&mut self, start: usize, key: &str, value: &str) -> bool {
-        if value.is_empty() {
-            return false;
+        if !is_changed {
+            return Ok(());
         }
-        let characters = self.style.characters;
-        match self.style.form {
-            Form::Lines { .. } => {
-                self.out.push(b' ');
-                let is_changed = put_fit(self.out, key, characters);
-                self.out.push(b'=');
-                put_fit(self.out, value, characters);
-                is_changed
-            }
-            Form::Json => {
-                self.out.extend_from_slice(if self.out.len() > start { b",\"" } else { b"\"" });
-                let is_changed = put_fit(self.out, key, characters);
-                self.out.extend_from_slice(b"\":");
-                // It is written to memory, and a text can always be written.
-                if characters == Characters::Any && json::put(self.out, value).is_ok() {
-                    return is_changed;
-                }
-                self.out.push(b'"');
-                put_fit(self.out, value, characters);
-                self.out.push(b'"');
-                is_changed
-            }
-        }
+        // The next point has to be looked at too.
+        self.runs.forget();
+        self.each_once()
     }
 
     /// No two keys have become the same one.
@@ -203,6 +204,33 @@ impl Points<'_, '_> {
                 Err(because(self.item, format_args!("two of its tags become `{key}`")))
             }
             None => Ok(()),
+        }
+    }
+}
+
+/// One tag of those that begin there, which has a value; whether its key had to be changed.
+fn put_tag(out: &mut Vec<u8>, start: usize, key: &str, value: &str, style: &Style) -> bool {
+    let characters = style.characters;
+    match style.form {
+        Form::Lines { .. } => {
+            out.push(b' ');
+            let is_changed = put_fit(out, key, characters);
+            out.push(b'=');
+            put_fit(out, value, characters);
+            is_changed
+        }
+        Form::Json => {
+            out.extend_from_slice(if out.len() > start { b",\"" } else { b"\"" });
+            let is_changed = put_fit(out, key, characters);
+            out.extend_from_slice(b"\":");
+            // It is written to memory, and a text can always be written.
+            if characters == Characters::Any && json::put(out, value).is_ok() {
+                return is_changed;
+            }
+            out.push(b'"');
+            put_fit(out, value, characters);
+            out.push(b'"');
+            is_changed
         }
     }
 }
@@ -259,10 +287,8 @@ const MINUS_0: u64 = (-0.0_f64).to_bits();
 
 /// A text with `_` in place of what may not be in it; whether there was any.
 fn put_fit(out: &mut Vec<u8>, text: &str, characters: Characters) -> bool {
-    let plain = text.bytes().position(|byte| !is_plain(byte)).unwrap_or(text.len());
-    out.extend_from_slice(&text.as_bytes()[..plain]);
     let mut is_changed = false;
-    for c in text[plain..].chars() {
+    for c in put_while(out, text, &PLAIN).chars() {
         let taken = if characters.takes(c) { c } else { '_' };
         is_changed |= taken != c;
         out.extend_from_slice(taken.encode_utf8(&mut [0; 4]).as_bytes());

@@ -2,10 +2,17 @@
 //! line, field or tag.
 
 use super::form::Dialect;
+use crate::exporters::lines::{byte_set, put_while};
 use crate::exporters::words::free_key;
 
 /// What stands in place of what a name can't hold.
 const OTHER: u8 = b'_';
+
+/// What stays as it is in a name of Datadog's, in a path, in a part of one, in a value and in a key.
+static IN_NAME: [bool; 256] = byte_set!(b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'_');
+static IN_PATH: [bool; 256] = byte_set!(b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'_' | b'-');
+static IN_PART: [bool; 256] = byte_set!(b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-');
+static IN_VALUE: [bool; 256] = byte_set!(b'!'..=b'+' | b'-'..=b'{' | b'}' | b'~');
 
 /// A name. False where nothing of it is left.
 pub(super) fn put_name(out: &mut Vec<u8>, name: &str, dialect: Dialect, is_first: bool) -> bool {
@@ -16,10 +23,7 @@ pub(super) fn put_name(out: &mut Vec<u8>, name: &str, dialect: Dialect, is_first
             // The backend leaves out what stands before the first letter; and `_sc` would be no metric.
             let name =
                 if is_first { name.trim_start_matches(|c: char| !c.is_ascii_alphabetic()) } else { name };
-            put(out, name, |byte| match byte {
-                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'.' | b'_' => byte,
-                _ => OTHER,
-            });
+            put(out, name, &IN_NAME, |_| OTHER);
         }
     }
     out.len() > start
@@ -65,24 +69,26 @@ pub(super) fn put_datadog_tag(out: &mut Vec<u8>, key: &str, value: &str, is_firs
 
 /// What Etsy's server leaves as it is; it would take out what is `_` here, and two names might become one more often.
 fn put_path(out: &mut Vec<u8>, text: &str, has_dots: bool) {
-    put(out, text, |byte| match byte {
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-' => byte,
-        b'.' if has_dots => byte,
-        b'/' => b'-',
-        _ => OTHER,
-    });
+    put(
+        out,
+        text,
+        if has_dots { &IN_PATH } else { &IN_PART },
+        |byte| if byte == b'/' { b'-' } else { OTHER },
+    );
 }
 
-/// One byte for each character.
-fn put(out: &mut Vec<u8>, text: &str, of: impl Fn(u8) -> u8) {
+/// One byte for each character: itself, or another one.
+fn put(out: &mut Vec<u8>, text: &str, plain: &[bool; 256], other: impl Fn(u8) -> u8) {
+    let rest = put_while(out, text, plain);
     // The second and later bytes of a character.
     let is_first = |byte: &u8| *byte & 0xc0 != 0x80;
-    out.extend(text.bytes().filter(is_first).map(of));
+    let of = |byte: u8| if plain[usize::from(byte)] { byte } else { other(byte) };
+    out.extend(rest.bytes().filter(is_first).map(of));
 }
 
 fn put_unicode(out: &mut Vec<u8>, text: &str) {
     let mut utf8 = [0; 4];
-    for c in text.chars() {
+    for c in put_while(out, text, &IN_VALUE).chars() {
         let is_wrong = c.is_control() || c.is_whitespace() || matches!(c, ',' | '|');
         let c = if is_wrong { char::from(OTHER) } else { c };
         out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());

@@ -8,6 +8,7 @@ use super::form::{Dialect, Form, TagsInName, Type};
 use super::names::{put_datadog_tag, put_graphite_tag, put_in_name, put_name};
 use super::rate::rates;
 use crate::exporters::digits::put_whole;
+use crate::exporters::lines::TagRuns;
 use crate::exporters::summary::numbers;
 use crate::metrics::MetricRef;
 use crate::model::{HistogramValue, Kind, Number, Temporality};
@@ -20,10 +21,13 @@ pub(super) struct Pen<'a> {
     container: Option<&'a str>,
     /// Where the lines of the point begin.
     start: usize,
-    /// What stands before the value of a point.
+    /// What stands before the value of a point, and of which name that is, if of nothing else.
     head: Vec<u8>,
-    /// What stands behind its type and its rate.
-    tail: Vec<u8>,
+    head_of: Option<&'a str>,
+    /// What stands behind its type and its rate: the last of those of many points, from there on.
+    tails: Vec<u8>,
+    tail: usize,
+    tags: TagRuns<'a>,
 }
 
 /// Bytes of all lines of a point.
@@ -39,16 +43,17 @@ const NO_NAME: Refused = Cow::Borrowed("nothing of its name can be a name there"
 
 impl<'a> Pen<'a> {
     pub(super) fn new(form: &'a Form, most: usize, container: Option<&'a str>) -> Self {
-        Self { form, most, container, start: 0, head: Vec::new(), tail: Vec::new() }
+        let (head, tails) = (Vec::new(), Vec::new());
+        Self { form, most, container, start: 0, head, head_of: None, tails, tail: 0, tags: TagRuns::default() }
     }
 
     /// Adds the lines of a point, or says why there are none; what was added then is to be taken off again.
-    pub(super) fn put(&mut self, out: &mut Vec<u8>, point: MetricRef<'_>) -> Result<(), Refused> {
+    pub(super) fn put(&mut self, out: &mut Vec<u8>, point: MetricRef<'a>) -> Result<(), Refused> {
         self.start = out.len();
         self.put_point(out, point).map_err(|why| format!("`{}`: {why}", point.name()).into())
     }
 
-    fn put_point(&mut self, out: &mut Vec<u8>, point: MetricRef<'_>) -> Result<(), Refused> {
+    fn put_point(&mut self, out: &mut Vec<u8>, point: MetricRef<'a>) -> Result<(), Refused> {
         let is_delta = point.temporality() == Temporality::Delta;
         self.put_tail(point);
         self.put_head(point, "")?;
@@ -72,7 +77,7 @@ impl<'a> Pen<'a> {
     fn put_summary(
         &mut self,
         out: &mut Vec<u8>,
-        point: MetricRef<'_>,
+        point: MetricRef<'a>,
         of: &HistogramValue,
     ) -> Result<(), Refused> {
         let start = out.len();
@@ -86,8 +91,13 @@ impl<'a> Pen<'a> {
     }
 
     /// What stands before the value, of a point or of a part of it.
-    fn put_head(&mut self, point: MetricRef<'_>, part: &str) -> Result<(), Refused> {
+    fn put_head(&mut self, point: MetricRef<'a>, part: &str) -> Result<(), Refused> {
         let (head, form) = (&mut self.head, self.form);
+        let name = Some(point.name()).filter(|_| part.is_empty() && form.dialect == Dialect::Datadog);
+        if name.is_some() && std::mem::replace(&mut self.head_of, name) == name {
+            return Ok(());
+        }
+        self.head_of = None;
         head.clear();
         head.extend_from_slice(form.prefix.as_bytes());
         if !put_name(head, point.name(), form.dialect, form.prefix.is_empty()) {
@@ -112,22 +122,34 @@ impl<'a> Pen<'a> {
             }
         }
         head.push(b':');
+        self.head_of = name;
         Ok(())
     }
 
-    fn put_tail(&mut self, point: MetricRef<'_>) {
-        let tail = &mut self.tail;
-        tail.clear();
+    fn put_tail(&mut self, point: MetricRef<'a>) {
+        const MANY: usize = 64 << 10;
         if self.form.dialect != Dialect::Datadog {
             return;
         }
-        for (at, (key, value)) in point.tags().enumerate() {
-            put_datadog_tag(tail, key, value, at == 0);
+        let tails = &mut self.tails;
+        if tails.len() > MANY {
+            tails.clear();
+            self.tags.forget();
         }
+        self.tail = tails.len();
+        let start = self.tail;
+        self.tags.put(tails, point.tags(), |tails, key, value| {
+            let is_first = tails.len() == start;
+            put_datadog_tag(tails, key, value, is_first);
+        });
         if let Some(container) = self.container {
-            tail.extend_from_slice(b"|c:");
-            tail.extend_from_slice(container.as_bytes());
+            tails.extend_from_slice(b"|c:");
+            tails.extend_from_slice(container.as_bytes());
         }
+    }
+
+    fn tail(&self) -> &[u8] {
+        &self.tails[self.tail..]
     }
 
     /// In seconds since the Unix epoch. 0 is none.
@@ -165,7 +187,7 @@ impl<'a> Pen<'a> {
         put_number(out, number);
         out.push(b'|');
         out.extend_from_slice(word);
-        out.extend_from_slice(&self.tail);
+        out.extend_from_slice(self.tail());
         if let Some(time) = time {
             out.extend_from_slice(b"|T");
             put_whole(out, time);
@@ -249,7 +271,7 @@ impl<'a> Pen<'a> {
             end.extend_from_slice(b"|@");
             put_decimal(&mut end, rate, 0);
         }
-        end.extend_from_slice(&self.tail);
+        end.extend_from_slice(self.tail());
         end.push(b'\n');
         // The head has a colon before the first value already.
         let name = &self.head[..self.head.len() - 1];

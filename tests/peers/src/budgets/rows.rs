@@ -2,9 +2,10 @@
 
 use super::loads::GROUP as EXPORT;
 use super::scrapes::GROUP as SCRAPE;
+use super::sizes::GROUP as WIRES;
 use crate::encode;
 use crate::spans::FLOOR;
-use crate::wires;
+use crate::wires::{self, FORMATTED, graphite, influxdb, librato, opentsdb, statsd};
 
 /// A case of the bench.
 #[derive(Clone, Copy, PartialEq)]
@@ -60,6 +61,23 @@ pub struct Row {
 
 const COUNTER: [Budget; 2] = [budget(1, 1.8, 1.2), budget(2, 12.8, 1.2)];
 const HISTOGRAM: [Budget; 2] = [budget(1, 4.4, 4.0), budget(2, 41.0, 4.0)];
+
+/// Points on one of the older wires: ahead of each peer.
+macro_rules! wire {
+    ($op:expr, $($peer:expr),+) => {
+        Row {
+            group: WIRES,
+            what: $op,
+            budgets: &[budget(1, 1.0, 1.0)],
+            limit: None,
+            peers: &[$(inline($op, $peer)),+],
+            others: &[],
+            otel: None,
+            undrained: None,
+            ours: &[("exporter", inline($op, wires::OURS))],
+        }
+    };
+}
 
 pub const ROWS: &[Row] = &[
     Row {
@@ -274,18 +292,12 @@ pub const ROWS: &[Row] = &[
         ours: &[("exporter", inline(encode::POINT, encode::OURS))],
         ..encoded(encode::POINT)
     },
-    Row {
-        group: "wires",
-        what: wires::STATSD,
-        // Ahead of each.
-        budgets: &[budget(1, 1.0, 1.0)],
-        limit: None,
-        peers: &[inline(wires::STATSD, wires::FORMATTED), inline(wires::STATSD, wires::CADENCE)],
-        others: &[],
-        otel: None,
-        undrained: None,
-        ours: &[("exporter", inline(wires::STATSD, wires::OURS))],
-    },
+    wire!(statsd::OP, FORMATTED, statsd::CADENCE),
+    wire!(graphite::OP, FORMATTED),
+    wire!(influxdb::OP, FORMATTED, influxdb::BUILDER, influxdb::QUESTDB),
+    wire!(opentsdb::LINES, FORMATTED),
+    wire!(opentsdb::OP, opentsdb::SERDE),
+    Row { others: &[inline(librato::OP, opentsdb::SERDE)], ..wire!(librato::OP, librato::ADDED_UP) },
 ];
 
 /// Beside prost and the SDK.
