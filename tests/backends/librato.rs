@@ -330,6 +330,8 @@ fn a_url_without_user_token_or_host_is_refused() {
         ("librato+udp://me:hush-hush@h", "its transports are https, http"),
         ("librato://me:hush-hush@h?quantiles=p99", "one of true, false"),
         ("librato://me:hush-hush@h?a=b", "has no option `a`"),
+        ("librato://me:hush-hush@h?token=hush-hush", "has no option `token`"),
+        ("librato://me:hush-hush@h?max_items=300", "has no option `max_items`"),
         ("librato://me:$NO_SUCH_VARIABLE@h", "`NO_SUCH_VARIABLE` is not set"),
     ] {
         let refused = Collector::builder().ignore_env().endpoint(url).start().map(drop).unwrap_err();
