@@ -88,7 +88,10 @@ fn a_refusal_is_read_where_that_is_wanted_and_says_where_it_was_cut() {
         assert_eq!((error.to_string(), error.again()), (said, Again::Never));
         let error = ask().await.unwrap_err().of_a_part();
         assert_eq!(error.again(), Again::Never);
-        assert!(error.to_string().ends_with("; the answer was cut, so some of it may have been taken"), "{error}");
+        assert!(
+            error.to_string().ends_with("; the answer was cut, so some of it may have been taken"),
+            "{error}"
+        );
         assert!(ask().await.unwrap_err().error.to_string().contains("answered 500"));
         assert_eq!(ask().await.unwrap().status, 200);
     });

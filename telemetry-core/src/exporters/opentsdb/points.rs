@@ -211,7 +211,11 @@ impl Points<'_, '_> {
 }
 
 /// As many tags as the server takes: those of the point, then `host`, then the other global ones.
-fn chosen<'a>(item: MetricRef<'a>, most: usize, beside: &str) -> Result<Vec<(&'a str, &'a str)>, Cow<'static, str>> {
+fn chosen<'a>(
+    item: MetricRef<'a>,
+    most: usize,
+    beside: &str,
+) -> Result<Vec<(&'a str, &'a str)>, Cow<'static, str>> {
     let own = item.own_tags();
     let mut tags: Vec<_> = item.tags().filter(|(_, value)| !value.is_empty()).collect();
     let has = tags.iter().filter(|(key, _)| own.get(key).is_some()).count();

@@ -174,7 +174,11 @@ mod tests {
             let said = from_url(url).map(drop).unwrap_err().to_string();
             assert!(said.contains(want) && !said.contains("s3cret"), "{said}");
         }
-        for compression in ["deflate", #[cfg(feature = "zstd")] "zstd"] {
+        for compression in [
+            "deflate",
+            #[cfg(feature = "zstd")]
+            "zstd",
+        ] {
             let url = format!("influxdb://h?db=a&compression={compression}");
             let said = from_url(&url).map(drop).unwrap_err().to_string();
             assert!(said.ends_with("`compression`: InfluxDB takes `none` and `gzip`"), "{said}");

@@ -143,7 +143,10 @@ fn style(
         ..style
     };
     if style.max_tags < 2 && style.histograms == Histograms::Buckets {
-        return Err("`histograms=buckets` needs a `max_tags` above 1: each bucket has `le` beside another tag".to_owned());
+        return Err(
+            "`histograms=buckets` needs a `max_tags` above 1: each bucket has `le` beside another tag"
+                .to_owned(),
+        );
     }
     Ok(style)
 }
@@ -240,7 +243,10 @@ mod tests {
         assert_eq!(of("abc", "//api.apptuit.ai"), Ok(Some("abc".to_owned())));
         for rest in ["//api.apptuit.ai", "//Apptuit.AI:443/tenant", "//api.apptuit.ai/"] {
             let said = token(None, rest).unwrap_err();
-            assert_eq!(said, "it needs a token: `token=` in its URL, or the variable `TELEMETRY_TOKEN` (over HTTPS)");
+            assert_eq!(
+                said,
+                "it needs a token: `token=` in its URL, or the variable `TELEMETRY_TOKEN` (over HTTPS)"
+            );
         }
     }
 }

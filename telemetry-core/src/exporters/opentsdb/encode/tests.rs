@@ -296,7 +296,11 @@ fn read_json(body: &str) -> Read {
 fn word(text: &str, characters: Characters) -> String {
     let fits = |c: char| match characters {
         Characters::Ascii => c.is_ascii_alphanumeric() || "-_./".contains(c),
-        _ => c.is_ascii_alphanumeric() || "-_./".contains(c) || !c.is_ascii() && c.len_utf16() == 1 && c.is_alphabetic(),
+        _ => {
+            c.is_ascii_alphanumeric()
+                || "-_./".contains(c)
+                || !c.is_ascii() && c.len_utf16() == 1 && c.is_alphabetic()
+        }
     };
     text.chars().map(|c| if fits(c) { c } else { '_' }).collect()
 }
