@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use telemetry_layer::model::DataPoint;
-use telemetry_layer::prelude::*;
 use telemetry_layer::{Level, count, gauge};
 use telemetry_tests::receiver::LibratoStandIn as Librato;
 
