@@ -1,5 +1,5 @@
-//! Librato. The service is no more, so [`LibratoStandIn`] does what its documentation says; what a program measures there is what
-//! Zibrato documents of its counters, gauges, sources and levels.
+//! Librato. The service is no more, so [`LibratoStandIn`](Librato) does what its documentation says. What Zibrato documents of its counters,
+//! gauges, sources and levels is tested beside other clients, in `parity`.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -12,131 +12,45 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
-use telemetry_layer::clock::{Clock, ManualClock};
-use telemetry_layer::model::{DataPoint, Kind, Metric, Number, Tags};
+use telemetry_layer::Signal;
+use telemetry_layer::clock::Clock;
+use telemetry_layer::model::{Kind, Metric, Number, Tags};
 use telemetry_layer::prelude::*;
-use telemetry_layer::{Builder, Level, Signal, count, gauge};
 use telemetry_tests::SOON;
-use telemetry_tests::receiver::{Answer, LibratoStandIn};
+use telemetry_tests::receiver::{Answer, LibratoStandIn as Librato};
 
 use crate::scenarios::{self, Point};
 
-/// When the clock of the tests begins, in seconds.
-const BEGIN: u64 = 1_700_000_000;
-
-/// A collector that sends to these endpoints what a test measures, and nothing of its own.
-fn collector(urls: &[String], change: impl FnOnce(Builder) -> Builder) -> (Collector, ManualClock) {
-    let clock = ManualClock::new(BEGIN * 1_000_000_000);
-    let builder = Collector::builder().ignore_env().tag("service.name", "shop").clock(Clock::manual(&clock));
-    let builder = urls.iter().fold(builder.flush_interval(Duration::from_hours(1)), |builder, url| {
-        builder.endpoint(format!("{url}&names=shop.*"))
-    });
-    (change(builder).start().unwrap(), clock)
-}
-
-fn flush(collector: &Collector) {
-    let report = collector.flush(SOON);
-    assert!(report.is_complete() && report.ledger().balances(), "{report}");
-}
-
-/// Name, source, time after the beginning, and value of all that came.
-fn shown(librato: &LibratoStandIn) -> Vec<(String, String, u64, f64)> {
-    let shown = |of: &Value| {
-        let text = |name: &str| of[name].as_str().unwrap().to_owned();
-        let time = of["measure_time"].as_u64().unwrap() - BEGIN;
-        (text("name"), text("source"), time, of["value"].as_f64().unwrap())
-    };
-    let mut all: Vec<_> = librato.gauges().iter().map(shown).collect();
-    all.sort_by(|a, b| (a.2, &a.0, &a.1).cmp(&(b.2, &b.0, &b.1)));
-    all
-}
-
-fn is(name: &str, source: &str, time: u64, value: f64) -> (String, String, u64, f64) {
-    (name.to_owned(), source.to_owned(), time, value)
-}
-
-#[test]
-fn counters_are_what_was_counted_between_two_flushes_by_source_and_name() {
-    let librato = LibratoStandIn::start();
-    let (collector, clock) = collector(&[librato.url("")], |b| b);
-    let hits =
-        |source: &'static str, many: u64| collector.counter("shop.hits").tag("source", source).add(many);
-    hits("till", 4);
-    hits("web", 1);
-    hits("till", 1);
-    collector.counter("shop.hits").inc();
-    // They are stamped with the time of the flush, not with that of the counting.
-    clock.advance(Duration::from_mins(1));
-    flush(&collector);
-    hits("web", 2);
-    clock.advance(Duration::from_mins(1));
-    flush(&collector);
-    // Nothing was counted, so nothing is said.
-    clock.advance(Duration::from_mins(1));
-    flush(&collector);
-    hits("web", 3);
-    clock.advance(Duration::from_mins(1));
-    flush(&collector);
-    let want = [
-        is("shop.hits", "shop", 60, 1.0),
-        is("shop.hits", "till", 60, 5.0),
-        is("shop.hits", "web", 60, 1.0),
-        is("shop.hits", "web", 120, 2.0),
-        is("shop.hits", "web", 240, 3.0),
-    ];
-    assert_eq!(shown(&librato), want);
-}
-
 #[test]
 fn other_tags_tell_no_counters_apart() {
-    let librato = LibratoStandIn::start();
-    let (collector, _) = collector(&[librato.url(""), librato.url("name_tags=route")], |b| b);
+    let librato = Librato::start();
+    let (collector, _) = Librato::collector(&[librato.url(""), librato.url("name_tags=route")], |b| b);
     for route in ["cart", "pay", "cart"] {
         collector.counter("shop.hits").tag("route", route).tag("method", "GET").inc();
         collector.up_down_counter("shop.open").tag("route", route).add(2);
     }
-    flush(&collector);
+    Librato::flush(&collector);
     let want = [
-        is("shop.hits", "shop", 0, 3.0),
-        is("shop.hits.cart", "shop", 0, 2.0),
-        is("shop.hits.pay", "shop", 0, 1.0),
-        is("shop.open", "shop", 0, 6.0),
-        is("shop.open.cart", "shop", 0, 4.0),
-        is("shop.open.pay", "shop", 0, 2.0),
+        Librato::measured("shop.hits", "shop", 0, 3.0),
+        Librato::measured("shop.hits.cart", "shop", 0, 2.0),
+        Librato::measured("shop.hits.pay", "shop", 0, 1.0),
+        Librato::measured("shop.open", "shop", 0, 6.0),
+        Librato::measured("shop.open.cart", "shop", 0, 4.0),
+        Librato::measured("shop.open.pay", "shop", 0, 2.0),
     ];
-    assert_eq!(shown(&librato), want);
-}
-
-#[test]
-fn gauges_keep_the_time_when_they_were_set() {
-    let librato = LibratoStandIn::start();
-    let (collector, clock) = collector(&[librato.url("")], |b| b);
-    let depth = collector.gauge("shop.depth");
-    depth.set(3);
-    clock.advance(Duration::from_secs(10));
-    collector.gauge("shop.heat").tag("source", "till").set(-1.5);
-    let point = DataPoint::new("shop.past", 7).at((BEGIN + 5) * 1_000_000_000 + 999_999_999);
-    collector.send([point]).unwrap();
-    clock.advance(Duration::from_secs(50));
-    flush(&collector);
-    let want = [
-        is("shop.depth", "shop", 0, 3.0),
-        is("shop.past", "shop", 5, 7.0),
-        is("shop.heat", "till", 10, -1.5),
-    ];
-    assert_eq!(shown(&librato), want);
+    assert_eq!(librato.shown(), want);
 }
 
 #[test]
 fn timers_are_samples_in_seconds() {
-    let librato = LibratoStandIn::start();
-    let (collector, clock) = collector(&[librato.url("")], |b| b);
+    let librato = Librato::start();
+    let (collector, clock) = Librato::collector(&[librato.url("")], |b| b);
     for millis in [250, 750] {
         let timer = collector.timer("shop.pay").start();
         clock.advance(Duration::from_millis(millis));
         drop(timer);
     }
-    flush(&collector);
+    Librato::flush(&collector);
     let gauges = librato.gauges();
     let pay = gauges.iter().find(|of| of["name"] == "shop.pay").unwrap();
     assert_eq!((&pay["count"], &pay["sum"], pay.get("value")), (&json!(2), &json!(1.0), None));
@@ -147,63 +61,16 @@ fn timers_are_samples_in_seconds() {
 }
 
 #[test]
-fn the_source_is_a_tag_or_the_service() {
-    let librato = LibratoStandIn::start();
-    let urls = ["", "source_tag=host&host_tag=box-1", "tag=source:eu/1"].map(|options| librato.url(options));
-    let (collector, _) = collector(&urls, |b| b.tag("env", "prod"));
-    collector.counter("shop.none").inc();
-    collector.counter("shop.own").tag("source", "All").inc();
-    flush(&collector);
-    let mut sources: Vec<_> =
-        shown(&librato).into_iter().map(|(name, source, ..)| format!("{name} {source}")).collect();
-    sources.sort();
-    let want = [
-        "shop.none box-1",
-        "shop.none eu_1",
-        "shop.none shop",
-        "shop.own All_",
-        "shop.own All_",
-        "shop.own box-1",
-    ];
-    assert_eq!(sources, want);
-}
-
-#[test]
-fn an_endpoint_takes_the_levels_that_it_is_told_to() {
-    let levels = [LibratoStandIn::start(), LibratoStandIn::start(), LibratoStandIn::start()];
-    let urls = [levels[0].url(""), levels[1].url("min_level=warn"), levels[2].url("levels=debug,error")];
-    let (collector, _) = collector(&urls, |b| b);
-    collector.scoped(|| {
-        count!("shop.hits", 4, level = "info");
-        count!("shop.hits", 5, level = "debug");
-        count!("shop.fails", 1, level = "error");
-        gauge!("shop.heat", 123, level = "warn");
-    });
-    collector.counter("shop.free").level(Level::WARN).add(2_u64);
-    flush(&collector);
-    let all = levels.each_ref().map(|librato| {
-        let name = |(name, _, _, value)| format!("{name} {value}");
-        shown(librato).into_iter().map(name).collect::<Vec<_>>()
-    });
-    let want: [&[&str]; 3] = [
-        &["shop.fails 1", "shop.free 2", "shop.heat 123", "shop.hits 9"],
-        &["shop.fails 1", "shop.free 2", "shop.heat 123"],
-        &["shop.fails 1", "shop.hits 5"],
-    ];
-    assert_eq!(all, want);
-}
-
-#[test]
 fn requests_have_300_measurements_at_most_whatever_is_in_them() {
-    let librato = LibratoStandIn::start();
-    let (collector, _) = collector(&[librato.url("compression=gzip")], |b| b);
+    let librato = Librato::start();
+    let (collector, _) = Librato::collector(&[librato.url("compression=gzip")], |b| b);
     for n in 0..700 {
         collector.gauge(format!("shop.g{n}")).set(n);
     }
     for n in 0..100 {
         collector.histogram(format!("shop.h{n}")).record(1.5);
     }
-    flush(&collector);
+    Librato::flush(&collector);
     let taken = librato.taken();
     assert!(taken.iter().all(|taken| taken.gauges.len() <= 300));
     // Nearly as few as there can be.
@@ -264,12 +131,12 @@ const ANSWERS: [Case; 14] = [
 #[test]
 fn answers_that_say_no_mean_what_is_documented() {
     telemetry_tests::each(ANSWERS, |(status, header, body, again, said)| {
-        let librato = LibratoStandIn::scripted(move |number| {
+        let librato = Librato::scripted(move |number| {
             (number == 1).then(|| Answer::of(status).header(header.0, header.1).body(body))
         });
         let all = Arc::new(Mutex::new(Vec::new()));
         let keeps = Arc::clone(&all);
-        let (collector, _) = collector(&[librato.url("")], |b| {
+        let (collector, _) = Librato::collector(&[librato.url("")], |b| {
             b.on_export(move |report| keeps.lock().unwrap().extend(report.error.clone()))
                 .clock(Clock::system())
         });
@@ -286,7 +153,7 @@ fn answers_that_say_no_mean_what_is_documented() {
             all[0].contains(said) && all[0].contains(&format!("{}/v1/metrics", librato.address)),
             "{all:?}"
         );
-        let secrets = LibratoStandIn::secrets();
+        let secrets = Librato::secrets();
         assert!(all.iter().all(|text| secrets.iter().all(|secret| !text.contains(secret))), "{all:?}");
     });
 }
@@ -295,20 +162,20 @@ fn answers_that_say_no_mean_what_is_documented() {
 fn each_answer_of_success_is_one() {
     telemetry_tests::each([200, 201, 202, 204], |status| {
         // Whatever it says besides.
-        let librato = LibratoStandIn::scripted(move |_| {
+        let librato = Librato::scripted(move |_| {
             Some(Answer::of(status).body(if status == 204 { "" } else { "thanks {" }))
         });
-        let (collector, _) = collector(&[librato.url("")], |b| b);
+        let (collector, _) = Librato::collector(&[librato.url("")], |b| b);
         collector.counter("shop.a").inc();
-        flush(&collector);
-        assert_eq!(shown(&librato), [is("shop.a", "shop", 0, 1.0)]);
+        Librato::flush(&collector);
+        assert_eq!(librato.shown(), [Librato::measured("shop.a", "shop", 0, 1.0)]);
     });
 }
 
 #[test]
 fn nothing_is_counted_twice_or_lost_when_it_was_refused_for_a_while() {
-    let librato = LibratoStandIn::scripted(|number| (number <= 2).then(|| Answer::of(503)));
-    let (collector, _) = collector(&[librato.url("")], |b| b.clock(Clock::system()));
+    let librato = Librato::scripted(|number| (number <= 2).then(|| Answer::of(503)));
+    let (collector, _) = Librato::collector(&[librato.url("")], |b| b.clock(Clock::system()));
     let hits = collector.counter("shop.hits");
     for n in 1..=3_u64 {
         hits.add(n);
@@ -330,6 +197,8 @@ fn a_url_without_user_token_or_host_is_refused() {
         ("librato+udp://me:hush-hush@h", "its transports are https, http"),
         ("librato://me:hush-hush@h?quantiles=p99", "one of true, false"),
         ("librato://me:hush-hush@h?a=b", "has no option `a`"),
+        ("librato://me:hush-hush@h?token=hush-hush", "has no option `token`"),
+        ("librato://me:hush-hush@h?max_items=300", "has no option `max_items`"),
         ("librato://me:$NO_SUCH_VARIABLE@h", "`NO_SUCH_VARIABLE` is not set"),
     ] {
         let refused = Collector::builder().ignore_env().endpoint(url).start().map(drop).unwrap_err();
@@ -376,7 +245,7 @@ fn met(points: &[Point]) -> (Met, u64) {
 
 #[test]
 fn the_points_of_all_backends_arrive() {
-    let librato = LibratoStandIn::start();
+    let librato = Librato::start();
     let exported = scenarios::export(&librato.url("quantiles=false"));
     let (mut wanted, refused) = met(&exported.points);
     assert_eq!(exported.account("librato").rejected, refused);
@@ -410,7 +279,7 @@ fn serde_and_python_read_what_was_measured() {
     if !Command::new("python3").args(["-c", "import json"]).status().is_ok_and(|status| status.success()) {
         return telemetry_tests::process::missing("python3").unwrap_or_default();
     }
-    let librato = LibratoStandIn::start();
+    let librato = Librato::start();
     let builder =
         Collector::builder().ignore_env().tag("service.name", "shop").flush_interval(Duration::from_hours(1));
     let collector = builder.endpoint(librato.url("")).start().unwrap();

@@ -1,5 +1,5 @@
 //! The clients of the older systems and ours are given the same points, and the same arrives: potsdb 1.0.3 and Apptuit's client 2.4.2
-//! for Python. What is not installed is left out, unless `TELEMETRY_REQUIRE_SERVERS` is 1.
+//! for Python; and what Zibrato documents is true of ours. What is not installed is left out, unless `TELEMETRY_REQUIRE_SERVERS` is 1.
 
 mod apptuit;
 mod potsdb;
@@ -8,6 +8,7 @@ mod read_back;
 #[allow(dead_code, reason = "one of its servers is needed")]
 #[path = "../backends/servers.rs"]
 mod servers;
+mod zibrato;
 
 use std::io::Write as _;
 use std::path::Path;

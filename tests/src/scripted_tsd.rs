@@ -76,6 +76,8 @@ struct Shared {
 struct Came {
     puts: Vec<Put>,
     lines: Vec<String>,
+    /// How often it wrote something back.
+    said: usize,
     /// Connections that were made, those that checks make among them.
     open: Vec<TcpStream>,
 }
@@ -148,6 +150,19 @@ impl ScriptedTsd {
         let lines = self.lines();
         assert!(lines.len() >= many, "{} of {many} lines: {lines:#?}", lines.len());
         lines
+    }
+
+    /// Waits until it has written something back to so many lines.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub fn wait_until_said(&self, many: usize) {
+        let came = self.shared.came.lock().expect("nobody panics with it");
+        let is_missing = |came: &mut Came| came.said < many;
+        let (came, waited) =
+            self.shared.more.wait_timeout_while(came, SOON, is_missing).expect("nobody panics with it");
+        assert!(!waited.timed_out(), "it has said something {} of {many} times", came.said);
     }
 
     /// The points that came over HTTP, whatever was answered: name, time, tags and value.
@@ -253,7 +268,11 @@ impl Shared {
             self.more.notify_all();
             match say {
                 Say::Nothing => {}
-                Say::Line(text) => out.write_all(format!("{text}\n").as_bytes())?,
+                Say::Line(text) => {
+                    out.write_all(format!("{text}\n").as_bytes())?;
+                    self.came.lock().expect("nobody panics with it").said += 1;
+                    self.more.notify_all();
+                }
                 Say::Bye(text) => return out.write_all(format!("{text}\n").as_bytes()),
                 Say::Stop => {
                     let came = self.came.lock().expect("nobody panics with it");

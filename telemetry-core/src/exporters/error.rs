@@ -28,7 +28,7 @@ impl Delivery {
     /// What was refused besides.
     #[cfg(any(feature = "net", test))]
     pub(crate) fn and(mut self, other: Self) -> Self {
-        self.rejected += other.rejected;
+        self.rejected = self.rejected.saturating_add(other.rejected);
         if self.reason.is_empty() {
             self.reason = other.reason;
         }
@@ -185,5 +185,16 @@ impl EndpointError {
 
     pub(crate) fn reason(&self) -> &str {
         &self.reason
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_was_refused_than_can_be_counted() {
+        let both = Delivery::partial(usize::MAX, "").and(Delivery::partial(7, "too old"));
+        assert_eq!((both.rejected(), both.reason()), (usize::MAX, "too old"));
     }
 }

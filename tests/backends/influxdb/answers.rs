@@ -221,9 +221,19 @@ fn a_request_is_as_large_as_is_advised_and_no_larger() {
 
 #[test]
 fn a_server_that_wants_lines_is_there() {
-    for (status, is_there) in
-        [(204, true), (200, true), (400, true), (422, true), (401, false), (404, false), (503, false)]
-    {
+    let no_org = r#"{"code":"invalid","message":"Please provide either orgID or org"}"#;
+    let no_lines = r#"{"error":"no lines: provide some"}"#;
+    for (status, text, is_there) in [
+        (204, "", true),
+        (200, "", true),
+        (400, "", true),
+        (400, no_lines, true),
+        (400, no_org, false),
+        (422, "", true),
+        (401, "", false),
+        (404, "", false),
+        (503, "", false),
+    ] {
         // A script knows no checks: whatever comes is answered so.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -232,7 +242,11 @@ fn a_server_that_wants_lines_is_there() {
                 let mut reader = BufReader::new(stream.try_clone().unwrap());
                 let asked = request(&mut reader).unwrap();
                 assert_eq!(asked.body, b"# telemetry\n");
-                let end = if status == 204 { "\r\n" } else { "content-length: 0\r\n\r\n" };
+                let length = text.len();
+                let end = match status {
+                    204 => "\r\n".to_owned(),
+                    _ => format!("content-length: {length}\r\n\r\n{text}"),
+                };
                 let _ = stream.write_all(format!("HTTP/1.1 {status} X\r\n{end}").as_bytes());
             }
         });

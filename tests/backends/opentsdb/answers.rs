@@ -1,13 +1,14 @@
 //! What servers say of what they refuse, each answer that there is: what is delivered, refused and tried again. The server is one of
 //! the tests that answers as OpenTSDB and Apptuit are documented to.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use telemetry_layer::exporters::ExportReport;
 use telemetry_layer::ledger::ExporterAccount;
-use telemetry_layer::model::DataPoint;
+use telemetry_layer::model::{DataPoint, Kind, Metric};
+use telemetry_layer::{CheckAtStart, Collector};
 use telemetry_tests::SOON;
 use telemetry_tests::scripted_tsd::{Put, Say, ScriptedTsd};
 
@@ -167,20 +168,30 @@ fn a_token_that_is_refused_is_never_shown_and_nothing_is_lost_in_silence() {
     assert!(server.puts()[0].headers.contains("authorization: bearer secret42"));
 }
 
+/// Sends a point that nobody refuses, in a request of its own, and ends.
+fn end(collector: &Collector) -> ExporterAccount {
+    collector.send([DataPoint::new("last", 1)]).unwrap();
+    account(&collector.shutdown(SOON))
+}
+
 #[test]
 fn lines_that_a_server_writes_back_are_counted_and_the_first_is_told() {
-    let server = ScriptedTsd::telnet(|_, line| {
-        if line.starts_with("put b ") || line.starts_with("put d ") {
-            Say::Line(format!("put: illegal argument: {}", &line[..5]))
-        } else {
-            Say::Nothing
-        }
+    let server = ScriptedTsd::telnet(|n, _| match n {
+        5 => Say::Line("put: illegal argument: b\nput: illegal argument: d".to_owned()),
+        _ => Say::Nothing,
     });
-    let (account, reports) = send(&format!("opentsdb://{}?answer_ms=2000", server.address));
-    assert_eq!(server.lines().len(), 13);
+    let (tell, told) = mpsc::channel();
+    let collector = exporting(&format!("opentsdb://{}?answer_ms=0", server.address), |builder| {
+        builder.on_export(move |report| drop(tell.send(report.error.clone())))
+    });
+    collector.send(POINTS.map(|name| DataPoint::new(name, 1))).unwrap();
+    collector.flush(SOON);
+    // However late it was, it is there when the next request goes out.
+    server.wait_until_said(1);
+    let account = end(&collector);
     assert_eq!((account.delivered, account.rejected), (4, 2));
-    let error = reports[0].error.as_deref();
-    assert_eq!(error, Some("the server said 2 times no, at first: put: illegal argument: put b"));
+    let said = told.try_iter().flatten().next();
+    assert_eq!(said.as_deref(), Some("the server said 2 times no, at first: put: illegal argument: b"));
 }
 
 #[test]
@@ -189,10 +200,47 @@ fn what_is_written_back_too_late_is_counted_with_the_next_request() {
     let server = ScriptedTsd::telnet(|n, _| {
         if n == 2 { Say::Line("put: unknown metric: a".to_owned()) } else { Say::Nothing }
     });
-    let collector = exporting(&format!("opentsdb://{}?answer_ms=2000", server.address), |builder| builder);
+    let collector = exporting(&format!("opentsdb://{}?answer_ms=0", server.address), |builder| builder);
+    for name in ["a", "b"] {
+        collector.send([DataPoint::new(name, 1)]).unwrap();
+        collector.flush(SOON);
+    }
+    server.wait_until_said(1);
+    let account = end(&collector);
+    assert_eq!((account.delivered, account.rejected), (2, 1));
+}
+
+#[test]
+fn what_was_written_back_to_an_attempt_that_failed_counts_nowhere() {
+    // It closes the first connection, and the point is sent again.
+    let server = ScriptedTsd::telnet(|n, _| {
+        if n == 1 { Say::Bye("put: illegal argument: a".to_owned()) } else { Say::Nothing }
+    });
+    let collector = exporting(&format!("opentsdb://{}?answer_ms=1000", server.address), |builder| {
+        builder.check_at_start(CheckAtStart::Off)
+    });
     collector.send([DataPoint::new("a", 1)]).unwrap();
-    collector.flush(SOON);
-    collector.send([DataPoint::new("b", 1)]).unwrap();
+    server.wait_for_lines(2);
     let account = account(&collector.shutdown(SOON));
-    assert_eq!((account.delivered, account.rejected), (1, 1));
+    assert_eq!((account.delivered, account.rejected), (1, 0));
+}
+
+#[test]
+fn a_refusal_that_was_cut_says_so() {
+    let ended = ended("", |_, put| (400, refusal(put, &["a"]) + &" ".repeat(5 << 20)));
+    assert_eq!((ended.account.delivered, ended.account.rejected), (0, 6));
+    let said = "the answer was cut, so some of it may have been taken";
+    assert!(ended.error().ends_with(said), "{}", ended.error());
+}
+
+#[test]
+fn more_than_there_was_is_not_refused() {
+    let answer = r#"{"success":0,"failed":18446744073709551615,"errors":[]}"#;
+    let server = ScriptedTsd::http(move |_, _| (400, answer.to_owned()));
+    let collector = exporting(&format!("opentsdb+http://{}", server.address), |builder| builder);
+    // One that no wire can say is refused before.
+    collector.collect_metric(Metric::new(Kind::Gauge, "", 1, 1_700_000_000_000_000_000));
+    collector.send([DataPoint::new("a", 1)]).unwrap();
+    let account = account(&collector.shutdown(SOON));
+    assert_eq!((account.delivered, account.rejected), (0, 2));
 }

@@ -93,12 +93,19 @@ fn a4_a_token_is_that_of_the_url_or_of_the_environment_or_an_error_names_both() 
     assert_eq!(token("?token=secret-of-url", &[of_env]).as_deref(), Some("bearer secret-of-url"));
     assert_eq!(token("", &[of_env]).as_deref(), Some("bearer secret-of-env"));
     assert_eq!(token("?token=$MY_TOKEN", &[("MY_TOKEN", "mine")]).as_deref(), Some("bearer mine"));
+    let of_header = "?header=Authorization:Basic abc";
+    assert_eq!(token(of_header, &[of_env]).as_deref(), Some("basic abc"), "the URL says it in another way");
     assert_eq!(token("", &[of_env, ("IGNORES_ENV", "1")]), None);
     assert_eq!(token("", &[]), None, "it is no service that is known to need one");
     let service = (URL, "opentsdb+https://api.apptuit.ai");
-    for vars in
-        [&[service][..], &[service, ("TELEMETRY_TOKEN", " ")], &[service, of_env, ("IGNORES_ENV", "1")]]
-    {
+    // Anybody could read it on the way.
+    let in_clear = (URL, "opentsdb+http://api.apptuit.ai");
+    for vars in [
+        &[service][..],
+        &[service, ("TELEMETRY_TOKEN", " ")],
+        &[service, of_env, ("IGNORES_ENV", "1")],
+        &[in_clear, of_env],
+    ] {
         let said = run(vars);
         assert!(
             said.contains("it needs a token: `token=` in its URL, or the variable `TELEMETRY_TOKEN`"),

@@ -20,7 +20,7 @@ fn word(text: &str, sent: Sent) -> String {
     let fits = |c: char| {
         c.is_ascii_alphanumeric()
             || "-_./".contains(c)
-            || sent != Sent::Ascii && !c.is_ascii() && c.is_alphabetic()
+            || sent != Sent::Ascii && !c.is_ascii() && c.len_utf16() == 1 && c.is_alphabetic()
     };
     text.chars().map(|c| if fits(c) { c } else { '_' }).collect()
 }

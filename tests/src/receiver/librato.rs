@@ -8,12 +8,16 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
+use telemetry_layer::clock::{Clock, ManualClock};
+use telemetry_layer::{Builder, Collector};
 
 use super::Answer;
+use crate::SOON;
 
 /// The account that there is.
 const USER: &str = "ops@example.com";
@@ -54,7 +58,59 @@ pub struct Taken {
     pub gauges: Vec<Value>,
 }
 
+/// Name, source, time after [`LibratoStandIn::BEGIN`], and value.
+pub type Measured = (String, String, u64, f64);
+
 impl LibratoStandIn {
+    /// When the clock of its collectors begins, in seconds.
+    pub const BEGIN: u64 = 1_700_000_000;
+
+    /// A collector that sends to these endpoints what a test measures, and nothing of its own: what begins with `shop.`
+    ///
+    /// # Panics
+    ///
+    /// If it can't be started.
+    pub fn collector(urls: &[String], change: impl FnOnce(Builder) -> Builder) -> (Collector, ManualClock) {
+        let clock = ManualClock::new(Self::BEGIN * 1_000_000_000);
+        let builder =
+            Collector::builder().ignore_env().tag("service.name", "shop").clock(Clock::manual(&clock));
+        let builder = urls.iter().fold(builder.flush_interval(Duration::from_hours(1)), |builder, url| {
+            builder.endpoint(format!("{url}&names=shop.*"))
+        });
+        (change(builder).start().expect("a collector"), clock)
+    }
+
+    /// Sends all that there is.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come there.
+    pub fn flush(collector: &Collector) {
+        let report = collector.flush(SOON);
+        assert!(report.is_complete() && report.ledger().balances(), "{report}");
+    }
+
+    /// What [`shown`](Self::shown) has of a measurement.
+    pub fn measured(name: &str, source: &str, time: u64, value: f64) -> Measured {
+        (name.to_owned(), source.to_owned(), time, value)
+    }
+
+    /// All that came with one value each, by time, name and source.
+    ///
+    /// # Panics
+    ///
+    /// If something else came, and as [`Self::taken`] does.
+    pub fn shown(&self) -> Vec<Measured> {
+        let shown = |of: &Value| {
+            let text = |name: &str| of[name].as_str().expect("a text").to_owned();
+            let time = of["measure_time"].as_u64().expect("a time") - Self::BEGIN;
+            (text("name"), text("source"), time, of["value"].as_f64().expect("one value"))
+        };
+        let mut all: Vec<_> = self.gauges().iter().map(shown).collect();
+        all.sort_by(|a, b| (a.2, &a.0, &a.1).cmp(&(b.2, &b.0, &b.1)));
+        all
+    }
+
     /// One that does what the documentation says.
     pub fn start() -> Self {
         Self::scripted(|_| None)

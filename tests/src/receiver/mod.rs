@@ -26,7 +26,7 @@ pub use authority::Authority;
 pub use fault::{Fault, Then, Wait};
 pub use form::Form;
 pub use items::{ID, Items, POINT};
-pub use librato::{LibratoStandIn, Taken};
+pub use librato::{LibratoStandIn, Measured, Taken};
 pub use places::{full, refusing, silent};
 pub use server::{Receiver, Request, Setup};
 pub use stream::{End, Lines, Manner, Place};

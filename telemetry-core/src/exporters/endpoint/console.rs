@@ -14,7 +14,7 @@ pub(super) const SCHEME: Scheme = Scheme {
     )],
     examples: &["console:"],
     own: &[row("view", "`lines`", "tree", "`lines` or `tree`")],
-    shared: &[&options::ANY, &options::PUSHED],
+    shared: &[&options::ANY, &options::PUSHED, &options::ITEMS],
     text: "",
 };
 

@@ -35,7 +35,7 @@ const DISCARD: Scheme = Scheme {
     urls: &[("`discard:`", "[`Discard`](super::Discard)")],
     examples: &["discard:"],
     own: &[],
-    shared: &[&options::ANY, &options::PUSHED],
+    shared: &[&options::ANY, &options::PUSHED, &options::ITEMS],
     text: "",
 };
 

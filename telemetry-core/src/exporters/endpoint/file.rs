@@ -27,7 +27,7 @@ pub(super) const FILE: Scheme = Scheme {
         row("keep", "`4`", "9", "so many of them are kept: [`File::keep`](super::File::keep)"),
         row("format", "`json`", "otlp", "`json` or `otlp`"),
     ],
-    shared: &[&options::ANY, &options::PUSHED],
+    shared: &[&options::ANY, &options::PUSHED, &options::ITEMS],
     text: "",
 };
 
@@ -54,14 +54,14 @@ pub(super) const CHROME_TRACE: Scheme = Scheme {
             "whether spans have `args`: [`ChromeTrace::without_args`](super::ChromeTrace::without_args)",
         ),
     ],
-    shared: &[&options::ANY, &options::PUSHED],
+    shared: &[&options::ANY, &options::PUSHED, &options::ITEMS],
     text: "",
 };
 
 pub(super) fn make(mut endpoint: Endpoint<'_>) -> Made {
     let directory = directory(endpoint.rest, std::env::var_os("HOME")).map_err(plain)?;
     let bytes = endpoint.options.number("rotate_bytes").map_err(plain)?;
-    let keep = endpoint.options.number("keep").map_err(plain)?;
+    let keep = endpoint.options.count("keep").map_err(plain)?;
     let is_otlp = endpoint.options.read("format", |text| one_of(text, &[("json", false), ("otlp", true)]));
     let is_otlp = is_otlp.map_err(plain)?.unwrap_or(false);
     endpoint.end()?;
@@ -74,7 +74,7 @@ pub(super) fn make(mut endpoint: Endpoint<'_>) -> Made {
         file = file.rotate_bytes(bytes);
     }
     if let Some(keep) = keep {
-        file = file.keep(usize::try_from(keep).unwrap_or(usize::MAX));
+        file = file.keep(keep);
     }
     Ok(file.into())
 }
@@ -84,9 +84,8 @@ pub(super) fn make_chrome_trace(mut endpoint: Endpoint<'_>) -> Made {
     let home = std::env::var_os("HOME");
     let path = path(endpoint.rest, home, ("chrome-trace:FILE", "a file")).map_err(plain)?;
     let bytes = endpoint.options.number("rotate_bytes").map_err(plain)?;
-    let keep = endpoint.options.number("keep").map_err(plain)?;
-    let args = endpoint.options.read("args", |text| one_of(text, &[("true", true), ("false", false)]));
-    let has_args = args.map_err(plain)?.unwrap_or(true);
+    let keep = endpoint.options.count("keep").map_err(plain)?;
+    let has_args = endpoint.options.flag("args").map_err(plain)?.unwrap_or(true);
     endpoint.end()?;
     // The URL names it already, but where it has escapes.
     let named = Some(&*path).filter(|path| !endpoint.rest.ends_with(&*path.to_string_lossy()));
@@ -99,7 +98,7 @@ pub(super) fn make_chrome_trace(mut endpoint: Endpoint<'_>) -> Made {
         trace = trace.rotate_bytes(bytes);
     }
     if let Some(keep) = keep {
-        trace = trace.keep(usize::try_from(keep).unwrap_or(usize::MAX));
+        trace = trace.keep(keep);
     }
     Ok(trace.into())
 }

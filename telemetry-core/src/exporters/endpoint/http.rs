@@ -23,7 +23,7 @@ pub(super) const SCHEME: Scheme = Scheme {
     )],
     examples: &["http://localhost:8080/in"],
     own: &[],
-    shared: &[&options::ANY, &options::PUSHED, &CLIENT, &tls::TABLE],
+    shared: &[&options::ANY, &options::PUSHED, &options::ITEMS, &CLIENT, &BEARER, &tls::TABLE],
     text: "\
 What `http` and `https` post is one JSON object a request, of about 1 MiB at most:
 
@@ -47,14 +47,8 @@ have a query of its own.
 pub(super) const CLIENT: Table = Table {
     endpoints: "over HTTP and gRPC",
     rows: &[
-        row("compression", "`none`", "gzip", "`none`, `gzip`, `deflate` (zlib), `zstd` (feature `zstd`)"),
+        row("compression", "`none`", "gzip", "`none`, `gzip`; all but `influxdb` also `deflate` (zlib) and `zstd` (feature `zstd`), which few receivers read"),
         row("header", "none", "x-tenant:shop", "`Name:value`, a header of each request; more than once too"),
-        row(
-            "token",
-            "none",
-            "@/etc/telemetry/token",
-            "`Authorization: Bearer TEXT`; a user and a password in the URL are basic authentication",
-        ),
     ],
     text: "\
 In place of a password, a token or a header's value, `$NAME` is the variable of that name and `@FILE` what stands in that file; a
@@ -62,6 +56,18 @@ file with a password or a token is read again for each request; a variable that 
 are refused. A secret that begins with one of the two signs has `%24` or `%40` in its place; before a host a slash in a path is
 written `%2F`. No secret is ever printed; the path of its file is.
 ",
+};
+
+/// What these endpoints take that have a choice how they say who they are.
+pub(super) const BEARER: Table = Table {
+    endpoints: "over HTTP and gRPC, all but `librato`",
+    rows: &[row(
+        "token",
+        "none",
+        "@/etc/telemetry/token",
+        "`Authorization: Bearer TEXT`; a user and a password in the URL are basic authentication",
+    )],
+    text: "",
 };
 
 /// One of the two schemes.
@@ -86,7 +92,9 @@ impl Endpoint<'_> {
             settings.header(&unescape(name.trim())?, &secret(value.trim())?.read()?)?;
         }
         let token = |text: &str| if text.is_empty() { Err("it is empty".to_owned()) } else { secret(text) };
-        if let Some(token) = self.options.read("token", token)? {
+        if self.options.is_declared("token")
+            && let Some(token) = self.options.read("token", token)?
+        {
             settings.auth = Some(Auth::Bearer(token));
         }
         (settings.ca, settings.identity) = self.certificates()?;

@@ -50,7 +50,6 @@ pub(super) const PUSHED: Table = Table {
             "4",
             "requests that are out at once, over a network: [`Route::in_flight`]",
         ),
-        row("max_items", "what the exporter says", "512", "of one request: [`Route::max_items`]"),
         row("timeout_ms", "`10000`", "3000", "of one request over a network: [`Route::timeout`]"),
         row("give_up_after_ms", "`300000`", "60000", "[`Route::give_up_after`]"),
         row("linger_ms", "200, and 0 for the console", "50", "[`Route::linger`]"),
@@ -77,6 +76,13 @@ pub(super) const PUSHED: Table = Table {
         row("spool_bytes", "256 MiB", "1048576", "so much is stored: [`Route::spool_bytes`]"),
         row("spool_age_ms", "7 days", "3600000", "for so long: [`Route::spool_age`]"),
     ],
+    text: "",
+};
+
+/// What these endpoints take that do not care which items a request has together.
+pub(super) const ITEMS: Table = Table {
+    endpoints: "all but `prometheus` and `librato`",
+    rows: &[row("max_items", "what the exporter says", "512", "of one request: [`Route::max_items`]")],
     text: "",
 };
 
@@ -110,9 +116,14 @@ impl<'a> Options<'a> {
         self.given.iter().any(|(given, _)| *given == key)
     }
 
+    /// Whether the endpoint has that option.
+    pub(super) fn is_declared(&self, key: &str) -> bool {
+        self.declared.iter().any(|row| row.key == key)
+    }
+
     /// Takes an option as often as it is given.
     pub(super) fn each(&mut self, key: &'static str) -> Vec<&'a str> {
-        let is_declared = self.declared.iter().any(|row| row.key == key);
+        let is_declared = self.is_declared(key);
         assert!(is_declared || cfg!(not(test)), "`{key}` is in no table of the endpoint");
         if !is_declared {
             return Vec::new();
@@ -154,6 +165,17 @@ impl<'a> Options<'a> {
         self.read(key, above_0)
     }
 
+    /// Takes an option that is a number of things.
+    pub(super) fn count(&mut self, key: &'static str) -> Result<Option<usize>, String> {
+        Ok(self.number(key)?.map(|n| usize::try_from(n).unwrap_or(usize::MAX)))
+    }
+
+    /// Takes an option that is `true` or `false`.
+    #[allow(dead_code, reason = "without most features no endpoint has one")]
+    pub(super) fn flag(&mut self, key: &'static str) -> Result<Option<bool>, String> {
+        self.read(key, |text| one_of(text, &[("true", true), ("false", false)]))
+    }
+
     /// Takes an option that is a time in milliseconds.
     fn millis(&mut self, key: &'static str) -> Result<Option<Duration>, String> {
         Ok(self.number(key)?.map(Duration::from_millis))
@@ -167,9 +189,10 @@ impl<'a> Options<'a> {
             terms.filter = terms.filter.signals(signals);
         }
         terms.rate = self.read("rate", rate)?;
-        let count = |n| usize::try_from(n).unwrap_or(usize::MAX);
-        terms.in_flight = self.number("in_flight")?.map(count);
-        terms.max_items = self.number("max_items")?.map(count);
+        terms.in_flight = self.count("in_flight")?;
+        if self.is_declared("max_items") {
+            terms.max_items = self.count("max_items")?;
+        }
         terms.timeout = self.millis("timeout_ms")?.unwrap_or(terms.timeout);
         terms.give_up_after = self.millis("give_up_after_ms")?.unwrap_or(terms.give_up_after);
         terms.linger = self.millis("linger_ms")?;

@@ -33,7 +33,7 @@ pub(super) const SCHEME: Scheme = Scheme {
             "over HTTP, requests go to the URL itself, not to `v1/traces` and the like below it; it needs one signal (`signals=spans`)",
         ),
     ],
-    shared: &[&options::ANY, &options::PUSHED, &http::CLIENT, &tls::TABLE],
+    shared: &[&options::ANY, &options::PUSHED, &options::ITEMS, &http::CLIENT, &http::BEARER, &tls::TABLE],
     text: "",
 };
 
@@ -50,7 +50,7 @@ pub(super) fn make(mut endpoint: Endpoint<'_>, terms: &Terms) -> Made {
         endpoint.end()?;
         return Ok(Route::over(Otlp::over_grpc(settings, wanted).map_err(plain)?));
     }
-    let exact = endpoint.options.read("exact", |text| one_of(text, &[("true", true), ("false", false)]));
+    let exact = endpoint.options.flag("exact");
     let is_exact = exact.map_err(plain)?.unwrap_or(false);
     let encoding = endpoint.options.read("protocol", |text| one_of(text, ENCODINGS)).map_err(plain)?;
     endpoint.end()?;

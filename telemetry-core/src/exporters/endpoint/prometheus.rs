@@ -51,8 +51,6 @@ const TRANSLATIONS: &[(&str, Translation)] = &[
     ("no_translation", Translation::NoTranslation),
 ];
 
-const YES_OR_NO: &[(&str, bool)] = &[("true", true), ("false", false)];
-
 impl Endpoint<'_> {
     /// Takes the options of a page; what it shows, and where.
     fn page(&mut self) -> Result<(Prometheus, Place), String> {
@@ -70,17 +68,17 @@ fn shown(options: &mut Options<'_>) -> Result<Prometheus, String> {
     if let Some(translation) = options.read("translation", |text| one_of(text, TRANSLATIONS))? {
         page = page.translation(translation);
     }
-    if options.read("scope_labels", |text| one_of(text, YES_OR_NO))? == Some(false) {
+    if options.flag("scope_labels")? == Some(false) {
         page = page.without_scope_labels();
     }
-    if options.read("target_info", |text| one_of(text, YES_OR_NO))? == Some(false) {
+    if options.flag("target_info")? == Some(false) {
         page = page.without_target_info();
     }
-    if options.read("created", |text| one_of(text, YES_OR_NO))? == Some(false) {
+    if options.flag("created")? == Some(false) {
         page = page.without_created();
     }
-    if let Some(bytes) = options.number("max_bytes")? {
-        page = page.max_bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+    if let Some(bytes) = options.count("max_bytes")? {
+        page = page.max_bytes(bytes);
     }
     if let Some(keys) = options.list("resource_labels", unescape)? {
         page = page.resource_labels(keys);

@@ -2,18 +2,6 @@
 //! go-carbon and `InfluxDB`. Counters, gauges and histograms come in; out come lines of the plaintext protocol, with tags, over one connection
 //! that is kept. Spans and events are never sent.
 //!
-//! | URL | what |
-//! | --- | --- |
-//! | `graphite://HOST:2003`, `graphite+tls://HOST:2003` | lines over TCP; `graphite:` is `graphite://localhost:2003` |
-//! | `graphite+udp://HOST:2003` | packets of whole lines |
-//! | `graphite+unix:///run/carbon.sock` | lines over a Unix socket |
-//!
-//! | option | what |
-//! | --- | --- |
-//! | `prefix=shop.eu` | what stands before all names, with a dot behind it; nothing where nothing is said |
-//! | `packet_bytes=1432` | over UDP: the most of a packet. A point with a longer line is refused |
-//! | `ca=FILE`, `cert=FILE&key=FILE` | over TLS |
-//!
 //! Each point is `NAME;tag=value;tag=value VALUE SECONDS`, with the point's own tags and the global ones, sorted. A histogram is
 //! several: `NAME.count`, `.sum`, `.min`, `.max`, `.p50`, `.p90`, `.p95` and `.p99`. (Of the time since the last export, `.min` and
 //! `.max` are those of the lowest and the highest bucket that hold values, so they are off by as much as the quantiles.) Integers are
@@ -29,6 +17,8 @@
 //!
 //! Nobody acknowledges anything: "delivered" means that the kernel took it on a connection that was open, as
 //! [`socket`](super::socket) says. What a server says all the same (it is none of Graphite's then) is told.
+//!
+//! The options are declared, and documented, in `endpoint/points/graphite.rs`.
 //!
 //! Source: Graphite 1.1, "Feeding In Your Data" and "Graphite Tag Support"; carbon 1.1.7, `protocols.py` and `util.py`.
 

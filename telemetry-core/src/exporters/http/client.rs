@@ -7,8 +7,6 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-#[cfg(feature = "opentsdb")]
-use reqwest::StatusCode;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     InvalidHeaderValue, LOCATION, RETRY_AFTER,
@@ -49,7 +47,25 @@ pub(crate) struct Answer {
 pub(crate) struct Refused {
     pub(crate) error: ExportError,
     /// What was answered; none where nothing was.
+    #[cfg_attr(
+        not(any(feature = "influxdb", feature = "opentsdb")),
+        allow(dead_code, reason = "others have no use for it")
+    )]
     pub(crate) answer: Option<Box<Answer>>,
+}
+
+#[cfg(any(feature = "influxdb", feature = "opentsdb"))]
+impl Refused {
+    /// The error, of a receiver that says in its answer what it took. Where that was cut, nobody knows how much it was.
+    pub(crate) fn of_a_part(self) -> ExportError {
+        match self.answer {
+            Some(answer) if !answer.is_whole => {
+                let error = self.error;
+                ExportError::never(format!("{error}; the answer was cut, so some of it may have been taken"))
+            }
+            _ => self.error,
+        }
+    }
 }
 
 impl From<ExportError> for Refused {
@@ -81,26 +97,9 @@ impl Client {
     }
 
     /// The same for a receiver that says with a refusal what of a request it took: all of that is read.
-    #[cfg(feature = "influxdb")]
+    #[cfg(any(feature = "influxdb", feature = "opentsdb"))]
     pub(crate) async fn ask(&self, path: &str, content_type: &str, body: Bytes) -> Result<Answer, Refused> {
         self.attempt(path, content_type, body, self.made.settings.max_response_bytes).await
-    }
-
-    /// The same for a receiver that says in the body of that other status too what became of the items: where it did not,
-    /// [`refused`](Self::refused) makes an error of the answer.
-    #[cfg(any(feature = "opentsdb", test))]
-    pub(crate) async fn post_or(
-        &self,
-        path: &str,
-        content_type: &str,
-        body: Bytes,
-        status: u16,
-    ) -> Result<Answer, ExportError> {
-        let most = self.made.settings.max_response_bytes;
-        match self.attempt(path, content_type, body, most).await {
-            Err(Refused { answer: Some(answer), .. }) if answer.status == status => Ok(*answer),
-            ended => ended.map_err(|refused| refused.error),
-        }
     }
 
     /// Of the body of a refusal at most so many bytes are read.
@@ -121,17 +120,6 @@ impl Client {
         } else {
             Err(self.refusal(&at, response, refusal_bytes).await)
         }
-    }
-
-    /// The refusal that an answer is after all.
-    #[cfg(feature = "opentsdb")]
-    pub(crate) fn refused(&self, path: &str, answer: &Answer) -> ExportError {
-        let at = self.made.settings.at(path);
-        let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let body = &answer.body[..answer.body.len().min(REFUSAL_BYTES)];
-        let secrets = self.made.secrets();
-        let refusal = Refusal { at: &at, status, retry_after: None, location: None, body, secrets: &secrets };
-        refusal.error(self.made.settings.retry_server_errors, SystemTime::now())
     }
 
     /// Whether somebody answers at the URL. It is asked for nothing (`HEAD`, RFC 9110, 9.3.2), and may answer anything.

@@ -19,6 +19,8 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(feature = "influxdb", feature = "opentsdb"))]
+pub(crate) use client::Answer;
 pub(crate) use client::Client;
 pub(crate) use secret::{Auth, Secret};
 pub(crate) use settings::{Compression, Settings};

@@ -79,12 +79,6 @@ impl Settings {
         self.url.0.to_string()
     }
 
-    /// Requests have that query; it may be a secret.
-    #[cfg(feature = "opentsdb")]
-    pub(crate) fn raw_query(&mut self, query: &str) {
-        self.url.0.set_query(Some(query));
-    }
-
     /// Adds a header to each request, in the place of one of that name.
     pub(crate) fn header(&mut self, name: &str, value: &str) -> Result<(), String> {
         let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is no header"))?;
@@ -95,10 +89,26 @@ impl Settings {
         Ok(())
     }
 
-    /// Adds an option to the URL of each request. It is never shown.
-    #[cfg(feature = "influxdb")]
-    pub(crate) fn query(&mut self, key: &str, value: &str) {
-        self.url.0.query_pairs_mut().append_pair(key, value);
+    /// Adds an option to the URL of each request, or a word that is one. It is never shown.
+    #[cfg(any(feature = "influxdb", feature = "opentsdb"))]
+    pub(crate) fn query(&mut self, key: &str, value: Option<&str>) {
+        let mut query = self.url.0.query_pairs_mut();
+        match value {
+            Some(value) => query.append_pair(key, value),
+            None => query.append_key_only(key),
+        };
+    }
+
+    /// Whether a header says who we are.
+    #[cfg(feature = "opentsdb")]
+    pub(crate) fn has_credentials(&self) -> bool {
+        self.headers.contains_key(reqwest::header::AUTHORIZATION)
+    }
+
+    /// Whether nobody on the way can read a secret that is not encrypted itself: over TLS, or within this machine.
+    #[cfg(feature = "opentsdb")]
+    pub(crate) fn keeps_secrets(&self) -> bool {
+        self.is_tls() || self.is_loopback()
     }
 
     /// The URL itself, or what that path is below it.

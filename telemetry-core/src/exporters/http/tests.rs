@@ -65,27 +65,35 @@ fn a_request_has_what_the_settings_say_and_an_answer_what_the_receiver_says() {
     });
 }
 
-#[cfg(feature = "opentsdb")]
+#[cfg(any(feature = "influxdb", feature = "opentsdb"))]
 #[test]
-fn of_another_status_too_an_answer_is_read_where_that_is_wanted() {
+fn a_refusal_is_read_where_that_is_wanted_and_says_where_it_was_cut() {
     run(async {
+        let long = "x".repeat(5 << 20);
         let script = [
             ("400 Bad Request", "{\"failed\": 1}"),
-            ("400 Bad Request", "no"),
+            ("400 Bad Request", &*long),
             ("500 Oh", "no"),
             ("200 OK", "yes"),
         ]
         .map(|(status, body)| Does::Answer(answer(status, "content-type: application/json\r\n", body)));
         let server = Server::start(move |n| script[n].clone()).await;
         let (url, client) = (server.url(), client(&server.url(), |_| ()));
-        let post = || client.post_or("api/put", "text/plain", "1".into(), 400);
-        let first = post().await.unwrap();
-        assert_eq!((first.status, &*first.body, first.is_whole), (400, &b"{\"failed\": 1}"[..], true));
-        let refusal = client.refused("api/put", &post().await.unwrap());
-        assert_eq!(refusal.to_string(), format!("{url}/api/put answered 400 Bad Request: no"));
-        assert_eq!(refusal.again(), Again::Never);
-        assert!(post().await.unwrap_err().to_string().contains("answered 500"));
-        assert_eq!(post().await.unwrap().status, 200);
+        let ask = || client.ask("api/put", "text/plain", "1".into());
+        let whole = ask().await.unwrap_err();
+        let read = whole.answer.as_ref().unwrap();
+        assert_eq!((read.status, &*read.body, read.is_whole), (400, &b"{\"failed\": 1}"[..], true));
+        let error = whole.of_a_part();
+        let said = format!("{url}/api/put answered 400 Bad Request: {{\"failed\": 1}}");
+        assert_eq!((error.to_string(), error.again()), (said, Again::Never));
+        let error = ask().await.unwrap_err().of_a_part();
+        assert_eq!(error.again(), Again::Never);
+        assert!(
+            error.to_string().ends_with("; the answer was cut, so some of it may have been taken"),
+            "{error}"
+        );
+        assert!(ask().await.unwrap_err().error.to_string().contains("answered 500"));
+        assert_eq!(ask().await.unwrap().status, 200);
     });
 }
 

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::{Dropped, Writer};
-use crate::exporters::http::{Client, Settings};
+use crate::exporters::http::{Answer, Client, Settings};
 use crate::exporters::protocol::{Encoded, Protocol, Sending};
 use crate::exporters::{Batch, Delivery, ExportError, Limits, Signal};
 use crate::model::{Kind, Temporality};
@@ -24,7 +24,7 @@ pub(crate) enum Database {
     /// Of 2.x and 3.x.
     Bucket {
         bucket: String,
-        /// Who has it; 3.x does not ask.
+        /// Who has it: 2.x wants to know, 3.x does not ask.
         org: Option<String>,
     },
 }
@@ -72,7 +72,7 @@ impl InfluxDb {
             }
         };
         for (key, value) in options {
-            value.into_iter().for_each(|value| settings.query(key, &value));
+            value.into_iter().for_each(|value| settings.query(key, Some(&value)));
         }
         Ok(Self { client: Client::new(settings)?, path, writer, wanted })
     }
@@ -81,13 +81,20 @@ impl InfluxDb {
         let Err(refused) = self.client.ask(self.path, TEXT, body.clone()).await else {
             return Ok(Delivery::all());
         };
-        let Some(answer) = refused.answer else { return Err(refused.error) };
+        let Some(answer) = &refused.answer else { return Err(refused.error) };
         let lines = || body.split_inclusive(|byte| *byte == b'\n').count();
         match Dropped::read(answer.status, &answer.body, lines()) {
             Some(dropped) => Ok(Delivery::partial(dropped.lines, self.client.said(&dropped.message))),
+            None if matches!(answer.status, 400 | 422) => Err(refused.of_a_part()),
             None => Err(refused.error),
         }
     }
+}
+
+/// Whether a server misses nothing but lines. 2.x says so of the organization too.
+fn wants_lines(answer: &Answer) -> bool {
+    const NO_ORG: &[u8] = b"provide either orgID or org";
+    matches!(answer.status, 400 | 422) && !answer.body.windows(NO_ORG.len()).any(|words| words == NO_ORG)
 }
 
 impl Protocol for InfluxDb {
@@ -126,11 +133,7 @@ impl Protocol for InfluxDb {
             match self.client.ask(self.path, TEXT, Bytes::from_static(COMMENT)).await {
                 Ok(_) => Ok(()),
                 // It is there, and wants lines.
-                Err(refused)
-                    if refused.answer.as_ref().is_some_and(|answer| matches!(answer.status, 400 | 422)) =>
-                {
-                    Ok(())
-                }
+                Err(refused) if refused.answer.as_ref().is_some_and(|answer| wants_lines(answer)) => Ok(()),
                 Err(refused) => Err(refused.error),
             }
         })

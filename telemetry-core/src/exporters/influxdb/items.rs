@@ -1,6 +1,6 @@
 //! Spans and events as lines.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::form::{Precision, Refusal, TOO_LATE, end_line};
 use super::points::put_tags;
@@ -10,21 +10,24 @@ use crate::exporters::json::{Map, put};
 use crate::exporters::{EventRef, SpanRef};
 use crate::model::{Resource, SpanId, StatusRef, TraceId, ValueRef, level_name};
 
-/// The times of one request: none is there twice.
+/// The times of one request: none is there twice. Of each it is known from which one on the next that is free can be.
 #[derive(Debug, Default)]
-pub(super) struct Times(HashSet<u64>);
+pub(super) struct Times(HashMap<u64, u64>);
 
 impl Times {
     /// That time, or the next one that is free.
     fn free(&mut self, unix_nanos: u64) -> Result<u64, Refusal> {
-        let mut time = unix_nanos;
-        loop {
-            let known = Precision::Nanos.of(time).ok_or(TOO_LATE)?;
-            if self.0.insert(known) {
-                return Ok(known);
-            }
-            time += 1;
+        let mut free = unix_nanos;
+        while let Some(next) = self.0.get(&free) {
+            free = *next;
         }
+        let free = Precision::Nanos.of(free).ok_or(TOO_LATE)?;
+        // Nobody goes the same way again: however many have one time, each of them is found in a few steps.
+        let mut known = Some(unix_nanos);
+        while let Some(time) = known {
+            known = self.0.insert(time, free + 1);
+        }
+        Ok(free)
     }
 }
 
@@ -151,4 +154,36 @@ fn put_text(out: &mut Vec<u8>, key: &str, text: &str) {
     out.extend_from_slice(key.as_bytes());
     out.push(b'=');
     put_string(out, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn of_many_with_one_time_the_next_is_a_step_away() {
+        let mut times = Times::default();
+        for n in 0..5_000 {
+            assert_eq!(times.free(7).unwrap(), 7 + n);
+            assert_eq!(times.0[&7], 7 + n + 1);
+        }
+        let last = i64::MAX as u64 - 1;
+        assert_eq!(times.free(last).unwrap(), last);
+        assert_eq!(times.free(last).unwrap_err(), TOO_LATE);
+    }
+
+    proptest! {
+        #[test]
+        fn each_gets_the_first_time_that_is_free(all in prop::collection::vec(0..40_u64, 0..100)) {
+            let (mut times, mut taken) = (Times::default(), BTreeSet::new());
+            for time in all {
+                let free = (time..u64::MAX).find(|time| taken.insert(*time)).unwrap();
+                prop_assert_eq!(times.free(time).unwrap(), free);
+            }
+        }
+    }
 }

@@ -120,14 +120,17 @@ impl Writer {
         }
         let mut costs: HashMap<Key<'_>, usize> = HashMap::new();
         let (mut measurements, mut bytes) = (0, BEGIN.len() + END.len());
-        let (mut before, mut whole) = ("", 0);
+        let (mut before, mut whole) = (("", Cow::Borrowed("")), 0);
         for (at, metric) in batch.metrics().enumerate() {
-            if metric.name() != before {
-                (before, whole) = (metric.name(), at);
-            }
             let (name, source) = (self.name(&metric), self.source(&metric));
             let each = name.len() + source.len() + MEASUREMENT_BYTES;
-            let cost = costs.entry((folded(&name), folded(&source), second(&metric))).or_default();
+            let name = folded(&name);
+            // Two metrics may be one there, and one may be several.
+            if metric.name() != before.0 && name != before.1 {
+                whole = at;
+            }
+            before = (metric.name(), name.clone());
+            let cost = costs.entry((name, folded(&source), second(&metric))).or_default();
             let more = self.measurements(&metric).saturating_sub(*cost);
             *cost += more;
             measurements += more;

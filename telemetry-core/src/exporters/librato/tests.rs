@@ -185,6 +185,12 @@ fn a_request_has_300_measurements_and_whole_metrics() {
     assert_eq!((encoded.items, gauges.as_array().unwrap().len()), (200, 200));
     let (encoded, gauges) = written(&Writer::default(), some("a", 301).collect());
     assert_eq!((encoded.items, gauges.as_array().unwrap().len()), (300, 300));
+    // Also where it is one name only as it is written.
+    let apart = |name: &'static str, sources: std::ops::Range<u32>| {
+        sources.map(move |n| metric(Kind::Gauge, name, &format!("source: s{n:03}"), 1, 7))
+    };
+    let all = some("0", 200).chain(apart("a/b", 0..90)).chain(apart("a_b", 90..180)).collect();
+    assert_eq!(written(&Writer::default(), all).0.items, 200);
     // It is counted with what histograms become.
     let histograms: Vec<_> = (0..61).map(|n| histogram(&format!("h{n:02}"), "", &[1.0], 7)).collect();
     let (encoded, gauges) = written(&Writer::default(), histograms.clone());

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::exporters::digits::{put_float, put_number, put_whole};
+use crate::exporters::summary;
 use crate::model::{HistogramValue, Kind, Number};
 
 /// The greatest number. One of a greater exponent makes Librato refuse all of a request.
@@ -77,7 +78,8 @@ impl<'a> Value<'a> {
             }
             Self::Samples(samples) => *samples,
             Self::Histogram(of) => {
-                Samples { count: of.count, sum: of.sum, min: of.min, max: of.max, squares: None }
+                let [min, max] = summary::ends(of);
+                Samples { count: of.count, sum: of.sum, min, max, squares: None }
             }
         }
     }

@@ -43,11 +43,12 @@ impl Answer {
             return Delivery::all();
         }
         let errors = self.errors.as_array().map_or(&[][..], Vec::as_slice);
-        let items = if errors.is_empty() { HashMap::new() } else { items(body) };
+        let mut items = if errors.is_empty() { HashMap::new() } else { items(body) };
         let (mut refused, mut unknown) = (HashSet::new(), 0);
         for error in errors {
-            match Key::of(&error["datapoint"]).and_then(|key| items.get(&key)) {
-                Some(item) => drop(refused.insert(*item)),
+            // Of points that nothing tells apart, each error is of another one.
+            match Key::of(&error["datapoint"]).and_then(|key| items.get_mut(&key)?.pop()) {
+                Some(item) => drop(refused.insert(item)),
                 None => unknown += 1,
             }
         }
@@ -91,18 +92,19 @@ impl Key {
     }
 }
 
-/// The points of a body, and which item each of them is of: in a body, a line ends between two points of one item.
-fn items(body: &[u8]) -> HashMap<Key, usize> {
-    let (mut items, mut item) = (HashMap::new(), 0);
+/// The points of a body, and which items they are of, the first of them last: in a body, a line ends between two points of one item.
+fn items(body: &[u8]) -> HashMap<Key, Vec<usize>> {
+    let (mut items, mut item) = (HashMap::<_, Vec<_>>::new(), 0);
     for line in body.split(|byte| *byte == b'\n') {
         let line = line.strip_prefix(b"[").unwrap_or(line);
         let line = line.strip_suffix(b"]").or_else(|| line.strip_suffix(b",")).unwrap_or(line);
         let points: Vec<Value> = serde_json::from_slice(&[b"[", line, b"]"].concat()).unwrap_or_default();
         for (at, point) in points.iter().enumerate() {
             item += usize::from(at > 0);
-            items.extend(Key::of(point).map(|key| (key, item)));
+            Key::of(point).into_iter().for_each(|key| items.entry(key).or_default().push(item));
         }
     }
+    items.values_mut().for_each(|items| items.reverse());
     items
 }
 
@@ -157,6 +159,17 @@ mod tests {
         let reason = "3 of 4 data points were refused, the first of them, of <a>: <no>";
         assert_eq!(told(&answer), Some((2, reason.to_owned())));
         assert_eq!(told(&json!({"success": 2, "failed": 1, "errors": [count]})).unwrap().0, 1);
+    }
+
+    #[test]
+    fn points_that_nothing_tells_apart_are_counted_each() {
+        let twice = format!("[{0},\n{0}]", r#"{"metric":"a","timestamp":7,"value":1,"tags":{"host":"x"}}"#);
+        let error = json!({"datapoint": point("a", 7, &json!({"host": "x"})), "error": "no"});
+        for (errors, rejected) in [(1, 1), (2, 2), (3, 3)] {
+            let answer = json!({"success": 0, "failed": errors, "errors": vec![error.clone(); errors]});
+            let answer = Answer::read(answer.to_string().as_bytes()).unwrap();
+            assert_eq!(answer.delivery(twice.as_bytes(), str::to_owned).rejected(), rejected);
+        }
     }
 
     #[test]

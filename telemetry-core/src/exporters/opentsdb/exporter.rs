@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::answer::{Answer, heard, is_too_large};
 use super::encode::put_batch;
 use super::form::{Form, Style};
-use crate::exporters::http::Client;
+use crate::exporters::http::{self, Client};
 use crate::exporters::protocol::{Encoded, Protocol, Sending};
 use crate::exporters::socket::Connection;
 use crate::exporters::{Batch, Delivery, ExportError, Limits, Signal};
@@ -57,8 +57,18 @@ impl OpenTsdb {
     }
 }
 
+/// What is written back to an attempt that fails, or is let go of, counts nowhere: all of its points are tried again.
+struct Attempt<'a>(&'a Connection);
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        drop(self.0.heard_counted());
+    }
+}
+
 /// What was written back until then is of this request, or of one before that nobody can tell it from.
 async fn put(connection: &Connection, answer_time: Duration, body: &[u8]) -> Result<Delivery, ExportError> {
+    let _attempt = Attempt(connection);
     connection.send(body).await?;
     // Whoever closes the connection now may not have read all of it: it is sent again.
     connection.listen(answer_time).await?;
@@ -67,20 +77,30 @@ async fn put(connection: &Connection, answer_time: Duration, body: &[u8]) -> Res
 }
 
 async fn post(client: &Client, body: Bytes) -> Result<Delivery, ExportError> {
-    let answer = client.post_or(PATH, JSON, body.clone(), BAD_REQUEST).await?;
-    let read = if answer.is_whole { Answer::read(&answer.body) } else { None };
-    match read {
-        Some(read) => Ok(read.delivery(&body, |text| client.said(text))),
-        None if answer.status != BAD_REQUEST => {
+    let delivery = |answer: &http::Answer| {
+        let read = if answer.is_whole { Answer::read(&answer.body) } else { None };
+        read.map(|read| read.delivery(&body, |text| client.said(text)))
+    };
+    match client.ask(PATH, JSON, body.clone()).await {
+        Ok(answer) => Ok(delivery(&answer).unwrap_or_else(|| {
             // Others answer in words of their own, and have taken the request all the same.
             let is_broken = answer.content_type.starts_with(JSON) && !answer.body.is_empty();
             let reason = if is_broken { "the answer can't be read" } else { "" };
-            Ok(Delivery::partial(0, reason))
-        }
-        None if is_too_large(&answer.body) => {
-            Err(ExportError::too_large("a request so large is one in chunks for this server (`max_bytes`)"))
-        }
-        None => Err(client.refused(PATH, &answer)),
+            Delivery::partial(0, reason)
+        })),
+        Err(refused) => match &refused.answer {
+            Some(answer) if answer.status == BAD_REQUEST => {
+                if let Some(delivery) = delivery(answer) {
+                    return Ok(delivery);
+                }
+                if is_too_large(&answer.body) {
+                    let why = "a request so large is one in chunks for this server (`max_bytes`)";
+                    return Err(ExportError::too_large(why));
+                }
+                Err(refused.of_a_part())
+            }
+            _ => Err(refused.error),
+        },
     }
 }
 

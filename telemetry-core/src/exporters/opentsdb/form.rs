@@ -12,7 +12,7 @@ pub struct Style {
     pub characters: Characters,
     /// Times in milliseconds, not in seconds.
     pub is_millis: bool,
-    /// A point has at most so many tags.
+    /// A point has at most so many tags, `le` among them.
     pub max_tags: usize,
     /// What histograms become.
     pub histograms: Histograms,
@@ -36,7 +36,7 @@ pub enum Characters {
     /// `A-Z a-z 0-9 - _ . /`
     #[default]
     Ascii,
-    /// The letters of all scripts too.
+    /// The letters of all scripts too, but of those beyond U+FFFF, which are two characters for OpenTSDB and none of them a letter.
     Unicode,
     /// The same, and in values anything. In lines nothing but letters can be.
     Any,
@@ -76,7 +76,7 @@ impl Characters {
         match self {
             _ if c.is_ascii() => PLAIN[c as usize],
             Self::Ascii => false,
-            Self::Unicode | Self::Any => c.is_alphabetic(),
+            Self::Unicode | Self::Any => c.is_alphabetic() && u32::from(c) < 0x1_0000,
         }
     }
 }

@@ -97,7 +97,7 @@ impl Points<'_, '_> {
         self.out.extend_from_slice(end);
         self.count += 1;
         match self.style.form {
-            Form::Lines { max_line } if self.out.len() - start > max_line + 1 => {
+            Form::Lines { max_line } if self.out.len() - start - 1 > max_line => {
                 Err(because(self.item, format_args!("its line has more than {max_line} bytes")))
             }
             _ => Ok(()),
@@ -164,15 +164,17 @@ impl Points<'_, '_> {
         }
         let start = self.out.len();
         let mut is_changed = false;
-        let most = self.style.max_tags;
-        if most == usize::MAX || self.item.own_tags().len() + self.global.len() <= most {
+        // Those of a histogram's buckets have one more, and all of its points are of the same series.
+        let is_bounded = self.style.histograms == Histograms::Buckets && self.item.histogram().is_some();
+        let most = self.style.max_tags.saturating_sub(is_bounded.into());
+        if self.style.max_tags == usize::MAX || self.item.own_tags().len() + self.global.len() <= most {
             let tags = self.item.tags().filter(|(_, value)| !value.is_empty());
             self.runs.put(self.out, tags, |out, key, value| {
                 is_changed |= put_tag(out, start, key, value, self.style);
             });
         } else {
             self.runs.forget();
-            for (key, value) in chosen(self.item, most)? {
+            for (key, value) in chosen(self.item, most, if is_bounded { " beside `le`" } else { "" })? {
                 is_changed |= put_tag(self.out, start, key, value, self.style);
             }
         }
@@ -236,14 +238,18 @@ fn put_tag(out: &mut Vec<u8>, start: usize, key: &str, value: &str, style: &Styl
 }
 
 /// As many tags as the server takes: those of the point, then `host`, then the other global ones.
-fn chosen(item: MetricRef<'_>, most: usize) -> Result<Vec<(&str, &str)>, Cow<'static, str>> {
+fn chosen<'a>(
+    item: MetricRef<'a>,
+    most: usize,
+    beside: &str,
+) -> Result<Vec<(&'a str, &'a str)>, Cow<'static, str>> {
     let own = item.own_tags();
     let mut tags: Vec<_> = item.tags().filter(|(_, value)| !value.is_empty()).collect();
     let has = tags.iter().filter(|(key, _)| own.get(key).is_some()).count();
     if has > most {
         return Err(because(
             item,
-            format_args!("it has {has} tags, and the server takes {most} (`max_tags`)"),
+            format_args!("it has {has} tags, and the server takes {most}{beside} (`max_tags`)"),
         ));
     }
     tags.sort_by_key(|(key, _)| (own.get(key).is_none(), *key != "host"));

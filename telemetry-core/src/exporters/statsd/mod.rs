@@ -49,16 +49,7 @@
 //! again on another one: its counters and histograms may be counted twice. So requests are small there: 16 KiB, or one point where that
 //! has more. What a server says on a stream (those of StatsD say nothing) is told.
 //!
-//! # Options
-//! | option | what |
-//! | --- | --- |
-//! | `dialect=datadog` | `plain` (where nothing is said), `datadog`, `graphite` |
-//! | `prefix=shop` | stands before each name, with a dot between them |
-//! | `tags_in_name=own` | of `plain`: `all` (where nothing is said), `own` (without the global ones), `none` |
-//! | `timers=d` | type of histograms of times: `ms` (where nothing is said), `h` or `d`, which have the value as it was recorded |
-//! | `histograms=h` | type of the others: `ms`, `h`, `d`; where nothing is said `d` of `datadog`, else `ms`. Etsy's server has no other, and takes `h` and `d` for counters |
-//! | `samples=50` | lines of one histogram, about; `buckets` is one for each bucket, as of `datadog` where nothing is said |
-//! | `timestamps=true` | of `datadog`: what is `c` and `g` has its time. The agent stores such points as they are, without adding up those of several senders |
+//! The options are declared, and documented, in `endpoint/points/statsd.rs`.
 
 mod decimal;
 mod distribution;

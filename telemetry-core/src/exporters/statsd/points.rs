@@ -44,7 +44,17 @@ const NO_NAME: Refused = Cow::Borrowed("nothing of its name can be a name there"
 impl<'a> Pen<'a> {
     pub(super) fn new(form: &'a Form, most: usize, container: Option<&'a str>) -> Self {
         let (head, tails) = (Vec::new(), Vec::new());
-        Self { form, most, container, start: 0, head, head_of: None, tails, tail: 0, tags: TagRuns::default() }
+        Self {
+            form,
+            most,
+            container,
+            start: 0,
+            head,
+            head_of: None,
+            tails,
+            tail: 0,
+            tags: TagRuns::default(),
+        }
     }
 
     /// Adds the lines of a point, or says why there are none; what was added then is to be taken off again.

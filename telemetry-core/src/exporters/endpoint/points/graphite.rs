@@ -21,7 +21,7 @@ pub(in super::super) const SCHEME: Scheme = Scheme {
     )],
     examples: &["graphite://localhost:2003", "graphite+udp://localhost:2003", "graphite+tls://localhost:2003"],
     own: &[row("prefix", "none", "shop.eu", "stands before each name, with a dot between them")],
-    shared: &[&options::ANY, &options::PUSHED, &socket::PACKETS, &tls::TABLE],
+    shared: &[&options::ANY, &options::PUSHED, &options::ITEMS, &socket::PACKETS, &tls::TABLE],
     text: "\
 Nothing acknowledges anything on the wire of `graphite`: \"delivered\" means that the kernel took it on a connection that was open.
 ",

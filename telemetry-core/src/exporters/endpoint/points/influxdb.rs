@@ -5,6 +5,7 @@ use super::super::scheme::{Scheme, row};
 use super::super::{Transport, plain};
 use super::super::{http, options, tls};
 use super::{Endpoint, Made};
+use crate::exporters::http::Compression;
 use crate::exporters::influxdb::{Database, Histograms, InfluxDb, Precision, Writer};
 use crate::exporters::words::one_of;
 use crate::exporters::{Route, Signal, Terms};
@@ -16,8 +17,6 @@ const CONSISTENCIES: &[(&str, &str)] =
 
 const HISTOGRAMS: &[(&str, Histograms)] =
     &[("quantiles", Histograms::Quantiles), ("buckets", Histograms::Buckets)];
-
-const YES_OR_NO: &[(&str, bool)] = &[("true", true), ("false", false)];
 
 pub(in super::super) const SCHEME: Scheme = Scheme {
     names: &["influxdb"],
@@ -31,7 +30,7 @@ pub(in super::super) const SCHEME: Scheme = Scheme {
         row("rp", "that of the database", "a_week", "the retention policy, with `db`"),
         row("consistency", "that of the server", "one", "`any`, `one`, `quorum` or `all`, with `db`"),
         row("bucket", "none; `db` or `bucket` is needed", "metrics", "the bucket of InfluxDB 2.x and 3.x"),
-        row("org", "none", "shop&bucket=metrics", "the organization, with `bucket`"),
+        row("org", "none", "shop&bucket=metrics", "the organization, with `bucket`: 2.x wants one, 3.x does not ask"),
         row("precision", "`ns`", "ms", "of timestamps: `ns`, `us`, `ms` or `s`"),
         row(
             "histograms",
@@ -42,8 +41,19 @@ pub(in super::super) const SCHEME: Scheme = Scheme {
         row("spans", "`false`", "true", "spans are lines of the measurement `spans`"),
         row("events", "`false`", "true", "events are lines of the measurement `events`"),
     ],
-    shared: &[&options::ANY, &options::PUSHED, &http::CLIENT, &tls::TABLE],
-    text: "",
+    shared: &[&options::ANY, &options::PUSHED, &options::ITEMS, &http::CLIENT, &http::BEARER, &tls::TABLE],
+    text: "\
+`influxdb` sends data points alone where nothing is said; spans and events are lines by choice (`spans`, `events`). Each point is a line:
+the metric is the measurement, and all tags are tags. A counter, an up-down counter and a gauge have the float `value`; of a whole number
+beyond 2^53, which floats have not all of, also the integer `value_int`. A histogram has the integer `count` and the floats `sum`, `min`,
+`max`, `p50`, `p90`, `p95` and `p99`; with `histograms=buckets`, in place of the quantiles, an integer for each bucket, whose name is its
+upper bound (`+Inf` is the last), of all values that are not above it. Counters and up-down counters are sums since the start, histograms
+are of the time since the last export (`temporality`).
+
+A server keeps one line of a measurement, its tags and a time: with a coarse `precision` the last point of a series in that time takes the
+place of those before it. Spans and events of one nanosecond are a nanosecond apart where they are in one request; of two requests, such
+as of two processes with the same tags, the later one takes the place of the other.
+",
 };
 
 pub(super) fn make(mut endpoint: Endpoint<'_>, terms: &Terms) -> Made {
@@ -58,16 +68,14 @@ fn exporter(
     terms: &Terms,
 ) -> Result<impl FnOnce() -> Result<InfluxDb, String> + use<>, String> {
     let settings = endpoint.settings(TRANSPORTS)?;
-    #[cfg(feature = "zstd")]
-    if settings.compression == crate::exporters::http::Compression::Zstd {
-        return Err("`compression=zstd`: InfluxDB takes `none` and `gzip`".to_owned());
+    if !matches!(settings.compression, Compression::None | Compression::Gzip) {
+        return Err("`compression`: InfluxDB takes `none` and `gzip`".to_owned());
     }
     let database = database(endpoint)?;
     let options = &mut endpoint.options;
     let precision = options.read("precision", |text| one_of(text, Precision::EACH))?.unwrap_or_default();
     let histograms = options.read("histograms", |text| one_of(text, HISTOGRAMS))?.unwrap_or_default();
-    let mut yes = |key| Ok::<_, String>(options.read(key, |text| one_of(text, YES_OR_NO))?.unwrap_or(false));
-    let (events, spans) = (yes("events")?, yes("spans")?);
+    let (events, spans) = (options.flag("events")?.unwrap_or(false), options.flag("spans")?.unwrap_or(false));
     if (events || spans) && precision != Precision::Nanos {
         return Err("spans and events need `precision=ns`: of two with the same time one is lost".to_owned());
     }
@@ -166,10 +174,14 @@ mod tests {
             let said = from_url(url).map(drop).unwrap_err().to_string();
             assert!(said.contains(want) && !said.contains("s3cret"), "{said}");
         }
-        #[cfg(feature = "zstd")]
-        {
-            let said = from_url("influxdb://h?db=a&compression=zstd").map(drop).unwrap_err().to_string();
-            assert!(said.contains("takes `none` and `gzip`"), "{said}");
+        for compression in [
+            "deflate",
+            #[cfg(feature = "zstd")]
+            "zstd",
+        ] {
+            let url = format!("influxdb://h?db=a&compression={compression}");
+            let said = from_url(&url).map(drop).unwrap_err().to_string();
+            assert!(said.ends_with("`compression`: InfluxDB takes `none` and `gzip`"), "{said}");
         }
     }
 }

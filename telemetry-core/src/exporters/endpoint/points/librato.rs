@@ -6,7 +6,6 @@ use super::super::{HTTP, HTTPS, http, options, plain, tls};
 use super::{Endpoint, Made};
 use crate::exporters::http::{Auth, Secret};
 use crate::exporters::librato::{Librato, Writer};
-use crate::exporters::words::one_of;
 use crate::exporters::{Route, Terms};
 
 pub(in super::super) const SCHEME: Scheme = Scheme {
@@ -29,6 +28,10 @@ they were set; histograms are gauges of several samples, with gauges for their q
 name, a source and a second, and no other tags: sums that differ in other tags alone are added up, histograms are merged, and of gauges
 `count`, `sum`, `min` and `max` are sent. Names and sources have at most 255 characters of `A-Za-z0-9.:-_`, others become `_`; a request
 has at most 300 measurements. Librato's endpoint stores doubles: whole numbers above 2^53 are rounded there.
+
+Librato keeps one measurement of a metric and a source in a second: what a later request says of the same second takes the place of what
+was there. So flushes less than a second apart lose counts there, as do several processes with one source; what has one name goes into
+one request, unless it is too much for one, and `max_items` is no option of `librato`.
 ",
 };
 
@@ -62,9 +65,7 @@ fn librato(endpoint: &mut Endpoint<'_>) -> Result<Librato, String> {
     if let Some(keys) = endpoint.options.list("name_tags", |key| Ok(key.to_owned()))? {
         writer = writer.name_tags(keys);
     }
-    let quantiles =
-        endpoint.options.read("quantiles", |text| one_of(text, &[("true", true), ("false", false)]))?;
-    if quantiles == Some(false) {
+    if endpoint.options.flag("quantiles")? == Some(false) {
         writer = writer.without_quantiles();
     }
     Librato::new(settings, writer)

@@ -25,7 +25,7 @@ pub(in super::super) const SCHEME: Scheme = Scheme {
         row("samples", "`50`; `buckets` of `datadog`", "9", "about so many lines for a histogram; `buckets` is one for each bucket"),
         row("timestamps", "`false`", "true&dialect=datadog", "of `datadog`, what is `c` and `g` has its time"),
     ],
-    shared: &[&options::ANY, &options::PUSHED, &socket::PACKETS, &tls::TABLE],
+    shared: &[&options::ANY, &options::PUSHED, &options::ITEMS, &socket::PACKETS, &tls::TABLE],
     text: "\
 `statsd` takes the transports `udp`, `tcp`, `tls`, `unix` and `unixgram` (datagrams), and `unixstream`. Nothing acknowledges anything on
 that wire: \"delivered\" means that the kernel took it.
@@ -74,7 +74,7 @@ fn form(endpoint: &mut Endpoint<'_>) -> Result<Form, String> {
     form.timers = options.read("timers", |text| one_of(text, TYPES))?.unwrap_or(form.timers);
     form.histograms = options.read("histograms", |text| one_of(text, TYPES))?.unwrap_or(form.histograms);
     form.samples = options.read("samples", samples)?.unwrap_or(form.samples);
-    let has_times = options.read("timestamps", |text| one_of(text, &[("true", true), ("false", false)]))?;
+    let has_times = options.flag("timestamps")?;
     form.has_times = has_times.unwrap_or(false);
     if form.has_times && dialect != Dialect::Datadog {
         return Err("`timestamps` is for `dialect=datadog`: the others have none".to_owned());

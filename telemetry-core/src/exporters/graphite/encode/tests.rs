@@ -217,7 +217,7 @@ proptest! {
             let has_value = metric.identity.tags.iter().filter(|(_, value)| !value.is_empty());
             let mut want: BTreeMap<_, _> = has_value.map(|(key, value)| (key.to_owned(), shown(value))).collect();
             if let Some(value) = want.remove("name") {
-                let free = (1..).map(|n| format!("{}name", "_".repeat(n))).find(|key| !want.contains_key(key));
+                let free = (1..=99).map(|n| format!("{}name", "_".repeat(n))).find(|key| !want.contains_key(key));
                 want.insert(free.unwrap(), value);
             }
             // What would be OpenMetrics at the end of the path has lost its quote.

@@ -167,6 +167,40 @@ fn a_server_gets_no_more_tags_than_it_takes() {
 }
 
 #[test]
+fn the_bound_of_a_bucket_is_one_of_its_tags() {
+    let buckets = || Buckets::Explicit { bounds: vec![1.0], counts: vec![1, 1] };
+    let style = Style { max_tags: 3, histograms: Histograms::Buckets, ..Style::new(LINES) };
+    let of = |tags: &str| histogram(buckets(), 1.0).tags(Tags::parse(tags).unwrap());
+    let (body, encoded) = written(vec![of("room: 7"), tagged("x: 1, y: 2, z: 3")], &style);
+    assert_eq!(encoded, 2.into());
+    let tags: Vec<_> = body.lines().map(|line| line.splitn(5, ' ').nth(4).unwrap()).collect();
+    let same = "room=7 host=till";
+    let bounds = [format!("{same} le=1"), format!("{same} le=Inf")];
+    assert_eq!(tags, [same, same, &bounds[0], &bounds[1], "x=1 y=2 z=3"]);
+    let reason = "h: it has 3 tags, and the server takes 2 beside `le` (`max_tags`)";
+    assert_eq!(refusal(of("x: 1, y: 2, z: 3"), &style), reason);
+}
+
+#[test]
+fn a_line_may_be_as_long_as_is_said() {
+    let lines = |max_line| Style::new(Form::Lines { max_line });
+    let (body, encoded) = written(vec![gauge("a", 1)], &lines(usize::MAX));
+    assert_eq!(encoded, 1.into());
+    let long = body.trim_end().len();
+    assert_eq!(written(vec![gauge("a", 1)], &lines(long)).1, 1.into());
+    assert_eq!(written(vec![gauge("a", 1)], &lines(long - 1)).1.rejected, 1);
+}
+
+#[test]
+fn a_letter_is_one_character_of_utf_16() {
+    for characters in [Characters::Unicode, Characters::Any] {
+        let style = Style { characters, ..Style::new(LINES) };
+        let (line, _) = written(vec![gauge("\u{ffda}\u{10000}\u{20000}价", 1)], &style);
+        assert!(line.starts_with("put \u{ffda}__价 "), "{line}");
+    }
+}
+
+#[test]
 fn a_histogram_is_a_few_numbers_or_its_buckets() {
     let explicit = || Buckets::Explicit { bounds: vec![-1.5, 1e20], counts: vec![2, 0, 1] };
     let names = |body: &str| -> Vec<(String, String)> {
@@ -260,7 +294,11 @@ fn read_json(body: &str) -> Read {
 fn word(text: &str, characters: Characters) -> String {
     let fits = |c: char| match characters {
         Characters::Ascii => c.is_ascii_alphanumeric() || "-_./".contains(c),
-        _ => c.is_ascii_alphanumeric() || "-_./".contains(c) || !c.is_ascii() && c.is_alphabetic(),
+        _ => {
+            c.is_ascii_alphanumeric()
+                || "-_./".contains(c)
+                || !c.is_ascii() && c.len_utf16() == 1 && c.is_alphabetic()
+        }
     };
     text.chars().map(|c| if fits(c) { c } else { '_' }).collect()
 }
