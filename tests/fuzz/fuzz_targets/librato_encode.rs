@@ -47,7 +47,10 @@ fn looked_at(gauge: &Value) -> (String, String, u64) {
         text.to_ascii_lowercase()
     };
     for (name, value) in gauge.as_object().expect("an object") {
-        assert!(matches!(&**name, "name" | "source") || value.as_f64().is_some_and(|x| x.abs() < 1e127), "{gauge}");
+        assert!(
+            matches!(&**name, "name" | "source") || value.as_f64().is_some_and(|x| x.abs() < 1e127),
+            "{gauge}"
+        );
     }
     (label("name"), label("source"), gauge["measure_time"].as_u64().expect("seconds"))
 }

@@ -17,7 +17,9 @@ const CHARACTERS: [Characters; 3] = [Characters::Ascii, Characters::Unicode, Cha
 
 fn is_word(text: &str, is_ascii: bool) -> bool {
     let fits = |c: char| {
-        c.is_ascii_alphanumeric() || "-_./".contains(c) || !is_ascii && !c.is_ascii() && c.len_utf16() == 1 && c.is_alphabetic()
+        c.is_ascii_alphanumeric()
+            || "-_./".contains(c)
+            || !is_ascii && !c.is_ascii() && c.len_utf16() == 1 && c.is_alphabetic()
     };
     !text.is_empty() && text.chars().all(fits)
 }

@@ -5,11 +5,11 @@ mod fields;
 /// A strict reader of Graphite's lines.
 #[path = "../../../telemetry-core/src/exporters/graphite/encode/tests/grammar.rs"]
 pub mod graphite;
-mod metrics;
-mod otlp;
 /// A strict reader of lines of StatsD.
 #[path = "../../../telemetry-core/src/exporters/statsd/tests/grammar.rs"]
 pub mod lines;
+mod metrics;
+mod otlp;
 /// A strict reader of pages in text.
 #[path = "../../../telemetry-core/src/exporters/prometheus/tests/grammar.rs"]
 pub mod pages;

@@ -163,9 +163,8 @@ impl Fields<'_> {
     fn buckets(&mut self, histogram: &HistogramValue) {
         self.count("count", histogram.count);
         self.float("sum", histogram.sum);
-        let [min, max] = summary::ends(histogram);
-        min.into_iter().for_each(|x| self.float("min", x));
-        max.into_iter().for_each(|x| self.float("max", x));
+        histogram.min.into_iter().for_each(|x| self.float("min", x));
+        histogram.max.into_iter().for_each(|x| self.float("max", x));
         let mut key = Vec::new();
         for (bound, count) in up_to(&histogram.buckets) {
             key.clear();

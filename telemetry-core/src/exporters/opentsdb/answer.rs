@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn points_that_nothing_tells_apart_are_counted_each() {
-        let twice = format!("[{0},\n{0}]", r#"{"metric":"a","timestamp":7,"value":1,"tags":{"host":"x"}}"#);
+        let twice = format!("[{0},{0}]", r#"{"metric":"a","timestamp":7,"value":1,"tags":{"host":"x"}}"#);
         let error = json!({"datapoint": point("a", 7, &json!({"host": "x"})), "error": "no"});
         for (errors, rejected) in [(1, 1), (2, 2), (3, 3)] {
             let answer = json!({"success": 0, "failed": errors, "errors": vec![error.clone(); errors]});

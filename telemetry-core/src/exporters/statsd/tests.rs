@@ -277,7 +277,8 @@ fn a_point_has_at_most_a_mebibyte_and_a_line_of_a_stream_8_kibibytes() {
         None,
     );
     let tagged = |bytes: usize| {
-        let tags = Tags::parse(&format!("k: {}", "x".repeat(bytes))).unwrap();
+        let half = "x".repeat(bytes / 2);
+        let tags = Tags::parse(&format!("k: {half}, l: {half}")).unwrap();
         [histogram("took", "s", many.clone()).tags(tags.clone()), histogram("took", "s", times()).tags(tags)]
     };
     for dialect in [Dialect::Plain, Dialect::Graphite, Dialect::Datadog] {
