@@ -22,11 +22,16 @@ mod points;
 mod prometheus;
 mod scheme;
 #[cfg(feature = "socket")]
+#[cfg_attr(
+    not(any(feature = "graphite", feature = "statsd")),
+    allow(dead_code, reason = "packets, or all of it, are for one of them")
+)]
 mod socket;
 #[cfg(any(feature = "http", feature = "socket"))]
 #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "some of it is for HTTP"))]
 mod tls;
 #[cfg(any(feature = "http", feature = "socket"))]
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "no endpoint over sockets may be there"))]
 mod transport;
 
 use self::list::SCHEMES;

@@ -16,7 +16,13 @@ use crate::exporters::Terms;
 
 /// Of one of these schemes, with whatever transport.
 #[cfg_attr(
-    not(feature = "points"),
+    not(any(
+        feature = "graphite",
+        feature = "influxdb",
+        feature = "librato",
+        feature = "opentsdb",
+        feature = "statsd"
+    )),
     allow(unused_variables, clippy::needless_pass_by_value, reason = "no such exporter is there")
 )]
 pub(super) fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {

@@ -21,6 +21,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+#[allow(unused_imports, reason = "no exporter over sockets may be there")]
 pub(crate) use connection::Connection;
 #[cfg(feature = "statsd")]
 pub(crate) use packets::packets;
