@@ -1,8 +1,10 @@
 //! What a program measures in `InfluxDB`, and, to look closer, its events beside it. For a server of 1.x on this machine:
 //!
-//!     influx -execute 'CREATE DATABASE shop'
-//!     cargo run --bin metrics_in_influxdb
-//!     influx -database shop -execute 'SELECT p50, p99, max FROM "price.duration"'
+//! ```sh
+//! influx -execute 'CREATE DATABASE shop'
+//! cargo run -p telemetry-examples --bin metrics_in_influxdb
+//! influx -database shop -execute 'SELECT p50, p99, max FROM "price.duration"'
+//! ```
 //!
 //! For 2.x and 3.x, `INFLUX_URL='influxdb+https://HOST?org=me&bucket=shop&token=$INFLUX_TOKEN&compression=gzip'`.
 
