@@ -36,7 +36,11 @@ fn what_comes_while_the_receiver_behind_it_is_away_arrives_later() {
 #[test]
 fn what_it_refuses_as_too_much_is_sent_again_later() {
     each(
-        Form::EACH.into_iter().flat_map(|form| [429, 503].map(|status| (form, status))),
+        // One request to Librato has all items of this test.
+        Form::EACH
+            .into_iter()
+            .filter(|form| *form != Form::Librato)
+            .flat_map(|form| [429, 503].map(|status| (form, status))),
         |(form, status)| {
             let receiver = form.receiver(move |_| form.ok().into());
             let limit = format!("limit_req zone=all; limit_req_status {status};");

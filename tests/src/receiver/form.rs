@@ -100,6 +100,11 @@ impl Form {
         };
         let needs_user = self == Self::Librato && !place.contains('@');
         let place = if needs_user { format!("me:secret@{place}") } else { place.to_owned() };
+        // User and token stand before its host, and only it knows which items a request may be without.
+        let is_taken = |option: &&str| {
+            self != Self::Librato || !(option.starts_with("token=") || option.starts_with("max_items="))
+        };
+        let options = options.split('&').filter(is_taken).collect::<Vec<_>>().join("&");
         let scheme = schemes[usize::from(is_secure)];
         let url = format!("{scheme}://{place}{path}?{own}{options}");
         if options.contains("signals=") {

@@ -19,11 +19,8 @@ pub(crate) struct Statsd {
 /// Of a packet with its length before it: what Datadog's agent reads (`dogstatsd_buffer_size`).
 const MAX_FRAME: usize = 8 << 10;
 
-/// Of a request on a stream, which is sent again as a whole when the connection breaks.
-const MAX_REQUEST: usize = 16 << 10;
-
-/// More than any packet.
-const MAX_PACKETS: usize = 256 << 10;
+/// Of a request on a stream, which is sent again as a whole when the connection breaks; more than any packet has.
+const MAX_REQUEST: usize = 256 << 10;
 
 impl Statsd {
     /// Lines of that form go over that connection. Framed, each packet has its length before it, in 4 bytes (little-endian), as
@@ -64,8 +61,7 @@ impl Protocol for Statsd {
 
     /// A request is a packet, whatever fits into that many bytes. One after the other, as the last gauge wins.
     fn limits(&self) -> Limits {
-        let bytes = if self.connection.max_packet().is_some() { MAX_PACKETS } else { MAX_REQUEST };
-        Limits { items: usize::MAX, bytes, in_flight: 1 }
+        Limits { items: usize::MAX, bytes: MAX_REQUEST, in_flight: 1 }
     }
 
     fn wants(&self, signal: Signal) -> bool {

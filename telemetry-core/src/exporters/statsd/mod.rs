@@ -13,7 +13,7 @@
 //! | any other histogram | `name:12.3\|ms`; `datadog`: `name:12.3\|d`; as it was recorded | ES, DD |
 //! | so many values in a bucket | one that stands for them, `name:12.3\|ms\|@0.01`: `1 / rate` is their number, to the last bit | ES, DA |
 //! | histogram since the start | gauges `name.count`, `name.sum`, `name.min`, `name.max`, `name.p50` and the like | |
-//! | NaN, an infinity; a line that is longer than a packet, or on a stream than 8 KiB; a histogram whose lines have more than 1 MiB | none: it is left out and counted as rejected | |
+//! | NaN, an infinity; a line that is longer than a packet, or on a stream than 64 KiB; a histogram whose lines have more than 1 MiB | none: it is left out and counted as rejected | |
 //! | time of a point | none: a server counts when it reads. `datadog` with `timestamps=true`: `\|T1700000000` of what is `c` and `g` | DD 1.3 |
 //! | numbers | digits without an exponent; a fraction has as many as tell it from others | ES |
 //!
@@ -46,7 +46,7 @@
 //! listened to the packet after it, which is then sent again. Each packet is a request of its own, so what is tried again was never
 //! sent: only a histogram whose lines need several packets may be counted twice in part. Over TCP, TLS and a stream of a Unix socket it
 //! means that the kernel took the lines on a connection that was open. When a connection breaks, the request that was on its way is sent
-//! again on another one: its counters and histograms may be counted twice. So requests are small there: 16 KiB, or one point where that
+//! again on another one: its counters and histograms may be counted twice. A request has 256 KiB there, or one point where that
 //! has more. What a server says on a stream (those of StatsD say nothing) is told.
 //!
 //! The options are declared, and documented, in `endpoint/points/statsd.rs`.

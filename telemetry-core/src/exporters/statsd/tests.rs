@@ -270,28 +270,29 @@ fn packets_are_full_and_what_belongs_together_does_not_part() {
 }
 
 #[test]
-fn a_point_has_at_most_a_mebibyte_and_a_line_of_a_stream_8_kibibytes() {
+fn a_point_has_at_most_a_mebibyte_and_a_line_of_a_stream_64_kibibytes() {
     let many = of_buckets(
         Buckets::Explicit { bounds: vec![0.0, 1.0, 2.0], counts: vec![0, 9_000, 9_000, 0] },
         18_000.0,
         None,
     );
-    let tagged = |bytes: usize| {
-        let half = "x".repeat(bytes / 2);
-        let tags = Tags::parse(&format!("k: {half}, l: {half}")).unwrap();
+    let tagged = |many_tags: usize| {
+        let value = "x".repeat(4_000);
+        let tags: Vec<_> = (0..many_tags).map(|n| format!("k{n}: {value}")).collect();
+        let tags = Tags::parse(&tags.join(", ")).unwrap();
         [histogram("took", "s", many.clone()).tags(tags.clone()), histogram("took", "s", times()).tags(tags)]
     };
     for dialect in [Dialect::Plain, Dialect::Graphite, Dialect::Datadog] {
         let form = Form { samples: Some(10_000), ..Form::of(dialect) };
         let put = |points: &[Metric]| write(&form, points, &resource("", &[]));
-        let (body, encoded) = put(&tagged(8_000)[..1]);
+        let (body, encoded) = put(&tagged(2)[..1]);
         let said = "`took`: its lines have more than 1048576 bytes: fewer `samples` are needed".into();
         assert_eq!((body.len(), encoded), (0, Encoded { items: 1, rejected: 1, reason: said }));
-        let (body, encoded) = put(&tagged(8_000)[1..]);
+        let (body, encoded) = put(&tagged(2)[1..]);
         assert!(encoded.rejected == 0 && body.len() < 1 << 20, "{encoded:?}");
-        let (_, encoded) = put(&tagged(8_200)[1..]);
+        let (_, encoded) = put(&tagged(17)[1..]);
         assert_eq!(encoded.rejected, 1);
-        assert!(encoded.reason.ends_with(" bytes, and 8192 are the most"), "{encoded:?}");
+        assert!(encoded.reason.ends_with(" bytes, and 65536 are the most"), "{encoded:?}");
     }
 }
 

@@ -14,8 +14,8 @@ pub struct Writer {
     max_packet: Option<usize>,
 }
 
-/// Of a line where there are no packets: what Datadog's agent reads of a packet, and more than others need.
-const MAX_LINE: usize = 8 << 10;
+/// Of a line where there are no packets: what the largest packet could hold.
+const MAX_LINE: usize = 64 << 10;
 
 impl Writer {
     /// For packets of at most so many bytes, or for a stream.
