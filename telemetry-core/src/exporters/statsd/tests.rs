@@ -282,7 +282,7 @@ fn a_point_has_at_most_a_mebibyte_and_a_line_of_a_stream_64_kibibytes() {
         let tags = Tags::parse(&tags.join(", ")).unwrap();
         [histogram("took", "s", many.clone()).tags(tags.clone()), histogram("took", "s", times()).tags(tags)]
     };
-    for dialect in [Dialect::Plain, Dialect::Graphite, Dialect::Datadog] {
+    for dialect in [Dialect::Plain, Dialect::Graphite] {
         let form = Form { samples: Some(10_000), ..Form::of(dialect) };
         let put = |points: &[Metric]| write(&form, points, &resource("", &[]));
         let (body, encoded) = put(&tagged(2)[..1]);
