@@ -96,9 +96,9 @@ fn p3_a_full_queue_drops_the_oldest_and_counts_it() {
     assert_eq!(account.delivered + account.dropped.total(), MANY, "{report}");
     assert!(account.dropped.total() > 0 && !report.is_complete(), "{report}");
     assert_eq!(values.last(), Some(&(MANY - 1)), "the newest is there");
-    // What is kept is what came last, but for what was tried already.
+    // What is kept is what came last, but for the few requests that were tried already.
     let gaps = values.windows(2).filter(|two| two[1] != two[0] + 1).count();
-    assert!(gaps <= 1, "{gaps} gaps: {report}");
+    assert!(gaps <= 4, "{gaps} gaps: {report}");
 }
 
 /// The tags of the only point of a metric.
