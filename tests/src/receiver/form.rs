@@ -99,7 +99,7 @@ impl Form {
             Self::Librato => (["librato+http", "librato+https"], "", "source_tag=id&"),
         };
         let needs_user = self == Self::Librato && !place.contains('@');
-        let place = if needs_user { format!("me:secret@{place}") } else { place.to_owned() };
+        let place = if needs_user { format!("me:hush-hush@{place}") } else { place.to_owned() };
         // User and token stand before its host, and only it knows which items a request may be without.
         let is_taken = |option: &&str| {
             self != Self::Librato || !(option.starts_with("token=") || option.starts_with("max_items="))
