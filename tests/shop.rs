@@ -6,7 +6,6 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::UNIX_EPOCH;
 
 use axum::http::Uri;
 use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
@@ -450,20 +449,12 @@ impl Scraped {
             Prefers::OpenMetrics => "function_duration_seconds_count",
             Prefers::Protobuf => "histogram_count(function_duration_seconds)",
         };
-        let exemplars = || {
-            let query = "{__name__=~\"function_duration_seconds(_bucket)?\"}";
-            let now = UNIX_EPOCH.elapsed().unwrap().as_secs();
-            let (start, end) = ((now - 600).to_string(), (now + 600).to_string());
-            let data =
-                server.api("query_exemplars", &[("query", query), ("start", &start), ("end", &end)])?;
-            let series = data.as_array()?.iter().flat_map(|of| of["exemplars"].as_array().unwrap());
-            let all: Vec<_> = series.map(|one| id(&one["labels"], "trace_id").to_owned()).collect();
-            (!all.is_empty()).then_some(all)
-        };
+        let exemplars = || server.exemplars("{__name__=~\"function_duration_seconds(_bucket)?\"}");
+        let exemplars = eventually("exemplars", exemplars);
         Self {
             requests: requests.into_iter().map(|(status, n)| (status.parse().unwrap(), n)).collect(),
             calls: by_label(calls, "code_function_name"),
-            exemplars: eventually("exemplars", exemplars),
+            exemplars: exemplars.iter().map(|one| id(&one["labels"], "trace_id").to_owned()).collect(),
         }
     }
 }

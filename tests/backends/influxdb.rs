@@ -19,7 +19,7 @@ use telemetry_layer::{Builder, CheckAtStart, Collector, Signal};
 use telemetry_tests::SOON;
 use telemetry_tests::receiver::refusing;
 
-use crate::scenarios;
+use crate::scenarios::{self, Exported};
 use expected::{Field, expected, same};
 use server::Server;
 
@@ -49,6 +49,13 @@ fn has_types(server: &Server, database: &str) {
     }
 }
 
+/// So many points were taken, and so many left out.
+#[track_caller]
+fn is_counted(exported: &Exported, said: usize, unsaid: usize) {
+    let account = exported.account("influxdb");
+    assert_eq!((account.delivered, account.rejected), (said as u64, unsaid as u64), "{}", exported.ledger);
+}
+
 #[test]
 fn what_is_recorded_is_read_back() {
     let Some(server) = Server::start() else { return };
@@ -61,13 +68,7 @@ fn what_is_recorded_is_read_back() {
         server.create(database);
         let exported = scenarios::export(&server.url(database, options));
         let (said, unsaid) = exported.sorted();
-        let account = exported.account("influxdb");
-        assert_eq!(
-            (account.delivered, account.rejected),
-            (said.len() as u64, unsaid.len() as u64),
-            "{}",
-            exported.ledger
-        );
+        is_counted(&exported, said.len(), unsaid.len());
         same(&expected(&said, database == "buckets"), &server.lines(database));
         has_types(&server, database);
     }

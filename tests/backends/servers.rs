@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use telemetry_tests::SOON;
 use telemetry_tests::process::{Process, missing, on_free_ports, succeeds};
+use telemetry_tests::{SOON, ask};
 
 /// Asks until there is an answer. What is asked says what there is where it is not yet all.
 #[track_caller]
@@ -28,12 +28,9 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Result<T, String>) -
 
 /// The body of an answer to a `GET`, whatever its status.
 pub(crate) fn get(port: u16, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(SOON))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nhost: 127.0.0.1\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer.split_once("\r\n\r\n").map_or_else(String::new, |(_, body)| body.to_owned()))
+    let head = format!("GET {path} HTTP/1.0\r\nhost: 127.0.0.1");
+    let (_, _, body) = ask(([127, 0, 0, 1], port).into(), &head, "")?;
+    String::from_utf8(body).map_err(std::io::Error::other)
 }
 
 /// VictoriaMetrics, which takes OpenTSDB's, InfluxDB's and Graphite's lines. It keeps doubles, of which the last digits may go:

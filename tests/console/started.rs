@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
-use telemetry_tests::SOON;
+use telemetry_tests::eventually;
 
 /// A program that says nothing but what the console prints on standard error.
 pub(crate) fn program(name: &str, vars: &[(&str, &str)]) -> Command {
@@ -76,9 +76,5 @@ pub(crate) fn numbers(report: &str) -> BTreeMap<String, u64> {
 /// Waits until that is so.
 #[track_caller]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let began = std::time::Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < SOON, "{what}");
-        std::thread::yield_now();
-    }
+    eventually(what, || is_so().then_some(()));
 }

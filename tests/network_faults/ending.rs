@@ -81,7 +81,7 @@ fn a_shutdown_keeps_its_deadline_where_an_answer_never_ends() {
 }
 
 /// A program without a runtime, one with a runtime of the current thread, and one with a single worker.
-fn each_main(url: &str) {
+pub(super) fn each_main(url: &str) {
     shut_down(url);
     let current = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     current.block_on(async { shut_down(url) });

@@ -89,8 +89,9 @@ impl Nginx {
         self.log().lines().filter(|line| *line == status.to_string()).count()
     }
 
+    /// Nothing, before it has opened its file.
     fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("access")).unwrap()
+        fs::read_to_string(self.directory.path().join("access")).unwrap_or_default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::Value;
 use telemetry_layer::exporters::Discard;
@@ -154,16 +154,7 @@ fn exemplars(server: &Prometheus, snapshot: &Snapshot) {
             .map(|one| (format!("{:?}", one.value), (one.trace_id.to_string(), one.value)))
             .collect();
         assert!(!known.is_empty(), "{name}");
-        let read = eventually("exemplars", || {
-            let now = UNIX_EPOCH.elapsed().unwrap().as_secs();
-            let (start, end) = ((now - 600).to_string(), (now + 600).to_string());
-            let data =
-                server.api("query_exemplars", &[("query", query), ("start", &start), ("end", &end)])?;
-            let series = data.as_array()?.clone();
-            let all: Vec<Value> =
-                series.iter().flat_map(|one| one["exemplars"].as_array().unwrap().clone()).collect();
-            (!all.is_empty()).then_some(all)
-        });
+        let read = eventually("exemplars", || server.exemplars(query));
         for one in &read {
             let value: f64 = one["value"].as_str().unwrap().parse().unwrap();
             let (trace, _) =

@@ -1,14 +1,13 @@
 //! Backends that are away, hang and come back.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use telemetry_tests::program::Program;
-use telemetry_tests::receiver::{Act, Fault, Form, Setup, refusing, silent};
+use telemetry_tests::receiver::{Form, Setup, refusing, silent};
 use telemetry_tests::{SOON, each};
 
-use super::{all, delivered_and_spooled, files, options, until};
+use super::{all, busy, delivered_and_spooled, files, options, until};
 
 #[test]
 fn what_is_recorded_while_the_backend_is_away_comes_when_it_is_back() {
@@ -79,12 +78,7 @@ fn a_backend_that_hangs_at_the_end_costs_nothing() {
 fn with_always_all_is_on_disk_before_it_is_sent() {
     each(Form::EACH, |form| {
         let directory = tempfile::tempdir().unwrap();
-        let is_up = Arc::new(AtomicBool::new(false));
-        let is_up_too = Arc::clone(&is_up);
-        let receiver = form.receiver(move |_| {
-            let away = || form.refusal(Fault::Busy, "not now", None);
-            if is_up_too.load(SeqCst) { form.ok().into() } else { Act::Answer(away()) }
-        });
+        let (receiver, is_up) = busy(form, |_| true);
         let options = format!("{}&spool_mode=always", options(form, directory.path()));
         let program = Program::start(&form.url(receiver.address, &options));
         program.record(1..=100);
@@ -107,16 +101,7 @@ fn with_always_all_is_on_disk_before_it_is_sent() {
 fn a_stored_body_that_always_fails_is_given_up_when_others_get_through() {
     each(Form::EACH, |form| {
         let directory = tempfile::tempdir().unwrap();
-        let is_up = Arc::new(AtomicBool::new(false));
-        let is_up_too = Arc::clone(&is_up);
-        let receiver = form.receiver(move |request| {
-            let away = || form.refusal(Fault::Busy, "not now", None);
-            if is_up_too.load(SeqCst) && !request.items.has(7) {
-                form.ok().into()
-            } else {
-                Act::Answer(away())
-            }
-        });
+        let (receiver, is_up) = busy(form, |request| !request.items.has(7));
         let options = format!("{}&max_items=10", options(form, directory.path()));
         let program = Program::start(&form.url(receiver.address, &options));
         for id in 1..=20 {

@@ -4,17 +4,16 @@ use std::collections::BTreeSet;
 use std::env;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use telemetry_layer::Signal;
 use telemetry_tests::process::Process;
 use telemetry_tests::program::Program;
-use telemetry_tests::receiver::{Act, Fault, Form};
+use telemetry_tests::receiver::Form;
 use telemetry_tests::{SOON, each};
 
-use super::{all, options, until};
+use super::{all, busy, options, until};
 
 const URL: &str = "SPOOL_KILLED_URL";
 const FIRST: &str = "SPOOL_KILLED_FIRST";
@@ -47,12 +46,7 @@ fn what_was_stored_survives_the_end_of_its_process() {
             .flat_map(|form| [(form, "on_failure"), (form, "always")]),
         |(form, mode)| {
             let directory = tempfile::tempdir().unwrap();
-            let is_up = Arc::new(AtomicBool::new(false));
-            let is_up_too = Arc::clone(&is_up);
-            let receiver = form.receiver(move |_| {
-                let away = || form.refusal(Fault::Busy, "not now", None);
-                if is_up_too.load(SeqCst) { form.ok().into() } else { Act::Answer(away()) }
-            });
+            let (receiver, is_up) = busy(form, |_| true);
             let options = format!("{}&spool_mode={mode}", options(form, directory.path()));
             let url = form.url(receiver.address, &options);
             let (mut promised, mut at_most) = (BTreeSet::new(), Vec::new());

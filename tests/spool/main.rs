@@ -7,17 +7,33 @@ mod owners;
 mod refused;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Instant;
 
 use telemetry_layer::ledger::ExporterAccount;
 use telemetry_tests::SOON;
 use telemetry_tests::program::Program;
-use telemetry_tests::receiver::Form;
+use telemetry_tests::receiver::{Act, Fault, Form, Receiver, Request};
 
 /// The signals of these tests, and their spool.
 fn options(form: Form, directory: &Path) -> String {
     let signals: Vec<&str> = form.signals().iter().map(|signal| signal.name()).collect();
     format!("signals={}&linger_ms=1&spool={}", signals.join(","), directory.display())
+}
+
+/// A receiver that takes nothing before what comes with it is set, and then only such requests.
+fn busy(form: Form, takes: impl Fn(&Request) -> bool + Send + Sync + 'static) -> (Receiver, Arc<AtomicBool>) {
+    let is_up = Arc::new(AtomicBool::new(false));
+    let is_up_too = Arc::clone(&is_up);
+    let receiver = form.receiver(move |request| {
+        if is_up_too.load(SeqCst) && takes(request) {
+            form.ok().into()
+        } else {
+            Act::Answer(form.refusal(Fault::Busy, "not now", None))
+        }
+    });
+    (receiver, is_up)
 }
 
 /// Flushes until that holds.

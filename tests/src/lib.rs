@@ -1,5 +1,6 @@
 //! What the tests that cross crates share. The README's code blocks are doc tests of this crate.
 
+mod ask;
 pub mod beside;
 pub mod compiler;
 mod counted;
@@ -11,8 +12,6 @@ pub mod receiver;
 pub mod scripted_tsd;
 
 use std::fmt::Debug;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
@@ -22,6 +21,7 @@ use telemetry_layer::metrics::Snapshot;
 use telemetry_layer::model::{SpanContext, SpanId, TraceContext, TraceId};
 use telemetry_layer::{Builder, Collector, TelemetryLayer};
 
+pub use ask::{ask, asked};
 pub use counted::Counted;
 pub use lines::numbers_in;
 pub use telemetry_layer::testing::{Kept, Memory};
@@ -173,23 +173,6 @@ pub fn on_a_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     let run = || tracing::dispatcher::with_default(&dispatch, f);
     let result = std::thread::scope(|scope| scope.spawn(run).join());
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// What comes to a request with that head, after which the connection is closed: the status, the head and the body.
-///
-/// # Panics
-///
-/// If nothing comes that is an answer.
-pub fn asked(address: SocketAddr, head: &str) -> (u16, String, Vec<u8>) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(SOON)).unwrap();
-    stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head");
-    let body = answer.split_off(end + 4);
-    let head = String::from_utf8(answer).unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), head, body)
 }
 
 /// Tries until there is something.

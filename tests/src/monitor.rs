@@ -5,6 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::UNIX_EPOCH;
 
 use super::asked;
 use super::process::{Process, missing, on_free_ports, succeeds};
@@ -113,6 +114,20 @@ impl Prometheus {
         let samples = self.query(query);
         assert!(samples.len() < 2, "{query}: {samples:?}");
         samples.first().map(|(_, value)| *value)
+    }
+
+    /// The exemplars of the last minutes that series of a query have; none where there are none yet.
+    ///
+    /// # Panics
+    ///
+    /// If its answer is none of its API.
+    pub fn exemplars(&self, query: &str) -> Option<Vec<Value>> {
+        let now = UNIX_EPOCH.elapsed().unwrap().as_secs();
+        let (start, end) = ((now - 600).to_string(), (now + 600).to_string());
+        let data = self.api("query_exemplars", &[("query", query), ("start", &start), ("end", &end)])?;
+        let series = data.as_array()?.iter();
+        let all: Vec<_> = series.flat_map(|one| one["exemplars"].as_array().unwrap().clone()).collect();
+        (!all.is_empty()).then_some(all)
     }
 
     /// What it wrote.

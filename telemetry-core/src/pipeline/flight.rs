@@ -177,7 +177,9 @@ fn take_off<'a>(
     bodies: &Bodies,
 ) {
     let (began, most) = (worker.job.clock.now(), worker.job.pace.limits.bytes);
-    let Some((parcel, rest, body, refused)) = encode(protocol, parcel, most, worker, bodies) else { return };
+    let Some((parcel, rest, body, refused)) = encode(protocol, parcel, (began, most), worker, bodies) else {
+        return;
+    };
     rest.into_iter().for_each(|rest| worker.schedule.put_back(rest));
     if refused.rejected() == parcel.batch.len() {
         return worker.landed(parcel, Some(Ok(refused)), began);
@@ -190,7 +192,9 @@ fn take_off<'a>(
 /// Hands a parcel over to the spool.
 fn store(protocol: &dyn Protocol, parcel: Parcel, worker: &mut Worker, bodies: &Bodies) {
     let (began, most) = (worker.job.clock.now(), worker.job.pace.limits.bytes.min(MOST_BYTES));
-    let Some((parcel, rest, body, refused)) = encode(protocol, parcel, most, worker, bodies) else { return };
+    let Some((parcel, rest, body, refused)) = encode(protocol, parcel, (began, most), worker, bodies) else {
+        return;
+    };
     let signal = parcel.batch.signal();
     if let Some((_, lines)) = worker.schedule.spooling() {
         rest.into_iter().for_each(|rest| lines[signal as usize].again.push_front(rest));
@@ -210,11 +214,10 @@ fn store(protocol: &dyn Protocol, parcel: Parcel, worker: &mut Worker, bodies: &
 fn encode(
     protocol: &dyn Protocol,
     mut parcel: Parcel,
-    most: usize,
+    (began, most): (Tick, usize),
     worker: &mut Worker,
     bodies: &Bodies,
 ) -> Option<(Parcel, Option<Parcel>, Bytes, Delivery)> {
-    let began = worker.job.clock.now();
     // The item that does not fit any more is written too.
     let mut body = bodies.take(parcel.batch.bytes().min(most).saturating_add(ITEM));
     let encoded = match quietly(|| protocol.encode(&parcel.batch, most, &mut body)) {

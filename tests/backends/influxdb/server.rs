@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use serde_json::Value;
-use telemetry_tests::SOON;
 use telemetry_tests::process::{Process, missing, on_free_ports, succeeds};
+use telemetry_tests::{SOON, ask};
 
 use super::expected::{Field, Line};
 
@@ -158,14 +157,8 @@ fn escaped(text: &str) -> String {
 /// The status and the body of an answer.
 #[track_caller]
 pub(super) fn asked(port: u16, method: &str, target: &str, body: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(SOON)).unwrap();
-    let length = body.len();
     // Of HTTP/1.0 the body comes as it is.
-    write!(stream, "{method} {target} HTTP/1.0\r\nhost: h\r\ncontent-length: {length}\r\n\r\n{body}")
-        .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    let head = format!("{method} {target} HTTP/1.0\r\nhost: h\r\ncontent-length: {}", body.len());
+    let (status, _, body) = ask(([127, 0, 0, 1], port).into(), &head, body).unwrap();
+    (status, String::from_utf8(body).unwrap())
 }

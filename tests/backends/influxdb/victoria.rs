@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::expected::{Field, Line, expected};
+use super::is_counted;
 use crate::scenarios;
 use crate::servers::{Series, VictoriaMetrics};
 
@@ -46,13 +47,7 @@ fn what_is_recorded_is_read_back_from_victoriametrics() {
     let options = "org=o&bucket=shop&token=t&compression=gzip";
     let exported = scenarios::export(&format!("influxdb://127.0.0.1:{}?{options}", server.ports.http));
     let (said, unsaid) = exported.sorted();
-    let account = exported.account("influxdb");
-    assert_eq!(
-        (account.delivered, account.rejected),
-        (said.len() as u64, unsaid.len() as u64),
-        "{}",
-        exported.ledger
-    );
+    is_counted(&exported, said.len(), unsaid.len());
     let wanted = made_of(expected(&said, false));
     let found = read(server.series_until(|all| all.len() >= wanted.len()));
     for (series, points) in &wanted {

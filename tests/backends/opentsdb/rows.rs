@@ -91,14 +91,16 @@ fn p3_a_full_queue_drops_the_oldest_and_counts_it() {
     }
     let server = ScriptedTsd::telnet_at(address, |_, _| Say::Nothing);
     let report = collector.shutdown(SOON);
-    let (account, values) = (account(&report), values(&server.lines()));
+    let (account, mut values) = (account(&report), values(&server.lines()));
+    // What was tried already may come behind what came later.
+    values.sort_unstable();
     assert_eq!(account.delivered, values.len() as u64, "{report}");
     assert_eq!(account.delivered + account.dropped.total(), MANY, "{report}");
     assert!(account.dropped.total() > 0 && !report.is_complete(), "{report}");
     assert_eq!(values.last(), Some(&(MANY - 1)), "the newest is there");
     // What is kept is what came last, but for the few requests that were tried already.
-    let gaps = values.windows(2).filter(|two| two[1] != two[0] + 1).count();
-    assert!(gaps <= 4, "{gaps} gaps: {report}");
+    let newest = &values[values.len() / 2..];
+    assert!(newest.windows(2).all(|two| two[1] == two[0] + 1), "{report}: {values:?}");
 }
 
 /// The tags of the only point of a metric.
@@ -209,7 +211,9 @@ fn p7_a_server_that_comes_back_gets_what_was_kept_for_it() {
     let server = ScriptedTsd::telnet_at(address, |_, _| Say::Nothing);
     let report = collector.shutdown(SOON);
     assert!(report.is_complete(), "{report}");
-    assert_eq!(values(&server.lines()), [2, 3]);
+    // In which order is not promised: what failed once may come behind what came later.
+    let seen: BTreeSet<_> = values(&server.lines()).into_iter().collect();
+    assert!(seen.into_iter().eq([2, 3]));
 }
 
 /// Delivered and waiting.

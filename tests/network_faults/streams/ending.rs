@@ -8,6 +8,7 @@ use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Gate, Lines, Manner, Place, Wire, full};
 use telemetry_tests::{SOON, each};
 
+use super::super::ending::each_main;
 use super::super::table::{NeedsOfWire, wires};
 use super::connections::record_much;
 
@@ -67,24 +68,4 @@ fn a_shutdown_keeps_its_deadline_where_nobody_reads() {
         assert_eq!(account.buffered, 0);
         assert!(report.to_string().contains(Reason::Deadline.name()), "{report}");
     });
-}
-
-/// A program without a runtime, one with a runtime of the current thread, and one with a single worker.
-fn each_main(url: &str) {
-    shut_down(url);
-    let current = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    current.block_on(async { shut_down(url) });
-    let worker = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let url = url.to_owned();
-    worker.block_on(async { tokio::spawn(async move { shut_down(&url) }).await.unwrap() });
-}
-
-fn shut_down(url: &str) {
-    let program = Program::start(url);
-    program.record(1..=5).beside_has(5);
-    let begin = Instant::now();
-    let report = program.collector.shutdown(Duration::from_millis(300));
-    assert!(begin.elapsed() < SOON && !report.is_complete(), "{:?}: {report}", begin.elapsed());
-    let lost = program.alike(|account| account.dropped);
-    assert_eq!((lost.by(Reason::Deadline), lost.total()), (5, 5));
 }

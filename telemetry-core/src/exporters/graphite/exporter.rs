@@ -6,7 +6,7 @@ use super::encode::{MAX_LINE, is_fit, put_batch};
 use crate::exporters::protocol::{Encoded, Protocol, Sending};
 use crate::exporters::socket::{Connection, Settings};
 use crate::exporters::words::has_full_nodes;
-use crate::exporters::{Batch, Delivery, ExportError, Limits, Signal};
+use crate::exporters::{Batch, ExportError, Limits, Signal};
 use crate::model::{Kind, Temporality};
 
 /// Sends data points to whoever takes Graphite's.
@@ -58,11 +58,7 @@ impl Protocol for Graphite {
     fn send(&self, _: Signal, body: Bytes) -> Sending<'_> {
         Box::pin(async move {
             self.connection.send(&body).await?;
-            // Graphite never says anything.
-            let said = self.connection.heard().into_iter().next();
-            Ok(said.map_or_else(Delivery::all, |said| {
-                Delivery::partial(0, format!("it is no server of Graphite, or has a complaint: {said}"))
-            }))
+            Ok(self.connection.delivery("Graphite"))
         })
     }
 

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::heard::Heard;
 use super::link::Link;
 use super::settings::Settings;
-use crate::exporters::ExportError;
+use crate::exporters::{Delivery, ExportError};
 
 /// Sends bodies of lines to one receiver. What was connected is kept and used again.
 pub(crate) struct Connection {
@@ -97,6 +97,13 @@ impl Connection {
     /// The same, for whoever counts them: whole lines, and how many more there were.
     pub(crate) fn heard_counted(&self) -> (Vec<String>, u64) {
         self.heard.borrow_mut().take_counted()
+    }
+
+    /// How a request ended that was sent, of a server that says nothing where all is well: what it said is a warning.
+    pub(crate) fn delivery(&self, server: &str) -> Delivery {
+        self.heard().into_iter().next().map_or_else(Delivery::all, |said| {
+            Delivery::partial(0, format!("it is no server of {server}, or has a complaint: {said}"))
+        })
     }
 
     /// Waits so long for what the other side says of what it was sent, where no attempt is out. Where it closes the connection

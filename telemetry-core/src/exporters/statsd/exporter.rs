@@ -36,11 +36,7 @@ impl Statsd {
         } else {
             self.connection.send(body).await?;
         }
-        // No server of StatsD says anything.
-        let said = self.connection.heard().into_iter().next();
-        Ok(said.map_or_else(Delivery::all, |said| {
-            Delivery::partial(0, format!("it is no server of StatsD, or has a complaint: {said}"))
-        }))
+        Ok(self.connection.delivery("StatsD"))
     }
 }
 
