@@ -98,9 +98,9 @@ fn p3_a_full_queue_drops_the_oldest_and_counts_it() {
     assert_eq!(account.delivered + account.dropped.total(), MANY, "{report}");
     assert!(account.dropped.total() > 0 && !report.is_complete(), "{report}");
     assert_eq!(values.last(), Some(&(MANY - 1)), "the newest is there");
-    // What is kept is what came last, but for the few requests that were tried already.
-    let newest = &values[values.len() / 2..];
-    assert!(newest.windows(2).all(|two| two[1] == two[0] + 1), "{report}: {values:?}");
+    // What is kept is what came last, and whole requests that were tried already: few long stretches.
+    let gaps = values.windows(2).filter(|two| two[1] != two[0] + 1).count();
+    assert!(gaps * 10 < values.len(), "{report}: {values:?}");
 }
 
 /// The tags of the only point of a metric.
