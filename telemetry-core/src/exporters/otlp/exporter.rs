@@ -136,9 +136,9 @@ impl Protocol for Otlp {
         let bytes = match &self.receiver {
             // These are counted in protobuf: as JSON they are several times as many.
             Receiver::Http { encoding: Encoding::Json, .. } => 1 << 20,
-            Receiver::Http { encoding: Encoding::Protobuf, .. } => 4 << 20,
+            Receiver::Http { encoding: Encoding::Protobuf, .. } => 2 << 20,
             #[cfg(feature = "otlp-grpc")]
-            Receiver::Grpc(_) => 4 << 20,
+            Receiver::Grpc(_) => 2 << 20,
         };
         Limits { items: usize::MAX, bytes, in_flight: 2 }
     }
