@@ -39,7 +39,7 @@ fn records_until_it_is_killed() {
 /// `TELEMETRY_KILLS=1000` kills so many of each form.
 #[test]
 fn what_was_stored_survives_the_end_of_its_process() {
-    let kills = env::var("TELEMETRY_KILLS").map_or(6, |kills| kills.parse().unwrap());
+    let kills = env::var("TELEMETRY_KILLS").map_or(40, |kills| kills.parse().unwrap());
     each(
         [Form::Otlp, Form::Batches, Form::InfluxDb]
             .into_iter()
