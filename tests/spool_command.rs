@@ -265,7 +265,7 @@ fn what_is_torn_or_damaged_is_named_by_its_place_and_all_else_is_sent() {
     let begins: Vec<usize> =
         bytes.windows(4).enumerate().filter(|(_, four)| *four == b"\xffSP\xfe").map(|(at, _)| at).collect();
     assert_eq!(begins.len(), 3);
-    bytes[(begins[1] + begins[2]) / 2] ^= 0x10;
+    bytes[begins[1].midpoint(begins[2])] ^= 0x10;
     fs::write(&spans, &bytes).unwrap();
     // The last one has no end.
     let bytes = fs::read(&events).unwrap();

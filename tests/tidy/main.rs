@@ -198,6 +198,12 @@ fn has_test(text: &str, name: &str) -> bool {
 }
 
 #[test]
+fn a_test_is_one_that_runs() {
+    let text = "#[test]\nfn a() {}\nfn b() {}\n    #[tokio::test]\n    // c\n    async fn c() {}\n#[test]\n#[ignore]\nfn d() {}";
+    assert_eq!(["a", "b", "c", "d", "e"].map(|name| has_test(text, name)), [true, false, true, false, false]);
+}
+
+#[test]
 fn each_promise_has_its_test() {
     let readme = fs::read_to_string(top().join("README.md")).unwrap();
     let (_, section) = readme.split_once("\n### What is promised\n").unwrap();

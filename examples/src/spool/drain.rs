@@ -17,7 +17,7 @@ const END: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Whether nothing is left, and nothing was refused.
-pub fn drain(directory: &Path, to: &str, deadline: Duration) -> Result<bool, AnyError> {
+pub(crate) fn drain(directory: &Path, to: &str, deadline: Duration) -> Result<bool, AnyError> {
     let route = from_url(to)?;
     let format = route.format().ok_or("only exporters over a network have a spool")?.to_owned();
     // A segment is sent whole, or left for whom it is.
@@ -59,10 +59,11 @@ pub fn drain(directory: &Path, to: &str, deadline: Duration) -> Result<bool, Any
         thread::sleep(LOOK.min(left));
     }
     let report = collector.shutdown(END);
-    say(report.ledger(), &Totals::of(directory)?)
+    Ok(say(report.ledger(), &Totals::of(directory)?))
 }
 
-fn say(ledger: &Ledger, left: &Totals) -> Result<bool, AnyError> {
+/// Whether nothing is left, and nothing was refused.
+fn say(ledger: &Ledger, left: &Totals) -> bool {
     let of_each = |of: fn(&ExporterAccount) -> u64| {
         let accounts = |signal| ledger.exporters().filter_map(move |name| ledger.exporter(name, signal));
         [Signal::Spans, Signal::Events, Signal::Metrics].map(|signal| accounts(signal).map(of).sum::<u64>())
@@ -78,7 +79,7 @@ fn say(ledger: &Ledger, left: &Totals) -> Result<bool, AnyError> {
         0 => println!("left       nothing"),
         bodies => println!("left       {}, in {bodies} bodies", amounts(left.items())),
     }
-    Ok(left.bodies() == 0 && rejected == [0; 3] && lost == [0; 3])
+    left.bodies() == 0 && rejected == [0; 3] && lost == [0; 3]
 }
 
 fn sum(ledger: &Ledger, of: fn(&ExporterAccount) -> u64) -> u64 {

@@ -8,17 +8,18 @@ use telemetry_layer::spool::{Segment, inspect};
 use crate::AnyError;
 use crate::totals::Totals;
 
-pub fn list(directory: &Path) -> Result<(), AnyError> {
+pub(crate) fn list(directory: &Path) -> Result<(), AnyError> {
     let mut inspection = inspect(directory)?;
-    let owner = match inspection.is_owned() {
+    let is_owned = inspection.is_owned();
+    let owner = match &is_owned {
         Ok(true) => "a running process".to_owned(),
         Ok(false) => "nobody".to_owned(),
         Err(e) => format!("nobody knows: {e}"),
     };
     println!("directory  {}\nowner      {owner}\n", directory.display());
     println!(
-        "{:<34}{:>10}{:>10}{:>14}{:>8}{:>10}  {:<22}{:<22}",
-        "file", "bytes", "done", "numbers", "bodies", "items", "oldest", "newest"
+        "{:<34}{:>10}{:>10}{:>14}{:>8}{:>10}  {:<22}newest",
+        "file", "bytes", "done", "numbers", "bodies", "items", "oldest"
     );
     let (mut totals, mut last) = (Totals::default(), 0);
     for segment in inspection.by_ref() {
@@ -50,11 +51,10 @@ pub fn list(directory: &Path) -> Result<(), AnyError> {
         (totals.items().iter().sum::<u64>(), totals.kinds.iter().map(|kind| kind.bytes).sum::<u64>());
     println!("{:<9}{:>8}{:>10}{:>12}", "in all", totals.bodies(), items, bytes);
     // Only now: what was written while it was looked at may be committed by now.
+    let rest = if is_owned.is_ok_and(|is| is) { "may not last" } else { "the next process sends too" };
     match inspection.committed() {
         Some(committed) if committed >= last => println!("\ncommitted  all of it, up to number {last}"),
-        Some(committed) => {
-            println!("\ncommitted  up to number {committed}; what comes after it may not last")
-        }
+        Some(committed) => println!("\ncommitted  up to number {committed}; what comes after it {rest}"),
         None => println!("\ncommitted  nobody says"),
     }
     match inspection.others() {

@@ -11,20 +11,20 @@ use crate::AnyError;
 const MOST: usize = 100;
 
 #[derive(Default)]
-pub struct Totals {
-    pub kinds: Vec<Waiting>,
+pub(crate) struct Totals {
+    pub(crate) kinds: Vec<Waiting>,
     /// Bodies of which nothing is known, or of further kinds.
-    pub others: u64,
+    pub(crate) others: u64,
 }
 
 impl Totals {
-    pub fn of(directory: &Path) -> Result<Self, AnyError> {
+    pub(crate) fn of(directory: &Path) -> Result<Self, AnyError> {
         let mut totals = Self::default();
         inspect(directory)?.for_each(|segment| totals.add(&segment));
         Ok(totals)
     }
 
-    pub fn add(&mut self, segment: &Segment) {
+    pub(crate) fn add(&mut self, segment: &Segment) {
         self.others += segment.unknown;
         for more in &segment.waiting {
             let is_same = |kind: &Waiting| {
@@ -46,19 +46,19 @@ impl Totals {
         }
     }
 
-    pub fn bodies(&self) -> u64 {
+    pub(crate) fn bodies(&self) -> u64 {
         self.kinds.iter().map(|kind| kind.bodies).sum::<u64>() + self.others
     }
 
     /// How many items there are, by signal.
-    pub fn items(&self) -> [u64; 3] {
+    pub(crate) fn items(&self) -> [u64; 3] {
         let of = |signal| self.kinds.iter().filter(|kind| kind.signal == signal).map(|kind| kind.items).sum();
         [Signal::Spans, Signal::Events, Signal::Metrics].map(of)
     }
 }
 
 /// `600 spans, 40 events`.
-pub fn amounts(items: [u64; 3]) -> String {
+pub(crate) fn amounts(items: [u64; 3]) -> String {
     let named = Signal::ALL.iter().zip(items).filter(|(_, n)| *n > 0);
     let shown: Vec<_> = named.map(|(signal, n)| format!("{n} {}", signal.name())).collect();
     if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") }

@@ -7,7 +7,7 @@ use telemetry_layer::spool::inspect;
 use crate::AnyError;
 
 /// Whether all is as it was written.
-pub fn verify(directory: &Path) -> Result<bool, AnyError> {
+pub(crate) fn verify(directory: &Path) -> Result<bool, AnyError> {
     let (mut segments, mut bytes, mut faults) = (0, 0, 0);
     for segment in inspect(directory)? {
         let file = directory.join(&segment.file);
