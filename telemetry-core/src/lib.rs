@@ -51,6 +51,8 @@ pub use instrument::{
     meter, timer, up_down_counter,
 };
 pub use pipeline::ledger;
+#[cfg(feature = "net")]
+pub use pipeline::spool::inspection as spool;
 pub use thread::{suppress, suppress_future};
 pub use tracing_core::Level;
 

@@ -298,6 +298,16 @@ pub use self::open_spans::{OpenSpan, OpenSpans};
 pub use self::panics::install_panic_hook;
 pub use self::span_ext::{SetParentError, SpanExt};
 
+#[cfg(any(
+    feature = "graphite",
+    feature = "http-exporter",
+    feature = "influxdb",
+    feature = "librato",
+    feature = "opentsdb",
+    feature = "otlp",
+    feature = "statsd"
+))]
+pub use telemetry_core::spool;
 #[cfg(feature = "testing")]
 pub use telemetry_core::testing;
 pub use telemetry_core::{

@@ -188,6 +188,44 @@ fn the_readme_begins_with_the_quickstart() {
     assert!(first.starts_with(&format!("{code}```")), "{first}");
 }
 
+/// Whether a file has a test of that name, which runs.
+fn has_test(text: &str, name: &str) -> bool {
+    let Some((before, _)) = text.split_once(&format!("fn {name}(")) else { return false };
+    let above = before.rsplit_once('\n').map_or("", |(above, _)| above).lines().rev().map(str::trim);
+    let attributes: Vec<_> = above.take_while(|line| line.starts_with(['#', '/'])).collect();
+    let is_test = |line: &&str| line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+    attributes.iter().any(is_test) && !attributes.iter().any(|line| line.starts_with("#[ignore"))
+}
+
+#[test]
+fn a_test_is_one_that_runs() {
+    let text = "#[test]\nfn a() {}\nfn b() {}\n    #[tokio::test]\n    // c\n    async fn c() {}\n#[test]\n#[ignore]\nfn d() {}";
+    assert_eq!(["a", "b", "c", "d", "e"].map(|name| has_test(text, name)), [true, false, true, false, false]);
+}
+
+#[test]
+fn each_promise_has_its_test() {
+    let readme = fs::read_to_string(top().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("\n### What is promised\n").unwrap();
+    let (section, _) = section.split_once("\n### ").unwrap();
+    let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| ")).skip(2).collect();
+    let mut missing = Vec::new();
+    for row in &rows {
+        let [_, _, _, tests] = row.trim_matches(['|', ' ']).split(" | ").collect::<Vec<_>>()[..] else {
+            panic!("{row}: what happens, what becomes of it, where it shows, its test");
+        };
+        let named: Vec<_> =
+            tests.split('`').skip(1).step_by(2).map(|test| test.split_once(": ").unwrap()).collect();
+        assert!(!named.is_empty(), "{row}: no test is named");
+        let is_there = |(path, name): &(&str, &str)| {
+            fs::read_to_string(top().join(path)).is_ok_and(|text| has_test(&text, name))
+        };
+        missing.extend(named.into_iter().filter(|test| !is_there(test)));
+    }
+    assert!(missing.is_empty(), "README.md names tests that there are not: {missing:?}");
+    assert!(rows.len() > 50, "the test reads the table: {} rows", rows.len());
+}
+
 #[test]
 fn every_source_file_says_what_it_is_for() {
     for path in CRATES_AND_PROGRAMS.iter().flat_map(|folder| sources(&top().join(folder))) {

@@ -182,6 +182,7 @@ impl Engine {
             complaints: Arc::clone(complaints),
             format: hello.format.clone(),
             destination: terms.destination.clone().unwrap_or_else(|| hello.name.clone()),
+            takes_all: terms.spool_of_any_destination,
         };
         let spool = Spool::start(place, bounds_of(terms), whose).map_err(Error::Thread)?;
         Ok(Some(Spooling::new(spool, terms.spool_mode == Some(SpoolMode::Always))))

@@ -77,6 +77,7 @@ pub(crate) struct Terms {
     pub(crate) spool_mode: Option<SpoolMode>,
     pub(crate) spool_bytes: Option<u64>,
     pub(crate) spool_age: Option<Duration>,
+    pub(crate) spool_of_any_destination: bool,
     /// Where its requests go, without secrets, if that is known.
     pub(crate) destination: Option<String>,
 }
@@ -139,6 +140,7 @@ impl Default for Terms {
             spool_mode: None,
             spool_bytes: None,
             spool_age: None,
+            spool_of_any_destination: false,
             destination: None,
         }
     }
@@ -280,6 +282,23 @@ impl Route {
     pub fn spool_age(mut self, age: Duration) -> Self {
         self.terms.spool_age = Some(age);
         self
+    }
+
+    /// What was stored in its spool for another destination is sent too, if it is in the [format](Self::format) of this exporter: a
+    /// backend has moved.
+    pub fn spool_of_any_destination(mut self) -> Self {
+        self.terms.spool_of_any_destination = true;
+        self
+    }
+
+    /// How the bodies of its requests are written, by the name that this has in a [spool](crate::spool). None for an exporter that
+    /// is given batches, and for a page.
+    #[cfg(any(feature = "net", test))]
+    pub fn format(&self) -> Option<&str> {
+        match &self.target {
+            Target::Pushed(Driver::Network(protocol)) => Some(protocol.format()),
+            _ => None,
+        }
     }
 }
 

@@ -5,4 +5,6 @@ mod owner;
 mod regular;
 
 pub(crate) use owner::Owner;
+#[cfg(any(feature = "net", test))]
+pub(crate) use owner::is_owned;
 pub(crate) use regular::{Identity, check_regular, is_nowhere, open_regular, write_whole};

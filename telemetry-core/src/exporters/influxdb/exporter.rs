@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use super::{Dropped, Writer};
+use super::{Dropped, Precision, Writer};
 use crate::exporters::http::{Answer, Client, Settings};
 use crate::exporters::protocol::{Encoded, Protocol, Sending};
 use crate::exporters::{Batch, Delivery, ExportError, Limits, Signal};
@@ -100,6 +100,16 @@ fn wants_lines(answer: &Answer) -> bool {
 impl Protocol for InfluxDb {
     fn name(&self) -> &str {
         "influxdb"
+    }
+
+    /// Nothing in a line says in what unit its time is.
+    fn format(&self) -> &str {
+        match self.writer.precision {
+            Precision::Nanos => "influxdb",
+            Precision::Micros => "influxdb-us",
+            Precision::Millis => "influxdb-ms",
+            Precision::Seconds => "influxdb-s",
+        }
     }
 
     /// As many lines as `InfluxData` advises, and far fewer bytes than any server takes.

@@ -109,6 +109,10 @@ impl Protocol for OpenTsdb {
         "opentsdb"
     }
 
+    fn format(&self) -> &str {
+        if let Form::Json = self.style.form { "opentsdb-json" } else { "opentsdb" }
+    }
+
     fn limits(&self) -> Limits {
         // Over one connection all is in order, and what the server writes back is of one request.
         let in_flight = if let Server::Telnet { .. } = self.server { 1 } else { 2 };

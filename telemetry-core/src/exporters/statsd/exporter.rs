@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Form, Writer};
+use super::{Dialect, Form, Writer};
 use crate::exporters::protocol::{Encoded, Protocol, Sending};
 use crate::exporters::socket::{Connection, packets};
 use crate::exporters::{Batch, Delivery, ExportError, Limits, Signal};
@@ -53,6 +53,14 @@ fn framed(body: &[u8]) -> Vec<u8> {
 impl Protocol for Statsd {
     fn name(&self) -> &str {
         "statsd"
+    }
+
+    fn format(&self) -> &str {
+        match self.writer.dialect() {
+            Dialect::Plain => "statsd",
+            Dialect::Datadog => "statsd-datadog",
+            Dialect::Graphite => "statsd-graphite",
+        }
     }
 
     /// A request is a packet, whatever fits into that many bytes. One after the other, as the last gauge wins.

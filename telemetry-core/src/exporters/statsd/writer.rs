@@ -23,6 +23,11 @@ impl Writer {
         Self { form, max_packet }
     }
 
+    /// Whose lines it writes.
+    pub fn dialect(&self) -> Dialect {
+        self.form.dialect
+    }
+
     /// Adds the lines of as many of the first points as fit into so many bytes and into one packet, but one at least. The lines of
     /// one point may need several packets; each line fits into one, and lines that mean nothing alone are in one.
     pub fn write(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Encoded {

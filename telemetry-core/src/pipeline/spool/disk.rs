@@ -36,7 +36,7 @@ pub(super) trait Disk: Send + 'static {
     /// All names stay from now on.
     fn sync_names(&mut self) -> io::Result<()>;
 
-    /// So many frames are committed, for whoever looks from outside. Nobody here reads it.
+    /// So many frames are committed, for whoever looks from outside: no state hangs on it.
     fn publish(&mut self, committed: u64);
 }
 
@@ -57,6 +57,24 @@ impl Directory {
         let published =
             open_regular(&path.join(OWNER), OpenOptions::new().write(true)).ok().map(|(file, _)| file);
         Self { path: path.to_owned(), published }
+    }
+
+    /// To be looked at and nothing else.
+    pub(super) fn to_look_at(path: &Path) -> Self {
+        Self { path: path.to_owned(), published: None }
+    }
+
+    /// A file that is only read, and how long it is.
+    pub(super) fn open(&self, name: &str) -> io::Result<(File, u64)> {
+        let (file, found) = open_regular(&self.path.join(name), OpenOptions::new().read(true))?;
+        Ok((file, found.len()))
+    }
+
+    /// How many frames are committed, as whoever owns it has [published](Disk::publish) it, or did last.
+    pub(super) fn published(&self) -> Option<u64> {
+        let mut text = String::new();
+        self.open(OWNER).ok()?.0.take(100).read_to_string(&mut text).ok()?;
+        text.trim_end().parse().ok()
     }
 }
 
@@ -96,9 +114,9 @@ impl Disk for Directory {
     }
 
     fn read(&mut self, name: &str, from: u64, bytes: u64) -> io::Result<Vec<u8>> {
-        let (mut file, found) = open_regular(&self.path.join(name), OpenOptions::new().read(true))?;
+        let (mut file, len) = self.open(name)?;
         file.seek(SeekFrom::Start(from))?;
-        let mut read = Vec::with_capacity(found.len().saturating_sub(from).min(bytes) as usize);
+        let mut read = Vec::with_capacity(len.saturating_sub(from).min(bytes) as usize);
         file.take(bytes).read_to_end(&mut read)?;
         Ok(read)
     }

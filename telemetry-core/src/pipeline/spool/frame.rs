@@ -23,6 +23,9 @@ const MAGIC: [u8; 4] = [0xff, b'S', b'P', 0xfe];
 const VERSION: u8 = 1;
 /// Magic, length, checksum.
 const START: usize = 12;
+/// What stands before a body, without its texts, and at most with them.
+const FIXED: usize = 25;
+pub(super) const MOST_HEAD: usize = FIXED + u8::MAX as usize + u16::MAX as usize;
 /// More bytes are in no frame.
 pub(super) const MOST: u64 = 1 << 31;
 /// After damage so many places are tried at which a frame may begin again: enough for bytes that nobody chose.
@@ -31,15 +34,27 @@ const MOST_TRIES: usize = 1000;
 /// For whom a body is, and how it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Label {
-    format: String,
-    destination: String,
+    pub(super) format: String,
+    pub(super) destination: String,
+    /// Whoever has this one wants bodies for other destinations too.
+    takes_all: bool,
 }
 
 impl Label {
     /// Long texts are cut: they only have to tell one destination from another.
     pub(super) fn new(format: &str, destination: &str) -> Self {
         let cut = |text: &str, most| text[..text.floor_char_boundary(most)].to_owned();
-        Self { format: cut(format, 255), destination: cut(destination, 4096) }
+        Self { format: cut(format, 255), destination: cut(destination, 4096), takes_all: false }
+    }
+
+    /// The same, which takes bodies for other destinations too, if that is wanted.
+    pub(super) fn of_all(self, takes_all: bool) -> Self {
+        Self { takes_all, ..self }
+    }
+
+    /// Whether a body with that label is for who has this one.
+    pub(super) fn takes(&self, other: &Self) -> bool {
+        self.format == other.format && (self.takes_all || self.destination == other.destination)
     }
 }
 
@@ -81,16 +96,15 @@ pub(super) enum Found {
 
 /// How many bytes the frame of such a body has.
 pub(super) fn size(label: &Label, body: &[u8]) -> usize {
-    START + 22 + 1 + label.format.len() + 2 + label.destination.len() + body.len()
+    START + FIXED + label.format.len() + label.destination.len() + body.len()
 }
 
 /// The bytes of a frame, which has at most [`MOST`].
 pub(super) fn encode(head: Head, label: &Label, body: &[u8]) -> Vec<u8> {
     let size = size(label, body);
-    let length = (size - START) as u32;
     let mut frame = Vec::with_capacity(size);
     frame.extend(MAGIC);
-    frame.extend(length.to_le_bytes());
+    frame.extend(((size - START) as u32).to_le_bytes());
     frame.extend([0; 4]);
     frame.extend([VERSION, head.signal as u8]);
     frame.extend(head.number.to_le_bytes());
@@ -101,63 +115,106 @@ pub(super) fn encode(head: Head, label: &Label, body: &[u8]) -> Vec<u8> {
     frame.extend((label.destination.len() as u16).to_le_bytes());
     frame.extend(label.destination.as_bytes());
     frame.extend(body);
-    let sum = checksum(length, &frame[START..]);
+    let sum = Checksum::of(&frame[START..]);
     frame[8..START].copy_from_slice(&sum.to_le_bytes());
     frame
 }
 
+/// The bytes of a segment.
+pub(super) trait Source {
+    fn len(&self) -> usize;
+
+    /// What stands there, as far as it is at hand: at least so many bytes, of which nobody wants more than [`MOST_HEAD`], but where
+    /// it ends.
+    fn at(&mut self, from: usize, least: usize) -> &[u8];
+}
+
+impl Source for &[u8] {
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+
+    fn at(&mut self, from: usize, _: usize) -> &[u8] {
+        self.get(from..).unwrap_or_default()
+    }
+}
+
 /// What stands in a segment, piece by piece, and where.
 pub(super) fn pieces(bytes: &[u8]) -> impl Iterator<Item = (Range<usize>, Found)> {
+    pieces_of(bytes)
+}
+
+/// The same of one that is not in memory as a whole.
+pub(super) fn pieces_of(mut source: impl Source) -> impl Iterator<Item = (Range<usize>, Found)> {
     let (mut at, mut next, mut tries) = (0, None, 0);
     std::iter::from_fn(move || {
         if let Some((to, found)) = next.take() {
             return Some((std::mem::replace(&mut at, to)..to, found));
         }
-        if at == bytes.len() {
+        if at == source.len() {
             return None;
         }
         let start = at;
-        if let Some((to, found)) = read(bytes, at) {
+        if let Some((to, found)) = read(&mut source, at) {
             at = to;
             return Some((start..to, found));
         }
-        let begins = |from: usize| bytes[from..].windows(4).position(|four| four == MAGIC).map(|i| from + i);
         let mut from = at + 1;
         while tries < MOST_TRIES
-            && let Some(begin) = begins(from)
+            && let Some(begin) = beginning(&mut source, from)
         {
             tries += 1;
-            next = read(bytes, begin);
+            next = read(&mut source, begin);
             if next.is_some() {
                 at = begin;
                 return Some((start..begin, Found::Damage));
             }
             from = begin + 1;
         }
-        at = bytes.len();
-        Some((start..at, if is_torn(&bytes[start..]) { Found::Torn } else { Found::Damage }))
+        at = source.len();
+        Some((start..at, if is_torn(&mut source, start) { Found::Torn } else { Found::Damage }))
     })
 }
 
-/// The frame that begins there, and where it ends; none where it is not whole.
-fn read(bytes: &[u8], at: usize) -> Option<(usize, Found)> {
-    let frame = &bytes[at..];
-    if *frame.get(..4)? != MAGIC {
-        return None;
+/// Where the next frame may begin.
+fn beginning(source: &mut impl Source, mut from: usize) -> Option<usize> {
+    loop {
+        let bytes = source.at(from, MAGIC.len());
+        if let Some(at) = bytes.windows(MAGIC.len()).position(|four| four == MAGIC) {
+            return Some(from + at);
+        }
+        from += (bytes.len() + 1).checked_sub(MAGIC.len()).filter(|passed| *passed > 0)?;
     }
-    let length = u32::from_le_bytes(frame.get(4..8)?.try_into().ok()?);
-    let sum = u32::from_le_bytes(frame.get(8..START)?.try_into().ok()?);
-    let content = frame.get(START..)?.get(..usize::try_from(length).ok()?)?;
-    if checksum(length, content) != sum {
-        return None;
-    }
-    let to = at + START + content.len();
-    Some((to, parse(content, to).map_or(Found::Unknown, Found::Frame)))
 }
 
-/// What a content says that is whole; none where it is of another version.
-fn parse(content: &[u8], to: usize) -> Option<Frame> {
-    let mut rest = content;
+/// The frame that begins there, and where it ends; none where it is not whole.
+fn read(source: &mut impl Source, at: usize) -> Option<(usize, Found)> {
+    let start = source.at(at, START);
+    if *start.get(..4)? != MAGIC {
+        return None;
+    }
+    let length = u32::from_le_bytes(start.get(4..8)?.try_into().ok()?);
+    let sum = u32::from_le_bytes(start.get(8..START)?.try_into().ok()?);
+    let from = at + START;
+    let to = from.checked_add(usize::try_from(length).ok()?).filter(|to| *to <= source.len())?;
+    let head = source.at(from, MOST_HEAD.min(to - from));
+    let found = parse(&head[..head.len().min(to - from)], from..to);
+    let (mut known, mut place) = (Checksum::new(length), from);
+    while place < to {
+        let bytes = source.at(place, 1);
+        let bytes = &bytes[..bytes.len().min(to - place)];
+        if bytes.is_empty() {
+            return None;
+        }
+        known.0.update(bytes);
+        place += bytes.len();
+    }
+    (known.0.finalize() == sum).then(|| (to, found.map_or(Found::Unknown, Found::Frame)))
+}
+
+/// What the beginning of a content says, which stands there; none where it is of another version.
+fn parse(head: &[u8], content: Range<usize>) -> Option<Frame> {
+    let mut rest = head;
     let mut take = |n: usize| rest.split_off(..n);
     let [VERSION, signal] = *take(2)? else { return None };
     let signal = *Signal::EACH.get(usize::from(signal))?;
@@ -168,23 +225,46 @@ fn parse(content: &[u8], to: usize) -> Option<Frame> {
     let format = str::from_utf8(take(format)?).ok()?.to_owned();
     let destination = u16::from_le_bytes(take(2)?.try_into().ok()?);
     let destination = str::from_utf8(take(destination.into())?).ok()?.to_owned();
+    let body = content.start + (head.len() - rest.len())..content.end;
     let head = Head { number, signal, time, items };
-    Some(Frame { head, label: Label { format, destination }, body: to - rest.len()..to })
+    Some(Frame { head, label: Label { format, destination, takes_all: false }, body })
 }
 
-fn checksum(length: u32, content: &[u8]) -> u32 {
-    let mut sum = crc32fast::Hasher::new();
-    sum.update(&length.to_le_bytes());
-    sum.update(content);
-    sum.finalize()
+/// Of a length and what has it.
+struct Checksum(crc32fast::Hasher);
+
+impl Checksum {
+    fn new(length: u32) -> Self {
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(&length.to_le_bytes());
+        Self(sum)
+    }
+
+    fn of(content: &[u8]) -> u32 {
+        let mut sum = Self::new(content.len() as u32);
+        sum.0.update(content);
+        sum.0.finalize()
+    }
 }
 
-/// Whether these bytes, behind which no frame comes, may be the beginning of one, or room for one that was never filled.
-fn is_torn(tail: &[u8]) -> bool {
+/// Whether what stands there, behind which no frame comes, may be the beginning of one, or room for one that was never filled.
+fn is_torn(source: &mut impl Source, start: usize) -> bool {
+    let left = source.len() - start;
+    let tail = source.at(start, START);
     let starts = tail.iter().zip(MAGIC).all(|(a, b)| *a == b);
     let length =
         tail.get(4..8).map_or(u64::MAX, |four| four.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)));
-    tail.iter().all(|byte| *byte == 0) || starts && length > tail.len().saturating_sub(START) as u64
+    starts && length > left.saturating_sub(START) as u64 || has_only_zeros(source, start)
+}
+
+fn has_only_zeros(source: &mut impl Source, mut from: usize) -> bool {
+    loop {
+        match source.at(from, 1) {
+            [] => return true,
+            bytes if bytes.iter().any(|byte| *byte != 0) => return false,
+            bytes => from += bytes.len(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -275,7 +355,7 @@ mod tests {
     fn a_frame_of_a_later_version_is_passed_over_whole() {
         let (mut bytes, ends) = segment(&[b"one".to_vec(), b"two".to_vec()]);
         bytes[START] = VERSION + 1;
-        let sum = checksum((ends[0] - START) as u32, &bytes[START..ends[0]]);
+        let sum = Checksum::of(&bytes[START..ends[0]]);
         bytes[8..START].copy_from_slice(&sum.to_le_bytes());
         let found: Vec<_> = pieces(&bytes).collect();
         assert_eq!(found[0], (0..ends[0], Found::Unknown));

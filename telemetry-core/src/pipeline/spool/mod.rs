@@ -6,12 +6,14 @@
 
 mod disk;
 mod frame;
+pub mod inspection;
 mod log;
 mod mounts;
 mod recovery;
 mod segment;
 mod shelf;
 mod store;
+mod stream;
 mod thread;
 
 pub(crate) use self::log::Bounds;

@@ -81,7 +81,7 @@ impl<D: Disk> Store<D> {
                 Found::Frame(Frame { head, label, .. }) => {
                     self.note_number(head.number);
                     times.push(head.time);
-                    if label == self.label && head.signal == name.signal {
+                    if self.label.takes(&label) && head.signal == name.signal {
                         items += u64::from(head.items);
                     } else {
                         note(head.items.into(), &label);

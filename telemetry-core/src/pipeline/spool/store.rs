@@ -228,7 +228,7 @@ impl<D: Disk> Store<D> {
         for (range, found) in pieces(&content) {
             match found {
                 Found::Frame(Frame { head, label: known, body })
-                    if known == *label && head.signal == signal =>
+                    if label.takes(&known) && head.signal == signal =>
                 {
                     let key = Key { segment: segment.id, at: from + range.start as u64 };
                     held.insert(key);

@@ -54,6 +54,8 @@ pub(crate) struct For {
     /// How its bodies are written, and where they go, without secrets.
     pub(crate) format: String,
     pub(crate) destination: String,
+    /// It sends what was stored for other destinations too.
+    pub(crate) takes_all: bool,
 }
 
 /// The worker's end of a spool.
@@ -175,7 +177,8 @@ impl Keeper {
     }
 
     fn open(&mut self) {
-        let label = Label::new(&self.whose.format, &self.whose.destination);
+        let For { format, destination, takes_all, .. } = &self.whose;
+        let label = Label::new(format, destination).of_all(*takes_all);
         match Store::open(Directory::new(&self.place.path), label, self.bounds) {
             Ok((store, findings)) => {
                 for (signal, items) in Signal::EACH.into_iter().zip(findings.items).filter(|(_, n)| *n > 0) {
