@@ -43,10 +43,14 @@ fn a_panic_that_aborts_ends_the_collector_first() {
             let sent = run(&program, &["sends", &address, spool]);
             let sent = String::from_utf8(sent.stdout).unwrap();
             // What it said of the panic is the last one.
-            let all: BTreeSet<_> = (1..=100).map(|id| format!("event {id}")).chain(["panicked".into()]).collect();
+            let all: BTreeSet<_> =
+                (1..=100).map(|id| format!("event {id}")).chain(["panicked".into()]).collect();
             assert_eq!((sent.lines().count(), sent.lines().map(String::from).collect()), (101, all));
         } else {
-            assert!(said.contains("exporter lines: lost 101 events: not delivered by the deadline"), "{said}");
+            assert!(
+                said.contains("exporter lines: lost 101 events: not delivered by the deadline"),
+                "{said}"
+            );
             assert_eq!(said.matches("101 items were lost").count(), 1, "{said}");
         }
     });

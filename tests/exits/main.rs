@@ -6,16 +6,15 @@
 mod aborts;
 
 use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Instant;
 
 use telemetry_layer::Signal;
 use telemetry_tests::program::Program;
-use telemetry_tests::receiver::{Act, Form, Receiver};
+use telemetry_tests::receiver::{Form, Setup, refusing};
 use telemetry_tests::{SOON, each};
 
 /// A synchronous `main`, and runtimes of tokio.
@@ -27,30 +26,26 @@ const STATUS: Option<i32> = Some(7);
 /// Where the program has the endpoint of the collector that its child starts.
 const OF_CHILD: &str = "EXITING_CHILD";
 
-/// A backend that takes requests and answers none of them until it is told to.
+/// A backend to which connections are made, and which never says a word until it is told to.
 struct Backend {
-    receiver: Receiver,
-    answers: Arc<AtomicBool>,
+    listener: TcpListener,
+    address: SocketAddr,
 }
 
 impl Backend {
     fn start() -> Self {
-        let answers = Arc::new(AtomicBool::new(false));
-        let answers_too = Arc::clone(&answers);
-        let receiver = Form::Otlp.receiver(move |_| {
-            if answers_too.load(SeqCst) { Form::Otlp.ok().into() } else { Act::Hang(Vec::new()) }
-        });
-        Self { receiver, answers }
+        let address = refusing();
+        Self { listener: TcpListener::bind(address).unwrap(), address }
     }
 
     fn url(&self, options: &str) -> String {
-        Form::Otlp.url(self.receiver.address, &format!("signals=events&linger_ms=1{options}"))
+        Form::Otlp.url(self.address, &format!("signals=events&linger_ms=1{options}"))
     }
 
     /// From now on it answers. The next program has that spool, and sends what is in it: these events, each once.
-    fn gets(&self, url: &str, ids: impl IntoIterator<Item = u64>) {
-        assert!(self.receiver.taken().is_empty());
-        self.answers.store(true, SeqCst);
+    fn gets(self, url: &str, ids: impl IntoIterator<Item = u64>) {
+        drop(self.listener);
+        let receiver = Setup::new(Form::Otlp).start_at(self.address, |_| Form::Otlp.ok().into());
         let ids: Vec<_> = ids.into_iter().map(|id| (id, 1)).collect();
         let program = Program::start(url);
         let begin = Instant::now();
@@ -59,7 +54,7 @@ impl Backend {
             program.hand_over();
         }
         assert!(program.collector.shutdown(SOON).is_complete());
-        self.receiver.has(Signal::Events, ids);
+        receiver.has(Signal::Events, ids);
     }
 }
 
@@ -165,8 +160,8 @@ fn a_child_that_is_forked_off_ends_what_it_has_started_itself() {
     each(RUNTIMES, |runtime| {
         let (parents, childs) = (Backend::start(), Backend::start());
         let (directory, of_child) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let [url, url_of_child] =
-            [(&parents, &directory), (&childs, &of_child)].map(|(backend, at)| backend.url(&spool(at.path())));
+        let [url, url_of_child] = [(&parents, &directory), (&childs, &of_child)]
+            .map(|(backend, at)| backend.url(&spool(at.path())));
         let output = program("fork", runtime, &url).env(OF_CHILD, &url_of_child).output().unwrap();
         let (code, signal, said) = ended(&output);
         assert_eq!((code, signal), (STATUS, None), "{said}");

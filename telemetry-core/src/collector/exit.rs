@@ -15,7 +15,7 @@ use crate::diagnostics;
 use crate::sync::on_exit;
 use crate::thread::{quietly, spawn};
 
-/// So much longer than the longest shutdown the process waits, for what has no deadline of its own.
+/// The process waits so much longer than the longest shutdown may take: for one that hangs.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Of the shutdowns that there may be at the end, in milliseconds.
@@ -27,8 +27,10 @@ impl Builder {
         self.configure(move |c| c.shutdown_timeout = time)
     }
 
-    /// Sets [`Config::shutdown_on_exit`]: where the process ends and the collector still runs, it is shut down as its guard does that,
-    /// within [`Config::shutdown_timeout`].
+    /// Sets [`Config::shutdown_on_exit`]: where the process ends while the collector runs, it is shut down first, as by its guard, within
+    /// [`Config::shutdown_timeout`]; a shutdown that is under way has no more time than that either. What could not be delivered is
+    /// in the spool of its exporter then, or is said to be lost on standard error. Where something hangs, the process waits three
+    /// seconds longer, and ends.
     ///
     /// | the process ends | with it | without |
     /// | --- | --- | --- |
@@ -41,7 +43,7 @@ impl Builder {
     ///
     /// Where it is not shut down, what a spool has committed is sent by the next process, and all else is lost.
     ///
-    /// It has C's `atexit` call it, which Windows has not for `std::process::exit`: there only panics count.
+    /// C's `atexit` tells of the end. On Windows `std::process::exit` does not call what stands there: only panics that abort are seen.
     ///
     /// ```
     /// use std::sync::OnceLock;
@@ -107,7 +109,9 @@ fn end_all() {
         ended.1.notify_all();
     });
     if let Err(e) = ender {
-        diagnostics::warn(format_args!("the process ends without a shutdown: no thread could be started: {e}"));
+        diagnostics::warn(format_args!(
+            "the process ends without a shutdown: no thread could be started: {e}"
+        ));
         return diagnostics::flush(GRACE);
     }
     let at_most = Duration::from_millis(LONGEST.load(Relaxed)).saturating_add(GRACE);

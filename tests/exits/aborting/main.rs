@@ -16,6 +16,9 @@ use tokio::runtime::Builder;
 use tracing::info;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+/// So many events, each with its number.
+const RECORDED: u64 = 100;
+
 /// Messages in lines.
 struct Lines {
     address: SocketAddr,
@@ -74,7 +77,8 @@ fn main() {
     }
     let telemetry = builder.install().expect("a collector");
     if how == "sends" {
-        while telemetry.ledger().exporter("lines", Signal::Events).is_none_or(|it| it.spooled > 0) {
+        // The panic is one more.
+        while telemetry.ledger().exporter("lines", Signal::Events).is_none_or(|it| it.delivered <= RECORDED) {
             telemetry.flush(Duration::from_secs(1));
         }
         return;
@@ -82,7 +86,7 @@ fn main() {
     install_panic_hook();
     let subscriber = tracing_subscriber::registry().with(TelemetryLayer::new(&telemetry));
     tracing::subscriber::set_global_default(subscriber).expect("there is no other one");
-    (1..=100).for_each(|id| info!("event {id}"));
+    (1..=RECORDED).for_each(|id| info!("event {id}"));
     let runtime = match &*how {
         "sync" => ends(),
         "current_thread" => Builder::new_current_thread().build(),
