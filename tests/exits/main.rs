@@ -15,7 +15,7 @@ use std::time::Instant;
 use telemetry_layer::Signal;
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Form, Setup, refusing};
-use telemetry_tests::{SOON, each};
+use telemetry_tests::{SOON, each, eventually};
 
 /// A synchronous `main`, and runtimes of tokio.
 const RUNTIMES: [&str; 4] = ["sync", "current_thread", "one_worker", "multi_thread"];
@@ -35,7 +35,9 @@ struct Backend {
 impl Backend {
     fn start() -> Self {
         let address = refusing();
-        Self { listener: TcpListener::bind(address).unwrap(), address }
+        // A process that another test is starting has what was open here, for a moment.
+        let listener = eventually("a free port", || TcpListener::bind(address).ok());
+        Self { listener, address }
     }
 
     fn url(&self, options: &str) -> String {
