@@ -1,10 +1,12 @@
 //! What threads share, from the standard library; in the models (`--cfg shuttle`) from Shuttle, which tries the orders
 //! in which threads may meet (but for [`StaticRef`], which is never the matter of a model).
 
+mod exit;
 mod fork;
 pub mod prefetch;
 mod static_ref;
 
+pub use exit::on_exit;
 pub use fork::{AsItIs, ForkLock, Origin, on_fork};
 pub use static_ref::StaticRef;
 

@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 /// the fields that OpenTelemetry's conventions give to exceptions and places in the source. The hook that was there before
 /// is called after it.
 ///
+/// With `panic = "abort"` such an event comes to its exporters where the collector has
+/// [`shutdown_on_exit`](telemetry_core::Builder::shutdown_on_exit).
+///
 /// Without it, a span that a panic leaves has the status error as well, but nobody knows why.
 ///
 /// Once is enough: later calls do nothing.

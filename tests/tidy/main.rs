@@ -53,6 +53,7 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 /// Where functions are kept to be called later: by these, lower code calls code above it. The room, the item, the reason.
 const HOOKS: &[(&str, &str, &str)] = &[
     ("sync", "Hold", "a process that forks holds the locks that rooms above have named"),
+    ("sync", "Last", "a process that exits ends the collectors that want it"),
     ("thread", "Look", "an exemplar has the ids of the span that its thread is in, which the layer knows"),
     ("thread", "Begin", "where threads are wanted, the layer begins to take down on which ones spans are"),
     ("clock", "Watcher", "a clock that a test moves tells whoever waits for it"),

@@ -10,6 +10,7 @@ use tracing_core::Level;
 use super::config::{CheckAtStart, Config, Environment, Otel, SelfMetrics};
 use super::current;
 use super::engine::Engine;
+use super::exit;
 use super::fork;
 use super::guard::Guard;
 use super::handle::Collector;
@@ -250,11 +251,6 @@ impl Builder {
         self.set(move |c| c.check_at_start = check)
     }
 
-    /// Sets [`Config::shutdown_timeout`].
-    pub fn shutdown_timeout(self, time: Duration) -> Self {
-        self.set(move |c| c.shutdown_timeout = time)
-    }
-
     /// Changes any setting, for instance `|c| c.metrics_bytes = 64 << 20`.
     pub fn configure(self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
         self.set(change)
@@ -329,9 +325,11 @@ impl Builder {
             is_global: AtomicBool::new(false),
             has_layer: AtomicBool::new(false),
             said_nobody: AtomicBool::new(false),
+            is_told: Mutex::default(),
             config,
         });
         current::register(&engine);
+        exit::prepare(&engine.config);
         let collector = Collector::keeping(Arc::clone(&engine));
         #[cfg(feature = "catalogue")]
         if engine.config.zero_series {

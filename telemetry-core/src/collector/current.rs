@@ -98,6 +98,12 @@ pub(super) fn register(engine: &Arc<Engine>) {
     all.push((engine.number(), Arc::downgrade(engine)));
 }
 
+/// Those that want to end with the process.
+pub(super) fn all_to_end() -> Vec<Arc<Engine>> {
+    let all: Vec<_> = all().iter().filter_map(|(_, engine)| engine.upgrade()).collect();
+    all.into_iter().filter(|engine| engine.config.shutdown_on_exit).collect()
+}
+
 /// The collector of that number, if it is still there.
 pub(crate) fn by_number(number: u64) -> Option<Arc<Engine>> {
     if let Some(current) = get().filter(|engine| engine.number() == number) {

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::by_hand::collect_event;
 use super::config::Config;
 use super::report::Report;
-use crate::clock::{Clock, deadline_in};
+use crate::clock::{Clock, Tick, deadline_in};
 use crate::diagnostics;
 #[cfg(feature = "prometheus")]
 use crate::exporters::server::Server;
@@ -85,6 +85,8 @@ pub(crate) struct Engine {
     pub(super) has_layer: AtomicBool,
     /// It was said that nobody takes what is recorded.
     pub(super) said_nobody: AtomicBool,
+    /// Somebody has the report of the end.
+    pub(super) is_told: Mutex<bool>,
 }
 
 impl Attached {
@@ -243,7 +245,18 @@ impl Engine {
         Report { ledger, complete, late: Vec::new() }
     }
 
+    /// For the program, which has the report then.
     pub(super) fn shutdown(&self, deadline: Duration) -> Report {
+        let report = self.end_in(deadline);
+        // A child takes no lock.
+        if self.is_enabled() {
+            *lock(&self.is_told) = true;
+        }
+        report
+    }
+
+    /// Shuts down, or waits for whoever is at it.
+    fn end_in(&self, deadline: Duration) -> Report {
         let until = deadline_in(deadline);
         let is_first = !self.closed.swap(true, Relaxed);
         if !self.is_enabled() {
@@ -264,9 +277,7 @@ impl Engine {
         // What callbacks of the program take goes off the time of the exporters, so it is not all of it.
         self.table.stop_callbacks_by(deadline_in(deadline / 4));
         let (done, moved) = bounded(1);
-        // Workers end a little before, so that they can say how.
-        let reserve = (deadline / 10).min(Duration::from_millis(100));
-        let stop = Command::Stop(self.clock.now().plus(deadline.saturating_sub(reserve)), done);
+        let stop = Command::Stop(self.end_of_workers(deadline), done);
         let is_stopped = self.commands.send(stop).is_ok() && moved.recv_deadline(until).is_ok();
         if let Some(thread) = lock(&self.dispatcher).take().filter(|_| is_stopped) {
             let _ = thread.join();
@@ -288,6 +299,12 @@ impl Engine {
         self.say_late();
         self.end_user_code(until);
         self.books.finish(late);
+    }
+
+    /// They end a little before, so that they can say how.
+    fn end_of_workers(&self, deadline: Duration) -> Tick {
+        let reserve = (deadline / 10).min(Duration::from_millis(100));
+        self.clock.now().plus(deadline.saturating_sub(reserve))
     }
 
     /// Whether anything was. Callbacks are not asked: they would have to be waited for.
@@ -335,16 +352,27 @@ impl Engine {
 
     /// Shuts down, if nobody has, and says what was lost.
     pub(super) fn end_and_say(&self) {
-        if self.closed.load(Relaxed) {
-            return;
+        if !self.closed.load(Relaxed) {
+            self.end_with_process();
         }
-        let report = self.shutdown(self.config.shutdown_timeout);
+    }
+
+    /// The same where nobody goes on: whoever is at it is waited for, has no more time than this, and what they would say is said.
+    pub(super) fn end_with_process(&self) {
+        let deadline = self.config.shutdown_timeout;
+        if self.is_enabled() {
+            let end = self.end_of_workers(deadline);
+            lock(&self.exporters).iter().for_each(|exporter| exporter.lanes.end_by(end));
+        }
+        let report = self.end_in(deadline);
         let lost = report.ledger().lost();
-        if lost > 0 || !report.is_complete() {
+        let mut is_told = lock(&self.is_told);
+        if !std::mem::replace(&mut *is_told, true) && (lost > 0 || !report.is_complete()) {
             let items = if lost == 1 { "item was" } else { "items were" };
             diagnostics::warn_report(format_args!("{lost} {items} lost\n{report}"));
-            diagnostics::flush(SOON);
         }
+        drop(is_told);
+        diagnostics::flush(SOON);
     }
 
     /// What the shutdown says, which another thread may be at.

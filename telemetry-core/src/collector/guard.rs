@@ -9,6 +9,8 @@ use std::ops::Deref;
 ///
 /// Keep it in `main` until the end: `let _telemetry = ..`, not `let _ = ..`. [`Collector::shutdown`], which can
 /// be called through it as everything else of the collector, does the same and returns the report.
+///
+/// `std::process::exit` drops no guard, nor does a panic where these abort: see [`shutdown_on_exit`](crate::Builder::shutdown_on_exit).
 #[must_use = "dropped at once it shuts the collector down at once: write `let _telemetry = ..`"]
 #[derive(Debug)]
 pub struct Guard {

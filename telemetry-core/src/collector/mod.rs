@@ -6,6 +6,7 @@ mod by_hand;
 mod config;
 pub(crate) mod current;
 mod engine;
+mod exit;
 mod fork;
 mod guard;
 mod handle;

@@ -407,7 +407,9 @@ fn settings_have_setters() {
         .zero_series(true)
         .series_expiration(Duration::from_mins(1))
         .self_metrics(SelfMetrics::All)
-        .process_metrics(true);
+        .process_metrics(true)
+        .shutdown_timeout(Duration::from_secs(3))
+        .shutdown_on_exit(true);
     let collector = builder.start().unwrap();
     let want = Config {
         buffer_bytes: 1 << 20,
@@ -418,6 +420,8 @@ fn settings_have_setters() {
         series_expiration: Some(Duration::from_mins(1)),
         self_metrics: SelfMetrics::All,
         process_metrics: true,
+        shutdown_timeout: Duration::from_secs(3),
+        shutdown_on_exit: true,
         ..Config::default()
     };
     assert_eq!(*collector.config(), want);

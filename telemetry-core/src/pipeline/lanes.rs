@@ -55,6 +55,8 @@ pub(crate) struct Told {
     pub(crate) is_flushed: bool,
     /// Deliver what there is until then, and end.
     pub(crate) stop: Option<Tick>,
+    /// Whoever stops it, and waits longer.
+    pub(crate) end_by: Option<Tick>,
     /// End now: nobody waits any more.
     pub(crate) abandoned: bool,
     pub(crate) paused: bool,
@@ -307,8 +309,19 @@ impl Lanes {
 
     /// Nothing more comes, nor anything with what was handed back.
     pub(crate) fn stop(&self, until: Tick) -> Vec<Parcel> {
-        self.tell(|told| (told.hurry, told.stop) = (Some(until), Some(until)));
+        self.tell(|told| {
+            let until = Some(told.end_by.map_or(until, |end| end.min(until)));
+            (told.hurry, told.stop) = (until, until);
+        });
         self.take_handed_back()
+    }
+
+    /// Whoever stops it, or has stopped it, waits no longer than until then.
+    pub(crate) fn end_by(&self, until: Tick) {
+        self.tell(|told| {
+            told.end_by = Some(until);
+            told.stop = told.stop.map(|stop| stop.min(until));
+        });
     }
 
     /// Nobody waits any more.

@@ -44,15 +44,17 @@ impl Spooling {
         self.spool.shelf()
     }
 
-    /// Takes back what could not be stored; for a while nothing more is then. `stop` is the end: from when on all is stored that is
-    /// left.
+    /// Takes back what could not be stored; for a while nothing more is then. `stop` is the end, which may come nearer: from when on
+    /// all is stored that is left.
     pub(super) fn hear(&mut self, lines: &mut [Line; 3], stop: Option<Tick>, now: Tick) -> Option<Tick> {
         for parcel in self.shelf().take_failed() {
             self.not_before = Some(now.plus(PAUSE));
             lines[parcel.batch.signal() as usize].again.push_front(parcel);
         }
         let left = Duration::from_nanos(stop?.since(now));
-        Some(*self.store_from.get_or_insert_with(|| now.plus(left.saturating_sub(RESERVE.min(left / 2)))))
+        let from = now.plus(left.saturating_sub(RESERVE.min(left / 2)));
+        self.store_from = Some(self.store_from.map_or(from, |known| known.min(from)));
+        self.store_from
     }
 
     /// Whether nothing is on its way to the disk, nor anything stored that may be sent now.

@@ -56,13 +56,18 @@ pub struct Origin(u32);
 impl Origin {
     /// This one.
     pub fn here() -> Self {
-        Self(FORKS.load(Relaxed))
+        Self(process())
     }
 
     /// Whether it is this one.
     pub fn is_here(self) -> bool {
-        self.0 == FORKS.load(Relaxed)
+        self.0 == process()
     }
+}
+
+/// Tells a process from those that it was forked from.
+pub(super) fn process() -> u32 {
+    FORKS.load(Relaxed)
 }
 
 /// A lock whose content is whole as it is.

@@ -13,7 +13,7 @@ use rustls::ServerConfig;
 use telemetry_layer::Signal;
 
 use super::{Act, Form, Items, grpc, http1};
-use crate::SOON;
+use crate::{SOON, eventually};
 
 /// A request that has come as a whole.
 #[derive(Clone, Debug)]
@@ -107,7 +107,8 @@ impl Setup {
         address: SocketAddr,
         script: impl Fn(&Request) -> Act + Send + Sync + 'static,
     ) -> Receiver {
-        let listener = TcpListener::bind(address).expect("the port is free");
+        // A process that another test is starting has what was open here, for a moment.
+        let listener = eventually("a free port", || TcpListener::bind(address).ok());
         let address = listener.local_addr().expect("its address");
         let shared = Arc::new(Shared {
             cuts: AtomicU32::new(self.cuts),

@@ -61,6 +61,9 @@ impl Config {
         if let Some(var) = var("shutdown_timeout_ms") {
             self.shutdown_timeout = var.millis()?;
         }
+        if let Some(var) = var("shutdown_on_exit") {
+            self.shutdown_on_exit = var.yes_or_no()?;
+        }
         if let Some(var) = var("max_series") {
             self.max_series = var.count()?;
         }
@@ -143,6 +146,7 @@ mod tests {
             ("TELEMETRY_MIN_LEVEL", "DEBUG"),
             ("TELEMETRY_CHECK_AT_START", "fail"),
             ("TELEMETRY_SHUTDOWN_TIMEOUT_MS", "100"),
+            ("TELEMETRY_SHUTDOWN_ON_EXIT", "true"),
             ("TELEMETRY_MAX_SERIES", "10"),
             ("TELEMETRY_METRICS_BYTES", "3000"),
             ("TELEMETRY_MAX_TEXT_BYTES", "500"),
@@ -169,6 +173,7 @@ mod tests {
             min_level: Some(Level::DEBUG),
             check_at_start: CheckAtStart::Fail,
             shutdown_timeout: Duration::from_millis(100),
+            shutdown_on_exit: true,
             max_series: 10,
             metrics_bytes: 3000,
             max_text_bytes: 500,

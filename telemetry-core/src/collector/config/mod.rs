@@ -39,6 +39,7 @@ pub(super) use var::{Environment, env_var};
 /// | `min_level` | `TELEMETRY_MIN_LEVEL` | none |
 /// | `check_at_start` | `TELEMETRY_CHECK_AT_START` | `warn` |
 /// | `shutdown_timeout` (`shutdown_timeout_ms`) | `TELEMETRY_SHUTDOWN_TIMEOUT_MS` | 5000 |
+/// | `shutdown_on_exit` | `TELEMETRY_SHUTDOWN_ON_EXIT` | `false` |
 /// | `max_series` | `TELEMETRY_MAX_SERIES` | 2000 |
 /// | `metrics_bytes` | `TELEMETRY_METRICS_BYTES` | 32 MiB |
 /// | `max_text_bytes` | `TELEMETRY_MAX_TEXT_BYTES` | 8192 |
@@ -59,6 +60,7 @@ pub(super) use var::{Environment, env_var};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Config {
     /// Without, nothing is recorded and no thread is started.
     pub enabled: bool,
@@ -82,6 +84,9 @@ pub struct Config {
     /// How long a shutdown without a deadline of its own may take.
     #[cfg_attr(feature = "serde", serde(rename = "shutdown_timeout_ms", with = "millis"))]
     pub shutdown_timeout: Duration,
+    /// Where the process exits and the collector runs, it is shut down then
+    /// ([`Builder::shutdown_on_exit`](crate::Builder::shutdown_on_exit) says what that is).
+    pub shutdown_on_exit: bool,
     /// A metric has at most that many series; all further ones are summed up in one, tagged
     /// `otel.metric.overflow=true`.
     pub max_series: usize,
@@ -172,6 +177,7 @@ impl std::fmt::Debug for Config {
             min_level,
             check_at_start,
             shutdown_timeout,
+            shutdown_on_exit,
             max_series,
             metrics_bytes,
             max_text_bytes,
@@ -198,6 +204,7 @@ impl std::fmt::Debug for Config {
             .field("min_level", min_level)
             .field("check_at_start", check_at_start)
             .field("shutdown_timeout", shutdown_timeout)
+            .field("shutdown_on_exit", shutdown_on_exit)
             .field("max_series", max_series)
             .field("metrics_bytes", metrics_bytes)
             .field("max_text_bytes", max_text_bytes)
@@ -228,6 +235,7 @@ impl Default for Config {
             min_level: None,
             check_at_start: CheckAtStart::Warn,
             shutdown_timeout: Duration::from_secs(5),
+            shutdown_on_exit: false,
             max_series: 2000,
             metrics_bytes: 32 << 20,
             max_text_bytes: MAX_TEXT,
