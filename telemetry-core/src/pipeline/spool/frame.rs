@@ -99,12 +99,13 @@ pub(super) fn size(label: &Label, body: &[u8]) -> usize {
     START + FIXED + label.format.len() + label.destination.len() + body.len()
 }
 
-/// The bytes of a frame, which has at most [`MOST`].
+/// The bytes of a frame before its body; all of it has at most [`MOST`].
 pub(super) fn encode(head: Head, label: &Label, body: &[u8]) -> Vec<u8> {
     let size = size(label, body);
-    let mut frame = Vec::with_capacity(size);
+    let length = (size - START) as u32;
+    let mut frame = Vec::with_capacity(size - body.len());
     frame.extend(MAGIC);
-    frame.extend(((size - START) as u32).to_le_bytes());
+    frame.extend(length.to_le_bytes());
     frame.extend([0; 4]);
     frame.extend([VERSION, head.signal as u8]);
     frame.extend(head.number.to_le_bytes());
@@ -114,8 +115,7 @@ pub(super) fn encode(head: Head, label: &Label, body: &[u8]) -> Vec<u8> {
     frame.extend(label.format.as_bytes());
     frame.extend((label.destination.len() as u16).to_le_bytes());
     frame.extend(label.destination.as_bytes());
-    frame.extend(body);
-    let sum = Checksum::of(&frame[START..]);
+    let sum = Checksum::of(length, &[&frame[START..], body]);
     frame[8..START].copy_from_slice(&sum.to_le_bytes());
     frame
 }
@@ -240,9 +240,9 @@ impl Checksum {
         Self(sum)
     }
 
-    fn of(content: &[u8]) -> u32 {
-        let mut sum = Self::new(content.len() as u32);
-        sum.0.update(content);
+    fn of(length: u32, content: &[&[u8]]) -> u32 {
+        let mut sum = Self::new(length);
+        content.iter().for_each(|part| sum.0.update(part));
         sum.0.finalize()
     }
 }
@@ -285,7 +285,8 @@ mod tests {
     fn segment(bodies: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
         let (mut all, mut ends) = (Vec::new(), Vec::new());
         for (i, body) in bodies.iter().enumerate() {
-            let frame = encode(head(i as u64, Signal::EACH[i % 3]), &label(), body);
+            let mut frame = encode(head(i as u64, Signal::EACH[i % 3]), &label(), body);
+            frame.extend(body);
             assert_eq!(frame.len(), size(&label(), body));
             all.extend(frame);
             ends.push(all.len());
@@ -355,7 +356,7 @@ mod tests {
     fn a_frame_of_a_later_version_is_passed_over_whole() {
         let (mut bytes, ends) = segment(&[b"one".to_vec(), b"two".to_vec()]);
         bytes[START] = VERSION + 1;
-        let sum = Checksum::of(&bytes[START..ends[0]]);
+        let sum = Checksum::of((ends[0] - START) as u32, &[&bytes[START..ends[0]]]);
         bytes[8..START].copy_from_slice(&sum.to_le_bytes());
         let found: Vec<_> = pieces(&bytes).collect();
         assert_eq!(found[0], (0..ends[0], Found::Unknown));
@@ -374,7 +375,10 @@ mod tests {
         ]
         .concat();
         assert_eq!(numbers(&written), [7]);
-        assert_eq!(encode(head(7, Signal::Events), &Label::new("f", "d"), b"body"), written);
+        assert_eq!(
+            [&*encode(head(7, Signal::Events), &Label::new("f", "d"), b"body"), b"body"].concat(),
+            written
+        );
     }
 
     #[test]
