@@ -26,10 +26,10 @@ const SAMPLE: Duration = Duration::from_secs(2);
 /// Threads that take orders, and how many in each millisecond.
 const THREADS: u64 = 2;
 const ORDERS: u64 = 2;
-/// How long the receiver is there and away, in parts of a hundred of all.
-const UP: [u64; 6] = [6, 9, 3, 6, 9, 3];
-const AWAY: [u64; 6] = [2, 4, 8, 1, 4, 8];
-const SPOOL: u64 = 64 << 20;
+/// How long the receiver is there and away, in parts of a hundred of all: the same in each quarter.
+const UP: [u64; 4] = [5, 4, 3, 4];
+const AWAY: [u64; 4] = [1, 2, 4, 2];
+const SPOOL: u64 = 32 << 20;
 /// The last quarter's memory by the first one's.
 const MOST_GROWTH: f64 = 1.1;
 

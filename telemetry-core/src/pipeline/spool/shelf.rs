@@ -64,8 +64,9 @@ struct State {
     is_news: bool,
 }
 
-/// So many bodies of a signal are ready to be sent: enough for the time that it takes to read the next segment.
-const AHEAD: usize = 16;
+/// So many bodies of a signal are ready to be sent: enough for the time that it takes to read the next segment. Each of them may keep
+/// what was read with it in memory.
+const AHEAD: usize = 8;
 /// A single body that was a suspect so often is refused.
 const MOST_ALONE: u32 = 5;
 
@@ -179,5 +180,20 @@ impl Shelf {
         if is_news {
             self.lanes.wake();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_is_there_before_it_is_handed_out() {
+        let shelf = Shelf::new(Arc::new(Lanes::new([1 << 10; 2], || ())));
+        shelf.is_storing();
+        assert!(shelf.storing() == 1 && !Signal::EACH.iter().any(|signal| shelf.has(*signal)));
+        shelf.stored(1, [false, true, false], Vec::new());
+        assert_eq!(shelf.storing(), 0);
+        assert_eq!(Signal::EACH.map(|signal| shelf.has(signal)), [false, true, false]);
     }
 }

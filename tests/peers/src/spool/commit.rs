@@ -23,13 +23,13 @@ pub struct Kind {
 }
 
 pub const KINDS: [Kind; 3] = [
-    Kind { name: "100 spans", spans: 100, flushes: 40 },
+    Kind { name: "100 spans", spans: 100, flushes: 100 },
     Kind { name: "a body of 250 KiB", spans: 1_000, flushes: 16 },
     Kind { name: "10,000 spans", spans: 10_000, flushes: 5 },
 ];
 
 /// The first one touches memory, and does not count.
-const TURNS: usize = 12;
+const TURNS: usize = 22;
 
 /// What one process came to. Times are medians of its turns.
 #[derive(Clone, Copy, Serialize, Deserialize)]
