@@ -75,10 +75,14 @@ impl Connection {
     /// The connection that it went over.
     async fn attempt(&self, body: &[u8]) -> Result<Link, Failure> {
         if let Some(mut link) = self.kept().await? {
-            match link.send(body, &self.heard).await {
-                Ok(()) => return Ok(link),
+            let heard = RefCell::default();
+            match link.send(body, &heard).await {
+                // What was said of a body that is sent again will be said again.
                 Err(failure) if failure.is_end() => {}
-                Err(failure) => return Err(failure),
+                sent => {
+                    self.heard.borrow_mut().append(heard.into_inner());
+                    return sent.map(|()| link);
+                }
             }
         }
         let began = Instant::now();

@@ -39,6 +39,12 @@ impl Heard {
         (std::mem::take(&mut self.lines), std::mem::take(&mut self.left_out))
     }
 
+    /// Those of another one behind its own.
+    pub(super) fn append(&mut self, other: Self) {
+        self.left_out += other.left_out;
+        other.lines.into_iter().for_each(|line| self.add(line));
+    }
+
     /// Where there are too many, the last one has the place of the one before.
     fn add(&mut self, line: String) {
         if self.lines.len() >= LINES {

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::exporters::socket::dialer::tcp;
 use crate::exporters::socket::heard::Heard;
+use crate::exporters::socket::link::Link;
 use crate::exporters::socket::stream::Stream;
 
 /// More than a kernel takes of what nobody reads.
@@ -304,6 +305,24 @@ fn what_the_other_side_says_is_heard_without_waiting() {
         peer.write_all(b"known\n").await.unwrap();
         connection.send(b"put z\n").await.unwrap();
         assert_eq!(connection.heard(), ["put: unknown"]);
+    });
+}
+
+/// The other one says it once more.
+#[test]
+fn what_is_said_of_a_body_that_another_connection_gets_again_does_not_count() {
+    run(async {
+        let (listener, port) = listener().await;
+        let connection = connection(settings(Transport::Tcp, port));
+        let deaf = Stream::new(Deaf { says: b"put: no\n", is_written: false });
+        connection.kept.borrow_mut().push(Link::Stream(deaf));
+        connection.send(b"put x\n").await.unwrap();
+        assert_eq!(connection.heard(), [""; 0]);
+        let mut peer = accept(&listener).await;
+        assert_eq!(line(&mut peer).await.as_deref(), Some("put x"));
+        peer.write_all(b"put: no\n").await.unwrap();
+        connection.send(b"put y\n").await.unwrap();
+        assert_eq!(connection.heard(), ["put: no"]);
     });
 }
 
