@@ -1,7 +1,7 @@
 //! All that a spool asks of a file system, in ten calls; a real directory. It never looks into what it is given.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, IoSlice, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::files::open_regular;
@@ -20,8 +20,8 @@ pub(super) trait Disk: Send + 'static {
     /// One of a name that nobody has.
     fn create(&mut self, name: &str) -> io::Result<Self::File>;
 
-    /// All of it at the end, or an error and any part of it.
-    fn append(&mut self, file: &mut Self::File, bytes: &[u8]) -> io::Result<()>;
+    /// All of these at the end, one behind the other, or an error and any part of them.
+    fn append(&mut self, file: &mut Self::File, bytes: [&[u8]; 2]) -> io::Result<()>;
 
     /// What stands in the file stays there from now on, but its name may not.
     fn sync(&mut self, file: &mut Self::File) -> io::Result<()>;
@@ -111,8 +111,18 @@ impl Disk for Directory {
         how.open(self.path.join(name))
     }
 
-    fn append(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        file.write_all(bytes)
+    fn append(&mut self, file: &mut File, bytes: [&[u8]; 2]) -> io::Result<()> {
+        let mut bytes = bytes.map(IoSlice::new);
+        let mut rest = &mut bytes[..];
+        while !rest.is_empty() {
+            match file.write_vectored(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => IoSlice::advance_slices(&mut rest, n),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
     }
 
     fn sync(&mut self, file: &mut File) -> io::Result<()> {
@@ -138,7 +148,10 @@ impl Disk for Directory {
     fn publish(&mut self, committed: u64) {
         let Some(file) = &mut self.published else { return };
         // It is as long as before, so whoever reads it finds one of the numbers.
-        let _ = file.seek(SeekFrom::Start(0));
-        let _ = file.write_all(format!("{committed:020}\n").as_bytes());
+        let text = format!("{committed:020}\n");
+        #[cfg(unix)]
+        let _ = std::os::unix::fs::FileExt::write_all_at(file, text.as_bytes(), 0);
+        #[cfg(not(unix))]
+        let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(text.as_bytes()));
     }
 }

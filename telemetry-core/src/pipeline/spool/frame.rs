@@ -84,11 +84,11 @@ pub(super) fn size(label: &Label, body: &[u8]) -> usize {
     START + 22 + 1 + label.format.len() + 2 + label.destination.len() + body.len()
 }
 
-/// The bytes of a frame, which has at most [`MOST`].
+/// The bytes of a frame before its body; all of it has at most [`MOST`].
 pub(super) fn encode(head: Head, label: &Label, body: &[u8]) -> Vec<u8> {
     let size = size(label, body);
     let length = (size - START) as u32;
-    let mut frame = Vec::with_capacity(size);
+    let mut frame = Vec::with_capacity(size - body.len());
     frame.extend(MAGIC);
     frame.extend(length.to_le_bytes());
     frame.extend([0; 4]);
@@ -100,8 +100,7 @@ pub(super) fn encode(head: Head, label: &Label, body: &[u8]) -> Vec<u8> {
     frame.extend(label.format.as_bytes());
     frame.extend((label.destination.len() as u16).to_le_bytes());
     frame.extend(label.destination.as_bytes());
-    frame.extend(body);
-    let sum = checksum(length, &frame[START..]);
+    let sum = checksum(length, &[&frame[START..], body]);
     frame[8..START].copy_from_slice(&sum.to_le_bytes());
     frame
 }
@@ -148,7 +147,7 @@ fn read(bytes: &[u8], at: usize) -> Option<(usize, Found)> {
     let length = u32::from_le_bytes(frame.get(4..8)?.try_into().ok()?);
     let sum = u32::from_le_bytes(frame.get(8..START)?.try_into().ok()?);
     let content = frame.get(START..)?.get(..usize::try_from(length).ok()?)?;
-    if checksum(length, content) != sum {
+    if checksum(length, &[content]) != sum {
         return None;
     }
     let to = at + START + content.len();
@@ -172,10 +171,10 @@ fn parse(content: &[u8], to: usize) -> Option<Frame> {
     Some(Frame { head, label: Label { format, destination }, body: to - rest.len()..to })
 }
 
-fn checksum(length: u32, content: &[u8]) -> u32 {
+fn checksum(length: u32, content: &[&[u8]]) -> u32 {
     let mut sum = crc32fast::Hasher::new();
     sum.update(&length.to_le_bytes());
-    sum.update(content);
+    content.iter().for_each(|part| sum.update(part));
     sum.finalize()
 }
 
@@ -205,7 +204,8 @@ mod tests {
     fn segment(bodies: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
         let (mut all, mut ends) = (Vec::new(), Vec::new());
         for (i, body) in bodies.iter().enumerate() {
-            let frame = encode(head(i as u64, Signal::EACH[i % 3]), &label(), body);
+            let mut frame = encode(head(i as u64, Signal::EACH[i % 3]), &label(), body);
+            frame.extend(body);
             assert_eq!(frame.len(), size(&label(), body));
             all.extend(frame);
             ends.push(all.len());
@@ -275,7 +275,7 @@ mod tests {
     fn a_frame_of_a_later_version_is_passed_over_whole() {
         let (mut bytes, ends) = segment(&[b"one".to_vec(), b"two".to_vec()]);
         bytes[START] = VERSION + 1;
-        let sum = checksum((ends[0] - START) as u32, &bytes[START..ends[0]]);
+        let sum = checksum((ends[0] - START) as u32, &[&bytes[START..ends[0]]]);
         bytes[8..START].copy_from_slice(&sum.to_le_bytes());
         let found: Vec<_> = pieces(&bytes).collect();
         assert_eq!(found[0], (0..ends[0], Found::Unknown));
@@ -294,7 +294,10 @@ mod tests {
         ]
         .concat();
         assert_eq!(numbers(&written), [7]);
-        assert_eq!(encode(head(7, Signal::Events), &Label::new("f", "d"), b"body"), written);
+        assert_eq!(
+            [&*encode(head(7, Signal::Events), &Label::new("f", "d"), b"body"), b"body"].concat(),
+            written
+        );
     }
 
     #[test]

@@ -60,10 +60,13 @@ struct State {
     storing: usize,
     failed: Vec<Parcel>,
     figures: Figures,
+    /// The worker may have something to do.
+    is_news: bool,
 }
 
-/// So many bodies of a signal are ready to be sent.
-const AHEAD: usize = 4;
+/// So many bodies of a signal are ready to be sent: enough for the time that it takes to read the next segment. Each of them may keep
+/// what was read with it in memory.
+const AHEAD: usize = 8;
 /// A single body that was a suspect so often is refused.
 const MOST_ALONE: u32 = 5;
 
@@ -136,11 +139,14 @@ impl Shelf {
         std::mem::take(&mut lock(&self.state).failed)
     }
 
-    /// So many bodies are on their way no more; those are not stored.
-    pub(super) fn stored(&self, bodies: usize, failed: Vec<Parcel>) {
+    /// So many bodies are on their way no more: of these signals some are stored, and those parcels are not.
+    pub(super) fn stored(&self, bodies: usize, stored: [bool; 3], failed: Vec<Parcel>) {
         let mut state = lock(&self.state);
         state.storing -= bodies;
+        // At no moment it looks as if there were nothing left.
+        state.has_more.iter_mut().zip(stored).for_each(|(has_more, stored)| *has_more |= stored);
         state.failed.extend(failed);
+        state.is_news = true;
     }
 
     /// So many more may be put in.
@@ -152,8 +158,12 @@ impl Shelf {
         let mut state = lock(&self.state);
         let more =
             more.into_iter().map(|stored| Replay { stored, tries: Tries::default(), since: Tick::default() });
-        state.ready[signal as usize].extend(more);
-        state.has_more[signal as usize] = has_more;
+        let had_more = std::mem::replace(&mut state.has_more[signal as usize], has_more);
+        let ready = &mut state.ready[signal as usize];
+        let before = ready.len();
+        ready.extend(more);
+        let is_news = ready.len() > before || had_more != has_more;
+        state.is_news |= is_news;
     }
 
     /// All that is ready, at the end.
@@ -161,8 +171,29 @@ impl Shelf {
         lock(&self.state).ready.iter_mut().flat_map(std::mem::take).collect()
     }
 
+    /// The thread waits for more to do.
     pub(super) fn note(&self, figures: Figures) {
-        lock(&self.state).figures = figures;
-        self.lanes.wake();
+        let mut state = lock(&self.state);
+        state.figures = figures;
+        let is_news = std::mem::take(&mut state.is_news);
+        drop(state);
+        if is_news {
+            self.lanes.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_is_there_before_it_is_handed_out() {
+        let shelf = Shelf::new(Arc::new(Lanes::new([1 << 10; 2], || ())));
+        shelf.is_storing();
+        assert!(shelf.storing() == 1 && !Signal::EACH.iter().any(|signal| shelf.has(*signal)));
+        shelf.stored(1, [false, true, false], Vec::new());
+        assert_eq!(shelf.storing(), 0);
+        assert_eq!(Signal::EACH.map(|signal| shelf.has(signal)), [false, true, false]);
     }
 }

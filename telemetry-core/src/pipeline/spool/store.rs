@@ -64,7 +64,7 @@ impl<D: Disk> Store<D> {
         let Self { logs, disk, .. } = self;
         let segment = &mut logs[signal as usize].segments[at];
         let Some(file) = &mut segment.file else { return Err(io::ErrorKind::NotFound.into()) };
-        if let Err(e) = disk.append(file, &frame) {
+        if let Err(e) = disk.append(file, [&frame, body]) {
             // A part of it may be there, and nothing must follow that.
             if disk.cut(file, segment.written).is_err() {
                 segment.bytes += size;

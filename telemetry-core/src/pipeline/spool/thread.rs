@@ -110,7 +110,7 @@ impl Spool {
         match orders.send(order).map_err(|unsent| unsent.0) {
             Ok(()) | Err(Order::Settle(..)) => None,
             Err(Order::Store(bound)) => {
-                self.shelf.stored(1, Vec::new());
+                self.shelf.stored(1, [false; 3], Vec::new());
                 Some(bound.parcel)
             }
         }
@@ -256,7 +256,9 @@ impl Keeper {
             why = Some(e);
             failed.append(&mut written);
         }
+        let mut stored = [false; 3];
         for Bound { parcel, rejected, .. } in written {
+            stored[parcel.batch.signal() as usize] = true;
             self.whose.lanes.done(parcel.batch.signal(), parcel.batch.bytes());
             parcel.settle(Outcome::Spooled { rejected });
         }
@@ -264,7 +266,7 @@ impl Keeper {
             let why = "what waits stays in memory meanwhile";
             self.say("spool", 0, format_args!("its spool {} can't be written to: {e}; {why}", self.shown()));
         }
-        self.shelf.stored(bodies, failed.into_iter().map(|bound| bound.parcel).collect());
+        self.shelf.stored(bodies, stored, failed.into_iter().map(|bound| bound.parcel).collect());
     }
 
     /// Says what was lost, and hands out what is next.

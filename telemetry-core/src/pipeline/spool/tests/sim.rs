@@ -219,11 +219,11 @@ impl Disk for Sim {
         Ok(file)
     }
 
-    fn append(&mut self, file: &mut usize, bytes: &[u8]) -> io::Result<()> {
+    fn append(&mut self, file: &mut usize, bytes: [&[u8]; 2]) -> io::Result<()> {
         let failed = self.call().map(drop);
         let bytes = match (&failed, self.torn()) {
-            (Ok(()), _) => bytes.to_vec(),
-            (Err(_), Some(torn)) => torn.of(bytes),
+            (Ok(()), _) => bytes.concat(),
+            (Err(_), Some(torn)) => torn.of(&bytes.concat()),
             (Err(_), None) => Vec::new(),
         };
         let mut state = self.state();
