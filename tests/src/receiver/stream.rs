@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -241,17 +241,19 @@ impl Lines {
     ///
     /// If they don't end.
     pub fn end_connections(&self, how: End) {
-        let open = {
+        let (open, others) = {
             let seen = self.seen();
+            let others: Vec<_> = seen.open.iter().filter_map(|(_, socket)| other_end(socket)).collect();
             for (_, socket) in &seen.open {
                 let linger = (how == End::Reset).then_some(Duration::ZERO);
                 socket.set_linger(linger).expect("it is open");
                 // Nobody else is told of it, but the thread that reads: that closes it.
                 let _ = socket.shutdown(Shutdown::Read);
             }
-            seen.open.len() as u32 + seen.ended
+            (seen.open.len() as u32 + seen.ended, others)
         };
         self.wait_for_ends(open);
+        wait_until_known(&others);
     }
 
     /// Waits until each of these ids has come: once, and nothing else has.
@@ -288,11 +290,13 @@ impl Drop for Lines {
         let _ = self.accepting.take().map(JoinHandle::join);
         self.place.path().into_iter().for_each(|path| drop(std::fs::remove_file(path)));
         // What has come and was not read is lost, and who sent it is told so.
-        let open = self.shared.seen.lock().map(|mut seen| std::mem::take(&mut seen.open));
-        for (_, socket) in open.unwrap_or_default() {
+        let open = self.shared.seen.lock().map(|mut seen| std::mem::take(&mut seen.open)).unwrap_or_default();
+        let others: Vec<_> = open.iter().filter_map(|(_, socket)| other_end(socket)).collect();
+        for (_, socket) in open {
             let _ = socket.set_linger(Some(Duration::ZERO));
             let _ = socket.shutdown(Shutdown::Both);
         }
+        wait_until_known(&others);
     }
 }
 
@@ -366,6 +370,34 @@ impl Shared {
     fn note(&self, note: impl FnOnce(&mut Seen)) {
         note(&mut self.seen.lock().expect("nobody panics with it"));
         self.changed.notify_all();
+    }
+}
+
+/// Where the other end of a connection is, over TCP.
+fn other_end(socket: &Socket) -> Option<SocketAddrV4> {
+    socket.peer_addr().ok()?.as_socket_ipv4()
+}
+
+/// Waits until the system has told these other ends that their connections are over. On a busy machine that takes a while, in which what
+/// is sent is lost, and nobody can know.
+fn wait_until_known(others: &[SocketAddrV4]) {
+    let shown = |other: &SocketAddrV4| {
+        format!("{:08X}:{:04X}", u32::from_ne_bytes(other.ip().octets()), other.port())
+    };
+    let others: Vec<_> = others.iter().map(shown).collect();
+    let begin = Instant::now();
+    loop {
+        // Only Linux shows them; the state 01 is that of one that stands.
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        let stands = |line: &str| {
+            let mut fields = line.split_whitespace().skip(1);
+            let (local, state) = (fields.next(), fields.nth(1));
+            state == Some("01") && others.iter().any(|other| local == Some(other))
+        };
+        if others.is_empty() || !table.lines().any(stands) || begin.elapsed() > SOON {
+            return;
+        }
+        std::thread::yield_now();
     }
 }
 
