@@ -5,6 +5,7 @@ mod bounds;
 mod kills;
 mod owners;
 mod refused;
+mod streams;
 
 use std::path::Path;
 use std::sync::Arc;

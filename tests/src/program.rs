@@ -132,6 +132,30 @@ impl Program {
         self
     }
 
+    /// Flushes until nothing waits for the exporter under test any more, in memory or on disk.
+    ///
+    /// # Panics
+    ///
+    /// If that does not come.
+    pub fn drain(&self) -> &Self {
+        let begin = Instant::now();
+        let waits = |signal: &Signal| {
+            let account = self.account(*signal);
+            account.buffered + account.spooled > 0
+        };
+        loop {
+            // What was recorded last is with the exporter then.
+            self.flush();
+            if !self.signals.iter().any(waits) {
+                return self;
+            }
+            assert!(begin.elapsed() < SOON * 3, "{}", self.collector.ledger());
+            // What is stored does not hold up a flush: until something has been tried again.
+            let reports = self.reports.0.lock().expect("nobody panics with it");
+            drop(self.reports.1.wait_timeout(reports, Duration::from_millis(20)));
+        }
+    }
+
     /// At most so many items of a signal may be held for an exporter that has so many bytes, whatever it does.
     pub fn most_held(&self, bytes: usize) -> u64 {
         // A span or an event takes more than 32 bytes, and a data point more than 100; these have an eighth of the memory for

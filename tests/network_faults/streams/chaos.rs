@@ -1,19 +1,21 @@
-//! All faults in turn, in an order that a seed chooses: each while nothing is in flight, so that nothing may be lost and nothing
-//! come twice.
+//! All faults in turn, in an order that a seed chooses, with a spool and without one: each while nothing is in flight, so that
+//! nothing may be lost and nothing come twice.
 
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{End, Lines, Manner, Place, Wire};
 
-use super::super::chaos::{each_seed, number};
+use super::super::chaos::{each_seed, number, spooled};
 
 const ROUNDS: u64 = 24;
 
 /// `TELEMETRY_FAULT_SEED` and `TELEMETRY_FAULT_SEEDS` are those of the other chaos.
 #[test]
 fn whatever_a_receiver_does_between_requests_each_item_comes_once() {
-    each_seed(Wire::EACH, |wire, seed| {
+    each_seed(Wire::EACH, |wire, has_spool, seed| {
         let place = Place::of(wire);
-        let program = Program::start(&wire.url(&place, "timeout_ms=3600000"));
+        let directory = tempfile::tempdir().unwrap();
+        let spool = if has_spool { spooled(&directory, seed) } else { String::new() };
+        let program = Program::start(&wire.url(&place, &format!("timeout_ms=3600000&{spool}")));
         let mut next = 1;
         for round in 0..ROUNDS {
             let n = number((seed, round));
@@ -31,13 +33,13 @@ fn whatever_a_receiver_does_between_requests_each_item_comes_once() {
                 3 => Manner::SayToEach(b"\xff what?\n".to_vec()),
                 _ => Manner::Read,
             });
-            program.flush();
+            program.drain();
             receiver.has_each_once(ids);
             if let end @ (0 | 1) = n / 3 % 5 {
                 receiver.end_connections(if end == 0 { End::Close } else { End::Reset });
                 let more = next..=next + 3;
                 next = more.end() + 1;
-                program.record(more.clone()).flush();
+                program.record(more.clone()).drain();
                 receiver.wait_for(more);
                 assert!(receiver.ids().values().all(|times| *times == 1), "{:?}", receiver.ids());
             }
