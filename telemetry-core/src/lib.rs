@@ -63,6 +63,8 @@ pub mod __private {
     pub use crate::exporters::limits::Limits;
     #[cfg(feature = "net")]
     pub use crate::exporters::protocol::{Encoded, Protocol, Sending};
+    #[cfg(feature = "net")]
+    pub use crate::exporters::route::protocol_of;
     pub use crate::exporters::words::nearest;
     pub use crate::instrument::inherited::{look_for_tags, tags_begin, tags_end};
     pub use crate::instrument::private::*;

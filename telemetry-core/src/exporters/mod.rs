@@ -58,7 +58,7 @@ pub(crate) mod protocol;
 mod recycler;
 pub(crate) mod redaction;
 mod report;
-mod route;
+pub(crate) mod route;
 #[cfg(feature = "prometheus")]
 pub(crate) mod server;
 pub(crate) mod signal;

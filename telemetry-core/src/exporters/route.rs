@@ -107,6 +107,15 @@ pub enum HostTag {
     Named(Text),
 }
 
+/// What speaks to the network of a route, without a pipeline before it; none where it has no network.
+#[cfg(feature = "net")]
+pub fn protocol_of(route: Route) -> Option<Box<dyn Protocol>> {
+    match route.target {
+        Target::Pushed(Driver::Network(protocol)) => Some(protocol),
+        _ => None,
+    }
+}
+
 impl std::fmt::Debug for Route {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Route").field("terms", &self.terms).finish_non_exhaustive()

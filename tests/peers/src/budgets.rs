@@ -8,6 +8,7 @@ mod paired;
 mod rows;
 mod scrapes;
 mod sizes;
+mod spools;
 mod verdict;
 
 use crate::case::Entry;
@@ -17,6 +18,7 @@ use paired::Paired;
 pub use rows::groups;
 use rows::{Budget, Measure, ROWS, Row};
 use std::process::ExitCode;
+pub use verdict::median;
 use verdict::{Spread, Verdict};
 
 /// Rounds of each row.
@@ -136,6 +138,7 @@ pub fn run(group: &str, rounds: usize, all: &[Entry]) -> ExitCode {
     }
     let loads = measure_loads(group, rounds);
     let scrapes = scrapes::Judged::measure(group, rounds, PATIENCE);
+    let spools = spools::Judged::measure(group, rounds, PATIENCE);
     println!("ns/op; medians of at least {rounds} rounds; in brackets what the median is between\n");
     if !judged.is_empty() {
         println!(
@@ -152,6 +155,7 @@ pub fn run(group: &str, rounds: usize, all: &[Entry]) -> ExitCode {
         verdicts.extend(loads::print(&loads));
     }
     verdicts.extend(scrapes.print());
+    verdicts.extend(spools.print());
     verdicts.extend(sizes::print(group));
     let count = |verdict| verdicts.iter().filter(|v| **v == Some(verdict)).count();
     let (at_the_limit, unclear) = (count(Verdict::AtTheLimit), count(Verdict::Unclear));
@@ -165,7 +169,7 @@ pub fn run(group: &str, rounds: usize, all: &[Entry]) -> ExitCode {
     }
     let failed = judged.iter().flat_map(|one| &one.paired.failed);
     let failed = failed.chain(loads.iter().flat_map(|one| &one.failed));
-    let failed: Vec<&String> = failed.chain(&scrapes.failed).collect();
+    let failed: Vec<&String> = failed.chain(&scrapes.failed).chain(&spools.failed).collect();
     failed.iter().for_each(|failed| println!("FAILED: {failed}"));
     if met == verdicts.len() && failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -6,6 +6,7 @@ mod case;
 mod compile;
 mod drain;
 mod encode;
+mod endure;
 mod export;
 mod instr;
 mod machine;
@@ -16,7 +17,9 @@ mod placed;
 mod report;
 mod scrape;
 mod slices;
+mod soak;
 mod spans;
+mod spool;
 mod timing;
 mod wires;
 
@@ -67,7 +70,9 @@ fn main() -> ExitCode {
         ["one", op, who, threads] => println!("{}", timing::one(find(op, who, threads))),
         ["slices", op, who, threads] => slices::serve(find(op, who, threads)),
         ["counted", op, who] => instr::counted(find(op, who, "1")),
-        ["receiver", delay] => export::receiver::serve(Duration::from_millis(number(delay))),
+        ["receiver", delay, port] => {
+            export::receiver::serve(Duration::from_millis(number(delay)), port.parse().expect("a port"));
+        }
         ["load", who, rate, delay, ref options @ ..] => {
             let who = Contender::ALL.into_iter().find(|c| c.name() == who).expect("no such contender");
             let load = Load { who, rate: number(rate), delay_ms: number(delay) };
@@ -109,6 +114,13 @@ fn main() -> ExitCode {
         }
         ["scrape-one", who, kind, form] => println!("{}", scrape::of_arguments(who, kind, form)),
         ["pulled-one", who, hot] => println!("{}", json!(scrape::pulled_one(who, hot))),
+        ["commit-one", kind] => println!("{}", json!(spool::commit_one(kind))),
+        ["replay-one", delay] => println!("{}", json!(spool::replay_one(number(delay)))),
+        ["endure"] => return endure::run(endure::SPANS),
+        ["endure", spans] => return endure::run(number(spans)),
+        ["endure-one", exporter, fault, spans] => println!("{}", json!(endure::one(exporter, fault, number(spans)))),
+        ["soak"] => return soak::run(soak::SECONDS),
+        ["soak", seconds] => return soak::run(number(seconds)),
         ["memory"] => memory::print(),
         ["memory-one", kind] => println!("{}", memory::one(kind)),
         ["report", ref files @ ..] => print!("{}", report::markdown(files)),
@@ -120,7 +132,7 @@ fn main() -> ExitCode {
             eprintln!(
                 "             | allocations [FILTER] | drain EXPORTERS|kinds ROUNDS | load WHO RATE DELAY_MS [OPTIONS]"
             );
-            eprintln!("             | report FILE...");
+            eprintln!("             | endure [SPANS] | soak [SECONDS] | report FILE...");
             eprintln!("groups of budgets: {}", budgets::groups().join(", "));
             return ExitCode::from(2);
         }

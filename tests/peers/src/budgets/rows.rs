@@ -3,6 +3,7 @@
 use super::loads::GROUP as EXPORT;
 use super::scrapes::GROUP as SCRAPE;
 use super::sizes::GROUP as WIRES;
+use super::spools::GROUP as SPOOL;
 use crate::encode;
 use crate::spans::FLOOR;
 use crate::wires::{self, FORMATTED, graphite, influxdb, librato, opentsdb, statsd};
@@ -354,6 +355,6 @@ impl Row {
 pub fn groups() -> Vec<&'static str> {
     let mut all: Vec<_> = ROWS.iter().map(|row| row.group).collect();
     all.dedup();
-    all.extend([MACROS, SCRAPE]);
+    all.extend([MACROS, SCRAPE, SPOOL]);
     all
 }

@@ -26,14 +26,17 @@ pub struct Seen {
 
 /// Requests, bytes, spans.
 static COUNTS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+/// Held while a request is counted and answered.
+static ANSWERING: Mutex<()> = Mutex::new(());
 /// The first body with spans.
 static FIRST: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
 
-/// The process: prints its port, and for each line that it is given what it has seen. It ends with its input.
-pub fn serve(delay: Duration) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port of the loopback");
+/// The process: prints its port (that one, or any for 0), and for each line that it is given what it has seen. It ends with its
+/// input, prints that once more, and answers nothing from then on.
+pub fn serve(delay: Duration, port: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port of the loopback");
     println!("{}", listener.local_addr().expect("it is bound").port());
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
@@ -41,13 +44,20 @@ pub fn serve(delay: Duration) {
         }
     });
     for _ in stdin().lines() {
-        let [requests, bytes, spans] = [0, 1, 2].map(|i: usize| COUNTS[i].load(SeqCst));
-        let first = ExportTraceServiceRequest::decode(&**FIRST.lock().expect("nobody panicked")).expect("OTLP");
-        let mut all = first.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans);
-        let attributes = all.next().map_or(0, |span| span.attributes.len() as u64);
-        let seen = Seen { requests, bytes, spans, cpu_ns: process_cpu().as_nanos() as u64, attributes };
-        println!("{}", serde_json::to_string(&seen).expect("numbers"));
+        seen();
     }
+    // It is never let go of: what is not counted now is not answered either.
+    std::mem::forget(ANSWERING.lock().expect("nobody panicked"));
+    seen();
+}
+
+fn seen() {
+    let [requests, bytes, spans] = [0, 1, 2].map(|i: usize| COUNTS[i].load(SeqCst));
+    let first = ExportTraceServiceRequest::decode(&**FIRST.lock().expect("nobody panicked")).expect("OTLP");
+    let mut all = first.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans);
+    let attributes = all.next().map_or(0, |span| span.attributes.len() as u64);
+    let seen = Seen { requests, bytes, spans, cpu_ns: process_cpu().as_nanos() as u64, attributes };
+    println!("{}", serde_json::to_string(&seen).expect("numbers"));
 }
 
 /// Takes the requests of one connection.
@@ -57,10 +67,11 @@ fn take(connection: TcpStream, delay: Duration) -> Option<()> {
     let mut from = BufReader::with_capacity(64 << 10, connection);
     let (mut line, mut body) = (String::new(), vec![]);
     loop {
-        let (mut head, mut length) = (0, 0);
+        let (mut head, mut length, mut has_spans) = (0, 0, false);
         loop {
             line.clear();
             head += from.read_line(&mut line).ok().filter(|n| *n > 0)?;
+            has_spans |= line.starts_with("POST ") && line.contains("/v1/traces ");
             let Some((name, value)) = line.trim_end().split_once(": ") else {
                 if line.trim_end().is_empty() {
                     break;
@@ -76,15 +87,16 @@ fn take(connection: TcpStream, delay: Duration) -> Option<()> {
             body.resize(length, 0);
         }
         from.read_exact(&mut body[..length]).ok()?;
-        let spans = spans(&body[..length]);
+        let spans = if has_spans { spans(&body[..length]) } else { 0 };
         let more = [u64::from(spans > 0), (head + length) as u64, spans];
         if COUNTS[2].load(SeqCst) == 0 && spans > 0 {
             *FIRST.lock().expect("nobody panicked") = body[..length].to_vec();
         }
-        COUNTS.iter().zip(more).for_each(|(count, more)| _ = count.fetch_add(more, SeqCst));
         if !delay.is_zero() {
             std::thread::sleep(delay);
         }
+        let _answering = ANSWERING.lock().expect("nobody panicked");
+        COUNTS.iter().zip(more).for_each(|(count, more)| _ = count.fetch_add(more, SeqCst));
         to.write_all(ANSWER).ok()?;
     }
 }
@@ -130,8 +142,13 @@ pub struct Receiver {
 
 impl Receiver {
     pub fn start(delay_ms: u64) -> Self {
+        Self::start_at(delay_ms, 0)
+    }
+
+    /// At that port, where nobody else is.
+    pub fn start_at(delay_ms: u64, port: u16) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["receiver", &delay_ms.to_string()])
+            .args(["receiver", &delay_ms.to_string(), &port.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -147,10 +164,13 @@ impl Receiver {
         serde_json::from_str(&line(&mut self.from)).expect("what it has seen")
     }
 
-    pub fn end(self) {
-        let Self { mut child, to, .. } = self;
+    /// What it has seen in all.
+    pub fn end(self) -> Seen {
+        let Self { mut child, to, mut from, .. } = self;
         drop(to);
+        let seen = serde_json::from_str(&line(&mut from)).expect("what it has seen");
         assert!(child.wait().expect("a process of ours").success(), "the receiver failed");
+        seen
     }
 }
 
