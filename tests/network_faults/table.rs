@@ -7,6 +7,9 @@
 //! | | `own` | what its exporters use says nothing to `tracing` |
 //! | | `tls` | it is the same as that of [`Form`], but for the words: those of the sockets' own tests |
 //! | packets (UDP, `unixgram`) | all | there is no connection that could break; what the system says of them is tested with the sockets |
+//!
+//! With a spool and without one: `chaos` and `streams::chaos`. What only a spool does has a program of its own, `spool`, for each
+//! form and each wire.
 
 use telemetry_tests::receiver::{Form, Wire};
 
