@@ -154,6 +154,7 @@ mod tests {
                         std::thread::yield_now();
                         file.unlock().unwrap();
                     }
+                    std::thread::yield_now();
                 }
             });
             let mut owner = Owner::new(path.clone());
