@@ -1,12 +1,13 @@
 //! Points with times of their own, as of a sensor that was out of reach for a day, into OpenTSDB or what takes its lines:
 //!
 //! ```sh
-//! victoria-metrics -opentsdbListenAddr=127.0.0.1:4242 &
+//! victoria-metrics -storageDataPath=target/victoria -opentsdbListenAddr=127.0.0.1:4242 &
 //! cargo run -p telemetry-examples --bin backfill
-//! curl -g 'http://127.0.0.1:8428/api/v1/export?match[]=greenhouse.temperature'
+//! sleep 2; curl -g 'http://127.0.0.1:8428/api/v1/export?match[]=greenhouse.temperature'
 //! ```
 //!
-//! Another place may stand behind it: `opentsdb+http://HOST:4242`, `opentsdb+https://api.apptuit.ai?token=..`.
+//! Elsewhere: `TELEMETRY_EXPORT_ENDPOINTS=opentsdb+http://HOST:4242`, or, for Apptuit with its token in `TELEMETRY_TOKEN`,
+//! `TELEMETRY_EXPORT_ENDPOINTS=opentsdb+https://api.apptuit.ai`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,8 +25,8 @@ fn temperature(time: Duration) -> f64 {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let place = std::env::args().nth(1).unwrap_or_else(|| "opentsdb://127.0.0.1:4242".to_owned());
-    let collector = Collector::builder().service("greenhouse", "1").endpoint(place).start()?;
+    let builder = Collector::builder().service("greenhouse", "1");
+    let collector = builder.default_endpoint("opentsdb://localhost:4242").start()?;
     let tags = Tags::parse("sensor: north, unit: celsius")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let begin = now.saturating_sub(DAY);

@@ -1,12 +1,17 @@
-//! What a program measures in `InfluxDB`, and, to look closer, its events beside it. For a server of 1.x on this machine:
+//! What a program measures in `InfluxDB`, and, to look closer, its events beside it. With 1.x on this machine:
 //!
 //! ```sh
-//! influx -execute 'CREATE DATABASE shop'
+//! influxd &
+//! until influx -execute 'CREATE DATABASE shop'; do sleep 1; done
 //! cargo run -p telemetry-examples --bin metrics_in_influxdb
-//! influx -database shop -execute 'SELECT p50, p99, max FROM "price.duration"'
+//! influx -database shop -execute 'SELECT outcome, p50, p99, max FROM "price.duration"'
 //! ```
 //!
-//! For 2.x and 3.x, `INFLUX_URL='influxdb+https://HOST?org=me&bucket=shop&token=$INFLUX_TOKEN&compression=gzip'`.
+//! With 2.x or 3.x, and a token in `INFLUX_TOKEN`:
+//!
+//! ```sh
+//! export TELEMETRY_EXPORT_ENDPOINTS='influxdb+https://HOST?org=me&bucket=shop&token=$INFLUX_TOKEN&compression=gzip&events=true'
+//! ```
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +19,7 @@ use telemetry_layer::model::DataPoint;
 use telemetry_layer::prelude::*;
 
 /// Counted and timed, by outcome.
-#[time_me(name = "price.duration")]
+#[time_me(name = "price.duration", outcome)]
 fn price(item: u64) -> Result<u64, String> {
     match item % 10 {
         0 => {
@@ -26,8 +31,8 @@ fn price(item: u64) -> Result<u64, String> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let url = std::env::var("INFLUX_URL").unwrap_or_else(|_| "influxdb://localhost:8086?db=shop".to_owned());
-    let builder = Collector::builder().service("shop", "1.0").endpoint(format!("{url}&events=true"));
+    let url = "influxdb://localhost:8086?db=shop&events=true";
+    let builder = Collector::builder().service("shop", "1.0").default_endpoint(url);
     let telemetry = telemetry_layer::init_with(builder)?;
 
     for item in 1..100 {

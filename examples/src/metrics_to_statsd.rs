@@ -1,7 +1,14 @@
-//! Metrics to a StatsD server, Etsy's for instance (`npm install statsd`, `node stats.js exampleConfig.js`), or to Datadog's agent
-//! with `DIALECT=datadog` and perhaps `SERVER=statsd+unix:///var/run/datadog/dsd.socket`.
+//! Metrics to a `StatsD` server. Etsy's prints every ten seconds what it was sent:
+//!
+//! ```sh
+//! npm install --prefix target statsd
+//! echo '{ backends: ["./backends/console"] }' > target/statsd.js
+//! node target/node_modules/statsd/stats.js target/statsd.js &
+//! cargo run -p telemetry-examples --bin metrics_to_statsd
+//! ```
+//!
+//! Datadog's agent: `TELEMETRY_EXPORT_ENDPOINTS='statsd+unix:///var/run/datadog/dsd.socket?dialect=datadog&prefix=shop'`.
 
-use std::env::var;
 use std::time::Duration;
 
 use telemetry_layer::prelude::*;
@@ -16,15 +23,11 @@ fn checkout(items: u64) -> u64 {
 }
 
 fn main() -> Result<(), telemetry_layer::Error> {
-    let server = var("SERVER").unwrap_or_else(|_| "statsd://localhost:8125".to_owned());
-    let dialect = var("DIALECT").unwrap_or_else(|_| "plain".to_owned());
-    let builder = Collector::builder()
-        .service("shop", "1.0")
-        .endpoint(format!("{server}?dialect={dialect}&prefix=shop"));
+    let builder =
+        Collector::builder().service("shop", "1.0").default_endpoint("statsd://localhost:8125?prefix=shop");
     let telemetry = telemetry_layer::init_with(builder)?;
     let takings: u64 = (1..50).map(checkout).sum();
     println!("{takings} taken");
-    // `echo counters | nc -q1 localhost 8126` asks Etsy's server what it has counted.
     print!("{}", telemetry.shutdown(Duration::from_secs(5)));
     Ok(())
 }

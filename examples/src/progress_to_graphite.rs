@@ -1,12 +1,12 @@
 //! How far a job of the night is, on a dashboard of Graphite, or of whatever takes its lines:
 //!
 //! ```sh
-//! victoria-metrics -graphiteListenAddr=127.0.0.1:2003 &
+//! victoria-metrics -storageDataPath=target/victoria -graphiteListenAddr=127.0.0.1:2003 &
 //! cargo run -p telemetry-examples --bin progress_to_graphite
-//! curl -g 'http://127.0.0.1:8428/api/v1/export?match[]={__name__=~"nightly.*"}'
+//! sleep 2; curl -g 'http://127.0.0.1:8428/api/v1/export?match[]={__name__=~"nightly.*"}'
 //! ```
 //!
-//! Another place may stand behind it: `graphite+tls://HOST:2003`, `graphite+udp://HOST`, `graphite+unix:///run/carbon.sock`.
+//! Elsewhere: `TELEMETRY_EXPORT_ENDPOINTS='graphite+tls://HOST?prefix=nightly&flush_interval_ms=60000'`.
 
 use std::thread;
 use std::time::Duration;
@@ -24,10 +24,11 @@ fn copy(rows: u64) -> u64 {
 }
 
 fn main() -> Result<(), telemetry_layer::Error> {
-    let place = std::env::args().nth(1).unwrap_or_else(|| "graphite://localhost:2003".to_owned());
-    // Graphite keeps one point a second; `nightly.` stands before all names.
-    let url = format!("{place}?prefix=nightly&flush_interval_ms=1000");
-    let telemetry = telemetry_layer::init_with(Collector::builder().service("copy", "1").endpoint(url))?;
+    // `nightly.` stands before all names. Of each step of its retention Graphite keeps the last point: where that is a minute,
+    // more often is of no use.
+    let url = "graphite://localhost:2003?prefix=nightly&flush_interval_ms=1000";
+    let builder = Collector::builder().service("copy", "1").default_endpoint(url);
+    let telemetry = telemetry_layer::init_with(builder)?;
     let mut left = ROWS;
     while left > 0 {
         gauge("rows.left").set(left);

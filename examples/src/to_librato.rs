@@ -1,8 +1,13 @@
 //! Counters, timers and gauges of a program at Librato, once a minute and when it ends; what is less severe than `info` stays here.
 //!
-//!     cargo run -p telemetry-examples --bin to_librato -- 'librato://USER:$LIBRATO_TOKEN@metrics-api.librato.com'
+//! ```sh
+//! export LIBRATO_TOKEN=..
+//! export TELEMETRY_EXPORT_ENDPOINTS='librato://USER:$LIBRATO_TOKEN@metrics-api.librato.com?names=jobs.*&min_level=info&flush_interval_ms=60000'
+//! cargo run -p telemetry-examples --bin to_librato
+//! ```
 //!
-//! Anything that speaks Librato's API of metrics with sources does: `librato+http://USER:TOKEN@localhost:8000`.
+//! The `@` of a user who is an address is written `%40`. Whatever else speaks Librato's API of metrics with sources does, for
+//! instance at `librato+http://USER:TOKEN@localhost:8000`.
 
 use std::time::Duration;
 
@@ -18,12 +23,8 @@ fn work(letters: u64) -> u64 {
     letters / 2
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let url = std::env::args().nth(1).ok_or("the URL of an endpoint is needed: librato://USER:TOKEN@HOST")?;
-    let builder = Collector::builder()
-        .tag("service.name", "post-office")
-        .endpoint(format!("{url}?names=jobs.*&min_level=info&flush_interval_ms=60000"));
-    let telemetry = telemetry_layer::init_with(builder)?;
+fn main() -> Result<(), telemetry_layer::Error> {
+    let telemetry = telemetry_layer::init_with(Collector::builder().service("post-office", "1"))?;
     for letters in 1..=3 {
         let left = work(letters);
         gauge!("jobs.left", left, level = "error");

@@ -20,7 +20,7 @@ fn what_is_wrong_is_named_at_the_start() {
         (format!("discard:?spool={spool}"), format!("spool={spool}: only exporters over a network have one")),
         (
             "otlp://localhost?spool_bytes=7".to_owned(),
-            "spool_bytes=7: a directory is needed too (`spool`)".to_owned(),
+            "`spool_bytes` needs a directory: `spool=DIR`".to_owned(),
         ),
         (
             format!("otlp://localhost?spool={spool}&spool_bytes=0"),
@@ -44,6 +44,8 @@ fn what_is_wrong_is_named_at_the_start() {
     let route = Route::new(Discard::new()).spool(&spool);
     let refused = Collector::builder().ignore_env().exporter(route).start().unwrap_err();
     assert_eq!(refused.to_string(), format!("spool={spool}: only exporters over a network have one"));
+    let refused = Collector::builder().ignore_env().exporter(Route::new(Discard::new()).spool_bytes(7)).start();
+    assert_eq!(refused.unwrap_err().to_string(), "spool_bytes=7: a directory is needed too (`spool`)");
     // Off is off.
     let route = Route::new(Discard::new()).spool(&spool).spool_mode(SpoolMode::Off);
     drop(Collector::builder().ignore_env().exporter(route).start().unwrap());

@@ -35,7 +35,7 @@ mod tls;
 mod transport;
 
 use self::list::SCHEMES;
-use self::parts::{Endpoint, KNOWN, Made, missing, plain};
+use self::parts::{Endpoint, Made, missing, plain, unknown};
 #[cfg(feature = "http")]
 use self::parts::{HTTP, HTTPS, Transport};
 use super::error::EndpointError;
@@ -46,8 +46,26 @@ pub(crate) use self::list::split_urls;
 pub(crate) use self::parts::TOKEN;
 pub(crate) use self::place::{with_port, without_user};
 
-/// Makes the exporter that a URL names. What it needs from the outside (a directory that can be written to)
-/// is tried at once.
+/// Makes the exporter that a URL names. [`Builder::endpoint`](crate::Builder::endpoint) and the variable
+/// `TELEMETRY_EXPORT_ENDPOINTS` take the same URLs; here more can be said of one:
+///
+/// ```
+/// use telemetry_core::Collector;
+/// use telemetry_core::exporters::from_url;
+///
+/// let quiet = from_url("discard:?min_level=warn&tag=env:prod")?.name("quiet");
+/// let collector = Collector::builder().exporter(quiet).start()?;
+/// # drop(collector);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// If there is no such exporter, if it has no such option, or if what it needs from the outside is not there (a directory that can
+/// be written to, a file of certificates), which is tried at once. Whether a server is there, the collector looks when it starts
+/// ([`Config::check_at_start`](crate::Config::check_at_start)).
+///
+/// # Endpoints
 ///
 #[doc = include_str!("endpoint/endpoints.md")]
 pub fn from_url(url: &str) -> Result<Route, EndpointError> {
@@ -87,9 +105,7 @@ fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
         #[cfg(feature = "otlp")]
         "otlp" => otlp::make(endpoint, terms),
         "graphite" | "influxdb" | "librato" | "opentsdb" | "statsd" => points::make(endpoint, terms),
-        name if name != endpoint.scheme && name != "otlp" => {
-            Err(plain(format!("`{}` is no known scheme; {KNOWN}", endpoint.scheme)))
-        }
+        name if name != endpoint.scheme && name != "otlp" => Err(unknown(&endpoint.scheme)),
         "discard" if !matches!(endpoint.rest, "" | "//") => Err(plain("nothing may stand behind `discard:`")),
         "discard" => {
             endpoint.end()?;
@@ -110,8 +126,10 @@ fn make(endpoint: Endpoint<'_>, terms: &Terms) -> Made {
         // There, `http` is the trace context in headers.
         #[cfg(not(feature = "http"))]
         "http" | "https" => Err(missing("http-exporter")),
+        #[cfg(not(feature = "otlp"))]
+        "otlp" if endpoint.scheme.contains("+grpc") => Err(missing("otlp-grpc")),
         known if SCHEMES.contains(&known) => Err(missing(known)),
-        other => Err(plain(format!("`{other}` is no known scheme; {KNOWN}"))),
+        other => Err(unknown(other)),
     }
 }
 

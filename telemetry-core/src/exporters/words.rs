@@ -21,6 +21,13 @@ pub fn nearest<'a, W: AsRef<str>>(text: &str, words: &'a [W], most: usize) -> Op
     mistakes.min_by_key(|(mistakes, _)| *mistakes).map(|(_, word)| word)
 }
 
+/// What is said behind a word that is nearly one of these.
+pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
+    const MOST_WRONG: usize = 2;
+    let meant = nearest(word, known, MOST_WRONG.min(word.len() / 3));
+    meant.map(|meant| format!(" (did you mean `{meant}`?)")).unwrap_or_default()
+}
+
 /// How many mistakes lie between two texts: their distance of optimal string alignment.
 fn mistakes(one: &str, other: &str) -> usize {
     let [one, other] = [one, other].map(str::to_ascii_uppercase);

@@ -7,7 +7,7 @@ use super::escape::unescape;
 use super::home::at_home;
 use super::scheme::{Row, Table, row};
 use crate::exporters::redaction::{HIDDEN, is_secret};
-use crate::exporters::words::{above_0, level, nearest, one_of};
+use crate::exporters::words::{above_0, did_you_mean, level, nearest, one_of};
 use crate::exporters::{Filter, HostTag, Signal, SpoolMode, Terms};
 use crate::model::{Tags, TagsError, Temporality};
 
@@ -72,9 +72,9 @@ pub(super) const PUSHED: Table = Table {
             "/var/spool/shop",
             "over a network: what can't be delivered is stored in that directory: [`Route::spool`]",
         ),
-        row("spool_mode", "on failure", "always", "`off`, `on_failure` or `always`: [`Route::spool_mode`]"),
-        row("spool_bytes", "256 MiB", "1048576", "so much is stored: [`Route::spool_bytes`]"),
-        row("spool_age_ms", "7 days", "3600000", "for so long: [`Route::spool_age`]"),
+        row("spool_mode", "on failure", "always&spool=/var/spool/shop", "`off`, `on_failure` or `always`: [`Route::spool_mode`]"),
+        row("spool_bytes", "256 MiB", "1048576&spool=/var/spool/shop", "so much is stored: [`Route::spool_bytes`]"),
+        row("spool_age_ms", "7 days", "3600000&spool=/var/spool/shop", "for so long: [`Route::spool_age`]"),
     ],
     text: "",
 };
@@ -201,6 +201,10 @@ impl<'a> Options<'a> {
         let temporality = [Temporality::Cumulative, Temporality::Delta].map(|which| (which.name(), which));
         terms.temporality = self.read("temporality", |text| one_of(text, &temporality))?;
         terms.spool = self.read("spool", directory)?;
+        let of_spool = ["spool_mode", "spool_bytes", "spool_age_ms"].into_iter().find(|key| self.has(key));
+        if let Some(key) = of_spool.filter(|_| terms.spool.is_none()) {
+            return Err(format!("`{key}` needs a directory: `spool=DIR`"));
+        }
         terms.spool_mode = self.read("spool_mode", |text| one_of(text, SPOOL_MODES))?;
         terms.spool_bytes = self.number("spool_bytes")?;
         terms.spool_age = self.millis("spool_age_ms")?;
@@ -257,7 +261,11 @@ impl<'a> Options<'a> {
     pub(super) fn end(&self, scheme: &str) -> Result<(), String> {
         match self.given.first() {
             Some((key, _)) => {
-                Err(format!("`{scheme}:` has no option `{key}`; its options are {}", self.known.join(", ")))
+                let meant = did_you_mean(key, &self.known);
+                Err(format!(
+                    "`{scheme}:` has no option `{key}`{meant}; its options are {}",
+                    self.known.join(", ")
+                ))
             }
             None => Ok(()),
         }

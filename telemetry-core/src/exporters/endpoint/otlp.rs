@@ -11,7 +11,7 @@ pub(super) const SCHEME: Scheme = Scheme {
     urls: &[
         (
             "`otlp://HOST:4318`, `otlp+https://HOST`",
-            "OTLP over HTTP: spans, metrics, and events as log records; `otlp:` is `otlp://localhost:4318`",
+            "OTLP over HTTP: spans, metrics, and events as log records (feature `otlp`); `otlp:` is `otlp://localhost:4318`",
         ),
         (
             "`otlp+grpc://HOST:4317`, `otlp+grpcs://HOST`",
@@ -52,7 +52,7 @@ pub(super) fn make(mut endpoint: Endpoint<'_>, terms: &Terms) -> Made {
     }
     let exact = endpoint.options.flag("exact");
     let is_exact = exact.map_err(plain)?.unwrap_or(false);
-    let encoding = endpoint.options.read("protocol", |text| one_of(text, ENCODINGS)).map_err(plain)?;
+    let encoding = endpoint.options.read("protocol", encoding).map_err(plain)?;
     endpoint.end()?;
     let otlp = Otlp::over_http(settings, encoding.unwrap_or_default(), is_exact, wanted);
     Ok(Route::over(otlp.map_err(plain)?))
@@ -63,3 +63,11 @@ pub(super) const TRANSPORTS: &[Transport] =
 
 const ENCODINGS: &[(&str, Encoding)] =
     &[("http/protobuf", Encoding::Protobuf), ("http/json", Encoding::Json)];
+
+fn encoding(text: &str) -> Result<Encoding, String> {
+    // OpenTelemetry's own variable has that word.
+    if text.eq_ignore_ascii_case("grpc") {
+        return Err("an endpoint over gRPC is `otlp+grpc:`".to_owned());
+    }
+    one_of(text, ENCODINGS)
+}

@@ -7,6 +7,7 @@ use super::options::Options;
 use super::scheme::Row;
 use crate::exporters::redaction::{HIDDEN, redacted};
 use crate::exporters::route::Route;
+use crate::exporters::words::did_you_mean;
 
 /// Where a token stands that an endpoint needs and its URL does not have.
 pub(crate) const TOKEN: &str = "TELEMETRY_TOKEN";
@@ -85,10 +86,13 @@ pub(super) fn plain(reason: impl Into<String>) -> (String, Cause) {
     (reason.into(), None)
 }
 
-/// A feature is not there; the line that adds it.
+/// A feature is not there; the command that adds it, wherever the crate comes from.
 pub(super) fn missing(feature: &str) -> (String, Cause) {
-    plain(format!(
-        "it needs the feature `{feature}`: in Cargo.toml, `telemetry-layer = {{ version = \"{}\", features = [\"{feature}\"] }}`",
-        env!("CARGO_PKG_VERSION")
-    ))
+    plain(format!("it needs the feature `{feature}`: `cargo add telemetry-layer --features {feature}`"))
+}
+
+/// There is no such scheme; which one may be meant, and those that there are.
+pub(super) fn unknown(scheme: &str) -> (String, Cause) {
+    let name = scheme.split('+').next().unwrap_or_default();
+    plain(format!("`{scheme}` is no known scheme{}; {KNOWN}", did_you_mean(name, &SCHEMES)))
 }

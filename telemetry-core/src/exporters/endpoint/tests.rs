@@ -39,7 +39,7 @@ fn otlps_file_format_needs_its_feature() {
         assert!(dir.path().join("traces.otlp.jsonl").exists());
     } else {
         let said = made.unwrap_err().to_string();
-        assert!(said.contains("`telemetry-layer = {") && said.contains("features = [\"otlp\"]"), "{said}");
+        assert!(said.contains("`cargo add telemetry-layer --features otlp`"), "{said}");
     }
 }
 
@@ -135,7 +135,10 @@ fn what_is_wrong_with_a_url_is_named_and_the_url_said_once() {
     for (url, named) in [
         ("Console", "a colon is missing"),
         ("stdout", "a scheme is missing; known are"),
-        ("kafka://x", "`kafka` is no known scheme"),
+        ("kafka://x", "`kafka` is no known scheme; known are"),
+        ("influx://x", "`influx` is no known scheme (did you mean `influxdb`?); known are"),
+        ("oltp+https://x", "`oltp+https` is no known scheme (did you mean `otlp`?); known are"),
+        ("discard:?tiemout_sm=1", "has no option `tiemout_sm` (did you mean `timeout_ms`?); its"),
         ("console:stdlog", "`stdlog` is neither"),
         ("discard:all", "nothing may stand behind"),
         ("file:", "directory is missing"),
@@ -166,6 +169,7 @@ fn what_is_wrong_with_a_url_is_named_and_the_url_said_once() {
         ("discard:?host_tag=False", "`host_tag=False`: `auto`, `off` or a name"),
         ("discard:?host_tag=none", "`auto`, `off` or a name"),
         ("console:?view=trees", "`view=trees`: one of lines, tree is needed"),
+        ("discard:?spool_mode=always", "`spool_mode` needs a directory: `spool=DIR`"),
         ("discard:?temporality=both", "`temporality=both`: one of cumulative, delta is needed"),
     ] {
         let said = refusal(url);
@@ -181,7 +185,12 @@ fn an_unknown_option_is_told_what_there_is() {
                           spool, spool_mode, spool_bytes, spool_age_ms";
     for (url, known) in [
         ("discard:?a=b", format!("`discard:` has no option `a`; its options are {COMMON}")),
-        ("Console:?level=info", format!("`console:` has no option `level`; its options are {COMMON}, view")),
+        (
+            "Console:?level=info",
+            format!(
+                "`console:` has no option `level` (did you mean `levels`?); its options are {COMMON}, view"
+            ),
+        ),
         (
             "file:x?a=b",
             format!("`file:` has no option `a`; its options are {COMMON}, rotate_bytes, keep, format"),
@@ -256,7 +265,7 @@ fn json_is_posted_to_the_url_itself() {
         ("https://", "`//` and a host are needed"),
         ("http:h/x", "`//` and a host are needed"),
         ("http:///x", "its URL is wrong"),
-        ("http+https://h", "`http+https` is no known scheme"),
+        ("http+https://h", "`http+https` is no known scheme (did you mean `http`?)"),
         ("https://h?exact=true", "`https:` has no option `exact`"),
         ("http://h?api-version=1", "no option `api-version`"),
     ] {
@@ -269,7 +278,7 @@ fn json_is_posted_to_the_url_itself() {
 #[cfg(not(feature = "http"))]
 #[test]
 fn posting_json_needs_its_feature() {
-    assert!(refusal("https://h").contains("features = [\"http-exporter\"]"));
+    assert!(refusal("https://h").contains("--features http-exporter`"));
 }
 
 #[cfg(feature = "otlp")]
@@ -311,6 +320,7 @@ fn otlp_goes_over_http() {
         ("otlp://h:x", "its URL is wrong"),
         ("otlp://h?compression=br", "one of none, gzip"),
         ("otlp://h?protocol=http", "`protocol=http`: one of http/protobuf, http/json"),
+        ("otlp://h?protocol=gRPC", "`protocol=gRPC`: an endpoint over gRPC is `otlp+grpc:`"),
         ("otlp://h?header=a", "`header=Name:value` is needed"),
         ("otlp://h?header=a b:c", "`a b` is no header"),
         ("otlp://h?cert=/c", "`cert` and `key` belong together"),
