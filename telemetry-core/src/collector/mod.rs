@@ -14,6 +14,7 @@ mod pulled;
 mod report;
 mod resource;
 mod self_metrics;
+mod shutdown;
 mod sink;
 
 pub use builder::Builder;
