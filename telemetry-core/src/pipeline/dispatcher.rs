@@ -3,14 +3,17 @@
 //!
 //! It never waits for an exporter nor for code of the user: callbacks run elsewhere, and their values come as a command.
 
+mod changes;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use self::changes::Removing;
 use super::books::{Books, Flush};
 use super::buffers::Buffers;
-use super::command::Command;
+use super::command::{Command, Replace};
 use super::feedback::{Complaints, amount};
 use super::ledger::Reason;
 use super::observer::Observer;
@@ -53,6 +56,9 @@ pub(crate) struct Progress {
     spared: Option<Tick>,
     /// Those who wait until all is moved on that was there when they came.
     flushes: Vec<Waiting>,
+    /// Exporters that are to be replaced, in the order in which that was said, and that are to be removed.
+    replacing: Vec<Replace>,
+    removing: Vec<Removing>,
     /// So many came.
     marks: u64,
     /// Metrics are to be read for all, not only for those whose time has come.
@@ -102,12 +108,12 @@ impl Dispatcher {
                     self.read(true);
                 }
                 Ok(Command::Add(output, done)) => {
-                    if output.is_live {
-                        self.state.watch.begin(self.clock.now());
-                    }
                     self.outputs.push(*output);
+                    self.outputs_changed();
                     let _ = done.send(());
                 }
+                Ok(Command::Replace(replace)) => self.begin_replacing(*replace),
+                Ok(Command::Remove(number, times, done)) => self.begin_removing(number, times, done),
                 Ok(Command::Observed(observations)) => self.observed(observations),
                 Ok(Command::Stop(until, done)) => {
                     self.buffers.close();
@@ -123,6 +129,7 @@ impl Dispatcher {
                 self.outputs.iter().for_each(Output::say_if_it_checks);
                 (self.now_and_then)(self.outputs.is_empty());
             }
+            self.go_on_changing(now);
             if self.books.is_awaited() {
                 // Somebody waits for what is part of the next ones.
                 self.outputs
@@ -149,7 +156,7 @@ impl Dispatcher {
     fn next_command(&self) -> Result<Command, RecvTimeoutError> {
         // While callbacks are asked they are who comes next.
         let reading = Some(self.next_reading()).filter(|_| self.state.begun == self.state.ended);
-        let others = [self.state.spared, self.state.watch.next()].into_iter().flatten();
+        let others = [self.state.spared, self.state.watch.next(), self.next_change()].into_iter().flatten();
         let next = reading.into_iter().chain(others).fold(self.state.next_tick, Tick::min);
         match self.clock.time_until(next) {
             Some(time) => self.commands.recv_timeout(time),
@@ -159,6 +166,7 @@ impl Dispatcher {
 
     /// All was moved on before that mark: those who wait for it are told.
     fn answer(&mut self, first_mark: Option<u64>) {
+        self.take_out_done(first_mark);
         let ended = self.state.ended;
         let is_done = |waiting: &mut Waiting| {
             waiting.reading <= ended && first_mark.is_none_or(|first| waiting.mark < first)
@@ -181,7 +189,11 @@ impl Dispatcher {
         }
         let Some((until, done)) = self.state.stop.take() else { return false };
         self.buffers.finish();
-        self.outputs.iter_mut().for_each(|output| output.stop(until));
+        self.swap_all(None);
+        for output in &mut self.outputs {
+            output.take_over(&self.books, true);
+            output.stop(until);
+        }
         self.say_lost();
         self.complaints.finish();
         let _ = done.send(());
@@ -213,6 +225,7 @@ impl Dispatcher {
         let levels = self.table.read_levels(observations, true);
         let sums = Sums::new(levels, (self.own_metrics)());
         self.dispatch_metrics(&sums, now);
+        self.swap_all(Some(&sums));
         self.state.ended = self.state.begun;
         if std::mem::take(&mut self.state.again) {
             self.read(true);
@@ -295,13 +308,14 @@ impl Dispatcher {
         if for_all {
             self.state.is_passed_over = false;
         }
+        let leaving: Vec<bool> = self.outputs.iter().map(|output| self.is_leaving(output.number)).collect();
         let mut shares = Vec::new();
         for (place, output) in self.outputs.iter_mut().enumerate() {
             if !output.wants_metrics() || !for_all && now < output.next_due {
                 continue;
             }
             output.next_due = now.plus(output.interval);
-            match output.share_of_metrics(sums, is_last) {
+            match output.share_of_metrics(sums, is_last || leaving[place]) {
                 Some((share, all)) => shares.push((place, share, all)),
                 None => self.state.is_passed_over |= for_all,
             }

@@ -14,6 +14,7 @@ pub(crate) mod books;
 pub(crate) mod buffers;
 pub(crate) mod command;
 pub(crate) mod dispatcher;
+mod entry;
 pub(crate) mod feedback;
 #[cfg(any(feature = "net", test))]
 mod flight;

@@ -1,5 +1,7 @@
 //! One exporter as the dispatcher sees it: what it is to be given, and whether it keeps up.
 
+mod heir;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -13,6 +15,8 @@ use crate::clock::Tick;
 use crate::exporters::{Batch, Sieve, Signal};
 use crate::metrics::{Baseline, Levels, Snapshot};
 use crate::model::{Metric, Resource};
+
+pub(crate) use self::heir::Former;
 
 /// Where an exporter that does not keep up is spared, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +59,10 @@ pub(crate) struct Output {
     pub(crate) keeping_up: KeepingUp,
     /// It shows spans or events as they happen.
     pub(crate) is_live: bool,
+    /// The newest sums since their start that it was given.
+    pub(crate) newest: Option<Reading>,
+    /// Those whose place it has taken, as long as they have something left.
+    pub(crate) former: Vec<Former>,
 }
 
 /// Whether an exporter keeps up with what is recorded.
@@ -121,6 +129,7 @@ impl Output {
     ) -> Option<Parcel> {
         self.last_read.fetch_max(reading.at.raw(), Relaxed);
         let Some(baseline) = &mut self.baseline else {
+            self.newest = Some(reading);
             return parcel.map(|parcel| Parcel { sums: Some(reading), ..parcel });
         };
         baseline.commit(all);

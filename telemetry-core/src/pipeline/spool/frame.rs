@@ -41,6 +41,11 @@ impl Label {
         let cut = |text: &str, most| text[..text.floor_char_boundary(most)].to_owned();
         Self { format: cut(format, 255), destination: cut(destination, 4096) }
     }
+
+    /// Whether bodies are written in the same way.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.format == other.format
+    }
 }
 
 impl std::fmt::Display for Label {

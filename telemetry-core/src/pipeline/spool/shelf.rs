@@ -47,12 +47,11 @@ pub(crate) struct Figures {
 
 pub(crate) struct Shelf {
     state: Mutex<State>,
-    /// Whose worker is told when something has changed.
-    lanes: Arc<Lanes>,
 }
 
-#[derive(Default)]
 struct State {
+    /// Whose worker is told when something has changed.
+    lanes: Arc<Lanes>,
     ready: [VecDeque<Replay>; 3],
     /// There is more of it on the disk.
     has_more: [bool; 3],
@@ -75,7 +74,14 @@ impl std::fmt::Debug for Shelf {
 
 impl Shelf {
     pub(crate) fn new(lanes: Arc<Lanes>) -> Self {
-        Self { state: Mutex::default(), lanes }
+        let (ready, has_more, failed) = Default::default();
+        let state = State { lanes, ready, has_more, storing: 0, failed, figures: Figures::default() };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Another worker has it from now on.
+    pub(super) fn pass_to(&self, lanes: Arc<Lanes>) {
+        lock(&self.state).lanes = lanes;
     }
 
     pub(crate) fn figures(&self) -> Figures {
@@ -162,7 +168,10 @@ impl Shelf {
     }
 
     pub(super) fn note(&self, figures: Figures) {
-        lock(&self.state).figures = figures;
-        self.lanes.wake();
+        let mut state = lock(&self.state);
+        state.figures = figures;
+        let lanes = Arc::clone(&state.lanes);
+        drop(state);
+        lanes.wake();
     }
 }
