@@ -7,7 +7,7 @@ use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Form, Setup, refusing, silent};
 use telemetry_tests::{SOON, each};
 
-use super::{busy, delivered_and_spooled, files, options, until};
+use super::{all, busy, delivered_and_spooled, files, options, until};
 
 fn name(form: Form) -> &'static str {
     match form {
@@ -81,7 +81,7 @@ fn one_that_is_removed_stores_what_it_could_not_deliver_for_the_next_one_there()
         let receiver = Setup::new(form).start_at(address, move |_| form.ok().into());
         program.collector.endpoint(&form.url(address, &options)).unwrap();
         program.record(101..=200);
-        until(&program, || program.alike(|account| account.delivered) == 200);
+        until(&program, || all(&program, form, |account| account.delivered == 200));
         receiver.has_each_once(1..=200);
     });
 }
@@ -103,9 +103,10 @@ fn another_directory_leaves_what_is_stored_where_it_is() {
         receiver.has_each_once(101..=200);
         // It is free, and of another format nobody may take what is in it.
         let program = Program::start(&form.url(address, &options(form, old.path())));
-        until(&program, || program.alike(|account| account.spooled) == 100);
+        until(&program, || all(&program, form, |account| account.spooled == 100));
         let other = Form::InfluxDb.url(refusing(), &format!("spool={}", old.path().display()));
-        let error = program.collector.replace("otlp", from_url(&other).unwrap(), SOON).unwrap_err().to_string();
+        let error =
+            program.collector.replace("otlp", from_url(&other).unwrap(), SOON).unwrap_err().to_string();
         assert!(error.ends_with("writes there in another format"), "{error}");
     });
 }

@@ -218,6 +218,7 @@ impl Engine {
             number,
             account,
             name,
+            is_network,
             is_leaving: false,
             lanes,
             durations,

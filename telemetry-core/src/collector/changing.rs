@@ -22,17 +22,22 @@ use crate::text;
 /// A name that nobody has is shown up to so many bytes.
 const MOST_SHOWN: usize = 200;
 
+/// What is ours never hangs, but may be late: the dispatcher, and what speaks to a network, which is told to end before the deadline.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// One that has left, or is about to.
 struct Leaving {
     number: usize,
     name: String,
+    is_network: bool,
     lanes: Arc<Lanes>,
 }
 
 impl Leaving {
     fn of(exporter: &mut Registered) -> Self {
         exporter.is_leaving = true;
-        Self { number: exporter.number, name: exporter.name.clone(), lanes: Arc::clone(&exporter.lanes) }
+        let Registered { number, is_network, .. } = *exporter;
+        Self { number, name: exporter.name.clone(), is_network, lanes: Arc::clone(&exporter.lanes) }
     }
 }
 
@@ -85,8 +90,9 @@ impl Engine {
         let leaving = Leaving::of(&mut old);
         exporters.push(old);
         drop(exporters);
-        // Where it does not come in time it will.
-        joining.has_joined = is_told && swapped.recv_deadline(until) != Err(RecvTimeoutError::Disconnected);
+        // Not before that is known whose what waits is.
+        joining.has_joined =
+            is_told && swapped.recv_deadline(until + GRACE) != Err(RecvTimeoutError::Disconnected);
         if !joining.has_joined {
             return Err(Error::ShutDown);
         }
@@ -107,7 +113,7 @@ impl Engine {
         let Some(leaving) = leaving else { return self.remove_reader(name, until) };
         let (done, is_out) = bounded(1);
         if self.commands.send(Command::Remove(leaving.number, times, done)).is_ok() {
-            let _ = is_out.recv_deadline(until);
+            let _ = is_out.recv_deadline(until + GRACE);
         }
         Ok(self.wait_gone(&leaving, until, &lost_before))
     }
@@ -138,6 +144,7 @@ impl Engine {
 
     /// It is given up where it has not ended by then.
     fn wait_gone(&self, gone: &Leaving, until: Instant, before: &[(String, Signal, u64)]) -> Report {
+        let until = if gone.is_network { until + GRACE } else { until };
         let late = self.books.wait_ended(Some(gone.number), until);
         gone.lanes.abandon();
         self.books.withdraw(gone.number);

@@ -46,6 +46,7 @@ pub(super) struct Registered {
     pub(super) number: usize,
     pub(super) account: usize,
     pub(super) name: String,
+    pub(super) is_network: bool,
     /// It is being removed, or was replaced: it has no name any more.
     pub(super) is_leaving: bool,
     pub(super) lanes: Arc<Lanes>,

@@ -136,7 +136,7 @@ impl Collector {
     /// let report = collector.remove("sink", Duration::from_secs(5))?;
     /// assert!(report.is_complete());
     /// let error = collector.remove("sink", Duration::from_secs(5)).unwrap_err();
-    /// assert_eq!(error.to_string(), "there is no exporter `sink`; none is there");
+    /// assert_eq!(error.to_string(), "there is no exporter sink; none is there");
     /// # Ok::<(), telemetry_core::Error>(())
     /// ```
     pub fn replace(
