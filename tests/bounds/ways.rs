@@ -411,6 +411,7 @@ fn no_ways() -> Vec<(&'static str, Way)> {
                      TelemetryLayer::inherit_fields TelemetryLayer::inherit_tags \
                      HttpServerLayer::redact_query Prometheus::resource_labels";
     let out = "ExportReport ExporterHealth FieldKey OpenSpan StatusRef ValueRef Kept Check Error NotFinite Reader \
+               UnknownExporter \
                SeriesKeyError Syntax TagsError WithTraceIds::format_event span_context TraceContext::inject TraceContext::inject_as inject_headers";
     all(looks, LOOKS)
         .chain(all(patterns, PATTERN))

@@ -14,6 +14,7 @@ use telemetry_layer::metrics::{Reader, Source};
 use telemetry_layer::model::{Kind, Temporality};
 use telemetry_layer::prelude::*;
 use telemetry_layer::{Error, SelfMetrics};
+use telemetry_tests::Over;
 
 use super::{Door, Ends, SOON, Script, Seen, Wire, account, builder, event, span};
 
@@ -111,109 +112,130 @@ fn start(change: impl FnOnce(telemetry_layer::Builder) -> telemetry_layer::Build
     change(builder).start().unwrap()
 }
 
-#[test]
-fn whatever_changes_each_item_goes_to_one_exporter_of_each_name() {
-    const WIRE: Limits = Limits { items: 10_000, bytes: 1 << 20, in_flight: 3 };
-    for seed in 1..=3 {
-        let [steady, sums, moved, moved_sums] = [(); 4].map(|()| Given::default());
-        let wired = Seen::default();
-        let wire = |seed: u64| {
-            let mut random = Random(seed);
-            let all = [Ends::Delivered, Ends::Later, Ends::Hang, Ends::Delivered];
-            let ends = (0..20).map(|_| all[random.below(4) as usize]).collect();
-            let script = Script { seen: wired.clone(), ..Script::new(ends) };
-            Route::over(Wire { script, limits: WIRE }).timeout(Duration::from_millis(100)).only(spans_alone())
-        };
-        let keeps = |given: &Given, temporality, failing, seed| {
-            Route::new(Keeps::new(given, temporality, failing, seed)).linger(Duration::from_millis(1))
-        };
-        let collector = start(|builder| {
+/// What the exporters have been given of a program in which they change.
+#[derive(Default)]
+struct All {
+    steady: Given,
+    sums: Given,
+    moved: Given,
+    moved_sums: Given,
+    wired: Seen,
+}
+
+impl All {
+    fn keeps(given: &Given, temporality: Temporality, failing: u64, seed: u64) -> Route {
+        Route::new(Keeps::new(given, temporality, failing, seed)).linger(Duration::from_millis(1))
+    }
+
+    fn moved(&self, seed: u64) -> Route {
+        Self::keeps(&self.moved, Temporality::Delta, 20, seed)
+    }
+
+    fn moved_sums(&self, seed: u64) -> Route {
+        Self::keeps(&self.moved_sums, Temporality::Cumulative, 20, seed)
+    }
+
+    /// Over a network, where half of the first requests fail or have no answer.
+    fn wire(&self, seed: u64) -> Route {
+        const LIMITS: Limits = Limits { items: 10_000, bytes: 1 << 20, in_flight: 3 };
+        let mut random = Random(seed);
+        let all = [Ends::Delivered, Ends::Later, Ends::Hang, Ends::Delivered];
+        let ends = (0..20).map(|_| all[random.below(4) as usize]).collect();
+        let script = Script { seen: self.wired.clone(), ..Script::new(ends) };
+        Route::over(Wire { script, limits: LIMITS }).timeout(Duration::from_millis(100)).only(spans_alone())
+    }
+
+    fn start(&self) -> Collector {
+        start(|builder| {
             builder
                 .flush_interval(Duration::from_millis(5))
-                .exporter(keeps(&steady, Temporality::Delta, 0, 1).name("steady"))
-                .exporter(keeps(&sums, Temporality::Cumulative, 0, 2).name("sums"))
-                .exporter(keeps(&moved, Temporality::Delta, 20, 3).name("moved"))
-                .exporter(keeps(&moved_sums, Temporality::Cumulative, 20, 4).name("moved sums"))
-                .exporter(wire(5).name("wire"))
-        });
-        let (next, over) = (AtomicU64::new(0), AtomicBool::new(false));
+                .exporter(Self::keeps(&self.steady, Temporality::Delta, 0, 1).name("steady"))
+                .exporter(Self::keeps(&self.sums, Temporality::Cumulative, 0, 2).name("sums"))
+                .exporter(self.moved(3).name("moved"))
+                .exporter(self.moved_sums(4).name("moved sums"))
+                .exporter(self.wire(5).name("wire"))
+        })
+    }
+
+    /// One change, or a flush.
+    fn change(&self, collector: &Collector, random: &mut Random) {
+        let little = Duration::from_millis(random.below(300));
+        let (guest, seed) = (format!("guest {}", random.below(3)), random.below(1 << 30));
+        let changed = match random.below(7) {
+            0 => collector.replace("moved", self.moved(seed), SOON),
+            1 => collector.replace("moved sums", self.moved_sums(seed), SOON),
+            2 => collector.replace("wire", self.wire(seed), SOON),
+            3 | 4 => return collector.exporter(Route::new(Discard::new()).name(guest)).unwrap(),
+            5 => collector.remove(&guest, little),
+            _ => Ok(collector.flush(little)),
+        };
+        match changed {
+            Ok(report) => assert!(report.ledger().balances(), "{report}"),
+            Err(Error::UnknownExporter { name, .. }) => assert!(name.starts_with("guest"), "{name}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// So many of each were recorded.
+    #[track_caller]
+    fn have(&self, recorded: u64) {
+        for (name, given) in [
+            ("steady", &self.steady),
+            ("sums", &self.sums),
+            ("moved", &self.moved),
+            ("moved sums", &self.moved_sums),
+        ] {
+            given.has(name, recorded, recorded);
+        }
+        assert_eq!(self.wired.len() as u64, recorded);
+        self.wired.assert_once();
+    }
+}
+
+#[test]
+fn whatever_changes_each_item_goes_to_one_exporter_of_each_name() {
+    const CHANGES: u64 = 25;
+    for seed in 1..=3_u64 {
+        let all = All::default();
+        let collector = all.start();
+        // With each change some more may be recorded.
+        let (next, may, over) = (AtomicU64::new(0), AtomicU64::new(200), Over::default());
         std::thread::scope(|scope| {
-            let recording: Vec<_> = (0..3)
-                .map(|_| {
-                    scope.spawn(|| {
-                        while !over.load(SeqCst) {
-                            record(&collector, next.fetch_add(1, SeqCst));
-                            if next.load(SeqCst).is_multiple_of(10) {
-                                std::thread::sleep(Duration::from_millis(1));
-                            }
-                        }
-                    })
+            let recording = || {
+                while !over.is_over() {
+                    if next.load(SeqCst) < may.load(SeqCst) {
+                        record(&collector, next.fetch_add(1, SeqCst));
+                    } else {
+                        std::thread::yield_now();
+                    }
+                }
+            };
+            (0..3).for_each(|_| drop(scope.spawn(recording)));
+            let is_over = over.when_dropped();
+            let changing = |thread: u64| {
+                let (all, collector, may) = (&all, &collector, &may);
+                scope.spawn(move || {
+                    let mut random = Random(seed * 10 + thread);
+                    for _ in 0..CHANGES {
+                        may.fetch_add(200, SeqCst);
+                        all.change(collector, &mut random);
+                    }
                 })
-                .collect();
-            let changing: Vec<_> = (0..3_u64)
-                .map(|thread| {
-                    let (collector, keeps, wire) = (&collector, &keeps, &wire);
-                    let (moved, moved_sums) = (&moved, &moved_sums);
-                    scope.spawn(move || {
-                        let mut random = Random(seed * 10 + thread);
-                        for n in 0..25 {
-                            let little = Duration::from_millis(random.below(300));
-                            let guest = format!("guest {}", random.below(3));
-                            let seed = random.below(1 << 30);
-                            let changed = match random.below(7) {
-                                0 => collector.replace(
-                                    "moved",
-                                    keeps(moved, Temporality::Delta, 20, seed),
-                                    SOON,
-                                ),
-                                1 => {
-                                    let heir = keeps(moved_sums, Temporality::Cumulative, 20, seed);
-                                    collector.replace("moved sums", heir, SOON)
-                                }
-                                2 => collector.replace("wire", wire(seed), SOON),
-                                3 | 4 => {
-                                    collector.exporter(Route::new(Discard::new()).name(guest)).unwrap();
-                                    continue;
-                                }
-                                5 => collector.remove(&guest, little),
-                                _ => Ok(collector.flush(little)),
-                            };
-                            match changed {
-                                Ok(report) => assert!(report.ledger().balances(), "{report}"),
-                                Err(Error::UnknownExporter { name, .. }) => {
-                                    assert!(name.starts_with("guest"), "{n}")
-                                }
-                                Err(error) => panic!("{error}"),
-                            }
-                        }
-                    })
-                })
-                .collect();
-            let over_then = &over;
-            let changed: Vec<_> = changing.into_iter().map(|thread| thread.join()).collect();
-            over_then.store(true, SeqCst);
-            recording.into_iter().for_each(|thread| thread.join().unwrap());
-            changed.into_iter().for_each(|ended| ended.unwrap());
+            };
+            let ended = [0, 1, 2].map(changing).map(std::thread::ScopedJoinHandle::join);
+            drop(is_over);
+            ended.into_iter().for_each(|ended| ended.unwrap());
         });
-        let recorded = next.into_inner();
-        // The wire may have been told of its deadline by the last one, and what it had is with the next.
         let report = collector.shutdown(SOON);
         let ledger = report.ledger();
         assert!(ledger.balances() && report.late().is_empty(), "seed {seed}: {report}");
-        let lost = |name| {
-            Signal::ALL.iter().map(|signal| account(ledger, name, *signal).dropped.total()).sum::<u64>()
-        };
         for name in ["steady", "sums", "moved", "moved sums", "wire"] {
-            assert_eq!(lost(name), 0, "seed {seed}, {name}: {report}");
+            let accounts = Signal::ALL.iter().map(|signal| account(ledger, name, *signal));
+            let lost: u64 = accounts.map(|account| account.dropped.total() + account.rejected).sum();
+            assert_eq!(lost, 0, "seed {seed}, {name}: {report}");
+            assert_eq!(account(ledger, name, Signal::Spans).delivered, next.load(SeqCst), "{name}");
         }
-        for (name, given) in
-            [("steady", &steady), ("sums", &sums), ("moved", &moved), ("moved sums", &moved_sums)]
-        {
-            given.has(name, recorded, recorded);
-            assert_eq!(account(ledger, name, Signal::Spans).delivered, recorded, "{name}");
-        }
-        assert_eq!(wired.len() as u64, recorded, "seed {seed}: {report}");
-        wired.assert_once();
+        all.have(next.into_inner());
     }
 }
 
@@ -500,7 +522,7 @@ fn changes_during_a_shutdown_end_with_it() {
                     };
                     match ended {
                         Ok(report) => {
-                            assert!(report.ledger().balances() && report.late().is_empty(), "{n}: {report}")
+                            assert!(report.ledger().balances() && report.late().is_empty(), "{n}: {report}");
                         }
                         Err(Error::ShutDown | Error::UnknownExporter { .. }) => {}
                         Err(error) => panic!("{n}: {error}"),
@@ -594,8 +616,8 @@ fn series_end_when_whoever_has_not_seen_their_last_value_is_removed() {
         assert!(collector.flush(SOON).is_complete());
         collector.snapshot().named("a").next().is_some()
     };
-    for _ in 0..20 {
-        std::thread::sleep(Duration::from_millis(1));
+    let begin = std::time::Instant::now();
+    while begin.elapsed() < Duration::from_millis(20) {
         assert!(is_there(), "one has not seen it");
     }
     assert!(collector.remove("never asks", SOON).unwrap().is_complete());

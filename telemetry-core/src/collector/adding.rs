@@ -155,12 +155,11 @@ impl Engine {
             Err(_) => return Err(Error::exporter("it does not say its name")),
         };
         // It stands in lines and tables.
-        let number = match in_place_of {
-            Some(old) => self.books.add_worker(old).ok_or_else(|| self.unknown(old))?,
-            None => {
-                let name = terms.name.as_ref().unwrap_or(&hello.name);
-                self.books.add_exporter(&text::line(format_args!("{name}"), MOST_OF_NAME))
-            }
+        let number = if let Some(old) = in_place_of {
+            self.books.add_worker(old).ok_or_else(|| self.unknown(old))?
+        } else {
+            let name = terms.name.as_ref().unwrap_or(&hello.name);
+            self.books.add_exporter(&text::line(format_args!("{name}"), MOST_OF_NAME))
         };
         let (account, name, durations) = self.books.account(number);
         // Spans and events share theirs: which of them are many differs from program to program.

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use super::adding::Prepared;
-use super::engine::{Engine, Registered, aside};
+#[cfg(any(feature = "net", test))]
+use super::engine::SpoolEnd;
+use super::engine::{Engine, Registered, aside, say_late};
 use super::report::Report;
 use crate::Error;
 use crate::clock::{Tick, deadline_in};
@@ -17,10 +19,6 @@ use crate::exporters::{Route, Signal, Target};
 use crate::pipeline::command::{Command, Replace};
 use crate::pipeline::lanes::Lanes;
 use crate::sync::lock;
-use crate::text;
-
-/// A name that nobody has is shown up to so many bytes.
-const MOST_SHOWN: usize = 200;
 
 /// What is ours never hangs, but may be late: the dispatcher, and what speaks to a network, which is told to end before the deadline.
 const GRACE: Duration = Duration::from_secs(1);
@@ -31,6 +29,10 @@ struct Leaving {
     name: String,
     is_network: bool,
     lanes: Arc<Lanes>,
+}
+
+fn later(until: Instant) -> Instant {
+    until.checked_add(GRACE).unwrap_or(until)
 }
 
 impl Leaving {
@@ -63,7 +65,13 @@ impl Engine {
             return Err(self.unknown(name));
         }
         let lost_before = self.lost_late();
-        let Prepared { mut joining, output, registered, heir } = self.prepare(driver, terms, Some(name))?;
+        let Prepared {
+            mut joining,
+            output,
+            registered,
+            #[cfg(any(feature = "net", test))]
+            heir,
+        } = self.prepare(driver, terms, Some(name))?;
         let (until, [by, stop]) = self.times(deadline);
         let (done, swapped) = bounded(1);
         let mut exporters = lock(&self.exporters);
@@ -73,13 +81,11 @@ impl Engine {
         };
         #[cfg(any(feature = "net", test))]
         if let Some((shelf, heir)) = heir {
-            let of_old = old
-                .spool
-                .as_ref()
-                .filter(|end| Arc::ptr_eq(&end.shelf, &shelf) && end.is_there.load(Relaxed));
+            let is_it = |end: &&SpoolEnd| Arc::ptr_eq(&end.shelf, &shelf) && end.is_there.load(Relaxed);
+            let of_old = old.spool.as_ref().filter(is_it);
             if of_old.is_none_or(|end| end.heirs.send(heir).is_err()) {
                 drop(exporters);
-                return Err(Error::config("spool", name, "another exporter has its directory by now"));
+                return Err(Error::exporter("another one has the directory of its spool by now"));
             }
         }
         self.books.join(output.number);
@@ -92,7 +98,7 @@ impl Engine {
         drop(exporters);
         // Not before that is known whose what waits is.
         joining.has_joined =
-            is_told && swapped.recv_deadline(until + GRACE) != Err(RecvTimeoutError::Disconnected);
+            is_told && swapped.recv_deadline(later(until)) != Err(RecvTimeoutError::Disconnected);
         if !joining.has_joined {
             return Err(Error::ShutDown);
         }
@@ -113,7 +119,7 @@ impl Engine {
         let Some(leaving) = leaving else { return self.remove_reader(name, until) };
         let (done, is_out) = bounded(1);
         if self.commands.send(Command::Remove(leaving.number, times, done)).is_ok() {
-            let _ = is_out.recv_deadline(until + GRACE);
+            let _ = is_out.recv_deadline(later(until));
         }
         Ok(self.wait_gone(&leaving, until, &lost_before))
     }
@@ -144,7 +150,7 @@ impl Engine {
 
     /// It is given up where it has not ended by then.
     fn wait_gone(&self, gone: &Leaving, until: Instant, before: &[(String, Signal, u64)]) -> Report {
-        let until = if gone.is_network { until + GRACE } else { until };
+        let until = if gone.is_network { later(until) } else { until };
         let late = self.books.wait_ended(Some(gone.number), until);
         gone.lanes.abandon();
         self.books.withdraw(gone.number);
@@ -158,20 +164,10 @@ impl Engine {
             let lost = lost - known(&name, signal).min(lost);
             (name, signal, lost)
         });
-        self.say_late(&new.collect::<Vec<_>>());
+        say_late(&new.collect::<Vec<_>>());
         let ledger = self.ledger();
         let accounts = Signal::EACH.iter().filter_map(|signal| ledger.exporter(&gone.name, *signal));
         let lost: u64 = accounts.map(|account| account.rejected + account.dropped.total()).sum();
         Report { ledger, complete: late.is_empty() && lost == 0, late }
-    }
-
-    /// Nobody has that name.
-    pub(super) fn unknown(&self, name: &str) -> Error {
-        let exporters = lock(&self.exporters);
-        let there = exporters.iter().filter(|exporter| !exporter.is_leaving);
-        let mut known: Vec<_> = there.map(|exporter| exporter.name.clone()).collect();
-        drop(exporters);
-        known.extend(lock(&self.readers).iter().map(|reader| reader.name.clone()));
-        Error::UnknownExporter { name: text::line(format_args!("{name}"), MOST_SHOWN), known }
     }
 }

@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::by_hand::collect_event;
 use super::config::Config;
 use super::report::Report;
+use crate::Error;
 use crate::clock::{Clock, deadline_in};
 use crate::diagnostics;
 #[cfg(feature = "prometheus")]
@@ -32,11 +33,13 @@ use crate::pipeline::ledger::Reason;
 use crate::pipeline::spool::{Figures, Heir, Shelf};
 use crate::sampling::Sampler;
 use crate::sync::{Mutex, lock};
-use crate::text::Quoted;
+use crate::text::{self, Quoted};
 use crate::thread::{quietly, spawn};
 
 /// Standard error has that much time at the end, if it is a pipe that nobody reads.
 const SOON: Duration = Duration::from_millis(200);
+/// A name that nobody has is shown up to so many bytes.
+const MOST_SHOWN: usize = 200;
 /// So long the closure of `on_export` may take for the last reports.
 const REPORTS: Duration = Duration::from_secs(1);
 
@@ -211,6 +214,16 @@ impl Engine {
         found.map(|exporter| exporter.lanes.pause(paused)).is_some()
     }
 
+    /// Nobody has that name.
+    pub(super) fn unknown(&self, name: &str) -> Error {
+        let exporters = lock(&self.exporters);
+        let there = exporters.iter().filter(|exporter| !exporter.is_leaving);
+        let mut known: Vec<_> = there.map(|exporter| exporter.name.clone()).collect();
+        drop(exporters);
+        known.extend(lock(&self.readers).iter().map(|reader| reader.name.clone()));
+        Error::UnknownExporter { name: text::line(format_args!("{name}"), MOST_SHOWN), known }
+    }
+
     /// Account and name of each exporter, and how long its attempts take.
     pub(super) fn attempts(&self) -> Vec<(usize, String, Arc<SharedHistogram>)> {
         let of = |e: &Registered| (e.account, e.name.clone(), Arc::clone(&e.durations));
@@ -320,7 +333,7 @@ impl Engine {
         lock(&self.exporters).iter().for_each(|exporter| exporter.lanes.end_by(stop_by));
         let late = self.books.wait_ended(None, until);
         abandon();
-        self.say_late(&self.lost_late());
+        say_late(&self.lost_late());
         self.end_user_code(until);
         self.books.finish(late);
     }
@@ -339,13 +352,6 @@ impl Engine {
         let all = ledger.exporters().flat_map(|name| Signal::EACH.map(|signal| (name, signal)));
         let lost = |name, signal| Some(ledger.exporter(name, signal)?.dropped.by(Reason::Deadline));
         all.map(|(name, signal)| (name.to_owned(), signal, lost(name, signal).unwrap_or_default())).collect()
-    }
-
-    pub(super) fn say_late(&self, lost: &[(String, Signal, u64)]) {
-        for (name, signal, lost) in lost.iter().filter(|(.., lost)| *lost > 0) {
-            let (name, items) = (Quoted::word(name), signal.amount(*lost));
-            diagnostics::warn(format_args!("exporter {name}: lost {items}: not delivered by the deadline"));
-        }
     }
 
     /// Lets go of readers, callbacks and the closure of `on_export`, each of which may hang or panic.
@@ -402,6 +408,14 @@ impl Engine {
 
     fn report(&self, complete: bool) -> Report {
         Report { ledger: self.ledger(), complete, late: Vec::new() }
+    }
+}
+
+/// What was lost at a deadline.
+pub(super) fn say_late(lost: &[(String, Signal, u64)]) {
+    for (name, signal, lost) in lost.iter().filter(|(.., lost)| *lost > 0) {
+        let (name, items) = (Quoted::word(name), signal.amount(*lost));
+        diagnostics::warn(format_args!("exporter {name}: lost {items}: not delivered by the deadline"));
     }
 }
 

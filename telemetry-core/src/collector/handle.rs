@@ -120,7 +120,11 @@ impl Collector {
     /// the same kinds as deltas, those of both together are what was counted. What stands in a spool is the new one's where it names the
     /// same directory; else it is left there for a later one. The new one does not begin paused.
     ///
-    /// An attempt of an exporter that blocks can't be taken from it: what it still has at the deadline is lost, and counted.
+    /// What the new one does not want of that is counted as filtered. Where it wants sums in another form, or of other levels, it begins
+    /// with the old one's last ones, which are the old one's to deliver.
+    ///
+    /// An attempt of an exporter that blocks can't be taken from it: what it still has at the deadline is lost, and counted. What only one
+    /// may have, say a directory of files, the new one can't have too.
     ///
     /// An error leaves the old one as it was: where there is none of that name, where the new one can't be added, or after a shutdown.
     ///
@@ -150,10 +154,11 @@ impl Collector {
 
     /// Removes the exporter of that name, or the reader.
     ///
-    /// An exporter is given what was recorded until now, as by a [`flush`](Self::flush), and has until the deadline to deliver it. What it
-    /// could not deliver is stored in its spool, if it has one, or dropped and counted. What it did stays in the ledger, and an exporter that is added under
-    /// its name later goes on from there. One that hangs is given up at the deadline; [`Report::late`] names it. The report is complete
-    /// where nothing was ever lost or refused under that name. A page is served no more when this returns.
+    /// An exporter is given what was recorded until now, as by a [`flush`](Self::flush), and has until the deadline to deliver it.
+    /// What it could not deliver is stored in its spool, if it has one, or dropped and counted. What it did stays in the ledger, and
+    /// an exporter that is added under its name later goes on from there. One that hangs is given up at the deadline, or
+    /// over a network a second later; [`Report::late`] names it. The report is complete where nothing was ever lost or refused under that name. A page is served no
+    /// more when this returns.
     ///
     /// It fails where there is neither an exporter nor a reader of that name, and after a shutdown.
     pub fn remove(&self, name: &str, deadline: Duration) -> Result<Report, Error> {

@@ -67,13 +67,11 @@ impl Entry {
         for (number, items) in shares {
             // Those that are accepted now are of the newest one; those that are handed over may be of any.
             let at = self.open.iter().rposition(|known| known.first <= *number);
-            match at.map(|at| &mut self.open[at]).filter(|known| known.last >= *number) {
-                Some(known) => known.open += items,
-                None => {
-                    let (first, last) = (*number, *number);
-                    let new = Generation { first, last, open: *items, lost: 0 };
-                    self.open.insert(at.map_or(0, |at| at + 1), new);
-                }
+            if let Some(known) = at.map(|at| &mut self.open[at]).filter(|known| known.last >= *number) {
+                known.open += items;
+            } else {
+                let new = Generation { first: *number, last: *number, open: *items, lost: 0 };
+                self.open.insert(at.map_or(0, |at| at + 1), new);
             }
         }
     }

@@ -52,6 +52,7 @@ struct State {
 
 /// What a worker is told.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is told by itself")]
 pub(crate) struct Told {
     /// Somebody waits until then: try again now.
     pub(crate) hurry: Option<Tick>,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::books::{Books, Outcome, State, Ticket};
 use super::feedback::Complaints;
+use super::former::Former;
 use super::lanes::Lanes;
 use super::ledger::Reason;
 use super::parcel::{Parcel, Reading};
@@ -15,8 +16,6 @@ use crate::clock::Tick;
 use crate::exporters::{Batch, Sieve, Signal};
 use crate::metrics::{Baseline, Levels, Snapshot};
 use crate::model::{Metric, Resource};
-
-pub(crate) use self::heir::Former;
 
 /// Where an exporter that does not keep up is spared, and for how long.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,7 @@
 //! has not come, half open with that one request. What waits in a lane becomes one request, so requests grow by
 //! themselves while others are out.
 
+#[cfg(any(feature = "net", test))]
 mod rest;
 
 use std::sync::Arc;
@@ -123,6 +124,15 @@ impl Schedule {
             }
         }
         Step::Wait(wait.0, wait.1)
+    }
+
+    /// What failed is for the exporter that has taken this one's place, if there is one.
+    pub(crate) fn leave(&mut self) {
+        let left: Vec<_> = self.lines.iter_mut().flat_map(|line| std::mem::take(&mut line.again)).collect();
+        if !left.is_empty() {
+            let kept = self.lanes.leave(left);
+            kept.into_iter().for_each(|kept| self.lines[kept.batch.signal() as usize].again.push_back(kept));
+        }
     }
 
     /// Whether somebody waits for all that is out: once for each flush, and always from the end on.

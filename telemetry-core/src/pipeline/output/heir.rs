@@ -9,17 +9,9 @@ use crate::clock::Tick;
 use crate::exporters::Signal;
 use crate::metrics::Baseline;
 use crate::pipeline::books::{Books, Outcome, Ticket};
-use crate::pipeline::lanes::Lanes;
+use crate::pipeline::former::Former;
 use crate::pipeline::ledger::Reason;
 use crate::pipeline::parcel::Parcel;
-
-/// An exporter that was replaced, and whose worker still has something.
-pub(crate) struct Former {
-    number: usize,
-    lanes: Arc<Lanes>,
-    /// See [`Output::is_like`].
-    is_like: bool,
-}
 
 impl Output {
     /// Takes the place of another one, which has until then for what is out; `sums` are the metrics that it was given last.
