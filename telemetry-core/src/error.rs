@@ -46,6 +46,15 @@ pub enum Error {
     /// An exporter can't be used.
     #[error("an exporter can't be used: {}", Clean(.0))]
     Exporter(String),
+    /// There is no exporter of that name, or reader.
+    #[error("there is no exporter {}; {}", Quoted::word(.name), listed(.known))]
+    #[non_exhaustive]
+    UnknownExporter {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
     /// There is a global collector already.
     #[error("a global collector is installed already; a program has one")]
     AlreadyInstalled,
@@ -58,6 +67,12 @@ pub enum Error {
     /// Another part of the set-up, for instance a `tracing` subscriber that is installed already.
     #[error("{}", Clean(.0))]
     Setup(String),
+}
+
+/// Names that there are.
+fn listed(names: &[String]) -> String {
+    let names: Vec<_> = names.iter().map(|name| Quoted::word(name).to_string()).collect();
+    if names.is_empty() { "none is there".to_owned() } else { format!("there are: {}", names.join(", ")) }
 }
 
 impl Error {

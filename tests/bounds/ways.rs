@@ -378,6 +378,7 @@ fn set_up() -> Vec<(&'static str, Way)> {
         ("View::description", With("Builder::view")),
         ("Builder::exporter", SetUp(|b, t| b.exporter(Named(t.text.clone())))),
         ("Collector::exporter", With("Builder::exporter")),
+        ("Collector::replace", With("Builder::exporter")),
         ("ExportError::never", With("Builder::exporter")),
         ("ExportError::retry", With("Builder::exporter")),
         ("ExportError::retry_after", With("Builder::exporter")),
@@ -400,7 +401,7 @@ fn set_up() -> Vec<(&'static str, Way)> {
 
 fn no_ways() -> Vec<(&'static str, Way)> {
     let all = |names: &'static str, why| names.split(' ').map(move |name| (name, No(why)));
-    let looks = "Collector::pause Collector::resume EventRef::field SpanRef::field MetricRef::tag Ledger::exporter \
+    let looks = "Collector::pause Collector::remove Collector::resume EventRef::field SpanRef::field MetricRef::tag Ledger::exporter \
                  Snapshot::named Snapshot::total Tags::get TraceContext::baggage Kept::event Kept::span \
                  assert_counter assert_event assert_histogram assert_span SpanKind::from_name SpanId::from_str \
                  TraceId::from_str Prometheus::respond";
@@ -410,6 +411,7 @@ fn no_ways() -> Vec<(&'static str, Way)> {
                      TelemetryLayer::inherit_fields TelemetryLayer::inherit_tags \
                      HttpServerLayer::redact_query Prometheus::resource_labels";
     let out = "ExportReport ExporterHealth FaultKind FieldKey OpenSpan Segment Waiting StatusRef ValueRef Kept Check Error NotFinite Reader \
+               UnknownExporter \
                SeriesKeyError Syntax TagsError WithTraceIds::format_event span_context TraceContext::inject TraceContext::inject_as inject_headers";
     all(looks, LOOKS)
         .chain(all(patterns, PATTERN))

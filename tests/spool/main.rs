@@ -2,6 +2,7 @@
 
 mod away;
 mod bounds;
+mod changed;
 mod kills;
 mod owners;
 mod refused;

@@ -1,11 +1,19 @@
 //! How exporters are added to a collector that runs. Their code may hang or panic in whatever it is asked.
 
+#[cfg(any(feature = "net", test))]
+use std::path::Path;
 use std::sync::Arc;
+#[cfg(any(feature = "net", test))]
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
+#[cfg(any(feature = "net", test))]
+use crossbeam_channel::unbounded;
 
 use super::config::{CheckAtStart, env_var};
+#[cfg(any(feature = "net", test))]
+use super::engine::SpoolEnd;
 use super::engine::{Engine, Registered};
 use super::self_metrics;
 use crate::Error;
@@ -14,18 +22,20 @@ use crate::diagnostics::warn;
 #[cfg(any(feature = "net", test))]
 use crate::exporters::SpoolMode;
 use crate::exporters::{Driver, ExportError, HostTag, Limits, Sieve, Signal, Terms};
-use crate::metrics::{Baseline, SharedHistogram};
+use crate::metrics::Baseline;
 use crate::model::{Kind, Resource, Tags, Temporality, Text};
 use crate::pipeline::command::Command;
 use crate::pipeline::feedback::Complaints;
 use crate::pipeline::lanes::Lanes;
 use crate::pipeline::output::{KeepingUp, Output, Patience, Sums};
 #[cfg(any(feature = "net", test))]
-use crate::pipeline::spool::{Bounds, For, Place, Spool};
+use crate::pipeline::spool::{Bounds, For, Heir, Place, Shelf, Spool};
 #[cfg(any(feature = "net", test))]
 use crate::pipeline::spooling::Spooling;
 use crate::pipeline::start;
 use crate::pipeline::step::Pace;
+#[cfg(any(feature = "net", test))]
+use crate::pipeline::worker::Inherits;
 use crate::pipeline::worker::{Check, Hello, Job};
 use crate::sync::lock;
 use crate::text::{self, Quoted};
@@ -49,12 +59,47 @@ fn bounds_of(terms: &Terms) -> Bounds {
     Bounds { bytes: terms.spool_bytes.unwrap_or(SPOOL.0), age }
 }
 
+/// Whether both name one directory.
+#[cfg(any(feature = "net", test))]
+fn is_same(one: &Path, other: &Path) -> bool {
+    std::fs::canonicalize(one).ok().zip(std::fs::canonicalize(other).ok()).is_some_and(|(a, b)| a == b)
+}
+
 /// An exporter that is being added. If that fails it is as if nobody had tried.
-struct Joining<'a> {
+pub(super) struct Joining<'a> {
     engine: &'a Engine,
     number: usize,
     lanes: Arc<Lanes>,
-    has_joined: bool,
+    pub(super) has_joined: bool,
+}
+
+/// One that has begun, and of which nobody knows.
+pub(super) struct Prepared<'a> {
+    pub(super) joining: Joining<'a>,
+    pub(super) output: Output,
+    pub(super) registered: Registered,
+    /// It is to have the spool of the exporter whose place it takes.
+    #[cfg(any(feature = "net", test))]
+    pub(super) heir: Option<(Arc<Shelf>, Heir)>,
+}
+
+/// Where it has its spool.
+#[cfg(any(feature = "net", test))]
+enum Where {
+    Nowhere,
+    At(Place),
+    /// Where the exporter has it whose place it takes.
+    Inherited(SpoolEnd),
+}
+
+/// Its spool, or what it takes to inherit one.
+#[cfg(any(feature = "net", test))]
+#[derive(Default)]
+struct Spools {
+    own: Option<Spooling>,
+    inherits: Option<Inherits>,
+    heir: Option<(Arc<Shelf>, Heir)>,
+    end: Option<SpoolEnd>,
 }
 
 impl Drop for Joining<'_> {
@@ -69,6 +114,23 @@ impl Drop for Joining<'_> {
 
 impl Engine {
     pub(super) fn add_exporter(&self, driver: Driver, terms: Terms) -> Result<(), Error> {
+        let Prepared { mut joining, output, registered, .. } = self.prepare(driver, terms, None)?;
+        self.books.join(output.number);
+        lock(&self.exporters).push(registered);
+        let (done, added) = bounded(1);
+        self.commands.send(Command::Add(Box::new(output), done)).map_err(|_| Error::ShutDown)?;
+        added.recv().map_err(|_| Error::ShutDown)?;
+        joining.has_joined = true;
+        Ok(())
+    }
+
+    /// Begins with an exporter, which may take the place of the one of that name.
+    pub(super) fn prepare(
+        &self,
+        driver: Driver,
+        terms: Terms,
+        in_place_of: Option<&str>,
+    ) -> Result<Prepared<'_>, Error> {
         terms.check().map_err(|(name, value, needed)| Error::config(name, value, needed))?;
         let resource = self.resource_of(&terms)?;
         let is_network = driver.is_network();
@@ -79,11 +141,12 @@ impl Engine {
                 "only exporters over a network have one",
             ));
         }
+        if let Some((name, old)) = terms.name.as_ref().zip(in_place_of).filter(|(name, old)| name != old) {
+            let why = format!("it takes the place of {}, and keeps that name", Quoted::word(old));
+            return Err(Error::config("name", name, why));
+        }
         #[cfg(any(feature = "net", test))]
-        let place = match terms.spool_directory() {
-            Some(path) => Some(Place::take(path).map_err(|e| Error::config("spool", path.display(), e))?),
-            None => None,
-        };
+        let place = self.place_of(&terms, in_place_of)?;
         let started = start::spawn(driver).map_err(Error::Thread)?;
         // What it says runs on its own thread, and may hang.
         let hello = match started.hello.recv_timeout(TIME) {
@@ -92,19 +155,22 @@ impl Engine {
             Err(_) => return Err(Error::exporter("it does not say its name")),
         };
         // It stands in lines and tables.
-        let name = terms.name.as_ref().unwrap_or(&hello.name);
-        let number = self.books.add_exporter(&text::line(format_args!("{name}"), MOST_OF_NAME));
-        let name = self.books.name(number);
+        let number = if let Some(old) = in_place_of {
+            self.books.add_worker(old).ok_or_else(|| self.unknown(old))?
+        } else {
+            let name = terms.name.as_ref().unwrap_or(&hello.name);
+            self.books.add_exporter(&text::line(format_args!("{name}"), MOST_OF_NAME))
+        };
+        let (account, name, durations) = self.books.account(number);
         // Spans and events share theirs: which of them are many differs from program to program.
         let eighth = self.config.exporter_bytes / 8;
         let wake = self.commands.clone();
         let wake = move || drop(wake.send(Command::Wake));
         let lanes = Arc::new(Lanes::new([7 * eighth, eighth], wake));
-        let mut joining = Joining { engine: self, number, lanes: Arc::clone(&lanes), has_joined: false };
+        let joining = Joining { engine: self, number, lanes: Arc::clone(&lanes), has_joined: false };
         let watched = Arc::downgrade(&lanes);
         self.clock.on_move(move || watched.upgrade().map(|lanes| lanes.wake()).is_some());
         let complaints = Arc::new(Complaints::of(format!("exporter {}", Quoted::word(&name))));
-        let durations = Arc::new(SharedHistogram::new(None));
         let (tell, checked) = bounded(1);
         let limits = Limits {
             in_flight: terms.in_flight.filter(|_| !hello.is_live).unwrap_or(hello.limits.in_flight),
@@ -115,9 +181,8 @@ impl Engine {
         let linger = terms.linger.unwrap_or(if hello.is_live { Duration::ZERO } else { LINGER });
         let (give_up_after, rate) = (terms.give_up_after, terms.rate);
         #[cfg(any(feature = "net", test))]
-        let spool = self.spool(place, &terms, &hello, number, &lanes, &complaints)?;
-        #[cfg(any(feature = "net", test))]
-        let shelf = spool.as_ref().map(|spool| Arc::clone(spool.shelf()));
+        let Spools { own, inherits, heir, end } =
+            self.spool_at(place, &terms, &hello, account, &lanes, &complaints)?;
         let job = Job {
             number,
             name: name.clone(),
@@ -136,7 +201,9 @@ impl Engine {
                 CheckAtStart::Fail => Some(Check::Tell(tell)),
             },
             #[cfg(any(feature = "net", test))]
-            spool,
+            spool: own,
+            #[cfg(any(feature = "net", test))]
+            inherits,
         };
         started.begin.send(job).map_err(|_| Error::ShutDown)?;
         if self.config.check_at_start == CheckAtStart::Fail {
@@ -146,36 +213,55 @@ impl Engine {
             checked.map_err(|source| Error::Check { exporter: name.clone(), source })?;
         }
         let output = self.output(number, &hello, terms, resource, Arc::clone(&lanes), complaints);
-        self.books.join(number);
-        lock(&self.exporters).push(Registered {
+        let registered = Registered {
             number,
+            account,
             name,
+            is_network,
+            is_leaving: false,
             lanes,
             durations,
             #[cfg(any(feature = "net", test))]
-            shelf,
-        });
-        let (done, added) = bounded(1);
-        self.commands.send(Command::Add(Box::new(output), done)).map_err(|_| Error::ShutDown)?;
-        added.recv().map_err(|_| Error::ShutDown)?;
-        joining.has_joined = true;
-        Ok(())
+            spool: end,
+        };
+        Ok(Prepared {
+            joining,
+            output,
+            registered,
+            #[cfg(any(feature = "net", test))]
+            heir,
+        })
+    }
+
+    /// Where its spool is to be, which nobody else has but the exporter whose place it takes.
+    #[cfg(any(feature = "net", test))]
+    fn place_of(&self, terms: &Terms, in_place_of: Option<&str>) -> Result<Where, Error> {
+        let Some(path) = terms.spool_directory() else { return Ok(Where::Nowhere) };
+        let wrong = |why: &dyn std::fmt::Display| Error::config("spool", path.display(), why);
+        let exporters = lock(&self.exporters);
+        let old = in_place_of.and_then(|old| exporters.iter().find(|exporter| exporter.is(old)));
+        let known = old.and_then(|old| old.spool.clone()).filter(|end| is_same(&end.path, path));
+        drop(exporters);
+        match known {
+            Some(end) if end.is_there.load(Relaxed) => Ok(Where::Inherited(end)),
+            Some(_) => Err(wrong(&"the exporter that had it before has not ended yet")),
+            None => Place::take(path).map(Where::At).map_err(|e| wrong(&e)),
+        }
     }
 
     /// Its spool, if it has a place for one.
     #[cfg(any(feature = "net", test))]
-    fn spool(
+    fn spool_at(
         &self,
-        place: Option<Place>,
+        place: Where,
         terms: &Terms,
         hello: &Hello,
-        number: usize,
+        account: usize,
         lanes: &Arc<Lanes>,
         complaints: &Arc<Complaints>,
-    ) -> Result<Option<Spooling>, Error> {
-        let Some(place) = place else { return Ok(None) };
+    ) -> Result<Spools, Error> {
         let whose = For {
-            number,
+            account,
             books: Arc::clone(&self.books),
             lanes: Arc::clone(lanes),
             clock: Arc::clone(&self.clock),
@@ -184,8 +270,31 @@ impl Engine {
             destination: terms.destination.clone().unwrap_or_else(|| hello.name.clone()),
             takes_all: terms.spool_of_any_destination,
         };
-        let spool = Spool::start(place, bounds_of(terms), whose).map_err(Error::Thread)?;
-        Ok(Some(Spooling::new(spool, terms.spool_mode == Some(SpoolMode::Always))))
+        let (bounds, always) = (bounds_of(terms), terms.spool_mode == Some(SpoolMode::Always));
+        let (tell, heirs) = unbounded();
+        let format = hello.format.clone();
+        match place {
+            Where::Nowhere => Ok(Spools::default()),
+            Where::At(place) => {
+                let path = place.path().to_owned();
+                let spool = Spool::start(place, bounds, whose).map_err(Error::Thread)?;
+                let (shelf, is_there) = (Arc::clone(spool.shelf()), Arc::new(AtomicBool::new(true)));
+                let end = Some(SpoolEnd { shelf, path, format, heirs: tell, is_there });
+                Ok(Spools { own: Some(Spooling::new(spool, always, heirs)), end, ..Spools::default() })
+            }
+            Where::Inherited(old) if old.format != format => {
+                let why = "the exporter that it takes the place of writes there in another format";
+                Err(Error::config("spool", old.path.display(), why))
+            }
+            Where::Inherited(old) => {
+                let ((give, spool), is_there) = (bounded(1), Arc::new(AtomicBool::new(false)));
+                let heir = Heir { spool: give, lanes: Arc::clone(lanes) };
+                let heir = Some((Arc::clone(&old.shelf), heir));
+                let end = Some(SpoolEnd { heirs: tell, is_there: Arc::clone(&is_there), ..old });
+                let inherits = Some(Inherits { spool, whose, bounds, always, heirs, is_there });
+                Ok(Spools { own: None, inherits, heir, end })
+            }
+        }
     }
 
     /// What the dispatcher is told of it.
@@ -207,7 +316,6 @@ impl Engine {
         let deltas: Vec<Kind> = deltas.map(|(kind, _)| kind).collect();
         let last_read = if wants_metrics { self.table.add_source() } else { Arc::default() };
         let back_pressure = terms.back_pressure.or(self.config.back_pressure);
-        back_pressure.into_iter().for_each(|time| self.buffers.be_patient(time));
         let interval = terms.flush_interval.unwrap_or(self.config.flush_interval);
         let now = self.clock.now();
         let sieve = Sieve::new(terms.filter);
@@ -231,6 +339,8 @@ impl Engine {
             complaints,
             keeping_up: KeepingUp::Yes,
             is_live: hello.is_live && Signal::RECORDS.iter().any(|signal| wants[*signal as usize]),
+            newest: None,
+            former: Vec::new(),
         }
     }
 

@@ -1,5 +1,9 @@
 //! What a collector is made of, and how it is flushed and shut down.
 
+#[cfg(feature = "prometheus")]
+use std::net::SocketAddr;
+#[cfg(any(feature = "net", test))]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -10,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::by_hand::collect_event;
 use super::config::Config;
 use super::report::Report;
+use crate::Error;
 use crate::clock::{Clock, Tick, deadline_in};
 use crate::diagnostics;
 #[cfg(feature = "prometheus")]
@@ -25,14 +30,16 @@ use crate::pipeline::feedback::Reports;
 use crate::pipeline::lanes::Lanes;
 use crate::pipeline::ledger::Reason;
 #[cfg(any(feature = "net", test))]
-use crate::pipeline::spool::{Figures, Shelf};
+use crate::pipeline::spool::{Figures, Heir, Shelf};
 use crate::sampling::Sampler;
 use crate::sync::{Mutex, lock};
-use crate::text::Quoted;
+use crate::text::{self, Quoted};
 use crate::thread::{quietly, spawn};
 
 /// Standard error has that much time at the end, if it is a pipe that nobody reads.
 const SOON: Duration = Duration::from_millis(200);
+/// A name that nobody has is shown up to so many bytes.
+const MOST_SHOWN: usize = 200;
 /// So long the closure of `on_export` may take for the last reports.
 const REPORTS: Duration = Duration::from_secs(1);
 
@@ -40,13 +47,29 @@ const REPORTS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Registered {
     pub(super) number: usize,
+    pub(super) account: usize,
     pub(super) name: String,
+    pub(super) is_network: bool,
+    /// It is being removed, or was replaced: it has no name any more.
+    pub(super) is_leaving: bool,
     pub(super) lanes: Arc<Lanes>,
     /// How long its attempts take, in seconds.
     pub(super) durations: Arc<SharedHistogram>,
-    /// Of its spool, if it has one.
     #[cfg(any(feature = "net", test))]
-    pub(super) shelf: Option<Arc<Shelf>>,
+    pub(super) spool: Option<SpoolEnd>,
+}
+
+/// The spool of an exporter.
+#[cfg(any(feature = "net", test))]
+#[derive(Clone, Debug)]
+pub(super) struct SpoolEnd {
+    pub(super) shelf: Arc<Shelf>,
+    pub(super) path: PathBuf,
+    pub(super) format: String,
+    /// Those who have it next.
+    pub(super) heirs: Sender<Heir>,
+    /// It has come from the exporter before this one.
+    pub(super) is_there: Arc<AtomicBool>,
 }
 
 /// A reader that was added.
@@ -54,6 +77,9 @@ pub(super) struct Attached {
     /// As it said it when it was added.
     pub(super) name: String,
     pub(super) reader: Box<dyn Reader>,
+    /// Where its page is served, if it has one.
+    #[cfg(feature = "prometheus")]
+    pub(super) page: Option<(SocketAddr, String)>,
 }
 
 /// All of a collector that lives as long as somebody may record.
@@ -87,6 +113,13 @@ pub(crate) struct Engine {
     pub(super) said_nobody: AtomicBool,
     /// Somebody has the report of the end.
     pub(super) is_told: Mutex<bool>,
+}
+
+impl Registered {
+    /// Whether it is the one of that name.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name == name && !self.is_leaving
+    }
 }
 
 impl Attached {
@@ -143,7 +176,9 @@ impl Engine {
 
     /// Whether nobody takes what is recorded.
     fn has_nobody(&self) -> bool {
-        self.is_enabled() && lock(&self.exporters).is_empty() && lock(&self.readers).is_empty()
+        self.is_enabled()
+            && lock(&self.exporters).iter().all(|exporter| exporter.is_leaving)
+            && lock(&self.readers).is_empty()
     }
 
     /// At the start of a program that names its exporters in the environment.
@@ -177,21 +212,31 @@ impl Engine {
             return false;
         }
         let exporters = lock(&self.exporters);
-        let found = exporters.iter().find(|exporter| exporter.name == name);
+        let found = exporters.iter().find(|exporter| exporter.is(name));
         found.map(|exporter| exporter.lanes.pause(paused)).is_some()
     }
 
-    /// Number and name of each exporter, and how long its attempts take.
+    /// Nobody has that name.
+    pub(super) fn unknown(&self, name: &str) -> Error {
+        let exporters = lock(&self.exporters);
+        let there = exporters.iter().filter(|exporter| !exporter.is_leaving);
+        let mut known: Vec<_> = there.map(|exporter| exporter.name.clone()).collect();
+        drop(exporters);
+        known.extend(lock(&self.readers).iter().map(|reader| reader.name.clone()));
+        Error::UnknownExporter { name: text::line(format_args!("{name}"), MOST_SHOWN), known }
+    }
+
+    /// Account and name of each exporter, and how long its attempts take.
     pub(super) fn attempts(&self) -> Vec<(usize, String, Arc<SharedHistogram>)> {
-        let of = |e: &Registered| (e.number, e.name.clone(), Arc::clone(&e.durations));
-        lock(&self.exporters).iter().map(of).collect()
+        let of = |e: &Registered| (e.account, e.name.clone(), Arc::clone(&e.durations));
+        lock(&self.exporters).iter().filter(|exporter| !exporter.is_leaving).map(of).collect()
     }
 
     /// The name of each exporter that has a spool, and how that fares.
     #[cfg(any(feature = "net", test))]
     pub(super) fn spools(&self) -> Vec<(String, Figures)> {
-        let of = |e: &Registered| Some((e.name.clone(), e.shelf.as_ref()?.figures()));
-        lock(&self.exporters).iter().filter_map(of).collect()
+        let of = |e: &Registered| Some((e.name.clone(), e.spool.as_ref()?.shelf.figures()));
+        lock(&self.exporters).iter().filter(|exporter| !exporter.is_leaving).filter_map(of).collect()
     }
 
     /// How the exporters fare.
@@ -201,7 +246,8 @@ impl Engine {
         }
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
         let exporters = lock(&self.exporters);
-        let health = exporters.iter().map(|Registered { name, lanes, .. }| {
+        let exporters = exporters.iter().filter(|exporter| !exporter.is_leaving);
+        let health = exporters.map(|Registered { name, lanes, .. }| {
             let (health, oldest, is_paused) = lanes.health();
             ExporterHealth {
                 name: name.clone(),
@@ -277,7 +323,8 @@ impl Engine {
         // What callbacks of the program take goes off the time of the exporters, so it is not all of it.
         self.table.stop_callbacks_by(deadline_in(deadline / 4));
         let (done, moved) = bounded(1);
-        let stop = Command::Stop(self.end_of_workers(deadline), done);
+        let stop_by = self.end_of_workers(deadline);
+        let stop = Command::Stop(stop_by, done);
         let is_stopped = self.commands.send(stop).is_ok() && moved.recv_deadline(until).is_ok();
         if let Some(thread) = lock(&self.dispatcher).take().filter(|_| is_stopped) {
             let _ = thread.join();
@@ -293,10 +340,11 @@ impl Engine {
             // It is not there, or late: nobody else would tell them.
             abandon();
         }
-        let late = self.books.wait_ended(until);
-        let late: Vec<String> = late.into_iter().map(|number| self.books.name(number)).collect();
+        // Those that are on their way out may have had more time.
+        lock(&self.exporters).iter().for_each(|exporter| exporter.lanes.end_by(stop_by));
+        let late = self.books.wait_ended(None, until);
         abandon();
-        self.say_late();
+        say_late(&self.lost_late());
         self.end_user_code(until);
         self.books.finish(late);
     }
@@ -315,20 +363,12 @@ impl Engine {
         Signal::EACH.iter().any(is_any) || self.table.has_callbacks() || !levels().merged(|_| true).is_empty()
     }
 
-    /// What was lost at the deadline.
-    fn say_late(&self) {
+    /// Who lost how much at a deadline.
+    pub(super) fn lost_late(&self) -> Vec<(String, Signal, u64)> {
         let ledger = self.ledger();
-        for (name, signal) in ledger.exporters().flat_map(|name| Signal::EACH.map(|signal| (name, signal))) {
-            let lost =
-                ledger.exporter(name, signal).map_or(0, |account| account.dropped.by(Reason::Deadline));
-            if lost > 0 {
-                let items = signal.amount(lost);
-                let name = Quoted::word(name);
-                diagnostics::warn(format_args!(
-                    "exporter {name}: lost {items}: not delivered by the deadline"
-                ));
-            }
-        }
+        let all = ledger.exporters().flat_map(|name| Signal::EACH.map(|signal| (name, signal)));
+        let lost = |name, signal| Some(ledger.exporter(name, signal)?.dropped.by(Reason::Deadline));
+        all.map(|(name, signal)| (name.to_owned(), signal, lost(name, signal).unwrap_or_default())).collect()
     }
 
     /// Lets go of readers, callbacks and the closure of `on_export`, each of which may hang or panic.
@@ -388,7 +428,7 @@ impl Engine {
     }
 
     /// Nobody takes what is recorded, and nobody has to be waited for.
-    fn report_of_nothing(&self) -> Report {
+    pub(super) fn report_of_nothing(&self) -> Report {
         let ledger = self.ledger();
         let complete = ledger.lost() == 0;
         Report { ledger, complete, late: Vec::new() }
@@ -396,6 +436,14 @@ impl Engine {
 
     fn report(&self, complete: bool) -> Report {
         Report { ledger: self.ledger(), complete, late: Vec::new() }
+    }
+}
+
+/// What was lost at a deadline.
+pub(super) fn say_late(lost: &[(String, Signal, u64)]) {
+    for (name, signal, lost) in lost.iter().filter(|(.., lost)| *lost > 0) {
+        let (name, items) = (Quoted::word(name), signal.amount(*lost));
+        diagnostics::warn(format_args!("exporter {name}: lost {items}: not delivered by the deadline"));
     }
 }
 

@@ -113,6 +113,58 @@ impl Collector {
         self.engine.add(exporters::from_url(url)?)
     }
 
+    /// Puts an exporter in the place of the one of that name, for instance where its backend has moved.
+    ///
+    /// Every item goes to one of them: what was not sent yet, and what failed or has no answer at the deadline, goes to the new one,
+    /// which keeps the name and the account in the ledger. Requests that are out are waited for until then. Where both want sums of
+    /// the same kinds as deltas, those of both together are what was counted. What stands in a spool is the new one's where it names the
+    /// same directory; else it is left there for a later one. The new one does not begin paused.
+    ///
+    /// What the new one does not want of that is counted as filtered. Where it wants sums in another form, or of other levels, it begins
+    /// with the old one's last ones, which are the old one's to deliver.
+    ///
+    /// An attempt of an exporter that blocks can't be taken from it: what it still has at the deadline is lost, and counted. What only one
+    /// may have, say a directory of files, the new one can't have too.
+    ///
+    /// An error leaves the old one as it was: where there is none of that name, where the new one can't be added, or after a shutdown.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use telemetry_core::exporters::{Discard, Route, from_url};
+    /// use telemetry_core::Collector;
+    ///
+    /// let sink = Route::new(Discard::new()).name("sink");
+    /// let collector = Collector::builder().ignore_env().exporter(sink).start()?;
+    /// let report = collector.replace("sink", from_url("discard:")?, Duration::from_secs(5))?;
+    /// assert!(report.is_complete());
+    /// let report = collector.remove("sink", Duration::from_secs(5))?;
+    /// assert!(report.is_complete());
+    /// let error = collector.remove("sink", Duration::from_secs(5)).unwrap_err();
+    /// assert_eq!(error.to_string(), "there is no exporter sink; none is there");
+    /// # Ok::<(), telemetry_core::Error>(())
+    /// ```
+    pub fn replace(
+        &self,
+        exporter: &str,
+        route: impl Into<Route>,
+        deadline: Duration,
+    ) -> Result<Report, Error> {
+        self.engine.replace(exporter, route.into(), deadline)
+    }
+
+    /// Removes the exporter of that name, or the reader.
+    ///
+    /// An exporter is given what was recorded until now, as by a [`flush`](Self::flush), and has until the deadline to deliver it.
+    /// What it could not deliver is stored in its spool, if it has one, or dropped and counted. What it did stays in the ledger, and
+    /// an exporter that is added under its name later goes on from there. One that hangs is given up at the deadline, or
+    /// over a network a second later; [`Report::late`] names it. The report is complete where nothing was ever lost or refused under that name. A page is served no
+    /// more when this returns.
+    ///
+    /// It fails where there is neither an exporter nor a reader of that name, and after a shutdown.
+    pub fn remove(&self, name: &str, deadline: Duration) -> Result<Report, Error> {
+        self.engine.remove(name, deadline)
+    }
+
     /// From now on that closure is told how each attempt ended; see [`Builder::on_export`](crate::Builder::on_export).
     pub fn on_export(&self, on_export: impl Fn(&ExportReport) + Send + Sync + 'static) -> Result<(), Error> {
         if !self.engine.is_enabled() {

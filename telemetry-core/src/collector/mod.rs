@@ -3,6 +3,7 @@
 mod adding;
 mod builder;
 mod by_hand;
+mod changing;
 mod config;
 pub(crate) mod current;
 mod engine;

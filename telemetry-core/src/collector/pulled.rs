@@ -51,7 +51,7 @@ impl Engine {
         let bound = aside(move || engine.server.bind(&wanted)).map_err(Error::Thread)?;
         let bound = bound.recv_timeout(TIME).map_err(|_| failed("its host is not found in time".into()))?;
         let bound = bound.map_err(|e| failed(in_use(&e)))?;
-        let attached = self.attached(pulled.reader, self.source(terms.filter, resource))?;
+        let mut attached = self.attached(pulled.reader, self.source(terms.filter, resource))?;
         let shown = self.server.serve(bound, place.path(), pulled.page);
         let address = match shown {
             Ok(address) => address,
@@ -60,6 +60,7 @@ impl Engine {
                 return Err(failed(e.to_string()));
             }
         };
+        attached.page = Some((address, place.path().to_owned()));
         self.keep(attached)?;
         if place.has_any_port() {
             crate::diagnostics::warn(format_args!("metrics are served at http://{address}{}", place.path()));
@@ -111,7 +112,12 @@ impl Engine {
             let attached = quietly(|| (reader.attach(source), cut::name(reader.name()).into_owned()));
             let told = match attached {
                 None => Ok(()),
-                Some((Ok(()), name)) => tell.send(Ok(Attached { name, reader })),
+                Some((Ok(()), name)) => tell.send(Ok(Attached {
+                    name,
+                    reader,
+                    #[cfg(feature = "prometheus")]
+                    page: None,
+                })),
                 Some((Err(source), reader)) => tell.send(Err(Error::Reader { reader, source })),
             };
             if let Err(SendError(Ok(late))) = told {
@@ -127,8 +133,12 @@ impl Engine {
     }
 
     /// It is let go of at the shutdown.
-    fn keep(&self, attached: Attached) -> Result<(), Error> {
+    fn keep(&self, mut attached: Attached) -> Result<(), Error> {
         let mut readers = lock(&self.readers);
+        let is_taken = |name: &str| readers.iter().any(|reader| reader.name == name);
+        let numbered = (2..).map(|i| format!("{}#{i}", attached.name));
+        let name = std::iter::once(attached.name.clone()).chain(numbered).find(|name| !is_taken(name));
+        attached.name = name.unwrap_or_default();
         if self.closed.load(Relaxed) {
             drop(readers);
             let _ = aside(|| attached.end());

@@ -1,4 +1,4 @@
-//! How a flush or a shutdown ended.
+//! How a flush, a shutdown or a change ended.
 
 use std::fmt;
 
@@ -15,12 +15,13 @@ pub struct Report {
 
 impl Report {
     /// Whether all that was recorded before was delivered, or is on disk where its exporter has a spool, in time: of a shutdown, all
-    /// of the run; of a flush, all up to its beginning. Where anything was lost or refused, no later report is complete either.
+    /// of the run; of a flush, all up to its beginning; of an exporter that was removed or replaced, all that was given to it or to another
+    /// one under its name. Where anything was lost or refused, no later report is complete either.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
 
-    /// The exporters that a shutdown gave up, because they were not done by the deadline.
+    /// The exporters that were given up at a shutdown, or when they were removed or replaced, because they were not done by the deadline.
     pub fn late(&self) -> &[String] {
         &self.late
     }

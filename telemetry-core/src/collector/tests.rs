@@ -9,6 +9,7 @@ use crate::metrics::{CellKind, Reader, Site, Source};
 use crate::model::{Event, Kind, Metric, Span, SpanContext, SpanId, Tags, Temporality, TraceId};
 use crate::{Error, Level};
 
+mod changes;
 mod detected;
 mod faults;
 mod waits;

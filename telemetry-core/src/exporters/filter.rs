@@ -87,6 +87,11 @@ impl Filter {
         self.min_level.is_some() || self.levels.is_some()
     }
 
+    /// Whether another one looks at levels in the same way.
+    pub(crate) fn has_same_levels(&self, other: &Self) -> bool {
+        (&self.min_level, &self.levels) == (&other.min_level, &other.levels)
+    }
+
     pub(crate) fn takes_signal(&self, signal: Signal) -> bool {
         self.signals.as_ref().is_none_or(|signals| signals.contains(&signal))
     }

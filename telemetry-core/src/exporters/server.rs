@@ -109,6 +109,9 @@ impl Server {
         };
         let shown = Shown { path: path.to_owned(), page };
         let address = match at {
+            Address::Known(address) if pages.iter().all(|(known, _)| *known != address) => {
+                return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "its port was closed meanwhile"));
+            }
             Address::Known(address) => {
                 let _ = thread.orders.send(Order::Show(address, shown));
                 address
@@ -123,6 +126,18 @@ impl Server {
         };
         pages.push((address, path.to_owned()));
         Ok(address)
+    }
+
+    /// That page is not served any more. Where it was the last one at its address, the port is free afterwards.
+    pub(crate) fn hide(&self, address: SocketAddr, path: &str, until: Instant) {
+        let mut running = lock(&self.running);
+        running.pages.retain(|(known, shown)| *known != address || shown != path);
+        let (is_served, is_gone) = bounded(0);
+        if let Some(thread) = &running.thread {
+            let _ = thread.orders.send(Order::Hide(address, path.to_owned(), is_served));
+        }
+        drop(running);
+        let _ = is_gone.recv_deadline(until);
     }
 
     /// The URLs of all pages, in the order they were added.

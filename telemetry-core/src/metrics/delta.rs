@@ -36,6 +36,11 @@ impl Baseline {
         Self { kinds, seen, owed, others }
     }
 
+    /// Of which kinds it wants deltas.
+    pub(crate) fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
     /// What came since, of the kinds it wants deltas of; those that did not move are left out.
     pub(crate) fn since(&self, now: &[Metric]) -> Vec<Metric> {
         let mut all: Vec<Metric> =

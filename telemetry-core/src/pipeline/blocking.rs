@@ -40,6 +40,7 @@ pub(super) fn run(mut exporter: Box<dyn Exporter>, says: &Sender<Option<Hello>>,
         } else {
             deliver(&mut *exporter, &mut worker);
         }
+        worker.schedule.leave();
         end.reason = Reason::Deadline;
         let _ = quietly(|| exporter.shutdown());
     }

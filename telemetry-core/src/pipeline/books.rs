@@ -3,12 +3,15 @@
 //! What an exporter has taken on stands behind a [`Ticket`], which is settled once, whatever happens. A flush closes a
 //! generation: it waits for the tickets that were given out before, not for counts, which newer items could fill.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+pub(crate) use super::entry::Outcome;
+use super::entry::{Entry, Shares, items_of};
 use super::ledger::{Account, ExporterAccount, Ledger, Reason};
 use crate::exporters::Signal;
+use crate::metrics::SharedHistogram;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// The books of one collector. Their lock comes before all others of the pipeline; no code of the user runs under it.
@@ -22,7 +25,16 @@ pub(crate) struct Books {
 pub(crate) struct State {
     /// Without what its exporters did.
     pub(super) ledger: Ledger,
-    exporters: Vec<Entry>,
+    /// What exporters did, in the order in which they were added, also those that are gone.
+    accounts: BTreeMap<usize, Named>,
+    /// Accounts whose exporters are gone, and what those did that were forgotten.
+    gone: VecDeque<usize>,
+    forgotten: [ExporterAccount; 3],
+    /// The workers of exporters.
+    entries: BTreeMap<usize, Entry>,
+    next: usize,
+    /// Lost by those that are gone, and out of spools.
+    lost: u64,
     generation: u64,
     /// Of those who wait for them.
     flushes: Vec<u64>,
@@ -30,45 +42,14 @@ pub(crate) struct State {
     finished: Option<Vec<String>>,
 }
 
-/// What one exporter did.
-#[derive(Debug, Default)]
-struct Entry {
+/// What the exporters of one name did, one after the other.
+#[derive(Debug)]
+struct Named {
     name: String,
     accounts: [ExporterAccount; 3],
-    /// Its worker has ended or was given up: what comes now is dropped.
-    ended: bool,
-    /// It belongs to the collector; before that, nobody knows of it or waits for it.
+    /// How long their attempts took, in seconds.
+    durations: Arc<SharedHistogram>,
     is_member: bool,
-    /// What is open of each generation, and was lost of those that somebody has to tell from later ones; oldest first.
-    open: VecDeque<Generation>,
-    /// Lost of the generations before.
-    lost: u64,
-}
-
-/// One of them, or some that nobody has to tell apart.
-#[derive(Clone, Copy, Debug)]
-struct Generation {
-    first: u64,
-    last: u64,
-    open: u64,
-    lost: u64,
-}
-
-/// How it ended for items that an exporter had taken on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Outcome {
-    Delivered {
-        rejected: u64,
-    },
-    Rejected,
-    Dropped(Reason),
-    /// On disk, but for those that its protocol can't say.
-    #[cfg(any(feature = "net", test))]
-    Spooled {
-        rejected: u64,
-    },
-    /// Something newer, which was delivered, says all that they said.
-    Superseded,
 }
 
 /// So many items that one exporter has taken on. It can't be cloned; whoever drops it says that time ran out.
@@ -79,29 +60,55 @@ pub(crate) struct Ticket {
     exporter: usize,
     signal: Signal,
     /// How many of each generation, oldest first.
-    shares: VecDeque<(u64, u64)>,
+    shares: Shares,
 }
+
+/// So many exporters that are gone have an account of their own in the ledger.
+const MOST_GONE: usize = 100;
+/// What the ledger calls the others.
+const FORGOTTEN: &str = "removed exporters";
 
 impl Books {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 
-    /// Opens an account, for an exporter that is to [join](Self::join). A name that is taken is given a number.
+    /// Opens an account, for an exporter that is to [join](Self::join), or goes on with that of one of that name that is gone. A
+    /// name that is taken is given a number.
     pub(crate) fn add_exporter(&self, name: &str) -> usize {
         let mut state = self.lock();
-        let taken =
-            |name: &str| state.exporters.iter().any(|entry| !entry.name.is_empty() && entry.name == name);
         let numbered = (2..).map(|i| format!("{name}#{i}"));
-        let name =
-            std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default();
-        state.exporters.push(Entry { name, ..Entry::default() });
-        state.exporters.len() - 1
+        let mut names = std::iter::once(name.to_owned()).chain(numbered);
+        let name = names.find(|name| !state.is_taken(name)).unwrap_or_default();
+        let known = state.accounts.iter().find(|(_, known)| known.name == name).map(|(account, _)| *account);
+        let account = known.unwrap_or(state.next);
+        state.gone.retain(|gone| *gone != account);
+        state.accounts.entry(account).or_insert_with(|| Named {
+            name,
+            accounts: Default::default(),
+            durations: Arc::new(SharedHistogram::new(None)),
+            is_member: false,
+        });
+        state.add_entry(account)
     }
 
-    /// The name under which the ledger has an exporter.
-    pub(crate) fn name(&self, exporter: usize) -> String {
-        self.lock().exporters[exporter].name.clone()
+    /// One more worker for the account of that name; none where there is no such account any more.
+    pub(crate) fn add_worker(&self, name: &str) -> Option<usize> {
+        let mut state = self.lock();
+        let known =
+            state.accounts.iter().find(|(account, known)| known.name == name && state.is_live(**account));
+        let account = *known?.0;
+        Some(state.add_entry(account))
+    }
+
+    /// The account of a worker, the name under which the ledger has it, and how long its attempts take.
+    pub(crate) fn account(&self, exporter: usize) -> (usize, String, Arc<SharedHistogram>) {
+        let state = self.lock();
+        let account = state.entries.get(&exporter).map_or(exporter, |entry| entry.account);
+        let known = state.accounts.get(&account);
+        let durations = known.map(|known| Arc::clone(&known.durations));
+        let name = known.map(|known| known.name.clone()).unwrap_or_default();
+        (account, name, durations.unwrap_or_else(|| Arc::new(SharedHistogram::new(None))))
     }
 
     /// Items go to an exporter that does not want `filtered` of them. Where something is left of them that it takes on,
@@ -115,8 +122,9 @@ impl Books {
         filtered: u64,
     ) -> Option<Ticket> {
         let generation = state.generation;
-        let entry = &mut state.exporters[exporter];
-        let account = &mut entry.accounts[signal as usize];
+        // One that was taken out a moment ago has no part in it.
+        let entry = state.entries.get_mut(&exporter)?;
+        let account = &mut state.accounts.get_mut(&entry.account)?.accounts[signal as usize];
         account.dispatched += items + filtered;
         account.filtered += filtered;
         account.accepted += items;
@@ -129,49 +137,54 @@ impl Books {
         if items == 0 {
             return None;
         }
-        if let Some(newest) = entry.open.back_mut().filter(|newest| newest.last == generation) {
-            newest.open += items;
-        } else {
-            let (first, last) = (generation, generation);
-            entry.open.push_back(Generation { first, last, open: items, lost: 0 });
-        }
-        let shares = VecDeque::from([(generation, items)]);
+        let shares = Shares::from([(generation, items)]);
+        entry.take_on(signal, &shares);
         Some(Ticket { books: Arc::clone(self), exporter, signal, shares })
     }
 
-    /// So many items were found in an exporter's spool.
-    #[cfg(any(feature = "net", test))]
-    pub(crate) fn recover(&self, exporter: usize, signal: Signal, items: u64) {
-        let mut state = self.lock();
-        let account = &mut state.exporters[exporter].accounts[signal as usize];
-        account.recovered += items;
-        account.spooled += items;
+    /// What a worker has not delivered another one of the same account takes on, for whoever waits for it too. None where that can't
+    /// be: what became of it is booked then.
+    pub(super) fn hand_over(&self, mut ticket: Ticket, to: usize) -> Option<Ticket> {
+        if ticket.exporter == to {
+            return Some(ticket);
+        }
+        let (signal, shares, mut state) = (ticket.signal, std::mem::take(&mut ticket.shares), self.lock());
+        let State { accounts, entries, flushes, lost, .. } = &mut *state;
+        // Where it was given up its items are booked already.
+        let from = entries.get_mut(&ticket.exporter).filter(|entry| !entry.ended)?;
+        from.let_go(signal, &shares, 0, flushes);
+        let account = from.account;
+        if let Some(heir) = entries.get_mut(&to).filter(|heir| !heir.ended && heir.account == account) {
+            heir.take_on(signal, &shares);
+            (ticket.exporter, ticket.shares) = (to, shares);
+            return Some(ticket);
+        }
+        if let Some(named) = accounts.get_mut(&account) {
+            let account = &mut named.accounts[signal as usize];
+            *lost += account.settle(items_of(&shares), Outcome::Dropped(Reason::Closed));
+        }
+        drop(state);
+        self.changed.notify_all();
+        None
     }
 
-    /// So many items are in the spool no more, also of an exporter that has ended.
+    /// So many items were found in the spool of that account.
     #[cfg(any(feature = "net", test))]
-    pub(crate) fn unspool(&self, exporter: usize, signal: Signal, items: u64, outcome: Outcome) {
+    pub(crate) fn recover(&self, account: usize, signal: Signal, items: u64) {
+        if let Some(named) = self.lock().accounts.get_mut(&account) {
+            let account = &mut named.accounts[signal as usize];
+            account.recovered += items;
+            account.spooled += items;
+        }
+    }
+
+    /// So many items are in its spool no more, also of an exporter that has ended.
+    #[cfg(any(feature = "net", test))]
+    pub(crate) fn unspool(&self, account: usize, signal: Signal, items: u64, outcome: Outcome) {
         let mut state = self.lock();
-        let entry = &mut state.exporters[exporter];
-        let account = &mut entry.accounts[signal as usize];
-        // Where it was given up while they were being stored, they are booked already.
-        let items = items.min(account.spooled);
-        account.spooled -= items;
-        match outcome {
-            Outcome::Delivered { rejected } => {
-                let rejected = rejected.min(items);
-                account.delivered += items - rejected;
-                account.rejected += rejected;
-                entry.lost += rejected;
-            }
-            Outcome::Dropped(reason) => {
-                account.dropped.add(reason, items);
-                entry.lost += items;
-            }
-            Outcome::Rejected | Outcome::Spooled { .. } | Outcome::Superseded => {
-                account.rejected += items;
-                entry.lost += items;
-            }
+        let State { accounts, lost, .. } = &mut *state;
+        if let Some(named) = accounts.get_mut(&account) {
+            *lost += named.accounts[signal as usize].unspool(items, outcome);
         }
     }
 
@@ -193,21 +206,39 @@ impl Books {
 
     /// A worker has ended; what it still had is dropped.
     pub(crate) fn end(&self, exporter: usize, reason: Reason) {
-        self.lock().exporters[exporter].end(reason);
+        self.lock().end(exporter, reason);
         self.changed.notify_all();
     }
 
     /// From now on the exporter belongs to the collector.
     pub(crate) fn join(&self, exporter: usize) {
-        self.lock().exporters[exporter].is_member = true;
+        let mut state = self.lock();
+        let State { accounts, entries, .. } = &mut *state;
+        let Some(entry) = entries.get_mut(&exporter) else { return };
+        entry.is_member = true;
+        accounts.get_mut(&entry.account).into_iter().for_each(|named| named.is_member = true);
     }
 
-    /// An exporter was not added after all.
+    /// A worker is not there any more, or was not added after all. What its account says stays.
     pub(crate) fn withdraw(&self, exporter: usize) {
         let mut state = self.lock();
-        let entry = &mut state.exporters[exporter];
-        entry.end(Reason::Closed);
-        (entry.is_member, entry.name) = (false, String::new());
+        state.end(exporter, Reason::Closed);
+        let Some(entry) = state.entries.remove(&exporter) else { return };
+        state.lost += entry.lost;
+        let account = entry.account;
+        if !state.is_live(account) {
+            if state.accounts.get(&account).is_some_and(|named| named.is_member) {
+                state.gone.push_back(account);
+            } else {
+                state.accounts.remove(&account);
+            }
+        }
+        if state.gone.len() > MOST_GONE
+            && let Some(oldest) = state.gone.pop_front()
+            && let Some(named) = state.accounts.remove(&oldest)
+        {
+            state.forgotten.iter_mut().zip(&named.accounts).for_each(|(all, one)| all.add(one));
+        }
         drop(state);
         self.changed.notify_all();
     }
@@ -224,17 +255,22 @@ impl Books {
         self.lock().finished.clone()
     }
 
-    /// Waits until every worker has ended. Those that have not when time runs out are given up: what they
-    /// still have is dropped. Their numbers.
-    pub(crate) fn wait_ended(&self, until: Instant) -> Vec<usize> {
-        let is_running = |entry: &Entry| entry.is_member && !entry.ended;
-        self.wait(until, |state| !state.exporters.iter().any(is_running));
+    /// Waits until every worker has ended, or that one. Those that have not when time runs out are given up: what they still have is
+    /// dropped. Their names.
+    pub(crate) fn wait_ended(&self, only: Option<usize>, until: Instant) -> Vec<String> {
+        let is_running = |number: &usize, entry: &Entry| {
+            entry.is_member && !entry.ended && only.is_none_or(|only| only == *number)
+        };
+        self.wait(until, |state| !state.entries.iter().any(|(number, entry)| is_running(number, entry)));
         let mut state = self.lock();
-        let entries = state.exporters.iter_mut().enumerate().filter(|(_, entry)| is_running(entry));
-        let late = entries.map(|(number, entry)| (entry.end(Reason::Deadline), number).1).collect();
+        let running = state.entries.iter().filter(|(number, entry)| is_running(number, entry));
+        let late: Vec<_> = running.map(|(number, entry)| (*number, entry.account)).collect();
+        late.iter().for_each(|(number, _)| state.end(*number, Reason::Deadline));
+        let names = late.iter().filter_map(|(_, account)| state.accounts.get(account));
+        let names = names.map(|named| named.name.clone()).collect();
         drop(state);
         self.changed.notify_all();
-        late
+        names
     }
 
     fn wait(&self, until: Instant, done: impl Fn(&State) -> bool) -> bool {
@@ -252,8 +288,14 @@ impl Books {
     fn settle(&self, ticket: &mut Ticket, outcome: Outcome) {
         let shares = std::mem::take(&mut ticket.shares);
         let mut state = self.lock();
-        let State { exporters, flushes, .. } = &mut *state;
-        exporters[ticket.exporter].settle(ticket.signal, &shares, outcome, flushes);
+        let State { accounts, entries, flushes, .. } = &mut *state;
+        // Where it was given up what it had is booked already.
+        if let Some(entry) = entries.get_mut(&ticket.exporter).filter(|entry| !entry.ended)
+            && let Some(named) = accounts.get_mut(&entry.account)
+        {
+            let lost = named.accounts[ticket.signal as usize].settle(items_of(&shares), outcome);
+            entry.let_go(ticket.signal, &shares, lost, flushes);
+        }
         drop(state);
         self.changed.notify_all();
     }
@@ -264,98 +306,41 @@ impl State {
         &mut self.ledger.accounts[signal as usize]
     }
 
+    fn is_live(&self, account: usize) -> bool {
+        self.entries.values().any(|entry| entry.account == account)
+    }
+
+    fn is_taken(&self, name: &str) -> bool {
+        self.accounts.iter().any(|(account, known)| known.name == name && self.is_live(*account))
+    }
+
+    fn add_entry(&mut self, account: usize) -> usize {
+        let number = self.next;
+        self.next += 1;
+        self.entries.insert(number, Entry::of(account));
+        number
+    }
+
+    fn end(&mut self, exporter: usize, reason: Reason) {
+        let Some(entry) = self.entries.get_mut(&exporter) else { return };
+        if let Some(named) = self.accounts.get_mut(&entry.account) {
+            entry.end(&mut named.accounts, reason);
+        }
+    }
+
     /// How many generations of an exporter are told apart.
     #[cfg(all(test, not(shuttle)))]
     pub(super) fn generations(&self, exporter: usize) -> usize {
-        self.exporters[exporter].open.len()
+        self.entries[&exporter].open.len()
     }
 
     /// What is booked so far.
     pub(super) fn ledger(&self) -> Ledger {
-        let exporters = self.exporters.iter().filter(|entry| entry.is_member);
-        let exporters = exporters.map(|entry| (entry.name.clone(), entry.accounts)).collect();
-        Ledger { exporters, ..self.ledger.clone() }
-    }
-}
-
-impl Entry {
-    fn settle(&mut self, signal: Signal, shares: &VecDeque<(u64, u64)>, outcome: Outcome, flushes: &[u64]) {
-        if self.ended {
-            return; // given up: what it had is booked already
-        }
-        let account = &mut self.accounts[signal as usize];
-        let n: u64 = shares.iter().map(|(_, items)| items).sum();
-        account.buffered -= n;
-        let mut lost = match outcome {
-            Outcome::Delivered { rejected } => {
-                let rejected = rejected.min(n);
-                account.delivered += n - rejected;
-                account.rejected += rejected;
-                rejected
-            }
-            #[cfg(any(feature = "net", test))]
-            Outcome::Spooled { rejected } => {
-                let rejected = rejected.min(n);
-                account.spooled += n - rejected;
-                account.rejected += rejected;
-                rejected
-            }
-            Outcome::Rejected => {
-                account.rejected += n;
-                n
-            }
-            Outcome::Dropped(reason) => {
-                account.dropped.add(reason, n);
-                n
-            }
-            Outcome::Superseded => {
-                account.accepted -= n;
-                account.filtered += n;
-                0
-            }
-        };
-        for (number, items) in shares {
-            if let Some(open) = self.open.iter_mut().find(|open| open.last >= *number) {
-                open.open -= items;
-                open.lost += lost.min(*items);
-                lost -= lost.min(*items);
-            }
-        }
-        self.forget(flushes);
-    }
-
-    /// Forgets generations that are done, and makes one of those that none of the flushes tells apart.
-    fn forget(&mut self, flushes: &[u64]) {
-        let is_told_apart =
-            |older: u64, newer: u64| flushes.iter().any(|flush| (older..newer).contains(flush));
-        let first_flush = flushes.iter().copied().min().unwrap_or(u64::MAX);
-        while let Some(first) = self.open.pop_front_if(|first| first.open == 0 && first.last <= first_flush) {
-            self.lost += first.lost;
-        }
-        for i in (1..self.open.len()).rev() {
-            let newer = self.open[i];
-            let older = &mut self.open[i - 1];
-            if !is_told_apart(older.last, newer.first) {
-                (older.last, older.open, older.lost) =
-                    (newer.last, older.open + newer.open, older.lost + newer.lost);
-                self.open.remove(i);
-            }
-        }
-    }
-
-    /// That generation, and those before it.
-    fn upto(&self, generation: u64) -> impl Iterator<Item = &Generation> {
-        self.open.iter().take_while(move |known| known.first <= generation)
-    }
-
-    fn end(&mut self, reason: Reason) {
-        for account in &mut self.accounts {
-            let left = std::mem::take(&mut account.buffered);
-            account.dropped.add(reason, left);
-            self.lost += left;
-        }
-        self.lost += self.open.drain(..).map(|open| open.lost).sum::<u64>();
-        self.ended = true;
+        let named = self.accounts.values().filter(|named| named.is_member);
+        let named = named.map(|named| (named.name.clone(), named.accounts));
+        let forgotten = Some(self.forgotten).filter(|all| *all != <[ExporterAccount; 3]>::default());
+        let forgotten = forgotten.map(|all| (FORGOTTEN.to_owned(), all));
+        Ledger { exporters: forgotten.into_iter().chain(named).collect(), ..self.ledger.clone() }
     }
 }
 
@@ -371,7 +356,7 @@ impl Flush {
     /// Waits for it. False if time ran out, or something was left for later.
     pub(crate) fn wait(&self, until: Instant) -> bool {
         let is_open = |entry: &Entry| entry.upto(self.generation).any(|known| known.open > 0);
-        self.books.wait(until, |state| !state.exporters.iter().any(is_open)) && self.is_whole
+        self.books.wait(until, |state| !state.entries.values().any(is_open)) && self.is_whole
     }
 
     /// How many of those items were lost so far.
@@ -379,7 +364,7 @@ impl Flush {
         let state = self.books.lock();
         let of =
             |entry: &Entry| entry.lost + entry.upto(self.generation).map(|known| known.lost).sum::<u64>();
-        state.exporters.iter().map(of).sum()
+        state.lost + state.entries.values().map(of).sum::<u64>()
     }
 }
 
@@ -389,15 +374,15 @@ impl Drop for Flush {
         if let Some(at) = state.flushes.iter().position(|flush| *flush == self.generation) {
             state.flushes.swap_remove(at);
         }
-        let State { exporters, flushes, .. } = &mut *state;
-        exporters.iter_mut().for_each(|entry| entry.forget(flushes));
+        let State { entries, flushes, .. } = &mut *state;
+        entries.values_mut().for_each(|entry| entry.forget(flushes));
     }
 }
 
 impl Ticket {
     /// How many items it stands for.
     pub(crate) fn items(&self) -> u64 {
-        self.shares.iter().map(|(_, items)| items).sum()
+        items_of(&self.shares)
     }
 
     pub(crate) fn settle(mut self, outcome: Outcome) {
@@ -406,7 +391,7 @@ impl Ticket {
 
     /// Takes so many items off it, the oldest ones.
     pub(crate) fn split(&mut self, mut items: u64) -> Self {
-        let mut shares = VecDeque::new();
+        let mut shares = Shares::new();
         while items > 0
             && let Some((generation, share)) = self.shares.front_mut()
         {

@@ -173,8 +173,8 @@ impl Buffers {
         }
     }
 
-    /// From now on a thread that finds no room waits for it at least that long.
-    pub(crate) fn be_patient(&self, patience: Duration) {
+    /// From now on a thread that finds no room waits for it that long, or as long as it did at first.
+    pub(crate) fn be_patient(&self, patience: Option<Duration>) {
         self.pool.be_patient(patience);
     }
 

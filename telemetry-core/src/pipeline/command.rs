@@ -15,8 +15,23 @@ pub(crate) enum Command {
     Flush(Tick, Sender<Flush>),
     /// One more exporter, which has all from the answer on.
     Add(Box<Output>, Sender<()>),
+    /// Another exporter in the place of one.
+    Replace(Box<Replace>),
+    /// That exporter goes, when it has what was recorded until now, or at the first of these times; its worker has until the second.
+    Remove(usize, [Tick; 2], Sender<()>),
     /// What the callbacks say.
     Observed(Observations),
     /// Move everything on for the last time; workers have until then.
     Stop(Tick, Sender<()>),
+}
+
+/// An exporter that takes the place of another one.
+pub(crate) struct Replace {
+    pub(crate) number: usize,
+    /// It does so by then.
+    pub(crate) by: Tick,
+    /// The other one may wait so long for answers.
+    pub(crate) until: Tick,
+    pub(crate) heir: Box<Output>,
+    pub(crate) done: Sender<()>,
 }

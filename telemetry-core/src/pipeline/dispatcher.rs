@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::books::{Books, Flush};
 use super::buffers::Buffers;
+use super::changes::{Changes, Removing};
 use super::command::Command;
 use super::feedback::{Complaints, amount};
 use super::ledger::Reason;
@@ -53,6 +54,8 @@ pub(crate) struct Progress {
     spared: Option<Tick>,
     /// Those who wait until all is moved on that was there when they came.
     flushes: Vec<Waiting>,
+    /// Exporters that are to be replaced or removed.
+    changes: Changes,
     /// So many came.
     marks: u64,
     /// Metrics are to be read for all, not only for those whose time has come.
@@ -102,12 +105,12 @@ impl Dispatcher {
                     self.read(true);
                 }
                 Ok(Command::Add(output, done)) => {
-                    if output.is_live {
-                        self.state.watch.begin(self.clock.now());
-                    }
                     self.outputs.push(*output);
+                    self.outputs_changed();
                     let _ = done.send(());
                 }
+                Ok(Command::Replace(replace)) => self.state.changes.replace(*replace),
+                Ok(Command::Remove(number, times, done)) => self.remove(number, times, done),
                 Ok(Command::Observed(observations)) => self.observed(observations),
                 Ok(Command::Stop(until, done)) => {
                     self.buffers.close();
@@ -122,6 +125,10 @@ impl Dispatcher {
                 self.state.next_tick = now.plus(TICK);
                 self.outputs.iter().for_each(Output::say_if_it_checks);
                 (self.now_and_then)(self.outputs.is_empty());
+            }
+            let Progress { changes, ended, .. } = &mut self.state;
+            if changes.go_on(&mut self.outputs, &self.books, *ended, now) {
+                self.outputs_changed();
             }
             if self.books.is_awaited() {
                 // Somebody waits for what is part of the next ones.
@@ -140,6 +147,29 @@ impl Dispatcher {
         }
     }
 
+    /// An exporter is to go when it has what there is now.
+    fn remove(&mut self, number: usize, [by, until]: [Tick; 2], done: Sender<()>) {
+        self.state.marks += 1;
+        self.buffers.mark(self.state.marks);
+        let (mut reading, mark) = (self.state.begun + 1, self.state.marks);
+        if let Some(output) = self.outputs.iter().find(|output| output.number == number) {
+            output.lanes.hurry(until);
+            reading = if output.wants_metrics() { reading } else { 0 };
+        }
+        self.state.changes.remove(Removing { number, by, until, done, reading, mark });
+    }
+
+    /// Others are there now.
+    fn outputs_changed(&mut self) {
+        let wanted = self.outputs.iter().map(|output| output.patience).filter(|it| it.is_wanted);
+        self.buffers.be_patient(wanted.map(|patience| patience.time).max());
+        if self.outputs.iter().any(|output| output.is_live) {
+            self.state.watch.begin(self.clock.now());
+        } else {
+            self.state.watch.end();
+        }
+    }
+
     /// When metrics are to be read next: for an exporter, or to see to series where none wants them.
     fn next_reading(&self) -> Tick {
         let wanted = self.outputs.iter().filter(|output| output.wants_metrics());
@@ -149,7 +179,8 @@ impl Dispatcher {
     fn next_command(&self) -> Result<Command, RecvTimeoutError> {
         // While callbacks are asked they are who comes next.
         let reading = Some(self.next_reading()).filter(|_| self.state.begun == self.state.ended);
-        let others = [self.state.spared, self.state.watch.next()].into_iter().flatten();
+        let others =
+            [self.state.spared, self.state.watch.next(), self.state.changes.next()].into_iter().flatten();
         let next = reading.into_iter().chain(others).fold(self.state.next_tick, Tick::min);
         match self.clock.time_until(next) {
             Some(time) => self.commands.recv_timeout(time),
@@ -159,6 +190,10 @@ impl Dispatcher {
 
     /// All was moved on before that mark: those who wait for it are told.
     fn answer(&mut self, first_mark: Option<u64>) {
+        let Progress { changes, ended, .. } = &mut self.state;
+        if changes.take_out_done(&mut self.outputs, &self.books, *ended, first_mark) {
+            self.outputs_changed();
+        }
         let ended = self.state.ended;
         let is_done = |waiting: &mut Waiting| {
             waiting.reading <= ended && first_mark.is_none_or(|first| waiting.mark < first)
@@ -181,7 +216,11 @@ impl Dispatcher {
         }
         let Some((until, done)) = self.state.stop.take() else { return false };
         self.buffers.finish();
-        self.outputs.iter_mut().for_each(|output| output.stop(until));
+        self.state.changes.swap_all(&mut self.outputs, &self.books, None);
+        for output in &mut self.outputs {
+            output.take_over(&self.books, true);
+            output.stop(until);
+        }
         self.say_lost();
         self.complaints.finish();
         let _ = done.send(());
@@ -213,6 +252,9 @@ impl Dispatcher {
         let levels = self.table.read_levels(observations, true);
         let sums = Sums::new(levels, (self.own_metrics)());
         self.dispatch_metrics(&sums, now);
+        if self.state.changes.swap_all(&mut self.outputs, &self.books, Some(&sums)) {
+            self.outputs_changed();
+        }
         self.state.ended = self.state.begun;
         if std::mem::take(&mut self.state.again) {
             self.read(true);
@@ -295,13 +337,15 @@ impl Dispatcher {
         if for_all {
             self.state.is_passed_over = false;
         }
+        let leaving: Vec<bool> =
+            self.outputs.iter().map(|output| self.state.changes.concern(output.number)).collect();
         let mut shares = Vec::new();
         for (place, output) in self.outputs.iter_mut().enumerate() {
             if !output.wants_metrics() || !for_all && now < output.next_due {
                 continue;
             }
             output.next_due = now.plus(output.interval);
-            match output.share_of_metrics(sums, is_last) {
+            match output.share_of_metrics(sums, is_last || leaving[place]) {
                 Some((share, all)) => shares.push((place, share, all)),
                 None => self.state.is_passed_over |= for_all,
             }

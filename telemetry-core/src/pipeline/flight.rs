@@ -104,13 +104,9 @@ async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
     let bodies = Bodies::default();
     loop {
         let now = worker.job.clock.now();
-        if let Some((spool, lines)) = worker.schedule.spooling().filter(|(spool, _)| spool.is_ending(now)) {
-            for flight in flights.drain(..) {
-                match flight.load {
-                    Load::Parcel(parcel) => lines[parcel.batch.signal() as usize].recall(parcel),
-                    Load::Replay(replay) => spool.recall(&mut lines[replay.signal() as usize], replay),
-                }
-            }
+        worker.take_over();
+        if worker.schedule.spooling().is_some_and(|(spool, _)| spool.is_ending(now)) {
+            recall(&mut flights, &mut worker);
         }
         let until = match worker.schedule.next(now) {
             Step::Attempt(parcel) => {
@@ -137,9 +133,11 @@ async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
                 worker.note(if flights.is_empty() { does } else { Activity::Send });
                 until
             }
-            // What is still out is let go of; its tickets say so.
+            // What is still out is let go of; its tickets say so, or another exporter has it.
             Step::Done => {
-                worker.schedule.spooling().into_iter().for_each(|(spool, _)| spool.close(deadline_in(CLOSE)));
+                recall(&mut flights, &mut worker);
+                worker.schedule.leave();
+                worker.schedule.take_spool().into_iter().for_each(|spool| spool.close(deadline_in(CLOSE)));
                 return;
             }
         };
@@ -154,6 +152,20 @@ async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
             }
             Event::Checked(result) => worker.checked(result),
             Event::Changed => {}
+        }
+    }
+}
+
+/// Lets go of all requests; what they are of waits again.
+fn recall(flights: &mut Vec<Flight<'_>>, worker: &mut Worker) {
+    for flight in flights.drain(..) {
+        match flight.load {
+            Load::Parcel(parcel) => worker.schedule.recall(parcel),
+            Load::Replay(replay) => {
+                if let Some((spool, lines)) = worker.schedule.spooling() {
+                    spool.recall(&mut lines[replay.signal() as usize], replay);
+                }
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 //! The dispatcher puts parcels in, the worker takes them out, as much at once as one request may hold. A full lane loses its
 //! oldest parcel. Its lock is held alone: whatever has to be settled is handed out of it.
 
+mod heir;
+
 use std::collections::VecDeque;
 use std::sync::PoisonError;
 use std::task::Waker;
@@ -33,8 +35,10 @@ struct State {
     out: [usize; 3],
     /// The worker has failed to get that signal through: of sums, only the newest need to wait.
     is_down: [bool; 3],
-    /// Deltas that are to become part of the next ones.
+    /// Deltas that are to become part of the next ones; where another exporter takes its place, all that is left for that one.
     handed_back: Vec<Parcel>,
+    /// An exporter that was replaced has ended: nothing more is handed back.
+    has_left: bool,
     /// The dispatcher is told when no more bytes of spans and events wait than that.
     room_wanted: Option<usize>,
     has_room: bool,
@@ -48,6 +52,7 @@ struct State {
 
 /// What a worker is told.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is told by itself")]
 pub(crate) struct Told {
     /// Somebody waits until then: try again now.
     pub(crate) hurry: Option<Tick>,
@@ -60,6 +65,8 @@ pub(crate) struct Told {
     /// End now: nobody waits any more.
     pub(crate) abandoned: bool,
     pub(crate) paused: bool,
+    /// Another exporter has taken its place, and is given what is left.
+    pub(crate) is_replaced: bool,
 }
 
 /// How an exporter fares.
@@ -279,7 +286,7 @@ impl Lanes {
     /// Deltas that could not be delivered are to become part of the next ones; given back where there will be none.
     pub(crate) fn hand_back(&self, parcel: Parcel) -> Option<Parcel> {
         let mut state = lock(&self.state);
-        if state.told.stop.is_some() {
+        if state.told.stop.is_some() && !state.told.is_replaced {
             return Some(parcel);
         }
         state.handed_back.push(parcel);

@@ -17,7 +17,7 @@ pub enum Reason {
     BufferFull,
     /// An exporter did not keep up; of its waiting batches the oldest went.
     QueueFull,
-    /// The deadline of the shutdown passed.
+    /// The deadline of the shutdown passed, or that for an exporter that was removed or replaced.
     Deadline,
     /// It was recorded after the shutdown, or accepted for an exporter that had ended.
     Closed,
@@ -171,7 +171,8 @@ impl Ledger {
         self.summed_up
     }
 
-    /// The names of the exporters, in the order they were added. Each is there once: a second `file` is `file#2`.
+    /// The names of the exporters, in the order they were added. Each is there once: a second `file` is `file#2`. Those that were removed
+    /// are there too; of many, all but the last hundred together, as `removed exporters`.
     pub fn exporters(&self) -> impl Iterator<Item = &str> {
         self.exporters.iter().map(|(name, _)| name.as_str())
     }

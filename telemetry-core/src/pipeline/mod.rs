@@ -12,11 +12,14 @@ mod blocking;
 mod bodies;
 pub(crate) mod books;
 pub(crate) mod buffers;
+mod changes;
 pub(crate) mod command;
 pub(crate) mod dispatcher;
+mod entry;
 pub(crate) mod feedback;
 #[cfg(any(feature = "net", test))]
 mod flight;
+mod former;
 pub(crate) mod lanes;
 pub mod ledger;
 mod line;

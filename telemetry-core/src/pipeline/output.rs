@@ -1,11 +1,14 @@
 //! One exporter as the dispatcher sees it: what it is to be given, and whether it keeps up.
 
+mod heir;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::books::{Books, Outcome, State, Ticket};
 use super::feedback::Complaints;
+use super::former::Former;
 use super::lanes::Lanes;
 use super::ledger::Reason;
 use super::parcel::{Parcel, Reading};
@@ -55,6 +58,10 @@ pub(crate) struct Output {
     pub(crate) keeping_up: KeepingUp,
     /// It shows spans or events as they happen.
     pub(crate) is_live: bool,
+    /// The newest sums since their start that it was given.
+    pub(crate) newest: Option<Reading>,
+    /// Those whose place it has taken, as long as they have something left.
+    pub(crate) former: Vec<Former>,
 }
 
 /// Whether an exporter keeps up with what is recorded.
@@ -121,6 +128,7 @@ impl Output {
     ) -> Option<Parcel> {
         self.last_read.fetch_max(reading.at.raw(), Relaxed);
         let Some(baseline) = &mut self.baseline else {
+            self.newest = Some(reading);
             return parcel.map(|parcel| Parcel { sums: Some(reading), ..parcel });
         };
         baseline.commit(all);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::books::{Outcome, Ticket};
+use super::books::{Books, Outcome, Ticket};
 use crate::clock::Tick;
 use crate::exporters::Batch;
 
@@ -79,6 +79,13 @@ impl Parcel {
             && other.tries.first.is_none()
             && (endings(self), self.is_deltas) == (endings(other), other.is_deltas)
             && self.batch.takes(&other.batch)
+    }
+
+    /// Another exporter of the same account has it from now on, and has not tried it; none where that can't be.
+    pub(super) fn hand_over(self, books: &Books, to: usize) -> Option<Self> {
+        let ticket = books.hand_over(self.ticket, to)?;
+        let instead = self.instead.and_then(|instead| books.hand_over(*instead, to)).map(Box::new);
+        Some(Self { ticket, instead, tries: Tries::default(), ..self })
     }
 
     /// Another one becomes part of it.

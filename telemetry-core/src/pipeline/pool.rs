@@ -26,6 +26,7 @@ pub(super) struct Pool {
     most: usize,
     /// How long a thread waits for room, in nanoseconds.
     patience: AtomicU64,
+    least_patience: u64,
     closed: AtomicBool,
 }
 
@@ -46,9 +47,10 @@ pub(super) struct Lease {
 impl Pool {
     /// A thread that finds no room waits for it as long as `patience` says.
     pub(super) fn new(max: usize, most: usize, patience: Option<Duration>) -> Self {
-        let patience = AtomicU64::new(nanos(patience.unwrap_or_default()));
+        let least_patience = nanos(patience.unwrap_or_default());
+        let patience = AtomicU64::new(least_patience);
         let (leases, room, closed) = (Mutex::default(), Condvar::new(), AtomicBool::new(false));
-        Self { leases, room, max, most: most.clamp(LEAST, MOST), patience, closed }
+        Self { leases, room, max, most: most.clamp(LEAST, MOST), patience, least_patience, closed }
     }
 
     /// A block for a thread that had one of `before` bytes and now needs at least `need`. The fuller the pool, the
@@ -100,8 +102,8 @@ impl Pool {
     }
 
     /// From now on a thread waits at least that long.
-    pub(super) fn be_patient(&self, patience: Duration) {
-        self.patience.fetch_max(nanos(patience), Relaxed);
+    pub(super) fn be_patient(&self, patience: Option<Duration>) {
+        self.patience.store(nanos(patience.unwrap_or_default()).max(self.least_patience), Relaxed);
     }
 
     fn patience(&self) -> Option<Duration> {

@@ -5,6 +5,9 @@
 //! has not come, half open with that one request. What waits in a lane becomes one request, so requests grow by
 //! themselves while others are out.
 
+#[cfg(any(feature = "net", test))]
+mod rest;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,9 +79,12 @@ impl Schedule {
         }
         let flying: usize = self.lines.iter().map(|line| line.flying.len()).sum();
         #[cfg(any(feature = "net", test))]
-        let store_from = self.spool.as_mut().and_then(|spool| spool.hear(&mut self.lines, self.stop, now));
+        let store_from = self.spool.as_mut().and_then(|spool| spool.hear(&mut self.lines, told, now));
         #[cfg(not(any(feature = "net", test)))]
         let store_from: Option<Tick> = None;
+        if told.is_replaced {
+            self.leave();
+        }
         if told.abandoned || self.stop.is_some_and(|until| now >= until) || self.is_done(flying, now) {
             return Step::Done;
         }
@@ -118,6 +124,15 @@ impl Schedule {
             }
         }
         Step::Wait(wait.0, wait.1)
+    }
+
+    /// What failed is for the exporter that has taken this one's place, if there is one.
+    pub(crate) fn leave(&mut self) {
+        let left: Vec<_> = self.lines.iter_mut().flat_map(|line| std::mem::take(&mut line.again)).collect();
+        if !left.is_empty() {
+            let kept = self.lanes.leave(left);
+            kept.into_iter().for_each(|kept| self.lines[kept.batch.signal() as usize].again.push_back(kept));
+        }
     }
 
     /// Whether somebody waits for all that is out: once for each flush, and always from the end on.
@@ -208,12 +223,6 @@ impl Schedule {
         Some(until)
     }
 
-    /// From now on it has a spool.
-    #[cfg(any(feature = "net", test))]
-    pub(crate) fn spool_to(&mut self, spool: Spooling) {
-        self.spool = Some(spool);
-    }
-
     /// The same for what is to be stored.
     #[cfg(any(feature = "net", test))]
     fn next_to_store(&mut self, signal: Signal, now: Tick) -> NextStep {
@@ -230,12 +239,6 @@ impl Schedule {
         let Some(parcel) = parcel else { return Ok(None) };
         self.lines[signal as usize].flying.push(parcel.since);
         Ok(Some(Step::Store(parcel)))
-    }
-
-    /// Its spool and its lines, for the driver.
-    #[cfg(any(feature = "net", test))]
-    pub(super) fn spooling(&mut self) -> Option<(&mut Spooling, &mut [Line; 3])> {
-        self.spool.as_mut().map(|spool| (spool, &mut self.lines))
     }
 
     /// An attempt with a stored body has ended; none where the exporter panicked.

@@ -176,3 +176,77 @@ fn a_flush_waits_for_what_was_accepted_before_it_and_for_nothing_else() {
         settles.join().unwrap();
     });
 }
+
+#[test]
+fn what_a_replaced_exporter_has_goes_to_one_of_the_two() {
+    for is_forgotten in [false, true] {
+        check(move || {
+            let books = books();
+            let heir = books.add_worker("it").unwrap();
+            books.join(heir);
+            let lanes = Arc::new(Lanes::new([1 << 20; 2], || ()));
+            (0..4).for_each(|n| assert!(lanes.put(parcel(&books, 3 * n + 1..3 * n + 4)).is_empty()));
+            let flush = books.close_generation(1, true).pop().unwrap();
+            let worker = thread::spawn({
+                let (lanes, books) = (Arc::clone(&lanes), Arc::clone(&books));
+                move || {
+                    // Every other attempt fails.
+                    let (mut seen, mut again) = (Vec::new(), Vec::new());
+                    loop {
+                        let told = lanes.told();
+                        if told.is_replaced {
+                            again = lanes.leave(again);
+                        }
+                        while let Some(parcel) = lanes.take(Signal::Spans, 3, 1 << 20) {
+                            lanes.done(Signal::Spans, parcel.batch.bytes());
+                            if again.len() < seen.len() / 3 {
+                                again.push(parcel);
+                            } else {
+                                seen.extend(parcel.batch.spans().map(|span| span.span_id().get()));
+                                parcel.settle(Outcome::Delivered { rejected: 0 });
+                            }
+                        }
+                        if told.stop.is_some() {
+                            break;
+                        }
+                        lanes.wait(None);
+                    }
+                    drop(lanes.leave(again));
+                    if !lanes.leaves() {
+                        books.end(0, Reason::Deadline);
+                    }
+                    seen
+                }
+            });
+            let mut moved = Vec::new();
+            let mut left = lanes.replace(Tick::default(), &Signal::EACH);
+            loop {
+                for parcel in std::mem::take(&mut left) {
+                    let parcel = parcel.hand_over(&books, heir).unwrap();
+                    account(&books);
+                    moved.extend(parcel.batch.spans().map(|span| span.span_id().get()));
+                    parcel.settle(Outcome::Delivered { rejected: 0 });
+                }
+                let is_over;
+                (left, is_over) = lanes.take_left();
+                if is_over && left.is_empty() {
+                    books.end(0, Reason::Deadline);
+                    break;
+                }
+                if left.is_empty() && is_forgotten && lanes.forget_heir() {
+                    break;
+                }
+                thread::yield_now();
+            }
+            let mut all = worker.join().unwrap();
+            all.append(&mut moved);
+            all.sort_unstable();
+            let end = account(&books);
+            assert!(all.windows(2).all(|pair| pair[0] != pair[1]), "{all:?}");
+            assert_eq!((end.accepted, end.buffered), (12, 0));
+            assert_eq!((end.delivered, end.dropped.total()), (all.len() as u64, 12 - all.len() as u64));
+            assert!(is_forgotten || all.len() == 12, "{all:?}");
+            assert!(flush.wait(crate::clock::deadline_in(std::time::Duration::MAX)));
+        });
+    }
+}

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use crossbeam_channel::Receiver;
 
 use super::books::Outcome;
+use super::lanes::Told;
 use super::line::Line;
 use super::parcel::Parcel;
 use super::rate::Rate;
-use super::spool::{Replay, Shelf, Spool};
+use super::spool::{Heir, Replay, Shelf, Spool};
 use super::step::{Aftermath, Next, NextStep, Step};
 use crate::clock::Tick;
 use crate::exporters::{Activity, Again, Delivery, ExportError, Signal};
@@ -22,8 +24,11 @@ pub(crate) struct Spooling {
     always: bool,
     /// It could not be written to.
     not_before: Option<Tick>,
-    /// So that nothing is left in memory at the end.
-    store_from: Option<Tick>,
+    /// When the end is, and from when on all is stored, so that nothing is left in memory then.
+    ending: Option<(Tick, Tick)>,
+    /// Those who have it next, where another exporter with the same directory takes this one's place.
+    heirs: Receiver<Heir>,
+    is_passed_on: bool,
 }
 
 /// A stored body has about so many bytes: it can't be made smaller any more when the receiver asks for that.
@@ -36,31 +41,37 @@ const PAUSE: Duration = Duration::from_secs(5);
 const RESERVE: Duration = Duration::from_millis(500);
 
 impl Spooling {
-    pub(crate) fn new(spool: Spool, always: bool) -> Self {
-        Self { spool, always, not_before: None, store_from: None }
+    pub(crate) fn new(spool: Spool, always: bool, heirs: Receiver<Heir>) -> Self {
+        Self { spool, always, not_before: None, ending: None, heirs, is_passed_on: false }
     }
 
     pub(crate) fn shelf(&self) -> &Arc<Shelf> {
         self.spool.shelf()
     }
 
-    /// Takes back what could not be stored; for a while nothing more is then. `stop` is the end, which may come nearer: from when on
-    /// all is stored that is left.
-    pub(super) fn hear(&mut self, lines: &mut [Line; 3], stop: Option<Tick>, now: Tick) -> Option<Tick> {
+    /// Takes back what could not be stored; for a while nothing more is then. From when on all is stored that is left, where it is
+    /// told of the end, which may come nearer.
+    pub(super) fn hear(&mut self, lines: &mut [Line; 3], told: Told, now: Tick) -> Option<Tick> {
         for parcel in self.shelf().take_failed() {
             self.not_before = Some(now.plus(PAUSE));
             lines[parcel.batch.signal() as usize].again.push_front(parcel);
         }
-        let left = Duration::from_nanos(stop?.since(now));
-        let from = now.plus(left.saturating_sub(RESERVE.min(left / 2)));
-        self.store_from = Some(self.store_from.map_or(from, |known| known.min(from)));
-        self.store_from
+        self.is_passed_on = told.is_replaced && !self.heirs.is_empty();
+        let stop = told.stop?;
+        let known = self.ending.filter(|(known, _)| *known == stop);
+        let (_, from) = known.unwrap_or_else(|| {
+            let left = Duration::from_nanos(stop.since(now));
+            (stop, now.plus(left.saturating_sub(RESERVE.min(left / 2))))
+        });
+        self.ending = Some((stop, from));
+        Some(from).filter(|_| !self.is_passed_on)
     }
 
     /// Whether nothing is on its way to the disk, nor anything stored that may be sent now.
     pub(super) fn is_done(&self, lines: &[Line; 3], now: Tick) -> bool {
         let may_go = |signal: &Signal| self.shelf().has(*signal) && !lines[*signal as usize].is_down;
-        self.shelf().storing() == 0 && (self.is_ending(now) || !Signal::EACH.iter().any(may_go))
+        self.shelf().storing() == 0
+            && (self.is_passed_on || self.is_ending(now) || !Signal::EACH.iter().any(may_go))
     }
 
     /// The stored body of a signal that may go now, or until when none may.
@@ -71,7 +82,7 @@ impl Spooling {
         rate: &mut Option<Rate>,
         now: Tick,
     ) -> NextStep {
-        if self.is_ending(now) || self.shelf().next(signal).is_none() {
+        if self.is_passed_on || self.is_ending(now) || self.shelf().next(signal).is_none() {
             return Ok(None);
         }
         if let Some(until) = line.not_before.filter(|until| *until > now) {
@@ -147,7 +158,7 @@ impl Spooling {
 
     /// Nothing more is sent: all goes to the disk.
     pub(super) fn is_ending(&self, now: Tick) -> bool {
-        self.works(now) && self.store_from.is_some_and(|from| from <= now)
+        self.works(now) && !self.is_passed_on && self.ending.is_some_and(|(_, from)| from <= now)
     }
 
     /// Whether what waits in that line goes to the disk, and not to the receiver.
@@ -194,8 +205,13 @@ impl Spooling {
         refused
     }
 
-    /// Nothing follows: waits until all that was handed over is stored, but not beyond that time.
-    pub(super) fn close(&mut self, until: std::time::Instant) {
-        self.spool.close(until);
+    /// Nothing follows: another exporter has it, or else it waits until all that was handed over is stored, but not beyond that time.
+    pub(super) fn close(self, until: std::time::Instant) {
+        let heir = if self.is_passed_on { self.heirs.try_recv().ok() } else { None };
+        let left = match heir {
+            Some(heir) => heir.give(self.spool),
+            None => Some(self.spool),
+        };
+        left.into_iter().for_each(|mut spool| spool.close(until));
     }
 }

@@ -32,6 +32,11 @@ impl Watch {
         }
     }
 
+    /// Nobody is there any more who is shown things as they happen.
+    pub(super) fn end(&mut self) {
+        *self = Self::Off;
+    }
+
     /// When it looks next.
     pub(super) fn next(self) -> Option<Tick> {
         match self {

@@ -1,9 +1,13 @@
 //! What both drivers of an exporter do: they ask its schedule what is next, and say how attempts ended.
 
 use std::sync::Arc;
+#[cfg(any(feature = "net", test))]
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
+#[cfg(any(feature = "net", test))]
+use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::books::Books;
 use super::feedback::{Complaints, Given, Reports};
@@ -12,7 +16,7 @@ use super::ledger::Reason;
 use super::parcel::{Parcel, Tries};
 use super::schedule::Schedule;
 #[cfg(any(feature = "net", test))]
-use super::spool::Replay;
+use super::spool::{Bounds, For, Heir, Replay, Spool};
 #[cfg(any(feature = "net", test))]
 use super::spooling::Spooling;
 use super::step::{Aftermath, GivenUp, Next, Pace};
@@ -56,6 +60,20 @@ pub(crate) struct Job {
     pub(crate) check: Option<Check>,
     #[cfg(any(feature = "net", test))]
     pub(crate) spool: Option<Spooling>,
+    #[cfg(any(feature = "net", test))]
+    pub(crate) inherits: Option<Inherits>,
+}
+
+/// The spool of the exporter whose place it takes, which comes when that one has ended.
+#[cfg(any(feature = "net", test))]
+pub(crate) struct Inherits {
+    pub(crate) spool: Receiver<Spool>,
+    pub(crate) whose: For,
+    pub(crate) bounds: Bounds,
+    pub(crate) always: bool,
+    pub(crate) heirs: Receiver<Heir>,
+    /// It has come.
+    pub(crate) is_there: Arc<AtomicBool>,
 }
 
 /// What becomes of the exporter's own check.
@@ -90,6 +108,25 @@ impl Worker {
         let mut worker = Self::new(job);
         spool.into_iter().for_each(|spool| worker.schedule.spool_to(spool));
         worker
+    }
+
+    /// Takes the spool over that it inherits, if it has come.
+    #[cfg(any(feature = "net", test))]
+    pub(super) fn take_over(&mut self) {
+        let Some(came) = self.job.inherits.as_ref().map(|inherits| inherits.spool.try_recv()) else { return };
+        if let Err(TryRecvError::Empty) = came {
+            return;
+        }
+        let Some(Inherits { whose, bounds, always, heirs, is_there, .. }) = self.job.inherits.take() else {
+            return;
+        };
+        let Ok(spool) = came else {
+            let why = "the exporter whose place it has taken did not hand its spool over: it has none";
+            return self.job.complaints.say("spool", 0, format_args!("{why}"));
+        };
+        spool.pass_to(whose, bounds);
+        self.schedule.spool_to(Spooling::new(spool, always, heirs));
+        is_there.store(true, Relaxed);
     }
 
     /// What it does from now on, for whoever asks how it fares.
@@ -288,6 +325,7 @@ fn text_of(error: &ExportError) -> String {
 /// However the thread ends, nobody waits for it longer.
 pub(super) struct EndOnDrop {
     books: Arc<Books>,
+    lanes: Arc<Lanes>,
     complaints: Arc<Complaints>,
     number: usize,
     /// Why what it still has is lost.
@@ -296,8 +334,9 @@ pub(super) struct EndOnDrop {
 
 impl EndOnDrop {
     pub(super) fn of(job: &Job) -> Self {
-        let (books, complaints) = (Arc::clone(&job.books), Arc::clone(&job.complaints));
-        Self { books, complaints, number: job.number, reason: Reason::Closed }
+        let (books, lanes) = (Arc::clone(&job.books), Arc::clone(&job.lanes));
+        let complaints = Arc::clone(&job.complaints);
+        Self { books, lanes, complaints, number: job.number, reason: Reason::Closed }
     }
 }
 
@@ -305,6 +344,8 @@ impl Drop for EndOnDrop {
     fn drop(&mut self) {
         // All that it has to say is said when somebody who waits for it goes on.
         self.complaints.finish();
-        self.books.end(self.number, self.reason);
+        if !self.lanes.leaves() {
+            self.books.end(self.number, self.reason);
+        }
     }
 }

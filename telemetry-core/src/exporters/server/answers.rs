@@ -46,6 +46,13 @@ impl Site {
         self.pages.borrow_mut().push((path, page));
     }
 
+    /// Shows that page no more; whether it was the last one.
+    pub(super) fn remove(&self, path: &str) -> bool {
+        let mut pages = self.pages.borrow_mut();
+        pages.retain(|(known, _)| known != path);
+        pages.is_empty()
+    }
+
     fn at(&self, path: &str) -> Option<Arc<dyn Page>> {
         let pages = self.pages.borrow();
         pages.iter().find(|(known, _)| known == path).map(|(_, page)| Arc::clone(page))

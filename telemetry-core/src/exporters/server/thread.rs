@@ -27,6 +27,8 @@ pub(super) enum Order {
     Listen(Listener, Shown, Sender<io::Result<()>>),
     /// Serve it at that address too.
     Show(std::net::SocketAddr, Shown),
+    /// Serve it there no more, and drop that when it is so.
+    Hide(std::net::SocketAddr, String, Sender<()>),
     /// End by then.
     Stop(std::time::Instant),
 }
@@ -71,6 +73,15 @@ async fn obey(mut orders: UnboundedReceiver<Order>, bounds: Bounds) {
             Some(Order::Show(address, Shown { path, page })) => {
                 let site = ports.iter().find(|(known, ..)| *known == address);
                 site.into_iter().for_each(|(_, site, _)| site.add(path.clone(), Arc::clone(&page)));
+            }
+            Some(Order::Hide(address, path, is_served)) => {
+                let is_over =
+                    |known: &std::net::SocketAddr, site: &Site| *known == address && site.remove(&path);
+                for (.., taking) in ports.extract_if(.., |(known, site, _)| is_over(known, site)) {
+                    taking.abort();
+                    let _ = taking.await;
+                }
+                drop(is_served);
             }
             Some(Order::Stop(until)) => break until,
             None => return,

@@ -23,7 +23,9 @@ impl Table {
     /// which it last did.
     pub(crate) fn add_source(&self) -> Arc<AtomicU64> {
         let last_read = Arc::new(AtomicU64::new(self.clock.now().raw()));
-        lock(&self.sources).push(Arc::downgrade(&last_read));
+        let mut sources = lock(&self.sources);
+        sources.retain(|source| source.strong_count() > 0);
+        sources.push(Arc::downgrade(&last_read));
         last_read
     }
 

@@ -56,6 +56,11 @@ impl Label {
     pub(super) fn takes(&self, other: &Self) -> bool {
         self.format == other.format && (self.takes_all || self.destination == other.destination)
     }
+
+    /// Whether bodies are written in the same way.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        self.format == other.format
+    }
 }
 
 impl std::fmt::Display for Label {

@@ -18,7 +18,7 @@ mod thread;
 
 pub(crate) use self::log::Bounds;
 pub(crate) use self::shelf::{Figures, Replay, Shelf};
-pub(crate) use self::thread::{For, Place, Spool};
+pub(crate) use self::thread::{For, Heir, Place, Spool};
 
 #[cfg(test)]
 mod tests;

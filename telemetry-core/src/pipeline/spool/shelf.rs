@@ -47,12 +47,11 @@ pub(crate) struct Figures {
 
 pub(crate) struct Shelf {
     state: Mutex<State>,
-    /// Whose worker is told when something has changed.
-    lanes: Arc<Lanes>,
 }
 
-#[derive(Default)]
 struct State {
+    /// Whose worker is told when something has changed.
+    lanes: Arc<Lanes>,
     ready: [VecDeque<Replay>; 3],
     /// There is more of it on the disk.
     has_more: [bool; 3],
@@ -78,7 +77,17 @@ impl std::fmt::Debug for Shelf {
 
 impl Shelf {
     pub(crate) fn new(lanes: Arc<Lanes>) -> Self {
-        Self { state: Mutex::default(), lanes }
+        let (ready, has_more, failed) = Default::default();
+        let figures = Figures::default();
+        let state = State { lanes, ready, has_more, storing: 0, failed, figures, is_news: false };
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Another worker has it from now on.
+    pub(super) fn pass_to(&self, lanes: Arc<Lanes>) {
+        let mut state = lock(&self.state);
+        state.lanes = lanes;
+        state.is_news = true;
     }
 
     pub(crate) fn figures(&self) -> Figures {
@@ -176,9 +185,10 @@ impl Shelf {
         let mut state = lock(&self.state);
         state.figures = figures;
         let is_news = std::mem::take(&mut state.is_news);
+        let lanes = Arc::clone(&state.lanes);
         drop(state);
         if is_news {
-            self.lanes.wake();
+            lanes.wake();
         }
     }
 }

@@ -227,8 +227,9 @@ impl<D: Disk> Store<D> {
         let mut items = 0;
         for (range, found) in pieces(&content) {
             match found {
+                // Others than this one's own are set aside when it begins; before it was passed on its own had another destination.
                 Found::Frame(Frame { head, label: known, body })
-                    if label.takes(&known) && head.signal == signal =>
+                    if known.is_like(label) && head.signal == signal =>
                 {
                     let key = Key { segment: segment.id, at: from + range.start as u64 };
                     held.insert(key);
@@ -366,7 +367,16 @@ impl<D: Disk> Store<D> {
         Ok(())
     }
 
-    /// Nothing follows in this process.
+    /// What is stored from now on is for somebody else, who is sent what is there too.
+    pub(super) fn serve(&mut self, label: Label, bounds: Bounds) {
+        // A segment holds frames with one label.
+        self.close();
+        (self.label, self.bounds) = (label, bounds);
+        // Where a file can't be removed, the next one is refused.
+        let _ = self.make_room(0);
+    }
+
+    /// Nothing follows in this process, or in the segments that there are.
     pub(super) fn close(&mut self) {
         for signal in Signal::EACH {
             let open = self.logs[signal as usize].segments.iter().find(|segment| segment.is_open);

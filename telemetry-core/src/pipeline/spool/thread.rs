@@ -33,6 +33,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Makes the directory where it is missing; an error where somebody else has it.
     pub(crate) fn take(path: &Path) -> std::io::Result<Self> {
         // The program may change its working directory.
@@ -46,7 +50,7 @@ impl Place {
 
 /// For whom a spool works.
 pub(crate) struct For {
-    pub(crate) number: usize,
+    pub(crate) account: usize,
     pub(crate) books: Arc<Books>,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) clock: Arc<Clock>,
@@ -58,10 +62,16 @@ pub(crate) struct For {
     pub(crate) takes_all: bool,
 }
 
+impl For {
+    fn label(&self) -> Label {
+        Label::new(&self.format, &self.destination).of_all(self.takes_all)
+    }
+}
+
 /// The worker's end of a spool.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    number: usize,
+    account: usize,
     books: Arc<Books>,
     /// Never full for long: so much is stored at once, and no more than was ready is settled.
     orders: Option<Sender<Order>>,
@@ -69,10 +79,26 @@ pub(crate) struct Spool {
     shelf: Arc<Shelf>,
 }
 
-#[derive(Debug)]
+/// Who has a spool next.
+pub(crate) struct Heir {
+    pub(crate) spool: Sender<Spool>,
+    pub(crate) lanes: Arc<Lanes>,
+}
+
+impl Heir {
+    /// It has it from now on; given back where it is not there any more.
+    pub(crate) fn give(self, spool: Spool) -> Option<Spool> {
+        let unsent = self.spool.send(spool).err().map(|unsent| unsent.0);
+        self.lanes.wake();
+        unsent
+    }
+}
+
 enum Order {
     Store(Box<Bound>),
     Settle(Signal, Key),
+    /// From now on it works for somebody else, in other bounds.
+    Serve(Box<For>, Bounds),
 }
 
 /// A body on its way to the disk.
@@ -88,7 +114,7 @@ impl Spool {
     /// Starts the thread; what it finds it tells the books.
     pub(crate) fn start(place: Place, bounds: Bounds, whose: For) -> std::io::Result<Self> {
         let ((orders, to_do), (end, ended)) = (unbounded(), bounded(0));
-        let (number, books) = (whose.number, Arc::clone(&whose.books));
+        let (account, books) = (whose.account, Arc::clone(&whose.books));
         let shelf = Arc::new(Shelf::new(Arc::clone(&whose.lanes)));
         let keeper = Keeper { place, bounds, whose, shelf: Arc::clone(&shelf), store: None };
         spawn("telemetry-spool", move || {
@@ -96,7 +122,7 @@ impl Spool {
             let _end = end;
             keeper.run(&to_do);
         })?;
-        Ok(Self { number, books, orders: Some(orders), ended, shelf })
+        Ok(Self { account, books, orders: Some(orders), ended, shelf })
     }
 
     pub(crate) fn shelf(&self) -> &Arc<Shelf> {
@@ -110,7 +136,7 @@ impl Spool {
         self.shelf.is_storing();
         let order = Order::Store(Box::new(Bound { parcel, body, rejected }));
         match orders.send(order).map_err(|unsent| unsent.0) {
-            Ok(()) | Err(Order::Settle(..)) => None,
+            Ok(()) | Err(Order::Settle(..) | Order::Serve(..)) => None,
             Err(Order::Store(bound)) => {
                 self.shelf.stored(1, [false; 3], Vec::new());
                 Some(bound.parcel)
@@ -118,9 +144,17 @@ impl Spool {
         }
     }
 
+    /// It works for another exporter of that account from now on, which writes in the same format.
+    pub(crate) fn pass_to(&self, whose: For, bounds: Bounds) {
+        self.shelf.pass_to(Arc::clone(&whose.lanes));
+        if let Some(orders) = &self.orders {
+            let _ = orders.send(Order::Serve(Box::new(whose), bounds));
+        }
+    }
+
     /// A stored body is done with.
     pub(crate) fn settle(&self, replay: &Replay, outcome: Outcome) {
-        self.books.unspool(self.number, replay.signal(), replay.items(), outcome);
+        self.books.unspool(self.account, replay.signal(), replay.items(), outcome);
         if let Some(orders) = &self.orders {
             let _ = orders.send(Order::Settle(replay.signal(), replay.stored.key));
         }
@@ -164,6 +198,10 @@ impl Keeper {
                             (Order::Store(bound), _) => group.push(*bound),
                             (Order::Settle(signal, key), Some(store)) => store.settle(signal, key),
                             (Order::Settle(..), None) => {}
+                            (Order::Serve(whose, bounds), _) => {
+                                self.put(std::mem::take(&mut group));
+                                self.serve(*whose, bounds);
+                            }
                         }
                     }
                     self.put(group);
@@ -177,17 +215,22 @@ impl Keeper {
     }
 
     fn open(&mut self) {
-        let For { format, destination, takes_all, .. } = &self.whose;
-        let label = Label::new(format, destination).of_all(*takes_all);
-        match Store::open(Directory::new(&self.place.path), label, self.bounds) {
+        match Store::open(Directory::new(&self.place.path), self.whose.label(), self.bounds) {
             Ok((store, findings)) => {
                 for (signal, items) in Signal::EACH.into_iter().zip(findings.items).filter(|(_, n)| *n > 0) {
-                    self.whose.books.recover(self.whose.number, signal, items);
+                    self.whose.books.recover(self.whose.account, signal, items);
                 }
                 self.say_found(findings);
                 self.store = Some(store);
             }
             Err(e) => self.say("spool", 0, format_args!("its spool {} can't be read: {e}", self.shown())),
+        }
+    }
+
+    fn serve(&mut self, whose: For, bounds: Bounds) {
+        (self.whose, self.bounds) = (whose, bounds);
+        if let Some(store) = &mut self.store {
+            store.serve(self.whose.label(), bounds);
         }
     }
 
@@ -296,7 +339,7 @@ impl Keeper {
             Why::Old => (Reason::Expired, "they were in its spool for too long (`spool_age`)"),
             Why::Damaged => (Reason::SpoolDamaged, "they can't be read in its spool any more"),
         };
-        self.whose.books.unspool(self.whose.number, signal, items, Outcome::Dropped(reason));
+        self.whose.books.unspool(self.whose.account, signal, items, Outcome::Dropped(reason));
         self.say("lost in its spool", items, format_args!("lost {}: {text}", signal.amount(items)));
     }
 
