@@ -30,6 +30,8 @@
 //! | metrics of your own | [`counter()`], [`gauge()`](gauge()), [`histogram()`](histogram()), [`timer()`], [`meter()`], [`up_down_counter()`] |
 //! | spans measured, open spans seen | [`SpanMetrics`], [`OpenSpans`] |
 //! | traces across services | [`HttpServerLayer`], [`inject_headers`], [`with_remote_parent`], [`Context`], [`SpanExt`] |
+//! | metrics in InfluxDB, OpenTSDB, Graphite, StatsD, Datadog, Librato; all signals by OTLP | an endpoint ([`Builder::endpoint`]); all of them: [`exporters::from_url`] |
+//! | nothing lost while a backend is away | `spool=DIR` of an endpoint, [`Route::spool`](exporters::Route::spool) |
 //! | an exporter of your own | [`Exporter`]; those that are there: [`exporters`] |
 //! | a page for Prometheus | the endpoint `prometheus:` ([`exporters::from_url`]); with a server of your own, `PrometheusService` |
 //! | to tell instances, hosts, pods apart | [`Builder::service`], [`Detect`] |

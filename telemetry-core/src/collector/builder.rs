@@ -124,14 +124,14 @@ impl Builder {
         self.set(move |c| c.propagators = formats)
     }
 
-    /// Adds the exporter that a URL names: `console:`, `console:stderr`, `file:DIR`, `discard:`. Once used, the
-    /// endpoints of the environment don't count.
+    /// Adds the exporter that a URL names: `console:`, `influxdb://localhost:8086?db=shop`, and what else
+    /// [`from_url`](crate::exporters::from_url) lists. Once used, the endpoints of the environment don't count.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.endpoints.push(url.into());
         self
     }
 
-    /// Adds the exporter that a URL names, where neither code nor the environment names one.
+    /// Adds the exporter that a URL names, where neither [`endpoint`](Self::endpoint) nor the environment names one.
     pub fn default_endpoint(mut self, url: impl Into<String>) -> Self {
         self.default_endpoints.push(url.into());
         self

@@ -1,4 +1,4 @@
-//! Exporters: where batches go.
+//! Exporters: where batches go. [`from_url`] lists those that there are, with all their options; a [`Route`] says how one is served.
 //!
 //! An [`Exporter`] is given one [`Batch`] at a time, makes one attempt, and says how it ended. It never waits
 //! between attempts, never retries and never starts threads for the pipeline: that is its worker's part.

@@ -65,7 +65,7 @@ pub(super) const BEARER: Table = Table {
         "token",
         "none",
         "@/etc/telemetry/token",
-        "`Authorization: Bearer TEXT`; a user and a password in the URL are basic authentication",
+        "`Authorization: Bearer TEXT`, of `influxdb` with `bucket` `Token TEXT`; a user and a password in the URL are basic authentication",
     )],
     text: "",
 };

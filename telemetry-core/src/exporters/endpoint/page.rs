@@ -18,22 +18,28 @@ fn page() -> String {
         writeln!(page, "| {url} | {what} |").unwrap();
     }
     let tables = tables();
-    for text in SCHEMES.iter().map(|scheme| scheme.text).filter(|text| !text.is_empty()) {
-        write!(page, "\n{text}").unwrap();
+    for scheme in SCHEMES.iter().filter(|scheme| !scheme.text.is_empty()) {
+        write!(page, "\n## {}\n\n{}", names(scheme), scheme.text).unwrap();
     }
-    page.push_str("\nAll options, with an example of each, and what there is where nothing is said:\n\n");
+    page.push_str(
+        "\n## Options\n\nAll of them, with an example of each, and what there is where nothing is said:\n\n",
+    );
     page.push_str("| option | endpoints | default | what it does |\n| --- | --- | --- | --- |\n");
     for table in &tables {
         table.rows.iter().for_each(|row| put(&mut page, row, table.endpoints));
     }
     for scheme in SCHEMES {
-        let names: Vec<_> = scheme.names.iter().map(|name| format!("`{name}`")).collect();
-        scheme.own.iter().for_each(|row| put(&mut page, row, &names.join(", ")));
+        scheme.own.iter().for_each(|row| put(&mut page, row, &names(scheme)));
     }
     for text in tables.iter().rev().map(|table| table.text).filter(|text| !text.is_empty()) {
         write!(page, "\n{text}").unwrap();
     }
     page
+}
+
+fn names(scheme: &Scheme) -> String {
+    let names: Vec<_> = scheme.names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 fn put(page: &mut String, row: &Row, endpoints: &str) {

@@ -23,7 +23,14 @@ pub(in super::super) const SCHEME: Scheme = Scheme {
     own: &[row("prefix", "none", "shop.eu", "stands before each name, with a dot between them")],
     shared: &[&options::ANY, &options::PUSHED, &options::ITEMS, &socket::PACKETS, &tls::TABLE],
     text: "\
-Nothing acknowledges anything on the wire of `graphite`: \"delivered\" means that the kernel took it on a connection that was open.
+`graphite` sends a line for each data point: `NAME;key=value;.. NUMBER SECONDS`. A histogram is eight of them: `NAME.count`, `.sum`, `.min`,
+`.max`, `.p50`, `.p90`, `.p95` and `.p99`. Counters and up-down counters are sums since the start, histograms are of the time since the last
+export (`temporality`). White space, `;` and control characters are `_` there. Nothing acknowledges anything on that wire: \"delivered\" means
+that the kernel took it on a connection that was open.
+
+Graphite keeps one point of a series in each step of its retention, the last one; a step is a minute where nobody has told it otherwise.
+So set `flush_interval_ms` to that step. Counts that must not miss anything are sums since the start (`temporality=cumulative`): they lose
+nothing however often they are sent, while quantiles are of all since the start then.
 ",
 };
 

@@ -51,7 +51,8 @@ pub(in super::super) const SCHEME: Scheme = Scheme {
 `opentsdb` adds a tag `host` where `host_tag` says nothing else. Where its URL has no user, no `token` and no header `authorization`, the
 token is `TELEMETRY_TOKEN`: over HTTPS, and over HTTP to this machine alone, as anybody on the way could read it elsewhere. Over telnet
 nobody acknowledges anything: \"delivered\" means that the kernel took it, less the error lines that came back. Each of these counts as
-one item that was refused, even where several of them are about the lines of one histogram.
+one item that was refused, even where several of them are about the lines of one histogram. OpenTSDB keeps one value
+of a series for each time: where flushes may be less than a second apart, `precision=ms` keeps both.
 ",
 };
 

@@ -27,8 +27,12 @@ pub(in super::super) const SCHEME: Scheme = Scheme {
     ],
     shared: &[&options::ANY, &options::PUSHED, &options::ITEMS, &socket::PACKETS, &tls::TABLE],
     text: "\
-`statsd` takes the transports `udp`, `tcp`, `tls`, `unix` and `unixgram` (datagrams), and `unixstream`. Nothing acknowledges anything on
-that wire: \"delivered\" means that the kernel took it.
+`statsd` sends counters as what was counted since the last export (`c`), gauges and up-down counters as gauges (`g`), and histograms as
+values with the rate at which they were taken, times in milliseconds (`timers`, `histograms`, `samples`). Tags are tags with the dialects
+`datadog` and `graphite`; the plain one has none, and there they are parts of the name: `shop.orders.till.north` (`tags_in_name`).
+
+Its transports are `udp`, `tcp`, `tls`, `unix` and `unixgram` (datagrams), and `unixstream`. Nothing acknowledges anything on that wire:
+\"delivered\" means that the kernel took it.
 ",
 };
 
