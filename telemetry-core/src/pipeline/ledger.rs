@@ -221,16 +221,21 @@ impl fmt::Display for Ledger {
                 a.dispatched
             )?;
         }
+        let all = || self.exporters.iter().flat_map(|(_, accounts)| accounts);
+        let has_spool = all().any(|a| a.recovered + a.spooled > 0);
         if !self.exporters.is_empty() {
-            writeln!(
+            write!(
                 f,
                 "{:<20}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}",
                 "exporter", "dispatched", "filtered", "delivered", "rejected", "dropped", "buffered"
             )?;
+            let more = if has_spool { &["recovered", "spooled"][..] } else { &[] };
+            more.iter().try_for_each(|title| write!(f, "{title:>12}"))?;
+            writeln!(f)?;
         }
         for (name, accounts) in &self.exporters {
             for (signal, a) in Signal::ALL.iter().zip(accounts) {
-                writeln!(
+                write!(
                     f,
                     "{:<20}{:>12}{:>12}{:>12}{:>12}{:>12}{:>12}",
                     format!("{} {}", Quoted::word(name), signal.name()),
@@ -241,6 +246,9 @@ impl fmt::Display for Ledger {
                     a.dropped.total(),
                     a.buffered
                 )?;
+                let more = if has_spool { &[a.recovered, a.spooled][..] } else { &[] };
+                more.iter().try_for_each(|items| write!(f, "{items:>12}"))?;
+                writeln!(f)?;
             }
         }
         let verdict = if self.balances() { "balances" } else { "DOES NOT BALANCE" };
@@ -248,9 +256,7 @@ impl fmt::Display for Ledger {
         for (reason, n) in self.reasons() {
             write!(f, "; dropped by {}: {n}", reason.name())?;
         }
-        let of_all = |of: fn(&ExporterAccount) -> u64| -> u64 {
-            self.exporters.iter().flat_map(|(_, accounts)| accounts).map(of).sum()
-        };
+        let of_all = |of: fn(&ExporterAccount) -> u64| -> u64 { all().map(of).sum() };
         for (what, n) in
             [("found on disk", of_all(|a| a.recovered)), ("stored on disk", of_all(|a| a.spooled))]
         {
