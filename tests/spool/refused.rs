@@ -44,7 +44,8 @@ fn what_is_wrong_is_named_at_the_start() {
     let route = Route::new(Discard::new()).spool(&spool);
     let refused = Collector::builder().ignore_env().exporter(route).start().unwrap_err();
     assert_eq!(refused.to_string(), format!("spool={spool}: only exporters over a network have one"));
-    let refused = Collector::builder().ignore_env().exporter(Route::new(Discard::new()).spool_bytes(7)).start();
+    let refused =
+        Collector::builder().ignore_env().exporter(Route::new(Discard::new()).spool_bytes(7)).start();
     assert_eq!(refused.unwrap_err().to_string(), "spool_bytes=7: a directory is needed too (`spool`)");
     // Off is off.
     let route = Route::new(Discard::new()).spool(&spool).spool_mode(SpoolMode::Off);

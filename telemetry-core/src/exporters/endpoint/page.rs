@@ -21,7 +21,9 @@ fn page() -> String {
     for scheme in SCHEMES.iter().filter(|scheme| !scheme.text.is_empty()) {
         write!(page, "\n## {}\n\n{}", names(scheme), scheme.text).unwrap();
     }
-    page.push_str("\n## Options\n\nAll of them, with an example of each, and what there is where nothing is said:\n\n");
+    page.push_str(
+        "\n## Options\n\nAll of them, with an example of each, and what there is where nothing is said:\n\n",
+    );
     page.push_str("| option | endpoints | default | what it does |\n| --- | --- | --- | --- |\n");
     for table in &tables {
         table.rows.iter().for_each(|row| put(&mut page, row, table.endpoints));
