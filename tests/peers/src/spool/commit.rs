@@ -8,8 +8,8 @@ use crate::meters::telemetry::install;
 use serde::{Deserialize, Serialize};
 use std::fs::{OpenOptions, read_dir, read_to_string};
 use std::io::Write as _;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use telemetry_layer::{Collector, TelemetryLayer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -61,11 +61,18 @@ struct Used {
 struct Thread(String);
 
 impl Thread {
-    /// The one of this process that has that name.
+    /// The one of this process that has that name, as soon as it has it.
     fn named(name: &str) -> Self {
-        let all = read_dir("/proc/self/task").expect("threads").map(|entry| entry.expect("a thread").path());
-        let of = |path: &std::path::PathBuf| read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == name);
-        Self(all.filter(of).next().expect("such a thread").display().to_string())
+        let begin = Instant::now();
+        let has_name = |path: &PathBuf| read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == name);
+        loop {
+            let mut all = read_dir("/proc/self/task").expect("threads").flatten().map(|entry| entry.path());
+            if let Some(found) = all.find(has_name) {
+                return Self(found.display().to_string());
+            }
+            assert!(begin.elapsed() < LONG, "there is no thread {name}");
+            std::thread::yield_now();
+        }
     }
 
     fn this() -> Self {
