@@ -1,6 +1,8 @@
 //! The writer: a batch goes in, the body of a request comes out, with as many of its items as one may hold.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 use super::label::{Label, MOST, fitting};
 use super::value::{self, Value};
@@ -50,17 +52,17 @@ struct Measurement<'a> {
 }
 
 impl Measurement<'_> {
-    /// What may be said once.
-    fn key(&self) -> (&str, &str, u64) {
-        (self.name.key(), self.source.key(), self.second)
+    /// By what may be said once.
+    fn order(&self, other: &Self) -> Ordering {
+        let by_name = self.name.order(&other.name);
+        by_name.then_with(|| self.source.order(&other.source)).then(self.second.cmp(&other.second))
     }
 }
 
-/// What a data point says, or why it can't, and of which measurement that is a part.
+/// A data point, and of which measurement it is a part.
 struct Part<'a> {
     metric: MetricRef<'a>,
     at: usize,
-    value: Result<Value<'a>, &'static str>,
 }
 
 /// What is said of one series twice in a second, where the last one counts.
@@ -105,17 +107,19 @@ impl Writer {
     pub fn write(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> Encoded {
         let [of_tag, of_service] = [&*self.source_tag, SERVICE].map(|key| batch.resource().tags().get(key));
         let mut selection = Selection::new(batch.len());
-        for metric in batch.metrics() {
+        // A loop inside of the batch, which has several parts.
+        _ = batch.metrics().try_for_each(|metric| {
             let before = (selection.parts.len(), selection.measurements.len());
             let own = |key: &str| metric.own_tags().get(key);
             let source = own(&self.source_tag).or(of_tag).filter(|source| !source.is_empty());
             let source = source.or_else(|| own(SERVICE).or(of_service)).unwrap_or_default();
-            selection.add(metric, self.name(&metric), Label::of_source(source), self.cost(&metric));
+            selection.add(metric, self, Label::of_source(source));
             if before.0 > 0 && (selection.cost > MOST_MEASUREMENTS || selection.bytes > max_bytes) {
                 selection.cut(before);
-                break;
+                return ControlFlow::Break(());
             }
-        }
+            ControlFlow::Continue(())
+        });
         let (items, mut encoded) = (selection.parts.len(), Encoded::default());
         selection.merge(|reason| encoded.reject(reason));
         encoded.items = items;
@@ -147,6 +151,17 @@ impl Writer {
     }
 }
 
+impl<'a> Part<'a> {
+    /// What it says, or why that can't be said.
+    fn value(&self) -> Result<Value<'a>, &'static str> {
+        match self.metric.histogram() {
+            _ if self.metric.name().is_empty() => Err("a metric without a name"),
+            Some(histogram) => Value::of_histogram(histogram),
+            None => Value::of(self.metric.kind(), self.metric.number()),
+        }
+    }
+}
+
 impl<'a> Selection<'a> {
     fn new(items: usize) -> Self {
         let most = items.min(MOST_MEASUREMENTS + 1);
@@ -155,35 +170,36 @@ impl<'a> Selection<'a> {
         Self { parts, measurements, sorted, bytes: BEGIN.len() + END.len(), ..Self::default() }
     }
 
-    fn add(&mut self, metric: MetricRef<'a>, name: Label<'a>, source: Label<'a>, cost: usize) {
+    fn add(&mut self, metric: MetricRef<'a>, writer: &Writer, source: Label<'a>) {
+        let before = self.parts.last().map(|part| (part.metric.name(), &self.measurements[part.at].name));
+        let name = match before {
+            Some((of, name)) if Name(of) == Name(metric.name()) && writer.name_tags.is_empty() => {
+                name.clone()
+            }
+            _ => writer.name(&metric),
+        };
         // What has one name stays together, if it can. Two metrics may be one there, and one may be several.
-        let before = self.parts.last().map(|part| (part.metric.name(), self.measurements[part.at].name.key()));
-        if before.is_some_and(|(metric_name, key)| name.key() != key && metric.name() != metric_name) {
+        if before.is_some_and(|(of, before)| before.order(&name).is_ne() && of != metric.name()) {
             self.whole = (self.parts.len(), self.measurements.len());
         }
-        let value = match metric.histogram() {
-            _ if name.text.is_empty() => Err("a metric without a name"),
-            Some(histogram) => Value::of_histogram(histogram),
-            None => Value::of(metric.kind(), metric.number()),
-        };
         let at = self.measurement(name, source, metric.time_unix_nano() / NANOS);
         let measurement = &mut self.measurements[at];
         measurement.parts += 1;
-        let more = cost.saturating_sub(measurement.cost);
+        let more = writer.cost(&metric).saturating_sub(measurement.cost);
         measurement.cost += more;
         self.cost += more;
-        self.bytes += more * (measurement.name.text.len() + measurement.source.text.len() + MEASUREMENT_BYTES);
-        self.parts.push(Part { metric, at, value });
+        self.bytes +=
+            more * (measurement.name.text.len() + measurement.source.text.len() + MEASUREMENT_BYTES);
+        self.parts.push(Part { metric, at });
     }
 
     /// The place of that measurement, which may be a new one.
     fn measurement(&mut self, name: Label<'a>, source: Label<'a>, second: u64) -> usize {
         let (all, end) = (&mut self.measurements, self.sorted.len());
         let new = Measurement { name, source, second, parts: 0, cost: 0, value: None };
-        let key = new.key();
         let found = match self.sorted.last() {
-            Some(last) if all[*last].key() >= key => {
-                self.sorted.binary_search_by(|at| all[*at].key().cmp(&key))
+            Some(last) if all[*last].order(&new).is_ge() => {
+                self.sorted.binary_search_by(|at| all[*at].order(&new))
             }
             _ => Err(end),
         };
@@ -207,23 +223,23 @@ impl<'a> Selection<'a> {
 
     /// Gives each measurement the value of what belongs to it.
     fn merge(&mut self, mut reject: impl FnMut(&'static str)) {
-        let parts = std::mem::take(&mut self.parts);
         // Where the last one is of what may be said more than once.
         let mut last = HashMap::new();
-        for (number, part) in parts.iter().enumerate() {
+        for (number, part) in self.parts.iter().enumerate() {
             if self.measurements[part.at].parts > 1
                 && let Some(said) = said(part)
             {
                 last.insert(said, number);
             }
         }
-        for (number, part) in parts.into_iter().enumerate() {
+        for (number, part) in self.parts.iter().enumerate() {
             if !last.is_empty()
-                && said(&part).and_then(|said| last.get(&said)).is_some_and(|last| *last != number)
+                && said(part).and_then(|said| last.get(&said)).is_some_and(|last| *last != number)
             {
                 continue;
             }
-            let added = part.value.and_then(|value| match &mut self.measurements[part.at].value {
+            let measurement = &mut self.measurements[part.at];
+            let added = part.value().and_then(|value| match &mut measurement.value {
                 Some(sum) => sum.add(value),
                 none => {
                     *none = Some(value);
@@ -259,10 +275,10 @@ impl<'a> Selection<'a> {
 
 /// What may be said more than once of that series: nothing of what adds up.
 fn said<'a>(part: &Part<'a>) -> Option<Said<'a>> {
-    let Part { metric, at, value } = part;
+    let Part { metric, at } = part;
     let kind = metric.kind();
     let time = (kind == Kind::Gauge).then(|| metric.time_unix_nano());
-    let is_said = value.is_ok() && metric.temporality() != Temporality::Delta;
+    let is_said = metric.temporality() != Temporality::Delta && part.value().is_ok();
     is_said.then(|| (*at, kind, metric.name(), metric.own_tags(), time))
 }
 

@@ -1,8 +1,9 @@
 //! Names and sources: any text goes in, one that Librato takes comes out.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
-use crate::exporters::lines::byte_set;
+use crate::exporters::lines::{Name, byte_set};
 use crate::model::cut;
 
 /// The most characters.
@@ -43,8 +44,13 @@ impl<'a> Label<'a> {
     }
 
     /// What it is compared by.
-    pub(super) fn key(&self) -> &str {
+    fn key(&self) -> &str {
         self.lower.as_deref().unwrap_or(&self.text)
+    }
+
+    pub(super) fn order(&self, other: &Self) -> Ordering {
+        let (key, other) = (self.key(), other.key());
+        if Name(key) == Name(other) { Ordering::Equal } else { key.cmp(other) }
     }
 }
 
