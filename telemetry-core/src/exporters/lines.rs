@@ -1,9 +1,12 @@
-//! What all wires of lines share: items go in one behind the other, as many as fit.
+//! What all wires of lines share: items go in one behind the other, as many as fit, and what neighbours have in common is written
+//! once.
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::protocol::Encoded;
+use crate::metrics::MetricRef;
+use crate::model::Tags;
 
 /// Adds what `put` writes of as many of the first items as fit into so many bytes, but of one at least. An item that it refuses is
 /// left out, with its reason, and nothing of it stays.
@@ -55,71 +58,144 @@ pub(super) fn put_while<'a>(out: &mut Vec<u8>, text: &'a str, plain: &[bool; 256
     rest
 }
 
-/// Writes the tags of point after point. Points are sorted, so neighbours have much in common: tags that stand where they stood in the
-/// point before are copied from there, all that follow each other at once.
-#[derive(Default)]
-pub(super) struct TagRuns<'a> {
-    /// Of the point before, each tag and where it ends.
-    before: Vec<(&'a str, &'a str, usize)>,
-    start: usize,
+/// A part of a point as it was written last: neighbours mostly have the same name, and the same time.
+pub(super) struct Kept<K> {
+    of: Option<K>,
+    text: Vec<u8>,
 }
 
-impl<'a> TagRuns<'a> {
-    /// Nothing is copied from the point before: it was taken off again, or what its tags became depends on more than themselves.
-    pub(super) fn forget(&mut self) {
-        self.before.clear();
+impl<K> Default for Kept<K> {
+    fn default() -> Self {
+        Self { of: None, text: Vec::new() }
     }
+}
 
-    /// Adds them; `put` writes one that is not there yet, always the same way.
+impl<K: PartialEq> Kept<K> {
+    /// What `put` writes of that, which is the same always.
     #[inline]
-    pub(super) fn put(
-        &mut self,
-        out: &mut Vec<u8>,
-        tags: impl Iterator<Item = (&'a str, &'a str)>,
-        mut put: impl FnMut(&mut Vec<u8>, &'a str, &'a str),
-    ) {
-        let start = out.len();
-        // Where the tag stood that is looked at, and what is to be copied: as far as that was all the same.
-        let (mut from, mut run, mut many) = (self.start, 0..0, 0);
-        for (key, value) in tags {
-            let Some((old_key, old_value, end)) = self.before.get_mut(many) else {
-                out.extend_from_within(std::mem::take(&mut run));
-                put(out, key, value);
-                self.before.push((key, value, out.len()));
-                many += 1;
-                continue;
-            };
-            let old = from..*end;
-            from = *end;
-            if is_same(key, old_key) && is_same(value, old_value) {
-                if run.is_empty() {
-                    run = old;
-                } else {
-                    run.end = old.end;
-                }
-                *end = out.len() + run.len();
-            } else {
-                out.extend_from_within(std::mem::take(&mut run));
-                put(out, key, value);
-                (*old_key, *old_value, *end) = (key, value, out.len());
-            }
-            many += 1;
+    pub(super) fn of(&mut self, of: K, put: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
+        if self.of.as_ref() != Some(&of) {
+            self.text.clear();
+            put(&mut self.text);
+            self.of = Some(of);
         }
-        out.extend_from_within(run);
-        self.before.truncate(many);
-        self.start = start;
+        &self.text
     }
 }
 
-/// Mostly they are one text.
-#[inline]
-fn is_same(a: &str, b: &str) -> bool {
-    std::ptr::eq(a, b) || a == b
+/// A name. Two that are the same are one text, mostly.
+#[derive(Clone, Copy)]
+pub(super) struct Name<'a>(pub(super) &'a str);
+
+impl PartialEq for Name<'_> {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0) || self.0 == other.0
+    }
+}
+
+/// The tags of a point, with the global ones, as they were written last. Points are sorted, so neighbours mostly have the same keys:
+/// then only the values that are other ones are written anew.
+#[derive(Default)]
+pub(super) struct KeptTags<'a> {
+    of: Option<&'a Tags>,
+    text: Vec<u8>,
+    /// Where the values of the point's own tags are in it.
+    values: Vec<Range<usize>>,
+    value: Vec<u8>,
+}
+
+impl<'a> KeptTags<'a> {
+    /// Those of a point. `key` is given a key and its value, and writes what stands before the value, which may depend on all keys
+    /// and on which values are empty; `value` writes a value, which depends on nothing else.
+    #[inline]
+    pub(super) fn of(
+        &mut self,
+        point: MetricRef<'a>,
+        key: impl FnMut(&mut Vec<u8>, &'a str, &'a str),
+        mut value: impl FnMut(&mut Vec<u8>, &'a str),
+    ) -> &[u8] {
+        let own = point.own_tags();
+        let before = self.of.replace(own);
+        let mut change = |at, text| self.change(at, |out| value(out, text));
+        if before.is_none_or(|before| !own.changes(before, &mut change)) {
+            let mut owns = own.iter().peekable();
+            self.put(point.tags(), key, value, |name| owns.next_if(|(own, _)| *own == name).is_some());
+        }
+        &self.text
+    }
+
+    /// These, which the next ones do not begin with.
+    pub(super) fn of_these(
+        &mut self,
+        tags: impl Iterator<Item = (&'a str, &'a str)>,
+        key: impl FnMut(&mut Vec<u8>, &'a str, &'a str),
+        value: impl FnMut(&mut Vec<u8>, &'a str),
+    ) {
+        self.forget();
+        self.put(tags, key, value, |_| false);
+    }
+
+    fn put(
+        &mut self,
+        tags: impl Iterator<Item = (&'a str, &'a str)>,
+        mut key: impl FnMut(&mut Vec<u8>, &'a str, &'a str),
+        mut value: impl FnMut(&mut Vec<u8>, &'a str),
+        mut is_own: impl FnMut(&str) -> bool,
+    ) {
+        self.text.clear();
+        self.values.clear();
+        for (name, text) in tags {
+            key(&mut self.text, name, text);
+            let start = self.text.len();
+            value(&mut self.text, text);
+            if is_own(name) {
+                self.values.push(start..self.text.len());
+            }
+        }
+    }
+
+    /// Those of the point that was last.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The next ones are written anew.
+    pub(super) fn forget(&mut self) {
+        self.of = None;
+    }
+
+    /// Another value in the place of one.
+    #[inline]
+    fn change(&mut self, at: usize, put: impl FnOnce(&mut Vec<u8>)) {
+        let (text, value) = (&mut self.text, &mut self.value);
+        value.clear();
+        put(value);
+        let Some(Range { start, end: old_end }) = self.values.get(at).cloned() else { return };
+        let (end, old_len) = (start + value.len(), text.len());
+        if end != old_end {
+            text.resize(old_len.max(old_len + end - old_end), 0);
+            text.copy_within(old_end..old_len, end);
+            text.truncate(old_len + end - old_end);
+            self.values[at].end = end;
+            for behind in &mut self.values[at + 1..] {
+                *behind = behind.start + end - old_end..behind.end + end - old_end;
+            }
+        }
+        text[start..end].copy_from_slice(value);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::metrics::Snapshot;
+    use crate::model::{Kind, Metric, Resource};
 
     fn put(max_bytes: usize, items: &[&'static str]) -> (String, Encoded) {
         let mut body = b"before\n".to_vec();
@@ -139,30 +215,62 @@ mod tests {
     }
 
     #[test]
-    fn what_is_copied_is_what_would_have_been_written() {
-        type Tags = &'static [(&'static str, &'static str)];
-        let points: [Tags; 9] = [
-            &[("a", "1"), ("b", "2"), ("c", "3")],
-            &[("a", "1"), ("b", "2"), ("c", "3")],
-            &[("a", "1"), ("b", "long"), ("c", "3")],
-            &[("a", ""), ("b", "long"), ("c", "3")],
-            &[("b", "long"), ("c", "3")],
-            &[],
-            &[("b", "long"), ("c", "3"), ("d", "4"), ("e", "5")],
-            &[("a", "x"), ("c", "3"), ("e", "4"), ("e", "5")],
-            &[("a", "x"), ("c", "3")],
-        ];
-        let put = |out: &mut Vec<u8>, key: &str, value: &str| {
-            out.extend_from_slice(format!(" {key}={value}").as_bytes());
-        };
-        let (mut copied, mut whole, mut runs) = (Vec::new(), Vec::new(), TagRuns::default());
-        for tags in points {
-            copied.extend_from_slice(b"point");
-            runs.put(&mut copied, tags.iter().copied(), put);
-            whole.extend_from_slice(b"point");
-            tags.iter().for_each(|(key, value)| put(&mut whole, key, value));
+    fn what_is_kept_is_what_would_have_been_written() {
+        let mut kept = Kept::default();
+        let mut written = 0;
+        for name in ["a", "a", "", "b", "a"] {
+            let copy = name.to_owned();
+            let text = kept.of(Name(copy.clone().leak()), |out| {
+                written += 1;
+                out.extend_from_slice(copy.as_bytes());
+            });
+            assert_eq!(text, name.as_bytes());
         }
-        assert_eq!(String::from_utf8(copied).unwrap(), String::from_utf8(whole).unwrap());
+        assert_eq!(written, 4);
+    }
+
+    /// As a wire might: what has no value is left out, and one key is called otherwise where another one is there.
+    fn put_key(out: &mut Vec<u8>, key: &str, value: &str, has_c: bool) {
+        if !value.is_empty() {
+            out.extend_from_slice(if out.is_empty() { b"first " } else { b", " });
+            out.extend_from_slice(if key == "a" && has_c { "other" } else { key }.as_bytes());
+            out.push(b'=');
+        }
+    }
+
+    fn put_value(out: &mut Vec<u8>, value: &str) {
+        if !value.is_empty() {
+            out.extend_from_slice(format!("<{}>", value.replace('x', "long")).as_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn tags_that_are_kept_are_those_that_would_have_been_written(
+            points in prop::collection::vec(prop::collection::btree_map("[a-d]", "[xy]{0,2}", 0..4), 1..30),
+            global in prop::collection::btree_map("[a-e]", "[xy]{0,2}", 0..3),
+        ) {
+            let tags = |all: BTreeMap<String, String>| {
+                let mut tags = Tags::new();
+                all.into_iter().for_each(|(key, value)| tags.insert(key, value).unwrap());
+                tags
+            };
+            let resource = Arc::new(Resource::new(tags(global), "shop").unwrap());
+            let points: Vec<_> =
+                points.into_iter().map(|own| Metric::new(Kind::Gauge, "a", 1, 1).tags(tags(own))).collect();
+            let all = Snapshot::new(points, resource);
+            let mut kept = KeptTags::default();
+            for point in all.iter() {
+                let has_c = point.tag("c").is_some();
+                let text = kept.of(point, |out, key, value| put_key(out, key, value, has_c), put_value);
+                let mut want = Vec::new();
+                for (key, value) in point.tags() {
+                    put_key(&mut want, key, value, has_c);
+                    put_value(&mut want, value);
+                }
+                prop_assert_eq!(String::from_utf8_lossy(text), String::from_utf8_lossy(&want));
+            }
+        }
     }
 
     #[test]

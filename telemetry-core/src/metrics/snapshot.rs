@@ -85,7 +85,7 @@ impl<'a> MetricRef<'a> {
         const SOON: usize = 6;
         metrics.iter().enumerate().map(move |(at, metric)| {
             metrics.get(at + 2 * SOON).into_iter().for_each(Metric::prefetch);
-            metrics.get(at + SOON).into_iter().for_each(|soon| soon.identity.tags.prefetch());
+            metrics.get(at + SOON).into_iter().for_each(|soon| soon.identity.prefetch());
             Self { metric, resource }
         })
     }

@@ -232,6 +232,12 @@ impl Identity {
         self
     }
 
+    /// Asks for its name and its tags.
+    pub(crate) fn prefetch(&self) {
+        prefetch::to_read(&*self.name);
+        self.tags.prefetch();
+    }
+
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
         size_of::<Self>()

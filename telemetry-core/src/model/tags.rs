@@ -120,6 +120,32 @@ impl Tags {
         })
     }
 
+    /// Tells `changed` of each tag that has another value than in a set before: which one it is, and its value. False where the two
+    /// differ in more than values: in keys, or in which values are empty.
+    #[cfg(feature = "points")]
+    pub(crate) fn changes<'a>(&'a self, before: &Self, mut changed: impl FnMut(usize, &'a str)) -> bool {
+        let (mut rest, mut old) = (&*self.0, &*before.0);
+        for at in 0.. {
+            // Mostly a single tag is another one.
+            if rest == old {
+                break;
+            }
+            let (Some((key, value, behind)), Some((old_key, old_value, old_behind))) =
+                (first(rest), first(old))
+            else {
+                return false;
+            };
+            if key != old_key || value.is_empty() != old_value.is_empty() {
+                return false;
+            }
+            if value != old_value {
+                changed(at, value);
+            }
+            (rest, old) = (behind, old_behind);
+        }
+        true
+    }
+
     /// About how much memory it takes beside itself.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.0.capacity()

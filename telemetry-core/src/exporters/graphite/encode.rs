@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::exporters::Batch;
 use crate::exporters::digits::{put_number, put_whole};
-use crate::exporters::lines::{TagRuns, byte_set, put_items, put_while};
+use crate::exporters::lines::{Kept, KeptTags, Name, byte_set, put_items, put_while};
 use crate::exporters::protocol::Encoded;
 use crate::exporters::summary;
 use crate::exporters::words::free_key;
@@ -23,101 +23,93 @@ pub fn put_batch(
     prefix: &str,
     max_line: usize,
 ) -> Encoded {
-    let most = max_line.min(MAX_LINE + 1);
-    let mut tags = TagRuns::default();
-    put_items(body, batch.metrics(), max_bytes, |out, item| {
-        let put = put_item(out, item, prefix, most, &mut tags);
-        if put.is_err() {
-            tags.forget();
-        }
-        put
-    })
+    let (name, tags, end) = (Kept::default(), KeptTags::default(), Kept::default());
+    let mut pen = Pen { prefix, most: max_line.min(MAX_LINE + 1), name, tags, end };
+    put_items(body, batch.metrics(), max_bytes, |out, item| pen.put(out, item))
 }
 
-/// All lines of an item.
-fn put_item<'a>(
-    out: &mut Vec<u8>,
-    item: MetricRef<'a>,
-    prefix: &str,
-    max_line: usize,
-    tags: &mut TagRuns<'a>,
-) -> Result<(), Cow<'static, str>> {
-    if item.name().is_empty() {
-        return Err("it has no name".into());
-    }
-    let seconds = item.time_unix_nano() / 1_000_000_000;
-    if seconds == 0 {
-        return Err("its time is before 1970-01-01 00:00:01, which servers take for none".into());
-    }
-    let line = Line { item, prefix, seconds, most: max_line };
-    match item.histogram() {
-        None => line.put(out, "", item.number(), tags),
-        Some(histogram) => {
-            summary::numbers(histogram).try_for_each(|(name, number)| line.put(out, name, number, tags))
-        }
-    }
-}
-
-/// What the lines of an item have in common.
-struct Line<'a, 'p> {
-    item: MetricRef<'a>,
+/// Writes the items of a batch.
+struct Pen<'a, 'p> {
     prefix: &'p str,
-    seconds: u64,
-    /// Bytes.
+    /// Bytes of a line.
     most: usize,
+    name: Kept<Name<'a>>,
+    tags: KeptTags<'a>,
+    /// What stands behind a value, by the second.
+    end: Kept<u64>,
 }
 
-impl<'a> Line<'a, '_> {
-    /// Graphite has none without a value.
-    fn tags(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        self.item.tags().filter(|(_, value)| !value.is_empty())
+impl<'a> Pen<'a, '_> {
+    /// All lines of an item.
+    fn put(&mut self, out: &mut Vec<u8>, item: MetricRef<'a>) -> Result<(), Cow<'static, str>> {
+        if item.name().is_empty() {
+            return Err("it has no name".into());
+        }
+        let seconds = item.time_unix_nano() / 1_000_000_000;
+        if seconds == 0 {
+            return Err("its time is before 1970-01-01 00:00:01, which servers take for none".into());
+        }
+        self.keep_tags(item);
+        match item.histogram() {
+            None => self.put_line(out, item.name(), "", item.number(), seconds),
+            Some(histogram) => summary::numbers(histogram)
+                .try_for_each(|(of, number)| self.put_line(out, item.name(), of, number, seconds)),
+        }
     }
 
-    /// One, for what of the item is called so.
-    fn put(
-        &self,
-        out: &mut Vec<u8>,
-        of: &str,
-        number: Number,
-        tags: &mut TagRuns<'a>,
-    ) -> Result<(), Cow<'static, str>> {
-        let start = out.len();
-        put_text(out, self.prefix);
-        put_text(out, self.item.name());
-        if !of.is_empty() {
-            out.push(b'.');
-            out.extend_from_slice(of.as_bytes());
-        }
-        let mut is_alone = true;
-        tags.put(out, self.tags(), |out, key, value| {
+    fn keep_tags(&mut self, item: MetricRef<'a>) {
+        // Graphite has none without a value.
+        let has = |key: &str| item.tag(key).is_some_and(|value| !value.is_empty());
+        let put_key = |out: &mut Vec<u8>, key: &str, value: &str| {
+            if value.is_empty() {
+                return;
+            }
             out.push(b';');
             // Graphite's own is the name of the metric.
             if key == "name" {
-                is_alone = false;
-                put_text(out, &free_key("_", key, |other| self.tags().any(|(key, _)| key == other)));
+                put_text(out, &free_key("_", key, has));
             } else {
                 // It has no `=`, `!` or `^`: keys of tags are letters, digits and `. - _ /`.
                 put_text(out, key);
             }
             out.push(b'=');
-            put_text(out, value);
-        });
+        };
+        self.tags.of(item, put_key, put_text);
+    }
+
+    /// The line of what of an item is called so.
+    fn put_line(
+        &mut self,
+        out: &mut Vec<u8>,
+        name: &'a str,
+        of: &str,
+        number: Number,
+        seconds: u64,
+    ) -> Result<(), Cow<'static, str>> {
+        let start = out.len();
+        out.extend_from_slice(self.name.of(Name(name), |out| {
+            put_text(out, self.prefix);
+            put_text(out, name);
+        }));
+        if !of.is_empty() {
+            out.push(b'.');
+            out.extend_from_slice(of.as_bytes());
+        }
+        out.extend_from_slice(self.tags.text());
         // What ends so is something else for carbon: `name{tag="value"}`.
         if out.ends_with(b"\"}") {
             let quote = out.len() - 2;
             out[quote] = b'_';
-            is_alone = false;
-        }
-        if !is_alone {
-            tags.forget();
         }
         out.push(b' ');
         if !put_value(out, number) {
             return Err("NaN and infinities are no numbers there".into());
         }
-        out.push(b' ');
-        put_whole(out, self.seconds);
-        out.push(b'\n');
+        out.extend_from_slice(self.end.of(seconds, |out| {
+            out.push(b' ');
+            put_whole(out, seconds);
+            out.push(b'\n');
+        }));
         let bytes = out.len() - start;
         if bytes > self.most {
             return Err(format!("its line has {bytes} bytes, and {} are the most", self.most).into());

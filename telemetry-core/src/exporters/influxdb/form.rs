@@ -46,13 +46,13 @@ impl Precision {
     /// A time in that unit, which is not later than it. None where servers know no such time.
     pub(super) fn of(self, unix_nanos: u64) -> Option<u64> {
         const LAST: u64 = i64::MAX as u64 - 1;
-        let nanos = match self {
-            Self::Nanos => 1,
-            Self::Micros => 1_000,
-            Self::Millis => 1_000_000,
-            Self::Seconds => 1_000_000_000,
+        let time = match self {
+            Self::Nanos => unix_nanos,
+            Self::Micros => unix_nanos / 1_000,
+            Self::Millis => unix_nanos / 1_000_000,
+            Self::Seconds => unix_nanos / 1_000_000_000,
         };
-        (unix_nanos <= LAST).then_some(unix_nanos / nanos)
+        (unix_nanos <= LAST).then_some(time)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::form::{Histograms, Precision, Refusal, TOO_LATE, end_line};
 use super::text::{put_key, put_name};
 use crate::exporters::digits::{put_bound, put_float, put_whole};
-use crate::exporters::lines::TagRuns;
+use crate::exporters::lines::{Kept, KeptTags, Name};
 use crate::exporters::summary;
 use crate::metrics::MetricRef;
 use crate::model::{Buckets, HistogramValue, Number};
@@ -17,49 +17,56 @@ const VALUE_INT: &str = "value_int";
 /// Floats have all whole numbers up to here.
 const ALL_FLOATS: u64 = 1 << 53;
 
-/// Adds its line.
-pub(super) fn put_point<'a>(
-    out: &mut Vec<u8>,
-    point: MetricRef<'a>,
+/// Writes the points of a batch.
+#[derive(Default)]
+pub(super) struct Pen<'a> {
     precision: Precision,
     histograms: Histograms,
-    tags: &mut TagRuns<'a>,
-) -> Result<(), Refusal> {
-    if point.name().is_empty() {
-        return Err("a data point has no name".into());
+    name: Kept<Name<'a>>,
+    /// Of points with a number and of histograms, whose tags may have other keys.
+    tags: [KeptTags<'a>; 2],
+    end: Kept<u64>,
+}
+
+impl<'a> Pen<'a> {
+    pub(super) fn new(precision: Precision, histograms: Histograms) -> Self {
+        Self { precision, histograms, ..Self::default() }
     }
-    let refuse = |why: &str| text::line(format_args!("`{}`: {why}", point.name()), 200);
-    let time = precision.of(point.time_unix_nano()).ok_or_else(|| refuse(TOO_LATE))?;
-    put_name(out, point.name());
-    let has_buckets = histograms == Histograms::Buckets;
-    let is_field = |key: &str| match point.histogram() {
-        None => matches!(key, VALUE | VALUE_INT),
-        Some(_) if has_buckets && key.parse::<f64>().is_ok() => true,
-        Some(_) => {
-            matches!(key, "count" | "sum" | "min" | "max")
-                || summary::QUANTILES.iter().any(|(name, _)| *name == key)
+
+    /// Adds the line of a point.
+    pub(super) fn put(&mut self, out: &mut Vec<u8>, point: MetricRef<'a>) -> Result<(), Refusal> {
+        if point.name().is_empty() {
+            return Err("a data point has no name".into());
         }
-    };
-    let mut is_changed = false;
-    tags.put(out, point.tags(), |out, key, value| {
-        is_changed |= put_tag(out, key, value, is_field, |key| point.tag(key).is_some());
-    });
-    // That depends on the other tags and fields.
-    if is_changed || point.histogram().is_some() {
-        tags.forget();
+        let refuse = |why: &str| text::line(format_args!("`{}`: {why}", point.name()), 200);
+        let time = self.precision.of(point.time_unix_nano()).ok_or_else(|| refuse(TOO_LATE))?;
+        out.extend_from_slice(self.name.of(Name(point.name()), |out| put_name(out, point.name())));
+        let has_buckets = self.histograms == Histograms::Buckets;
+        let is_field = |key: &str| match point.histogram() {
+            None => matches!(key, VALUE | VALUE_INT),
+            Some(_) if has_buckets && key.parse::<f64>().is_ok() => true,
+            Some(_) => {
+                matches!(key, "count" | "sum" | "min" | "max")
+                    || summary::QUANTILES.iter().any(|(name, _)| *name == key)
+            }
+        };
+        let put_key =
+            |out: &mut Vec<u8>, key: &str, _: &str| put_tag_key(out, key, is_field, |key| point.tag(key).is_some());
+        let tags = &mut self.tags[usize::from(point.histogram().is_some())];
+        out.extend_from_slice(tags.of(point, put_key, put_tag_value));
+        out.push(b' ');
+        let mut fields = Fields { out, is_first: true };
+        match point.histogram() {
+            None => fields.number(point.number()),
+            Some(histogram) if has_buckets => fields.buckets(histogram),
+            Some(histogram) => fields.summary(histogram),
+        }
+        if fields.is_first {
+            return Err(refuse("no line can say what is no number").into());
+        }
+        out.extend_from_slice(self.end.of(time, |out| end_line(out, time)));
+        Ok(())
     }
-    out.push(b' ');
-    let mut fields = Fields { out, is_first: true };
-    match point.histogram() {
-        None => fields.number(point.number()),
-        Some(histogram) if has_buckets => fields.buckets(histogram),
-        Some(histogram) => fields.summary(histogram),
-    }
-    if fields.is_first {
-        return Err(refuse("no line can say what is no number").into());
-    }
-    end_line(out, time);
-    Ok(())
 }
 
 /// Adds tags.
@@ -70,22 +77,17 @@ pub(super) fn put_tags<'a>(
     has: impl Fn(&str) -> bool,
 ) {
     for (key, value) in tags {
-        put_tag(out, key, value, &is_field, &has);
+        put_tag_key(out, key, &is_field, &has);
+        put_tag_value(out, value);
     }
 }
 
-/// Adds a tag. A key that means something else in the line gets `_`s at its end, until no other one is like it; whether it did.
-fn put_tag(
-    out: &mut Vec<u8>,
-    key: &str,
-    value: &str,
-    is_field: impl Fn(&str) -> bool,
-    has: impl Fn(&str) -> bool,
-) -> bool {
+/// What stands before the value of a tag. A key that means something else in the line gets `_`s at its end, until no other one is
+/// like it.
+fn put_tag_key(out: &mut Vec<u8>, key: &str, is_field: impl Fn(&str) -> bool, has: impl Fn(&str) -> bool) {
     out.push(b',');
     put_key(out, key);
-    let is_changed = is_reserved(key) || is_field(key);
-    if is_changed {
+    if is_reserved(key) || is_field(key) {
         let mut other = format!("{key}_");
         out.push(b'_');
         while has(&other) {
@@ -94,8 +96,10 @@ fn put_tag(
         }
     }
     out.push(b'=');
+}
+
+fn put_tag_value(out: &mut Vec<u8>, value: &str) {
     put_key(out, if value.is_empty() { "\"\"" } else { value });
-    is_changed
 }
 
 /// Lines with such tags are refused.

@@ -2,8 +2,8 @@
 
 use super::form::{Histograms, Precision};
 use super::items::{Times, put_event, put_span};
-use super::points::put_point;
-use crate::exporters::lines::{TagRuns, put_items};
+use super::points::Pen;
+use crate::exporters::lines::put_items;
 use crate::exporters::protocol::Encoded;
 use crate::exporters::{Batch, Signal};
 
@@ -22,14 +22,8 @@ impl Writer {
         let mut times = Times::default();
         match batch.signal() {
             Signal::Metrics => {
-                let mut tags = TagRuns::default();
-                put_items(body, batch.metrics(), max_bytes, |out, point| {
-                    let put = put_point(out, point, self.precision, self.histograms, &mut tags);
-                    if put.is_err() {
-                        tags.forget();
-                    }
-                    put
-                })
+                let mut pen = Pen::new(self.precision, self.histograms);
+                put_items(body, batch.metrics(), max_bytes, |out, point| pen.put(out, point))
             }
             Signal::Spans => put_items(body, batch.spans(), max_bytes, |out, span| {
                 put_span(out, &span, batch.resource(), &mut times)

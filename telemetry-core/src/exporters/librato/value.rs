@@ -17,9 +17,9 @@ pub(super) enum Value<'a> {
     /// The value at one moment.
     Sample(Number),
     /// Of several of them how many, their sum and what else is known.
-    Samples(Samples),
+    Samples(Box<Samples>),
     /// A distribution.
-    Histogram(Cow<'a, HistogramValue>),
+    Histogram(Box<Cow<'a, HistogramValue>>),
 }
 
 /// Several values, as Librato takes them.
@@ -50,7 +50,7 @@ impl<'a> Value<'a> {
         for number in [Some(of.sum), of.min, of.max].into_iter().flatten() {
             fitting(Number::Float(number))?;
         }
-        Ok(Self::Histogram(Cow::Borrowed(of)))
+        Ok(Self::Histogram(Cow::Borrowed(of).into()))
     }
 
     /// Adds another one that has the same name, source and time. It stays what it is where both together are too much.
@@ -64,7 +64,7 @@ impl<'a> Value<'a> {
             (value, other) => {
                 let (samples, other) = (value.samples(), other.samples());
                 fitting(Number::Float(samples.sum + other.sum))?;
-                *value = Self::Samples(samples.and(other));
+                *value = Self::Samples(samples.and(other).into());
             }
         }
         Ok(())
@@ -76,7 +76,7 @@ impl<'a> Value<'a> {
                 let x = number.as_f64();
                 Samples { count: 1, sum: x, min: Some(x), max: Some(x), squares: Some(x * x) }
             }
-            Self::Samples(samples) => *samples,
+            Self::Samples(samples) => **samples,
             Self::Histogram(of) => {
                 let [min, max] = summary::ends(of);
                 Samples { count: of.count, sum: of.sum, min, max, squares: None }

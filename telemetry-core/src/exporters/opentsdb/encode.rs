@@ -1,19 +1,17 @@
 //! A batch goes in, the body of a request comes out: as many of its first items as fit. No clock is read.
 
 use super::form::{Form, Style};
-use super::points::put_item;
+use super::points::Pen;
 use crate::exporters::Batch;
-use crate::exporters::lines::{TagRuns, put_items};
+use crate::exporters::lines::put_items;
 use crate::exporters::protocol::Encoded;
 
 /// Adds as many of the first items as fit into so many bytes, but one at least, and says how many these are, and how many of them
 /// can't be said.
 pub fn put_batch(body: &mut Vec<u8>, batch: &Batch, max_bytes: usize, style: &Style) -> Encoded {
-    let (mut tags, global) = (TagRuns::default(), batch.resource().tags());
+    let mut pen = Pen::new(style, batch.resource().tags());
     match style.form {
-        Form::Lines { .. } => put_items(body, batch.metrics(), max_bytes, |out, item| {
-            put_item(out, item, global, style, &mut tags)
-        }),
+        Form::Lines { .. } => put_items(body, batch.metrics(), max_bytes, |out, item| pen.put(out, item)),
         Form::Json => {
             body.push(b'[');
             let start = body.len();
@@ -21,7 +19,7 @@ pub fn put_batch(body: &mut Vec<u8>, batch: &Batch, max_bytes: usize, style: &St
                 if out.len() > start {
                     out.push(b',');
                 }
-                put_item(out, item, global, style, &mut tags)
+                pen.put(out, item)
             });
             body.push(b']');
             encoded

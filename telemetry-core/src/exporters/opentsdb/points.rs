@@ -2,11 +2,10 @@
 //! reason. Nothing in a name or a tag can begin another line, tag or member.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use super::form::{Characters, Form, Histograms, PLAIN, Style};
 use crate::exporters::digits::{put_float, put_whole};
-use crate::exporters::lines::{TagRuns, put_while};
+use crate::exporters::lines::{Kept, KeptTags, Name, put_while};
 use crate::exporters::{json, summary};
 use crate::metrics::MetricRef;
 use crate::model::{Buckets, HistogramValue, Number, Tags};
@@ -14,101 +13,124 @@ use crate::text::Quoted;
 
 type Put = Result<(), Cow<'static, str>>;
 
-/// Adds the points of an item, whose global tags are these. Where one of them can't be said, what was written is the caller's to
-/// take away.
-pub(super) fn put_item<'i>(
-    out: &mut Vec<u8>,
-    item: MetricRef<'i>,
-    global: &Tags,
-    style: &Style,
-    runs: &mut TagRuns<'i>,
-) -> Put {
-    let put = put_points(out, item, global, style, runs);
-    if put.is_err() {
-        runs.forget();
-    }
-    put
+/// Writes the items of a batch.
+pub(super) struct Pen<'a, 's> {
+    style: &'s Style,
+    global: &'a Tags,
+    name: Kept<Name<'a>>,
+    /// With what stands before a value, by the time.
+    time: Kept<u64>,
+    tags: KeptTags<'a>,
 }
 
-fn put_points<'i>(
-    out: &mut Vec<u8>,
-    item: MetricRef<'i>,
-    global: &Tags,
-    style: &Style,
-    runs: &mut TagRuns<'i>,
-) -> Put {
-    if item.name().is_empty() {
-        return Err("its name is empty".into());
+impl<'a, 's> Pen<'a, 's> {
+    /// For items whose global tags are these.
+    pub(super) fn new(style: &'s Style, global: &'a Tags) -> Self {
+        Self { style, global, name: Kept::default(), time: Kept::default(), tags: KeptTags::default() }
     }
-    let time = time(item.time_unix_nano(), style.is_millis)
-        .ok_or_else(|| because(item, "its time can't be said: it is before 1970-01-01 00:00:01, or else before 1970-02-19 and in milliseconds"))?;
-    let mut points = Points { out, item, global, style, time, runs, tags: 0..0, count: 0 };
-    match item.histogram() {
-        None => points.put("", item.number(), None),
-        Some(histogram) => match style.histograms {
-            Histograms::Summary => {
-                summary::numbers(histogram).try_for_each(|(name, number)| points.put(name, number, None))
+
+    /// Adds the points of an item. Where one of them can't be said, what was written is the caller's to take away.
+    pub(super) fn put(&mut self, out: &mut Vec<u8>, item: MetricRef<'a>) -> Put {
+        if item.name().is_empty() {
+            return Err("its name is empty".into());
+        }
+        let time = time(item.time_unix_nano(), self.style.is_millis)
+            .ok_or_else(|| because(item, "its time can't be said: it is before 1970-01-01 00:00:01, or else before 1970-02-19 and in milliseconds"))?;
+        if let Err(why) = self.keep_tags(item) {
+            self.tags.forget();
+            return Err(why);
+        }
+        let mut points = Points { out, item, time, pen: self, count: 0 };
+        match item.histogram() {
+            None => points.put("", item.number(), None),
+            Some(histogram) => match points.pen.style.histograms {
+                Histograms::Summary => summary::numbers(histogram)
+                    .try_for_each(|(name, number)| points.put(name, number, None)),
+                Histograms::Buckets => points.put_buckets(histogram),
+            },
+        }
+    }
+
+    fn keep_tags(&mut self, item: MetricRef<'a>) -> Put {
+        let Style { form, characters, max_tags, histograms, .. } = *self.style;
+        let mut is_changed = false;
+        let put_key = |out: &mut Vec<u8>, key: &str, value: &str| {
+            if value.is_empty() {
+                return;
             }
-            Histograms::Buckets => points.put_buckets(histogram),
-        },
+            let (before, after): (&[u8], &[u8]) = match form {
+                Form::Lines { .. } => (b" ", b"="),
+                Form::Json if out.is_empty() => (b"\"", b"\":"),
+                Form::Json => (b",\"", b"\":"),
+            };
+            out.extend_from_slice(before);
+            is_changed |= put_fit(out, key, characters);
+            out.extend_from_slice(after);
+        };
+        let put_value = |out: &mut Vec<u8>, value: &str| put_tag_value(out, value, form, characters);
+        // Those of a histogram's buckets have one more, and all of its points are of the same series.
+        let is_bounded = histograms == Histograms::Buckets && item.histogram().is_some();
+        let most = max_tags.saturating_sub(is_bounded.into());
+        if max_tags == usize::MAX || item.own_tags().len() + self.global.len() <= most {
+            self.tags.of(item, put_key, put_value);
+        } else {
+            let chosen = chosen(item, most, if is_bounded { " beside `le`" } else { "" })?;
+            self.tags.of_these(chosen.into_iter(), put_key, put_value);
+        }
+        if self.tags.text().is_empty() {
+            return Err(because(item, "it has no tag, and one is needed"));
+        }
+        if is_changed { each_once(item, characters) } else { Ok(()) }
     }
 }
 
 /// Where the points of one item are written to.
-struct Points<'a, 'i> {
-    out: &'a mut Vec<u8>,
-    item: MetricRef<'i>,
-    global: &'a Tags,
-    style: &'a Style,
+struct Points<'o, 'p, 'a, 's> {
+    out: &'o mut Vec<u8>,
+    item: MetricRef<'a>,
     time: u64,
-    runs: &'a mut TagRuns<'i>,
-    /// Where the tags of the first point stand: those of the others are the same.
-    tags: Range<usize>,
+    pen: &'p mut Pen<'a, 's>,
     count: usize,
 }
 
-impl Points<'_, '_> {
+impl Points<'_, '_, '_, '_> {
     /// One point, with a word behind its name, and a bound as one more tag.
     fn put(&mut self, suffix: &str, number: Number, bound: Option<f64>) -> Put {
-        let start = self.out.len();
-        match self.style.form {
-            Form::Lines { .. } => self.out.extend_from_slice(b"put "),
-            Form::Json if self.count == 0 => self.out.extend_from_slice(b"{\"metric\":\""),
+        let Self { out, item, time, pen, count } = self;
+        let (start, style, time) = (out.len(), pen.style, *time);
+        let [before_time, before_value, before_tags, end] = marks(style.form);
+        if *count > 0 && style.form == Form::Json {
             // Whoever looks for what was refused finds here that both are of one item.
-            Form::Json => self.out.extend_from_slice(b",\n{\"metric\":\""),
+            out.extend_from_slice(b",\n");
         }
-        put_fit(self.out, self.item.name(), self.style.characters);
+        out.extend_from_slice(pen.name.of(Name(item.name()), |out| {
+            out.extend_from_slice(if style.form == Form::Json { b"{\"metric\":\"" } else { b"put " });
+            put_fit(out, item.name(), style.characters);
+        }));
         if !suffix.is_empty() {
-            self.out.push(b'.');
-            self.out.extend_from_slice(suffix.as_bytes());
+            out.push(b'.');
+            out.extend_from_slice(suffix.as_bytes());
         }
-        let [before_time, before_value, before_tags, end] = self.marks();
-        self.out.extend_from_slice(before_time);
-        put_whole(self.out, self.time);
-        self.out.extend_from_slice(before_value);
-        if !put_value(self.out, number) {
-            return Err(because(self.item, "it is not finite"));
+        out.extend_from_slice(pen.time.of(time, |out| {
+            out.extend_from_slice(before_time);
+            put_whole(out, time);
+            out.extend_from_slice(before_value);
+        }));
+        if !put_value(out, number) {
+            return Err(because(*item, "it is not finite"));
         }
-        self.out.extend_from_slice(before_tags);
-        self.put_tags()?;
+        out.extend_from_slice(before_tags);
+        out.extend_from_slice(pen.tags.text());
         if let Some(bound) = bound {
-            self.put_bound(bound);
+            put_bound(out, bound, style.form);
         }
-        self.out.extend_from_slice(end);
-        self.count += 1;
-        match self.style.form {
-            Form::Lines { max_line } if self.out.len() - start - 1 > max_line => {
-                Err(because(self.item, format_args!("its line has more than {max_line} bytes")))
+        out.extend_from_slice(end);
+        *count += 1;
+        match style.form {
+            Form::Lines { max_line } if out.len() - start - 1 > max_line => {
+                Err(because(*item, format_args!("its line has more than {max_line} bytes")))
             }
             _ => Ok(()),
-        }
-    }
-
-    /// What stands before the time, before the value, before the tags, and at the end.
-    fn marks(&self) -> [&'static [u8]; 4] {
-        match self.style.form {
-            Form::Lines { .. } => [b" ", b" ", b"", b"\n"],
-            Form::Json => [b"\",\"timestamp\":", b",\"value\":", b",\"tags\":{", b"}}"],
         }
     }
 
@@ -139,100 +161,63 @@ impl Points<'_, '_> {
             }
         }
     }
+}
 
-    fn put_bound(&mut self, bound: f64) {
-        let (before, after): (&[u8], &[u8]) = match self.style.form {
-            Form::Lines { .. } => (b" le=", b""),
-            Form::Json => (b",\"le\":\"", b"\""),
-        };
-        self.out.extend_from_slice(before);
-        let start = self.out.len();
-        if !put_value(self.out, Number::Float(bound)) {
-            self.out.extend_from_slice(b"Inf");
-        }
-        // It stands before exponents, and no server takes it in a tag.
-        if let Some(plus) = self.out[start..].iter().position(|byte| *byte == b'+') {
-            self.out.remove(start + plus);
-        }
-        self.out.extend_from_slice(after);
-    }
-
-    fn put_tags(&mut self) -> Put {
-        if self.count > 0 {
-            self.out.extend_from_within(self.tags.clone());
-            return Ok(());
-        }
-        let start = self.out.len();
-        let mut is_changed = false;
-        // Those of a histogram's buckets have one more, and all of its points are of the same series.
-        let is_bounded = self.style.histograms == Histograms::Buckets && self.item.histogram().is_some();
-        let most = self.style.max_tags.saturating_sub(is_bounded.into());
-        if self.style.max_tags == usize::MAX || self.item.own_tags().len() + self.global.len() <= most {
-            let tags = self.item.tags().filter(|(_, value)| !value.is_empty());
-            self.runs.put(self.out, tags, |out, key, value| {
-                is_changed |= put_tag(out, start, key, value, self.style);
-            });
-        } else {
-            self.runs.forget();
-            for (key, value) in chosen(self.item, most, if is_bounded { " beside `le`" } else { "" })? {
-                is_changed |= put_tag(self.out, start, key, value, self.style);
-            }
-        }
-        self.tags = start..self.out.len();
-        if self.tags.is_empty() {
-            return Err(because(self.item, "it has no tag, and one is needed"));
-        }
-        if !is_changed {
-            return Ok(());
-        }
-        // The next point has to be looked at too.
-        self.runs.forget();
-        self.each_once()
-    }
-
-    /// No two keys have become the same one.
-    fn each_once(&self) -> Put {
-        let fit = |key: &str| {
-            let mut out = Vec::new();
-            put_fit(&mut out, key, self.style.characters);
-            out
-        };
-        let mut keys: Vec<_> =
-            self.item.tags().filter(|(_, value)| !value.is_empty()).map(|(key, _)| fit(key)).collect();
-        keys.sort_unstable();
-        match keys.windows(2).find(|two| two[0] == two[1]) {
-            Some(two) => {
-                let key = String::from_utf8_lossy(&two[0]).into_owned();
-                Err(because(self.item, format_args!("two of its tags become `{key}`")))
-            }
-            None => Ok(()),
-        }
+/// What stands before the time, before the value, before the tags, and at the end.
+fn marks(form: Form) -> [&'static [u8]; 4] {
+    match form {
+        Form::Lines { .. } => [b" ", b" ", b"", b"\n"],
+        Form::Json => [b"\",\"timestamp\":", b",\"value\":", b",\"tags\":{", b"}}"],
     }
 }
 
-/// One tag of those that begin there, which has a value; whether its key had to be changed.
-fn put_tag(out: &mut Vec<u8>, start: usize, key: &str, value: &str, style: &Style) -> bool {
-    let characters = style.characters;
-    match style.form {
-        Form::Lines { .. } => {
-            out.push(b' ');
-            let is_changed = put_fit(out, key, characters);
-            out.push(b'=');
-            put_fit(out, value, characters);
-            is_changed
+fn put_bound(out: &mut Vec<u8>, bound: f64, form: Form) {
+    let (before, after): (&[u8], &[u8]) = match form {
+        Form::Lines { .. } => (b" le=", b""),
+        Form::Json => (b",\"le\":\"", b"\""),
+    };
+    out.extend_from_slice(before);
+    let start = out.len();
+    if !put_value(out, Number::Float(bound)) {
+        out.extend_from_slice(b"Inf");
+    }
+    // It stands before exponents, and no server takes it in a tag.
+    if let Some(plus) = out[start..].iter().position(|byte| *byte == b'+') {
+        out.remove(start + plus);
+    }
+    out.extend_from_slice(after);
+}
+
+/// No two keys have become the same one.
+fn each_once(item: MetricRef<'_>, characters: Characters) -> Put {
+    let fit = |key: &str| {
+        let mut out = Vec::new();
+        put_fit(&mut out, key, characters);
+        out
+    };
+    let mut keys: Vec<_> =
+        item.tags().filter(|(_, value)| !value.is_empty()).map(|(key, _)| fit(key)).collect();
+    keys.sort_unstable();
+    match keys.windows(2).find(|two| two[0] == two[1]) {
+        Some(two) => {
+            let key = String::from_utf8_lossy(&two[0]).into_owned();
+            Err(because(item, format_args!("two of its tags become `{key}`")))
         }
+        None => Ok(()),
+    }
+}
+
+/// The value of a tag, which has none where it is empty.
+fn put_tag_value(out: &mut Vec<u8>, value: &str, form: Form, characters: Characters) {
+    match form {
+        Form::Lines { .. } => _ = put_fit(out, value, characters),
+        Form::Json if value.is_empty() => {}
+        // It is written to memory, and a text can always be written.
+        Form::Json if characters == Characters::Any && json::put(out, value).is_ok() => {}
         Form::Json => {
-            out.extend_from_slice(if out.len() > start { b",\"" } else { b"\"" });
-            let is_changed = put_fit(out, key, characters);
-            out.extend_from_slice(b"\":");
-            // It is written to memory, and a text can always be written.
-            if characters == Characters::Any && json::put(out, value).is_ok() {
-                return is_changed;
-            }
             out.push(b'"');
             put_fit(out, value, characters);
             out.push(b'"');
-            is_changed
         }
     }
 }

@@ -29,41 +29,50 @@ pub(super) fn put_name(out: &mut Vec<u8>, name: &str, dialect: Dialect, is_first
     out.len() > start
 }
 
-/// A key and a value as two parts of a name. Where there is no value, there is nothing.
-pub(super) fn put_in_name(out: &mut Vec<u8>, key: &str, value: &str) {
-    if value.is_empty() {
-        return;
-    }
-    for part in [key, value] {
-        out.push(b'.');
-        put_path(out, part, false);
+/// What stands before the value of a tag. `is_taken` says whether another tag of the point, one with a value, has that key.
+pub(super) fn put_key(
+    out: &mut Vec<u8>,
+    key: &str,
+    value: &str,
+    dialect: Dialect,
+    is_taken: impl Fn(&str) -> bool,
+) {
+    match dialect {
+        Dialect::Datadog => {
+            out.extend_from_slice(if out.is_empty() { b"|#" } else { b"," });
+            // It has no character that means something here: keys of tags are letters, digits and `. - _ /`.
+            out.extend_from_slice(key.as_bytes());
+            if !value.is_empty() {
+                out.push(b':');
+            }
+        }
+        // In the others there is none without a value.
+        _ if value.is_empty() => {}
+        // Both are parts of the name.
+        Dialect::Plain => {
+            out.push(b'.');
+            put_path(out, key, false);
+            out.push(b'.');
+        }
+        Dialect::Graphite => {
+            out.push(b';');
+            if key == "name" {
+                // Graphite puts the path there.
+                put_path(out, &free_key("exported_", key, is_taken), true);
+            } else {
+                put_path(out, key, true);
+            }
+            out.push(b'=');
+        }
     }
 }
 
-/// A key and a value as Graphite has them, and whether another tag of the point has that key. One without a value can't be there.
-pub(super) fn put_graphite_tag(out: &mut Vec<u8>, key: &str, value: &str, is_taken: impl Fn(&str) -> bool) {
-    if value.is_empty() {
-        return;
-    }
-    out.push(b';');
-    if key == "name" {
-        // Graphite puts the path there.
-        put_path(out, &free_key("exported_", key, is_taken), true);
-    } else {
-        put_path(out, key, true);
-    }
-    out.push(b'=');
-    put_path(out, value, true);
-}
-
-/// A key and a value as `DogStatsD` has them, behind others or first.
-pub(super) fn put_datadog_tag(out: &mut Vec<u8>, key: &str, value: &str, is_first: bool) {
-    out.extend_from_slice(if is_first { b"|#" } else { b"," });
-    // It has no character that means something here: keys of tags are letters, digits and `. - _ /`.
-    out.extend_from_slice(key.as_bytes());
-    if !value.is_empty() {
-        out.push(b':');
-        put_unicode(out, value);
+/// The value of a tag.
+pub(super) fn put_value(out: &mut Vec<u8>, value: &str, dialect: Dialect) {
+    match dialect {
+        Dialect::Datadog => put_unicode(out, value),
+        Dialect::Plain => put_path(out, value, false),
+        Dialect::Graphite => put_path(out, value, true),
     }
 }
 
@@ -99,9 +108,11 @@ fn put_unicode(out: &mut Vec<u8>, text: &str) {
 mod tests {
     use super::*;
 
-    fn written(put: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        put(&mut out);
+    /// A tag behind others.
+    fn tag(dialect: Dialect, others: &str, key: &str, value: &str) -> String {
+        let mut out = others.as_bytes().to_vec();
+        put_key(&mut out, key, value, dialect, |_| false);
+        put_value(&mut out, value, dialect);
         String::from_utf8(out).unwrap()
     }
 
@@ -138,12 +149,15 @@ mod tests {
             ("name", "x", ".name.x", ";exported_name=x", "|#name:x"),
             ("k", "日\u{2028}本", ".k.___", ";k=___", "|#k:日_本"),
         ] {
-            assert_eq!(written(|out| put_in_name(out, key, value)), plain);
-            assert_eq!(written(|out| put_graphite_tag(out, key, value, |_| false)), graphite);
-            assert_eq!(written(|out| put_datadog_tag(out, key, value, true)), datadog);
+            for (dialect, text) in
+                [(Dialect::Plain, plain), (Dialect::Graphite, graphite), (Dialect::Datadog, datadog)]
+            {
+                assert_eq!(tag(dialect, "", key, value), text, "{dialect:?}");
+            }
         }
-        assert_eq!(written(|out| put_datadog_tag(out, "a", "b", false)), ",a:b");
-        let is_taken = |key: &str| key == "exported_name";
-        assert_eq!(written(|out| put_graphite_tag(out, "name", "x", is_taken)), ";exported_exported_name=x");
+        assert_eq!(tag(Dialect::Datadog, "|#x", "a", "b"), "|#x,a:b");
+        let mut out = Vec::new();
+        put_key(&mut out, "name", "x", Dialect::Graphite, |key| key == "exported_name");
+        assert_eq!(out, b";exported_exported_name=");
     }
 }

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use super::decimal::{put_decimal, put_number};
 use super::distribution::{lines, values};
 use super::form::{Dialect, Form, TagsInName, Type};
-use super::names::{put_datadog_tag, put_graphite_tag, put_in_name, put_name};
+use super::names::{put_key, put_name, put_value};
 use super::rate::rates;
 use crate::exporters::digits::put_whole;
-use crate::exporters::lines::TagRuns;
+use crate::exporters::lines::{KeptTags, Name};
 use crate::exporters::summary::numbers;
 use crate::metrics::MetricRef;
 use crate::model::{HistogramValue, Kind, Number, Temporality};
@@ -23,11 +23,8 @@ pub(super) struct Pen<'a> {
     start: usize,
     /// What stands before the value of a point, and of which name that is, if of nothing else.
     head: Vec<u8>,
-    head_of: Option<&'a str>,
-    /// What stands behind its type and its rate: the last of those of many points, from there on.
-    tails: Vec<u8>,
-    tail: usize,
-    tags: TagRuns<'a>,
+    head_of: Option<Name<'a>>,
+    tags: KeptTags<'a>,
 }
 
 /// Bytes of all lines of a point.
@@ -43,17 +40,14 @@ const NO_NAME: Refused = Cow::Borrowed("nothing of its name can be a name there"
 
 impl<'a> Pen<'a> {
     pub(super) fn new(form: &'a Form, most: usize, container: Option<&'a str>) -> Self {
-        let (head, tails) = (Vec::new(), Vec::new());
         Self {
             form,
             most,
             container,
             start: 0,
-            head,
+            head: Vec::new(),
             head_of: None,
-            tails,
-            tail: 0,
-            tags: TagRuns::default(),
+            tags: KeptTags::default(),
         }
     }
 
@@ -65,7 +59,7 @@ impl<'a> Pen<'a> {
 
     fn put_point(&mut self, out: &mut Vec<u8>, point: MetricRef<'a>) -> Result<(), Refused> {
         let is_delta = point.temporality() == Temporality::Delta;
-        self.put_tail(point);
+        self.keep_tags(point);
         self.put_head(point, "")?;
         match point.histogram() {
             Some(histogram) if is_delta => self.put_distribution(out, point, &values(histogram)),
@@ -103,7 +97,7 @@ impl<'a> Pen<'a> {
     /// What stands before the value, of a point or of a part of it.
     fn put_head(&mut self, point: MetricRef<'a>, part: &str) -> Result<(), Refused> {
         let (head, form) = (&mut self.head, self.form);
-        let name = Some(point.name()).filter(|_| part.is_empty() && form.dialect == Dialect::Datadog);
+        let name = Some(Name(point.name())).filter(|_| part.is_empty() && form.dialect == Dialect::Datadog);
         if name.is_some() && std::mem::replace(&mut self.head_of, name) == name {
             return Ok(());
         }
@@ -117,49 +111,43 @@ impl<'a> Pen<'a> {
             head.push(b'.');
             head.extend_from_slice(part.as_bytes());
         }
-        match (form.dialect, form.tags_in_name) {
-            (Dialect::Datadog, _) | (Dialect::Plain, TagsInName::None) => {}
-            (Dialect::Plain, TagsInName::All) => {
-                point.tags().for_each(|(key, value)| put_in_name(head, key, value));
+        if form.dialect == Dialect::Plain && form.tags_in_name == TagsInName::Own {
+            for (key, value) in point.own_tags().iter() {
+                put_key(head, key, value, form.dialect, |_| false);
+                put_value(head, value, form.dialect);
             }
-            (Dialect::Plain, TagsInName::Own) => {
-                point.own_tags().iter().for_each(|(key, value)| put_in_name(head, key, value));
-            }
-            (Dialect::Graphite, _) => {
-                let is_taken =
-                    |key: &str| point.tags().any(|(other, value)| other == key && !value.is_empty());
-                point.tags().for_each(|(key, value)| put_graphite_tag(head, key, value, is_taken));
-            }
+        } else if form.dialect != Dialect::Datadog {
+            head.extend_from_slice(self.tags.text());
         }
         head.push(b':');
         self.head_of = name;
         Ok(())
     }
 
-    fn put_tail(&mut self, point: MetricRef<'a>) {
-        const MANY: usize = 64 << 10;
+    /// Those that are written, and not a part of the name alone.
+    fn keep_tags(&mut self, point: MetricRef<'a>) {
+        let Form { dialect, tags_in_name, .. } = *self.form;
+        if dialect == Dialect::Plain && tags_in_name != TagsInName::All {
+            return;
+        }
+        let has = |key: &str| point.tag(key).is_some_and(|value| !value.is_empty());
+        self.tags.of(
+            point,
+            |out, key, value| put_key(out, key, value, dialect, has),
+            |out, value| put_value(out, value, dialect),
+        );
+    }
+
+    /// What stands behind the type and the rate of a line.
+    fn put_tail(&self, out: &mut Vec<u8>) {
         if self.form.dialect != Dialect::Datadog {
             return;
         }
-        let tails = &mut self.tails;
-        if tails.len() > MANY {
-            tails.clear();
-            self.tags.forget();
-        }
-        self.tail = tails.len();
-        let start = self.tail;
-        self.tags.put(tails, point.tags(), |tails, key, value| {
-            let is_first = tails.len() == start;
-            put_datadog_tag(tails, key, value, is_first);
-        });
+        out.extend_from_slice(self.tags.text());
         if let Some(container) = self.container {
-            tails.extend_from_slice(b"|c:");
-            tails.extend_from_slice(container.as_bytes());
+            out.extend_from_slice(b"|c:");
+            out.extend_from_slice(container.as_bytes());
         }
-    }
-
-    fn tail(&self) -> &[u8] {
-        &self.tails[self.tail..]
     }
 
     /// In seconds since the Unix epoch. 0 is none.
@@ -197,7 +185,7 @@ impl<'a> Pen<'a> {
         put_number(out, number);
         out.push(b'|');
         out.extend_from_slice(word);
-        out.extend_from_slice(self.tail());
+        self.put_tail(out);
         if let Some(time) = time {
             out.extend_from_slice(b"|T");
             put_whole(out, time);
@@ -281,7 +269,7 @@ impl<'a> Pen<'a> {
             end.extend_from_slice(b"|@");
             put_decimal(&mut end, rate, 0);
         }
-        end.extend_from_slice(self.tail());
+        self.put_tail(&mut end);
         end.push(b'\n');
         // The head has a colon before the first value already.
         let name = &self.head[..self.head.len() - 1];
