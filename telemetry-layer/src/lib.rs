@@ -217,6 +217,7 @@
 //! | `TELEMETRY_CHECK_AT_START` | `warn` | `warn`, `fail`, `off` |
 //! | `TELEMETRY_FLUSH_INTERVAL_MS` | 5000 | milliseconds |
 //! | `TELEMETRY_SHUTDOWN_TIMEOUT_MS` | 5000 | milliseconds |
+//! | `TELEMETRY_SHUTDOWN_ON_EXIT` | `false` | `true`: an exit, and a panic that aborts, shut down first |
 //! | `TELEMETRY_BUFFER_SIZE` | 1000 | spans and events; at 90% they are moved on before their time |
 //! | `TELEMETRY_BUFFER_BYTES` | 16777216 (16 MiB) | bytes |
 //! | `TELEMETRY_BACK_PRESSURE_MS` | none: what finds no room is dropped | milliseconds that a thread waits for room |
