@@ -50,8 +50,9 @@ impl<'a> Pen<'a> {
                     || summary::QUANTILES.iter().any(|(name, _)| *name == key)
             }
         };
-        let put_key =
-            |out: &mut Vec<u8>, key: &str, _: &str| put_tag_key(out, key, is_field, |key| point.tag(key).is_some());
+        let put_key = |out: &mut Vec<u8>, key: &str, _: &str| {
+            put_tag_key(out, key, is_field, |key| point.tag(key).is_some())
+        };
         let tags = &mut self.tags[usize::from(point.histogram().is_some())];
         out.extend_from_slice(tags.of(point, put_key, put_tag_value));
         out.push(b' ');

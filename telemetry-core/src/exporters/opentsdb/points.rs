@@ -44,8 +44,9 @@ impl<'a, 's> Pen<'a, 's> {
         match item.histogram() {
             None => points.put("", item.number(), None),
             Some(histogram) => match points.pen.style.histograms {
-                Histograms::Summary => summary::numbers(histogram)
-                    .try_for_each(|(name, number)| points.put(name, number, None)),
+                Histograms::Summary => {
+                    summary::numbers(histogram).try_for_each(|(name, number)| points.put(name, number, None))
+                }
                 Histograms::Buckets => points.put_buckets(histogram),
             },
         }

@@ -40,15 +40,7 @@ const NO_NAME: Refused = Cow::Borrowed("nothing of its name can be a name there"
 
 impl<'a> Pen<'a> {
     pub(super) fn new(form: &'a Form, most: usize, container: Option<&'a str>) -> Self {
-        Self {
-            form,
-            most,
-            container,
-            start: 0,
-            head: Vec::new(),
-            head_of: None,
-            tags: KeptTags::default(),
-        }
+        Self { form, most, container, start: 0, head: Vec::new(), head_of: None, tags: KeptTags::default() }
     }
 
     /// Adds the lines of a point, or says why there are none; what was added then is to be taken off again.
