@@ -51,7 +51,7 @@ impl<'a> Pen<'a> {
             }
         };
         let put_key = |out: &mut Vec<u8>, key: &str, _: &str| {
-            put_tag_key(out, key, is_field, |key| point.tag(key).is_some())
+            put_tag_key(out, key, is_field, |key| point.tag(key).is_some());
         };
         let tags = &mut self.tags[usize::from(point.histogram().is_some())];
         out.extend_from_slice(tags.of(point, put_key, put_tag_value));

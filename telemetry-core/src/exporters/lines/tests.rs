@@ -129,7 +129,7 @@ fn wires() -> Vec<(String, &'static str, Write)> {
                 (Characters::Ascii, Histograms::Summary, usize::MAX),
                 (Characters::Any, Histograms::Buckets, 4),
             ] {
-                let style = Style { characters, histograms, max_tags, ..Style::new(form) };
+                let style = Style { characters, max_tags, histograms, ..Style::new(form) };
                 let write: Write = Box::new(move |out, batch| {
                     let encoded = put_batch(out, batch, usize::MAX, &style);
                     if form == Form::Json {

@@ -104,7 +104,7 @@ pub(super) fn size(label: &Label, body: &[u8]) -> usize {
     START + FIXED + label.format.len() + label.destination.len() + body.len()
 }
 
-/// The bytes of a frame before its body; all of it has at most [`MOST`].
+/// The bytes of a frame before its body, which follows; all of it has at most [`MOST`].
 pub(super) fn encode(head: Head, label: &Label, body: &[u8]) -> Vec<u8> {
     let size = size(label, body);
     let length = (size - START) as u32;
@@ -123,6 +123,12 @@ pub(super) fn encode(head: Head, label: &Label, body: &[u8]) -> Vec<u8> {
     let sum = Checksum::of(length, &[&frame[START..], body]);
     frame[8..START].copy_from_slice(&sum.to_le_bytes());
     frame
+}
+
+/// All bytes of a frame.
+#[cfg(test)]
+pub(super) fn whole(head: Head, label: &Label, body: &[u8]) -> Vec<u8> {
+    [&*encode(head, label, body), body].concat()
 }
 
 /// The bytes of a segment.
@@ -290,8 +296,7 @@ mod tests {
     fn segment(bodies: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
         let (mut all, mut ends) = (Vec::new(), Vec::new());
         for (i, body) in bodies.iter().enumerate() {
-            let mut frame = encode(head(i as u64, Signal::EACH[i % 3]), &label(), body);
-            frame.extend(body);
+            let frame = whole(head(i as u64, Signal::EACH[i % 3]), &label(), body);
             assert_eq!(frame.len(), size(&label(), body));
             all.extend(frame);
             ends.push(all.len());
@@ -380,10 +385,7 @@ mod tests {
         ]
         .concat();
         assert_eq!(numbers(&written), [7]);
-        assert_eq!(
-            [&*encode(head(7, Signal::Events), &Label::new("f", "d"), b"body"), b"body"].concat(),
-            written
-        );
+        assert_eq!(whole(head(7, Signal::Events), &Label::new("f", "d"), b"body"), written);
     }
 
     #[test]

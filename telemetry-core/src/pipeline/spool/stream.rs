@@ -59,7 +59,7 @@ impl Source for &mut Stream {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::frame::{Head, Label, encode, pieces, pieces_of};
+    use super::super::frame::{Head, Label, pieces, pieces_of, whole};
     use super::*;
     use crate::exporters::Signal;
 
@@ -83,7 +83,7 @@ mod tests {
         ) {
             let label = Label::new(&"f".repeat(format), &"d".repeat(10 * format));
             let head = Head { number: 7, signal: Signal::Events, time: 1, items: 2 };
-            let mut bytes: Vec<u8> = lens.iter().flat_map(|len| encode(head, &label, &vec![0xff; *len])).collect();
+            let mut bytes: Vec<u8> = lens.iter().flat_map(|len| whole(head, &label, &vec![0xff; *len])).collect();
             for (at, byte) in hits.iter().filter(|_| !lens.is_empty()) {
                 let at = at.index(bytes.len());
                 bytes[at] = *byte;
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn a_file_that_became_shorter_is_torn() {
         let head = Head { number: 7, signal: Signal::Events, time: 1, items: 2 };
-        let bytes = encode(head, &Label::new("f", "d"), b"body");
+        let bytes = whole(head, &Label::new("f", "d"), b"body");
         let mut stream = read(&bytes);
         stream.len += 100;
         let found: Vec<_> = pieces_of(&mut stream).map(|(range, _)| range).collect();

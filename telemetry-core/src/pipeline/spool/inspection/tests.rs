@@ -4,11 +4,11 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::super::frame::{Head, Label, encode};
+use super::super::frame::{Head, Label, whole};
 use super::*;
 
 fn frame(number: u64, signal: Signal, label: &Label) -> Vec<u8> {
-    encode(Head { number, signal, time: number * 1_000_000_000, items: 10 }, label, b"body")
+    whole(Head { number, signal, time: number * 1_000_000_000, items: 10 }, label, b"body")
 }
 
 fn label(destination: &str) -> Label {
