@@ -27,13 +27,13 @@ fn as_many_items_as_fit_are_taken() {
 
 #[test]
 fn what_is_kept_is_what_would_have_been_written() {
-    let mut kept = Kept::default();
-    let mut written = 0;
-    for name in ["a", "a", "", "b", "a"] {
-        let copy = name.to_owned();
-        let text = kept.of(Name(copy.clone().leak()), |out| {
+    // Each in a place of its own.
+    let names = ["a", "a", "", "b", "a"].map(str::to_owned);
+    let (mut kept, mut written) = (Kept::default(), 0);
+    for name in &names {
+        let text = kept.of(Name(name), |out| {
             written += 1;
-            out.extend_from_slice(copy.as_bytes());
+            out.extend_from_slice(name.as_bytes());
         });
         assert_eq!(text, name.as_bytes());
     }
