@@ -66,6 +66,18 @@ fn a_request_is_gauges_with_source_and_second() {
 }
 
 #[test]
+fn ends_that_only_buckets_tell_of_are_left_out_where_librato_takes_none_such() {
+    let buckets =
+        Buckets::Exponential { scale: 0, zero_count: 1, positive: vec![(500, 1)], negative: Vec::new() };
+    let of = HistogramValue { count: 2, sum: 1.5, buckets, ..HistogramValue::default() };
+    let of = Metric { value: MetricValue::Histogram(of.into()), ..metric(Kind::Histogram, "h", "", 0, 7) };
+    let gauges = gauges(vec![of]);
+    let want =
+        json!({ "name": "h", "source": "shop", "measure_time": 7, "count": 2, "sum": 1.5, "min": 0.0 });
+    assert_eq!(gauges[0], want, "{gauges}");
+}
+
+#[test]
 fn sums_that_differ_in_other_tags_are_added_up() {
     let sums = |kind| {
         vec![

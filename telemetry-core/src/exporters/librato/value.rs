@@ -78,7 +78,8 @@ impl<'a> Value<'a> {
             }
             Self::Samples(samples) => **samples,
             Self::Histogram(of) => {
-                let [min, max] = summary::ends(of);
+                // Where nobody has told of them they follow from buckets, whose bounds may be beyond what Librato takes.
+                let [min, max] = summary::ends(of).map(|end| end.filter(|x| x.abs() <= GREATEST));
                 Samples { count: of.count, sum: of.sum, min, max, squares: None }
             }
         }
