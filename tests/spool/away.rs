@@ -7,7 +7,7 @@ use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Form, Setup, refusing, silent};
 use telemetry_tests::{SOON, each};
 
-use super::{all, busy, delivered_and_spooled, files, options, until};
+use super::{all, busy, delivered_and_spooled, files, options, two_store_all, until};
 
 #[test]
 fn what_is_recorded_while_the_backend_is_away_comes_when_it_is_back() {
@@ -39,13 +39,7 @@ fn the_next_process_sends_what_this_one_could_not() {
         let directory = tempfile::tempdir().unwrap();
         let address = refusing();
         let url = form.url(address, &options(form, directory.path()));
-        for ids in [1..=100, 101..=200] {
-            let program = Program::start(&url);
-            program.record(ids);
-            assert!(program.collector.shutdown(SOON).is_complete());
-            assert_eq!(program.alike(|account| account.accepted), 100);
-            assert_eq!(program.alike(|account| account.spooled - account.recovered), 100);
-        }
+        two_store_all(&url);
         let receiver = Setup::new(form).start_at(address, move |_| form.ok().into());
         let program = Program::start(&url);
         until(&program, || delivered_and_spooled(&program, form) == (200, 0));

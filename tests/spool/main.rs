@@ -63,6 +63,17 @@ fn delivered_and_spooled(program: &Program, form: Form) -> (u64, u64) {
     of.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1))).unwrap_or_default()
 }
 
+/// Two processes, one after the other, each of which stores 100 items of each signal: all that it has.
+fn two_store_all(url: &str) {
+    for ids in [1..=100, 101..=200] {
+        let program = Program::start(url);
+        program.record(ids);
+        assert!(program.collector.shutdown(SOON).is_complete());
+        assert_eq!(program.alike(|account| account.accepted), 100);
+        assert_eq!(program.alike(|account| account.spooled - account.recovered), 100);
+    }
+}
+
 /// Names of the files there, but for the one with the lock.
 fn files(directory: &Path) -> Vec<String> {
     let names = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());

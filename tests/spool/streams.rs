@@ -7,7 +7,7 @@ use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Lines, Manner, Place, Wire};
 use telemetry_tests::{SOON, each};
 
-use super::files;
+use super::{files, two_store_all};
 
 fn url(wire: Wire, place: &Place, directory: &Path, more: &str) -> String {
     wire.url(place, &format!("linger_ms=1&spool={}{more}", directory.display()))
@@ -50,13 +50,7 @@ fn the_next_process_sends_what_this_one_could_not() {
     each(Wire::EACH, |wire| {
         let (place, directory) = (Place::of(wire), tempfile::tempdir().unwrap());
         let url = url(wire, &place, directory.path(), "");
-        for ids in [1..=100, 101..=200] {
-            let program = Program::start(&url);
-            program.record(ids);
-            assert!(program.collector.shutdown(SOON).is_complete());
-            assert_eq!(program.alike(|account| account.accepted), 100);
-            assert_eq!(program.alike(|account| account.spooled - account.recovered), 100);
-        }
+        two_store_all(&url);
         let receiver = Lines::start_at(wire, &place, |_| Manner::Read);
         let program = Program::start(&url);
         receiver.wait_for(1..=200);

@@ -144,8 +144,7 @@ impl Engine {
 
     /// When all is over; by when it has to have begun, and by when an exporter has to end, so that it can say how.
     fn times(&self, deadline: Duration) -> (Instant, [Tick; 2]) {
-        let (now, reserve) = (self.clock.now(), (deadline / 10).min(Duration::from_millis(100)));
-        (deadline_in(deadline), [now.plus(deadline / 2), now.plus(deadline.saturating_sub(reserve))])
+        (deadline_in(deadline), [self.clock.now().plus(deadline / 2), self.end_of_workers(deadline)])
     }
 
     /// It is given up where it has not ended by then.

@@ -126,7 +126,7 @@ impl Engine {
     }
 
     /// They end a little before, so that they can say how.
-    fn end_of_workers(&self, deadline: Duration) -> Tick {
+    pub(super) fn end_of_workers(&self, deadline: Duration) -> Tick {
         let reserve = (deadline / 10).min(Duration::from_millis(100));
         self.clock.now().plus(deadline.saturating_sub(reserve))
     }

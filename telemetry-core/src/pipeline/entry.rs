@@ -131,12 +131,7 @@ impl ExporterAccount {
     pub(super) fn settle(&mut self, n: u64, outcome: Outcome) -> u64 {
         self.buffered -= n;
         match outcome {
-            Outcome::Delivered { rejected } => {
-                let rejected = rejected.min(n);
-                self.delivered += n - rejected;
-                self.rejected += rejected;
-                rejected
-            }
+            Outcome::Delivered { rejected } => self.deliver(n, rejected),
             #[cfg(any(feature = "net", test))]
             Outcome::Spooled { rejected } => {
                 let rejected = rejected.min(n);
@@ -167,12 +162,7 @@ impl ExporterAccount {
         let items = items.min(self.spooled);
         self.spooled -= items;
         match outcome {
-            Outcome::Delivered { rejected } => {
-                let rejected = rejected.min(items);
-                self.delivered += items - rejected;
-                self.rejected += rejected;
-                rejected
-            }
+            Outcome::Delivered { rejected } => self.deliver(items, rejected),
             Outcome::Dropped(reason) => {
                 self.dropped.add(reason, items);
                 items
@@ -182,6 +172,14 @@ impl ExporterAccount {
                 items
             }
         }
+    }
+
+    /// So many were delivered, but for those that were rejected; how many these are.
+    fn deliver(&mut self, n: u64, rejected: u64) -> u64 {
+        let rejected = rejected.min(n);
+        self.delivered += n - rejected;
+        self.rejected += rejected;
+        rejected
     }
 
     /// One account for two.
