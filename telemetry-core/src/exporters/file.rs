@@ -202,6 +202,10 @@ impl Exporter for File {
     fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
         self.buffer.clear();
         self.format.put(&mut self.buffer, batch)?;
+        // When batches become small, the memory of a large one goes.
+        if self.buffer.capacity() / 4 > self.buffer.len() {
+            self.buffer.shrink_to_fit();
+        }
         for _ in 0..TRIES {
             match self.write(batch) {
                 Ok(true) => return Ok(Delivery::all()),

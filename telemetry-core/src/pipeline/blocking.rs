@@ -11,7 +11,7 @@ use crate::model::Kind;
 use crate::thread::quietly;
 
 /// A blocking exporter takes what waits, up to that many bytes.
-const BLOCKING: Limits = Limits { items: usize::MAX, bytes: 4 << 20, in_flight: 1 };
+const BLOCKING: Limits = Limits { items: usize::MAX, bytes: 1 << 20, in_flight: 1 };
 /// One that shows things as they happen may have so many batches of which not all is out.
 const LIVE: Limits = Limits { in_flight: 16, ..BLOCKING };
 

@@ -7,24 +7,33 @@ use bytes::Bytes;
 use crate::sync::{Mutex, lock};
 
 /// Keeps the memory of some bodies that are done with.
-#[derive(Debug, Default)]
-pub(super) struct Bodies(Arc<Mutex<Vec<Vec<u8>>>>);
+#[derive(Debug)]
+pub(super) struct Bodies(Arc<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    bodies: Mutex<Vec<Vec<u8>>>,
+    most: usize,
+}
 
 /// A body that is out.
 struct Lent {
     body: Vec<u8>,
-    back: Weak<Mutex<Vec<Vec<u8>>>>,
+    back: Weak<Kept>,
 }
 
-/// So many are kept: an exporter seldom has more requests out.
-const MOST: usize = 2;
 /// Smaller ones cost little.
 const LEAST: usize = 64 << 10;
 
 impl Bodies {
+    /// At most so many are kept.
+    pub(super) fn keeping(most: usize) -> Self {
+        Self(Arc::new(Kept { bodies: Mutex::default(), most }))
+    }
+
     /// An empty one, for about so many bytes. What grows as it is written leaves holes in the heap behind.
     pub(super) fn take(&self, bytes: usize) -> Vec<u8> {
-        let kept = lock(&self.0).pop();
+        let kept = lock(&self.0.bodies).pop();
         kept.unwrap_or_else(|| Vec::with_capacity(if bytes < LEAST { 0 } else { bytes }))
     }
 
@@ -49,8 +58,8 @@ impl Drop for Lent {
         }
         let Some(back) = self.back.upgrade() else { return };
         body.clear();
-        let mut kept = lock(&back);
-        if kept.len() < MOST {
+        let mut kept = lock(&back.bodies);
+        if kept.len() < back.most {
             kept.push(body);
         }
     }
@@ -70,7 +79,7 @@ mod tests {
 
     #[test]
     fn memory_is_used_again_when_a_request_is_over() {
-        let bodies = Bodies::default();
+        let bodies = Bodies::keeping(2);
         let first = place(&bodies, 300_000);
         assert_eq!([place(&bodies, 200_000), place(&bodies, 300_000)], [first; 2]);
         let out = bodies.lend(vec![1; 300_000]);
@@ -79,13 +88,13 @@ mod tests {
 
     #[test]
     fn what_is_kept_follows_what_is_needed() {
-        let bodies = Bodies::default();
+        let bodies = Bodies::keeping(2);
         drop([3, 4, 5].map(|n| bodies.lend(vec![n; 1 << 20])));
-        assert_eq!(lock(&bodies.0).len(), MOST);
-        for _ in 0..MOST {
+        assert_eq!(lock(&bodies.0.bodies).len(), 2);
+        for _ in 0..2 {
             place(&bodies, 1000);
         }
-        assert!(lock(&bodies.0).is_empty());
+        assert!(lock(&bodies.0.bodies).is_empty());
         let late = bodies.lend(vec![1; 1 << 20]);
         drop(bodies);
         drop(late);

@@ -35,6 +35,9 @@ struct Flight<'a> {
 /// Few items are written in more bytes.
 const ITEM: usize = 4 << 10;
 
+/// The memory of so many bodies is kept: an exporter seldom has more requests out.
+const BODIES: usize = 2;
+
 /// At the end, what was handed over to the spool is waited for so long.
 const CLOSE: Duration = Duration::from_secs(1);
 
@@ -101,7 +104,7 @@ async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
     let mut check: Option<Sending<'_, ()>> =
         worker.job.check.is_some().then(|| Box::pin(check(protocol, timeout)) as _);
     let mut flights: Vec<Flight<'_>> = Vec::new();
-    let bodies = Bodies::default();
+    let bodies = Bodies::keeping(BODIES);
     loop {
         let now = worker.job.clock.now();
         worker.take_over();
@@ -141,7 +144,7 @@ async fn drive(protocol: &dyn Protocol, mut worker: Worker) {
                 return;
             }
         };
-        match next_event(&worker, &mut flights, &mut check, until).await {
+        match next_event(&mut worker, &mut flights, &mut check, until).await {
             Event::Landed(flight, ended) => {
                 let Flight { load, refused, began, .. } = *flight;
                 let ended = ended.map(|ended| ended.map(|delivery| delivery.and(refused)));
@@ -249,16 +252,18 @@ fn encode(
 
 /// Waits until a request is over, or something else has changed.
 async fn next_event<'a>(
-    worker: &Worker,
+    worker: &mut Worker,
     flights: &mut Vec<Flight<'a>>,
     check: &mut Option<Sending<'a, ()>>,
     until: Option<Tick>,
 ) -> Event<'a> {
-    let clock = &worker.job.clock;
+    let Worker { job, schedule } = worker;
+    let clock = &job.clock;
     let earliest = flights.iter().map(|flight| flight.until).chain(until).min();
     // Where a test moves the clock, that wakes the lanes.
     let wait = earliest.and_then(|earliest| clock.time_until(earliest));
     let mut alarm = wait.map(|wait| Box::pin(tokio::time::sleep(wait)));
+    let mut is_written = false;
     poll_fn(|cx| {
         for at in 0..flights.len() {
             if let Some(ended) = flights[at].poll(clock.now(), cx) {
@@ -269,8 +274,18 @@ async fn next_event<'a>(
             *check = None;
             return Poll::Ready(Event::Checked(result));
         }
-        if worker.job.lanes.poll_changed(cx).is_ready() {
+        if job.lanes.poll_changed(cx).is_ready() {
             return Poll::Ready(Event::Changed);
+        }
+        if let Some((spool, _)) = schedule.spooling()
+            && spool.has_news(!flights.is_empty())
+        {
+            // First the connections write what was begun.
+            if std::mem::replace(&mut is_written, true) {
+                spool.tell();
+            } else {
+                cx.waker().wake_by_ref();
+            }
         }
         alarm.as_mut().map_or(Poll::Pending, |alarm| alarm.as_mut().poll(cx).map(|()| Event::Changed))
     })

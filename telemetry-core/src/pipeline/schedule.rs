@@ -252,7 +252,7 @@ impl Schedule {
         let (signal, items) = (replay.signal(), replay.items());
         let line = &mut self.lines[signal as usize];
         line.landed(replay.since);
-        let Some(spool) = &self.spool else { return Aftermath::default() };
+        let Some(spool) = &mut self.spool else { return Aftermath::default() };
         let is_through = matches!(ended, Some(Ok(_)));
         let mut after = spool.ended(replay, ended, line, (self.random)(), now);
         if is_through {
@@ -361,7 +361,7 @@ impl Schedule {
             self.settle(parcel, Outcome::Rejected);
         }
         #[cfg(any(feature = "net", test))]
-        if let Some(spool) = &self.spool {
+        if let Some(spool) = &mut self.spool {
             let refused = spool.got_through(signal).into_iter();
             let given_up = |of: Replay| GivenUp { items: of.items(), is_refused: true, tries: of.tries };
             after.given_up.extend(refused.map(given_up));

@@ -35,6 +35,8 @@ pub(crate) struct Spooling {
 pub(crate) const MOST_BYTES: usize = 256 << 10;
 /// So many bodies are on their way to the disk at once.
 const MOST_STORING: usize = 8;
+/// The disk is told of so many bodies together that they are settled: after a crash, these come again beside those that were out.
+const TOGETHER: usize = 4;
 /// A disk that failed is left alone for so long; what waits stays in memory.
 const PAUSE: Duration = Duration::from_secs(5);
 /// At a shutdown, so much of its time is kept to store what is left.
@@ -107,7 +109,7 @@ impl Spooling {
 
     /// An attempt with a stored body has ended. It can't be cut: what was taken of it before it failed is sent again with it.
     pub(super) fn ended(
-        &self,
+        &mut self,
         mut replay: Replay,
         ended: Option<Result<&Delivery, &ExportError>>,
         line: &mut Line,
@@ -147,7 +149,7 @@ impl Spooling {
         after
     }
 
-    fn reject(&self, replay: &Replay, after: &mut Aftermath) {
+    fn reject(&mut self, replay: &Replay, after: &mut Aftermath) {
         after.rejected = replay.items();
         self.settle(replay, Outcome::Rejected);
     }
@@ -188,8 +190,20 @@ impl Spooling {
     }
 
     /// A stored body is done with.
-    fn settle(&self, replay: &Replay, outcome: Outcome) {
+    fn settle(&mut self, replay: &Replay, outcome: Outcome) {
         self.spool.settle(replay, outcome);
+    }
+
+    /// Whether the disk is to be told what is settled. It need not be told one by one as long as more of it will be, and more is ready
+    /// to be sent.
+    pub(super) fn has_news(&self, is_flying: bool) -> bool {
+        let settled = self.spool.settled();
+        settled >= TOGETHER || settled > 0 && !(is_flying && self.shelf().is_any_ready())
+    }
+
+    /// Tells the disk what is settled.
+    pub(super) fn tell(&mut self) {
+        self.spool.tell_settled();
     }
 
     /// A stored body failed, and stays stored.
@@ -199,7 +213,7 @@ impl Spooling {
     }
 
     /// A request has got through. Of stored ones that never do, which are given up.
-    pub(super) fn got_through(&self, signal: Signal) -> Vec<Replay> {
+    pub(super) fn got_through(&mut self, signal: Signal) -> Vec<Replay> {
         let refused = self.shelf().got_through(signal, Line::is_suspect);
         refused.iter().for_each(|replay| self.settle(replay, Outcome::Rejected));
         refused

@@ -30,8 +30,8 @@ const EXPORTER: usize = 16 << 20;
 /// What a process may grow by: what waits, as much again that is out, the two requests of 4 MiB that are written and the memory of
 /// two more, and what the allocator does not give back.
 const MOST: u64 = (BUFFERS + 2 * EXPORTER + (32 << 20)) as u64;
-/// And by that with a spool: eight bodies are ready to be sent, and each may keep the segment of 4 MiB that it was read with.
-const MOST_OF_SPOOL: u64 = 32 << 20;
+/// And by that with a spool: eight bodies are ready to be sent, and each may keep the 528 KiB that it was read with.
+const MOST_OF_SPOOL: u64 = 5 << 20;
 
 /// Who has it.
 const EXPORTERS: [(&str, &str); 12] = [

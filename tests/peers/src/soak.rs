@@ -7,7 +7,7 @@
 use crate::budgets::median;
 use crate::endure::slow;
 use crate::export::receiver::Receiver;
-use crate::memory::of_status;
+use crate::memory::{Bytes, of_status};
 use crate::spool::Directory;
 use std::net::TcpListener;
 use std::path::Path;
@@ -116,6 +116,8 @@ impl Backend {
 
 struct Sample {
     resident: f64,
+    /// Of the heap, in use.
+    allocated: f64,
     spool: u64,
 }
 
@@ -151,12 +153,17 @@ pub fn run(seconds: u64) -> ExitCode {
             backend.follow((begin.elapsed().as_millis() * 100 / all.as_millis()) as u64);
             let ledger = collector.ledger();
             assert!(ledger.balances(), "{ledger}");
-            let sample = Sample { resident: of_status("VmRSS:") as f64, spool: bytes_in(&spool) };
+            let sample = Sample {
+                resident: of_status("VmRSS:") as f64,
+                allocated: Bytes::now().allocated,
+                spool: bytes_in(&spool),
+            };
             let account = ledger.exporter("otlp", Signal::Spans).expect("it is there");
             eprintln!(
-                "{:.0} s: {:.1} MiB resident, {:.1} MiB stored, spans delivered {}, stored {}, dropped {}",
+                "{:.0} s: {:.1} MiB resident, {:.1} MiB allocated, {:.1} MiB stored, spans delivered {}, stored {}, dropped {}",
                 begin.elapsed().as_secs_f64(),
                 mib(sample.resident),
+                mib(sample.allocated),
                 mib(sample.spool as f64),
                 account.delivered,
                 account.spooled,

@@ -14,8 +14,8 @@ pub(super) trait Disk: Send + 'static {
     /// Names and lengths of all files.
     fn list(&mut self) -> io::Result<Vec<(String, u64)>>;
 
-    /// As many bytes from there, or fewer where it ends.
-    fn read(&mut self, name: &str, from: u64, bytes: u64) -> io::Result<Vec<u8>>;
+    /// Appends as many bytes from there, or fewer where it ends.
+    fn read(&mut self, name: &str, from: u64, bytes: u64, into: &mut Vec<u8>) -> io::Result<()>;
 
     /// One of a name that nobody has.
     fn create(&mut self, name: &str) -> io::Result<Self::File>;
@@ -78,6 +78,12 @@ impl Directory {
     }
 }
 
+/// Appends as many bytes of a file from there, or fewer where it ends.
+pub(super) fn read(mut file: &File, from: u64, bytes: u64, into: &mut Vec<u8>) -> io::Result<()> {
+    file.seek(SeekFrom::Start(from))?;
+    file.take(bytes).read_to_end(into).map(drop)
+}
+
 /// Makes a directory that only this user can read, and those above it; a name that is new stays from now on.
 pub(super) fn make(path: &Path) -> io::Result<()> {
     let mut how = fs::DirBuilder::new();
@@ -113,12 +119,8 @@ impl Disk for Directory {
         Ok(all)
     }
 
-    fn read(&mut self, name: &str, from: u64, bytes: u64) -> io::Result<Vec<u8>> {
-        let (mut file, len) = self.open(name)?;
-        file.seek(SeekFrom::Start(from))?;
-        let mut read = Vec::with_capacity(len.saturating_sub(from).min(bytes) as usize);
-        file.take(bytes).read_to_end(&mut read)?;
-        Ok(read)
+    fn read(&mut self, name: &str, from: u64, bytes: u64, into: &mut Vec<u8>) -> io::Result<()> {
+        read(&self.open(name)?.0, from, bytes, into)
     }
 
     fn create(&mut self, name: &str) -> io::Result<File> {

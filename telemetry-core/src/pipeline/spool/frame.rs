@@ -150,6 +150,15 @@ impl Source for &[u8] {
     }
 }
 
+/// The frames at the beginning of a segment that are whole, and where.
+pub(super) fn wholes(mut bytes: &[u8]) -> impl Iterator<Item = (Range<usize>, Found)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let (to, found) = read(&mut bytes, at)?;
+        Some((std::mem::replace(&mut at, to)..to, found))
+    })
+}
+
 /// What stands in a segment, piece by piece, and where.
 pub(super) fn pieces(bytes: &[u8]) -> impl Iterator<Item = (Range<usize>, Found)> {
     pieces_of(bytes)

@@ -25,7 +25,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::disk::{Directory, Disk as _, OWNER};
+use super::disk::{self, Directory, Disk as _, OWNER};
 use super::frame::{Found, Frame, pieces_of};
 use super::segment::Name;
 use super::stream::Stream;
@@ -191,7 +191,8 @@ impl Inspection {
     }
 
     fn read(&self, name: Name, file: File, bytes: u64) -> Segment {
-        let (mut stream, mut segment) = (Stream::new(file, bytes), Segment::new(name, bytes));
+        let read = |from, most, into: &mut Vec<u8>| disk::read(&file, from, most, into);
+        let (mut stream, mut segment) = (Stream::new(read, bytes), Segment::new(name, bytes));
         let done = name.done.unwrap_or(u64::MAX);
         for (range, found) in pieces_of(&mut stream) {
             let (at, bytes) = (range.start as u64, range.len() as u64);

@@ -89,7 +89,12 @@ pub(super) struct Segment<F> {
     /// As it is on the disk.
     pub(super) bytes: u64,
     pub(super) is_damaged: bool,
+    /// So much of it is read at once.
+    pub(super) at_once: u64,
 }
+
+/// So much of a segment is read at once: two bodies of the usual size, or many small ones. It stays in memory until they are sent.
+pub(super) const AT_ONCE: u64 = 528 << 10;
 
 pub(super) struct Kept {
     pub(super) name: String,

@@ -5,10 +5,15 @@ use std::fmt::Display;
 use std::io;
 
 use super::disk::Disk;
-use super::frame::{Found, Frame, Label, pieces};
-use super::log::{Bounds, Log, Segment};
+use super::frame::{Found, Frame, Label, pieces_of};
+use super::log::{AT_ONCE, Bounds, Log, Segment};
 use super::segment::{self, Name};
 use super::store::Store;
+use super::stream::Stream;
+use crate::pipeline::bodies::Bodies;
+
+/// The memory of so many reads is kept for the next ones.
+const MEMORY: usize = 2;
 
 /// What an earlier process left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,11 +50,12 @@ impl<D: Disk> Store<D> {
             committed: 0,
             is_named_anew: false,
             lost: Vec::new(),
+            memory: Bodies::keeping(MEMORY),
         };
         let mut findings = Findings::default();
         for (name, bytes) in names {
             store.bytes += bytes;
-            store.note_number(name.number);
+            note_number(name.number, &mut store.next_number);
             store.take_over(name, bytes, &mut findings);
         }
         store.committed = store.next_number - 1;
@@ -62,40 +68,43 @@ impl<D: Disk> Store<D> {
     fn take_over(&mut self, name: Name, bytes: u64, findings: &mut Findings) {
         let shown = name.to_string();
         let Some(done) = name.done else { return self.keep(shown, bytes) };
-        let Ok(content) = self.disk.read(&shown, 0, bytes) else {
-            findings.unreadable += 1;
-            return self.keep(shown, bytes);
-        };
-        let (mut items, mut times, mut is_damaged) = (0, Vec::new(), false);
-        let mut foreign: Option<(u64, String)> = None;
-        for (range, found) in pieces(&content) {
+        let Self { disk, label: own, next_number, .. } = self;
+        let read = |from, most, into: &mut Vec<u8>| disk.read(&shown, from, most, into);
+        let mut stream = Stream::new(read, bytes);
+        let (mut items, mut times) = (0, None);
+        let (mut torn, mut damaged, mut foreign) = (0, 0, None::<(u64, String)>);
+        for (range, found) in pieces_of(&mut stream) {
             let is_done = (range.start as u64) < done;
             let mut note = |items, whom: &dyn Display| {
                 let (known, _) = foreign.get_or_insert_with(|| (0, whom.to_string()));
                 *known += items;
             };
             match found {
-                Found::Frame(Frame { head, .. }) if is_done => {
-                    self.note_number(head.number);
-                }
                 Found::Frame(Frame { head, label, .. }) => {
-                    self.note_number(head.number);
-                    times.push(head.time);
-                    if self.label.takes(&label) && head.signal == name.signal {
+                    note_number(head.number, next_number);
+                    if is_done {
+                        continue;
+                    }
+                    let (first, last) = times.unwrap_or((head.time, head.time));
+                    times = Some((head.time.min(first), head.time.max(last)));
+                    if own.takes(&label) && head.signal == name.signal {
                         items += u64::from(head.items);
                     } else {
                         note(head.items.into(), &label);
                     }
                 }
                 Found::Unknown if !is_done => note(0, &"a later version of this program"),
-                Found::Damage => {
-                    findings.damaged += range.len() as u64;
-                    is_damaged = true;
-                }
-                Found::Torn => findings.torn += range.len() as u64,
                 Found::Unknown => {}
+                Found::Damage => damaged += range.len() as u64,
+                Found::Torn => torn += range.len() as u64,
             }
         }
+        if stream.failed.is_some() {
+            findings.unreadable += 1;
+            return self.keep(shown, bytes);
+        }
+        findings.torn += torn;
+        findings.damaged += damaged;
         if let Some((others, whom)) = foreign {
             findings.foreign += others + items;
             findings.foreign_to.get_or_insert(whom);
@@ -110,21 +119,22 @@ impl<D: Disk> Store<D> {
             file: None,
             written: bytes,
             committed: bytes,
-            read: if times.is_empty() { bytes } else { done.min(bytes) },
+            read: if times.is_none() { bytes } else { done.min(bytes) },
             fresh: 0,
             items,
-            since: times.iter().copied().min().unwrap_or(0),
-            time: times.into_iter().max().unwrap_or(0),
+            since: times.map_or(0, |(first, _)| first),
+            time: times.map_or(0, |(_, last)| last),
             bytes,
-            is_damaged,
+            is_damaged: damaged > 0,
+            at_once: AT_ONCE,
         });
         self.finish(name.signal, id);
     }
+}
 
-    /// A frame of that number was there: the next one has a larger one.
-    fn note_number(&mut self, number: u64) {
-        if number < segment::MOST {
-            self.next_number = self.next_number.max(number + 1);
-        }
+/// A frame of that number was there: the next one has a larger one.
+fn note_number(number: u64, next: &mut u64) {
+    if number < segment::MOST {
+        *next = (*next).max(number + 1);
     }
 }

@@ -63,7 +63,7 @@ struct State {
     is_news: bool,
 }
 
-/// So many bodies of a signal are ready to be sent: enough for the time that it takes to read the next segment. Each of them may keep
+/// So many bodies of a signal are ready to be sent: enough for the time that it takes to read the next ones. Each of them may keep
 /// what was read with it in memory.
 const AHEAD: usize = 8;
 /// A single body that was a suspect so often is refused.
@@ -98,6 +98,11 @@ impl Shelf {
     pub(crate) fn has(&self, signal: Signal) -> bool {
         let state = lock(&self.state);
         state.has_more[signal as usize] || !state.ready[signal as usize].is_empty()
+    }
+
+    /// Whether anything is ready to be sent.
+    pub(crate) fn is_any_ready(&self) -> bool {
+        lock(&self.state).ready.iter().any(|ready| !ready.is_empty())
     }
 
     /// How many items the next body has; none where none is ready.
@@ -169,9 +174,10 @@ impl Shelf {
             more.into_iter().map(|stored| Replay { stored, tries: Tries::default(), since: Tick::default() });
         let had_more = std::mem::replace(&mut state.has_more[signal as usize], has_more);
         let ready = &mut state.ready[signal as usize];
-        let before = ready.len();
+        // Who finds some takes what it can, and comes back for the others by itself.
+        let was_empty = ready.is_empty();
         ready.extend(more);
-        let is_news = ready.len() > before || had_more != has_more;
+        let is_news = was_empty && !ready.is_empty() || had_more != has_more;
         state.is_news |= is_news;
     }
 

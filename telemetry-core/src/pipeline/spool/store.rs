@@ -6,14 +6,14 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-
-use bytes::Bytes;
+use std::ops::Range;
 
 use super::disk::Disk;
-use super::frame::{self, Found, Frame, Head, Label, pieces};
-use super::log::{Bounds, Kept, Key, Log, Lost, Segment, Stored, Why};
+use super::frame::{self, Found, Frame, Head, Label, pieces, wholes};
+use super::log::{AT_ONCE, Bounds, Kept, Key, Log, Lost, Segment, Stored, Why};
 use super::segment::Name;
 use crate::exporters::Signal;
+use crate::pipeline::bodies::Bodies;
 
 /// So many names are tried for a segment.
 const MOST_TRIES: usize = 100;
@@ -35,6 +35,8 @@ pub(super) struct Store<D: Disk> {
     /// There is a file whose name may not stay.
     pub(super) is_named_anew: bool,
     pub(super) lost: Vec<Lost>,
+    /// For what is read.
+    pub(super) memory: Bodies,
 }
 
 impl<D: Disk> Store<D> {
@@ -115,6 +117,7 @@ impl<D: Disk> Store<D> {
             time: now,
             bytes,
             is_damaged,
+            at_once: AT_ONCE,
         });
         Ok(segments.len() - 1)
     }
@@ -199,7 +202,7 @@ impl<D: Disk> Store<D> {
                     return Some(stored);
                 }
                 self.lose(signal, stored.items, Why::Old);
-                self.settle(signal, stored.key);
+                self.settle(&[(signal, stored.key)]);
             }
             self.read(signal)?;
         }
@@ -211,39 +214,54 @@ impl<D: Disk> Store<D> {
         !log.ready.is_empty() || log.segments.iter().any(|segment| segment.read < segment.committed)
     }
 
-    /// Reads the next segment; none where there is none that can be read.
+    /// Reads on in the oldest segment; none where there is none that can be read.
     fn read(&mut self, signal: Signal) -> Option<()> {
-        let Self { logs, disk, label, held, .. } = self;
+        let Self { logs, disk, label, held, memory, .. } = self;
         let Log { segments, ready } = &mut logs[signal as usize];
         let mut unread = segments.iter_mut().filter(|segment| segment.read < segment.committed);
         // What can't be read now may be later.
         let (segment, content) = unread.find_map(|segment| {
-            let bytes = segment.committed - segment.read;
-            let content = disk.read(&segment.name.to_string(), segment.read, bytes).ok()?;
-            Some((segment, Bytes::from(content)))
+            let bytes = segment.at_once.min(segment.committed - segment.read);
+            let mut content = memory.take(usize::try_from(bytes).ok()?);
+            disk.read(&segment.name.to_string(), segment.read, bytes, &mut content).ok()?;
+            Some((segment, memory.lend(content)))
         })?;
-        let (from, bytes) = (segment.read, segment.committed - segment.read);
-        segment.is_damaged |= (content.len() as u64) < bytes;
-        let mut items = 0;
-        for (range, found) in pieces(&content) {
-            match found {
-                // Others than this one's own are set aside when it begins; before it was passed on its own had another destination.
-                Found::Frame(Frame { head, label: known, body })
-                    if known.is_like(label) && head.signal == signal =>
-                {
-                    let key = Key { segment: segment.id, at: from + range.start as u64 };
-                    held.insert(key);
-                    items += u64::from(head.items);
-                    let (items, time, body) = (head.items.into(), head.time, content.slice(body));
-                    ready.push_back(Stored { key, signal, items, time, body });
-                }
-                Found::Torn => {}
-                _ => segment.is_damaged = true,
+        let (from, left) = (segment.read, segment.committed - segment.read);
+        let (id, is_all) = (segment.id, segment.at_once >= left);
+        let mut take = |range: Range<usize>, found| match found {
+            // Others than this one's own are set aside when it begins; before it was passed on its own had another destination.
+            Found::Frame(Frame { head, label: known, body })
+                if known.is_like(label) && head.signal == signal =>
+            {
+                let key = Key { segment: id, at: from + range.start as u64 };
+                held.insert(key);
+                let (items, time, body) = (head.items.into(), head.time, content.slice(body));
+                ready.push_back(Stored { key, signal, items, time, body });
+                segment.items = segment.items.saturating_sub(items);
+            }
+            Found::Torn => {}
+            _ => segment.is_damaged = true,
+        };
+        if is_all {
+            pieces(&content).for_each(|(range, found)| take(range, found));
+            segment.is_damaged |= (content.len() as u64) < left;
+            segment.read = segment.committed;
+        } else {
+            let mut end = 0;
+            for (range, found) in wholes(&content) {
+                end = range.end;
+                take(range, found);
+            }
+            segment.read += end as u64;
+            if end == 0 {
+                // One that is larger, or none.
+                segment.at_once = u64::MAX;
             }
         }
-        let missing = std::mem::take(&mut segment.items).saturating_sub(items);
-        segment.read = segment.committed;
-        let id = segment.id;
+        if segment.read < segment.committed {
+            return Some(());
+        }
+        let missing = std::mem::take(&mut segment.items);
         if missing > 0 {
             self.lose(signal, missing, Why::Damaged);
         }
@@ -256,11 +274,13 @@ impl<D: Disk> Store<D> {
         self.held.contains(&key)
     }
 
-    /// A body is done with, however that ended.
-    pub(super) fn settle(&mut self, signal: Signal, key: Key) {
-        // Its segment may have had to go.
-        if self.held.remove(&key) {
-            self.finish(signal, key.segment);
+    /// Bodies are done with, however that ended.
+    pub(super) fn settle(&mut self, settled: &[(Signal, Key)]) {
+        // Their segments may have had to go.
+        let held = settled.iter().filter(|(_, key)| self.held.remove(key));
+        let segments: BTreeSet<_> = held.map(|(signal, key)| (key.segment, *signal as usize)).collect();
+        for (segment, signal) in segments {
+            self.finish(Signal::EACH[signal], segment);
         }
     }
 

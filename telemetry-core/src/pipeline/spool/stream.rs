@@ -1,7 +1,6 @@
 //! A segment on disk, read through a buffer of one size: whatever stands in it, no more of it is in memory. It is never written.
 
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 
 use super::frame::{MOST_HEAD, Source};
 
@@ -9,9 +8,10 @@ use super::frame::{MOST_HEAD, Source};
 const BUFFER: usize = 256 << 10;
 const _: () = assert!(MOST_HEAD < BUFFER / 2);
 
+/// `R` reads: from there, so many bytes at most, behind what is there.
 #[derive(Debug)]
-pub(super) struct Stream {
-    file: File,
+pub(super) struct Stream<R> {
+    read: R,
     len: usize,
     buffer: Vec<u8>,
     /// Where the buffer begins.
@@ -20,11 +20,11 @@ pub(super) struct Stream {
     pub(super) failed: Option<(usize, io::Error)>,
 }
 
-impl Stream {
-    /// The first so many bytes of the file.
-    pub(super) fn new(file: File, bytes: u64) -> Self {
+impl<R: FnMut(u64, u64, &mut Vec<u8>) -> io::Result<()>> Stream<R> {
+    /// The first so many bytes of what is read.
+    pub(super) fn new(read: R, bytes: u64) -> Self {
         let len = usize::try_from(bytes).unwrap_or(usize::MAX);
-        Self { file, len, buffer: Vec::new(), start: 0, failed: None }
+        Self { read, len, buffer: Vec::new(), start: 0, failed: None }
     }
 
     fn fill(&mut self, from: usize) {
@@ -34,14 +34,13 @@ impl Stream {
             return;
         }
         let most = self.len.saturating_sub(from).min(BUFFER) as u64;
-        let sought = self.file.seek(SeekFrom::Start(from as u64));
-        if let Err(e) = sought.and_then(|_| (&self.file).take(most).read_to_end(&mut self.buffer)) {
+        if let Err(e) = (self.read)(from as u64, most, &mut self.buffer) {
             self.failed = Some((from + self.buffer.len(), e));
         }
     }
 }
 
-impl Source for &mut Stream {
+impl<R: FnMut(u64, u64, &mut Vec<u8>) -> io::Result<()>> Source for &mut Stream<R> {
     fn len(&self) -> usize {
         self.len
     }
@@ -57,17 +56,22 @@ impl Source for &mut Stream {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use proptest::prelude::*;
 
+    use super::super::disk;
     use super::super::frame::{Head, Label, pieces, pieces_of, whole};
     use super::*;
     use crate::exporters::Signal;
 
-    fn read(bytes: &[u8]) -> Stream {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("segment");
-        std::fs::write(&path, bytes).unwrap();
-        Stream::new(File::open(path).unwrap(), bytes.len() as u64)
+    fn read(bytes: &[u8]) -> Stream<impl FnMut(u64, u64, &mut Vec<u8>) -> io::Result<()>> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        Stream::new(
+            move |from, most, into: &mut Vec<u8>| disk::read(&file, from, most, into),
+            bytes.len() as u64,
+        )
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! The spool against a model of itself, on a disk that forgets and on a real one.
 
+mod reading;
 mod sim;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,7 +109,7 @@ impl Known {
             }
             Op::Settle(which) if !self.out.is_empty() => {
                 let (id, stored) = self.out.swap_remove(which % self.out.len());
-                store.settle(stored.signal, stored.key);
+                store.settle(&[(stored.signal, stored.key)]);
                 self.settled.insert(id);
             }
             Op::Settle(_) => {}
@@ -341,7 +342,7 @@ fn a_bit_that_flips_costs_what_it_hits() {
             let (mut store, _) = open(hit.clone(), SMALL);
             for signal in Signal::EACH {
                 while let Some(stored) = store.take(signal, known.now) {
-                    store.settle(signal, stored.key);
+                    store.settle(&[(signal, stored.key)]);
                 }
             }
             store.close();
@@ -441,12 +442,12 @@ fn what_is_out_comes_again_after_a_crash_and_what_is_settled_does_not() {
     store.commit().unwrap();
     let out: Vec<Stored> = std::iter::from_fn(|| store.take(Signal::Spans, 0)).take(4).collect();
     // The second one is still out.
-    [0, 2, 3].into_iter().for_each(|at| store.settle(Signal::Spans, out[at].key));
+    [0, 2, 3].into_iter().for_each(|at| store.settle(&[(Signal::Spans, out[at].key)]));
     let (mut next, _) = open(sim.killed(), BOUNDS);
     let again: Vec<u64> =
         std::iter::from_fn(|| next.take(Signal::Spans, 0)).map(|stored| id_of(&stored)).collect();
     assert_eq!(again, [1, 2, 3, 4], "all from the first on that is not settled");
-    store.settle(Signal::Spans, out[1].key);
+    store.settle(&[(Signal::Spans, out[1].key)]);
     store.close();
     let (mut next, findings) = open(sim.killed(), BOUNDS);
     assert_eq!((findings.items[0], id_of(&next.take(Signal::Spans, 0).unwrap())), (1, 4));
@@ -472,7 +473,7 @@ fn files_are_for_this_user_alone_and_others_are_left_alone() {
     }
     assert_eq!(fs::read_to_string(path.join(OWNER)).unwrap(), format!("{:020}\n", 1));
     let stored = store.take(Signal::Spans, 0).unwrap();
-    store.settle(Signal::Spans, stored.key);
+    store.settle(&[(Signal::Spans, stored.key)]);
     store.close();
     assert!(!segment.exists());
     assert_eq!(fs::read_to_string(path.join("notes.txt")).unwrap(), "mine");

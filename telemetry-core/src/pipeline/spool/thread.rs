@@ -77,6 +77,8 @@ pub(crate) struct Spool {
     orders: Option<Sender<Order>>,
     ended: Receiver<()>,
     shelf: Arc<Shelf>,
+    /// Of which the thread is told when there are some more of them.
+    settled: Vec<(Signal, Key)>,
 }
 
 /// Who has a spool next.
@@ -96,7 +98,7 @@ impl Heir {
 
 enum Order {
     Store(Box<Bound>),
-    Settle(Signal, Key),
+    Settle(Vec<(Signal, Key)>),
     /// From now on it works for somebody else, in other bounds.
     Serve(Box<For>, Bounds),
 }
@@ -122,7 +124,7 @@ impl Spool {
             let _end = end;
             keeper.run(&to_do);
         })?;
-        Ok(Self { account, books, orders: Some(orders), ended, shelf })
+        Ok(Self { account, books, orders: Some(orders), ended, shelf, settled: Vec::new() })
     }
 
     pub(crate) fn shelf(&self) -> &Arc<Shelf> {
@@ -152,16 +154,28 @@ impl Spool {
         }
     }
 
-    /// A stored body is done with.
-    pub(crate) fn settle(&self, replay: &Replay, outcome: Outcome) {
+    /// A stored body is done with; the thread is [told](Self::tell_settled) later.
+    pub(crate) fn settle(&mut self, replay: &Replay, outcome: Outcome) {
         self.books.unspool(self.account, replay.signal(), replay.items(), outcome);
-        if let Some(orders) = &self.orders {
-            let _ = orders.send(Order::Settle(replay.signal(), replay.stored.key));
+        self.settled.push((replay.signal(), replay.stored.key));
+    }
+
+    /// Of so many settled bodies the thread was not told.
+    pub(crate) fn settled(&self) -> usize {
+        self.settled.len()
+    }
+
+    /// Tells the thread what is settled. Each time it wakes takes from whoever sends.
+    pub(crate) fn tell_settled(&mut self) {
+        let settled = std::mem::take(&mut self.settled);
+        if let Some(orders) = self.orders.as_ref().filter(|_| !settled.is_empty()) {
+            let _ = orders.send(Order::Settle(settled));
         }
     }
 
     /// Nothing follows: what was handed over is stored, and the directory is free when this returns, but for a disk that hangs.
     pub(crate) fn close(&mut self, until: Instant) {
+        self.tell_settled();
         self.orders = None;
         let _ = self.ended.recv_deadline(until);
     }
@@ -196,7 +210,7 @@ impl Keeper {
                     for order in std::iter::once(first).chain(orders.try_iter().take(MOST_TOGETHER - 1)) {
                         match (order, &mut self.store) {
                             (Order::Store(bound), _) => group.push(*bound),
-                            (Order::Settle(signal, key), Some(store)) => store.settle(signal, key),
+                            (Order::Settle(settled), Some(store)) => store.settle(&settled),
                             (Order::Settle(..), None) => {}
                             (Order::Serve(whose, bounds), _) => {
                                 self.put(std::mem::take(&mut group));

@@ -10,7 +10,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What has come in since the process began.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -22,12 +22,15 @@ pub struct Seen {
     pub cpu_ns: u64,
     /// Of the first span.
     pub attributes: u64,
+    /// Seconds from the first answer to the last one, since it was last asked.
+    pub answering: f64,
 }
 
 /// Requests, bytes, spans.
 static COUNTS: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
-/// Held while a request is counted and answered.
-static ANSWERING: Mutex<()> = Mutex::new(());
+/// When requests with spans were answered: the first one since it was last asked, and the last one. Held while one is counted and
+/// answered.
+static ANSWERED: Mutex<Option<[Instant; 2]>> = Mutex::new(None);
 /// The first body with spans.
 static FIRST: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
@@ -43,20 +46,25 @@ pub fn serve(delay: Duration, port: u16) {
             std::thread::spawn(move || take(connection, delay));
         }
     });
+    let answered = || ANSWERED.lock().expect("nobody panicked");
     for _ in stdin().lines() {
-        seen();
+        let since = answered().take();
+        seen(since);
     }
     // It is never let go of: what is not counted now is not answered either.
-    std::mem::forget(ANSWERING.lock().expect("nobody panicked"));
-    seen();
+    let mut last = answered();
+    seen(last.take());
+    std::mem::forget(last);
 }
 
-fn seen() {
+fn seen(answered: Option<[Instant; 2]>) {
     let [requests, bytes, spans] = [0, 1, 2].map(|i: usize| COUNTS[i].load(SeqCst));
     let first = ExportTraceServiceRequest::decode(&**FIRST.lock().expect("nobody panicked")).expect("OTLP");
     let mut all = first.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans);
     let attributes = all.next().map_or(0, |span| span.attributes.len() as u64);
-    let seen = Seen { requests, bytes, spans, cpu_ns: process_cpu().as_nanos() as u64, attributes };
+    let answering = answered.map_or(0.0, |[first, last]| last.duration_since(first).as_secs_f64());
+    let cpu_ns = process_cpu().as_nanos() as u64;
+    let seen = Seen { requests, bytes, spans, cpu_ns, attributes, answering };
     println!("{}", serde_json::to_string(&seen).expect("numbers"));
 }
 
@@ -95,9 +103,13 @@ fn take(connection: TcpStream, delay: Duration) -> Option<()> {
         if !delay.is_zero() {
             std::thread::sleep(delay);
         }
-        let _answering = ANSWERING.lock().expect("nobody panicked");
+        let mut answered = ANSWERED.lock().expect("nobody panicked");
         COUNTS.iter().zip(more).for_each(|(count, more)| _ = count.fetch_add(more, SeqCst));
         to.write_all(ANSWER).ok()?;
+        if spans > 0 {
+            let now = Instant::now();
+            answered.get_or_insert([now; 2])[1] = now;
+        }
     }
 }
 

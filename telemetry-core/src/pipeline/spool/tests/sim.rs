@@ -160,6 +160,12 @@ impl Sim {
         state.files[file].bytes[at] ^= bit;
     }
 
+    pub(super) fn shorten(&self, name: &str, len: usize) {
+        let mut state = self.state();
+        let file = state.names[name];
+        state.files[file].bytes.truncate(len);
+    }
+
     fn call(&self) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
         let call = state.calls;
@@ -200,10 +206,11 @@ impl Disk for Sim {
         Ok(self.files().into_iter().map(|(name, bytes)| (name, bytes.len() as u64)).collect())
     }
 
-    fn read(&mut self, name: &str, from: u64, bytes: u64) -> io::Result<Vec<u8>> {
+    fn read(&mut self, name: &str, from: u64, bytes: u64, into: &mut Vec<u8>) -> io::Result<()> {
         let state = self.call()?;
         let content = &state.files[found(&state, name)?].bytes;
-        Ok(content.iter().skip(from as usize).take(bytes as usize).copied().collect())
+        into.extend(content.iter().skip(from as usize).take(bytes as usize));
+        Ok(())
     }
 
     fn create(&mut self, name: &str) -> io::Result<usize> {
