@@ -169,7 +169,7 @@ impl Inspection {
             let is_last = tries == MOST_TRIES;
             match self.disk.open(&shown) {
                 Ok((file, bytes)) => {
-                    let segment = self.read(name, file, bytes);
+                    let segment = self.read(name, &file, bytes);
                     // What its owner changed meanwhile may look like anything.
                     let is_as_it_was = || self.disk.open(&shown).is_ok_and(|(_, now)| now == bytes);
                     if is_last || segment.faults.is_empty() || is_as_it_was() {
@@ -190,8 +190,8 @@ impl Inspection {
         }
     }
 
-    fn read(&self, name: Name, file: File, bytes: u64) -> Segment {
-        let read = |from, most, into: &mut Vec<u8>| disk::read(&file, from, most, into);
+    fn read(&self, name: Name, file: &File, bytes: u64) -> Segment {
+        let read = |from, most, into: &mut Vec<u8>| disk::read(file, from, most, into);
         let (mut stream, mut segment) = (Stream::new(read, bytes), Segment::new(name, bytes));
         let done = name.done.unwrap_or(u64::MAX);
         for (range, found) in pieces_of(&mut stream) {
