@@ -280,6 +280,21 @@ impl Batch {
         kept
     }
 
+    /// About so many of its items have that many bytes.
+    pub(crate) fn items_in(&self, bytes: usize) -> usize {
+        if self.bytes <= bytes {
+            return self.items;
+        }
+        (self.items as u128 * bytes as u128 / self.bytes as u128) as usize
+    }
+
+    /// All of it in parts of about so many bytes, which have one item at least.
+    #[cfg(any(feature = "file", feature = "chrome-trace"))]
+    pub(crate) fn in_parts(&self, bytes: usize) -> impl Iterator<Item = Self> {
+        let (mut rest, items) = (self.clone(), self.items_in(bytes).max(1));
+        std::iter::from_fn(move || (!rest.is_empty()).then(|| rest.take_first(items)))
+    }
+
     /// The first items leave it.
     pub(crate) fn take_first(&mut self, items: usize) -> Self {
         let items = items.min(self.items);

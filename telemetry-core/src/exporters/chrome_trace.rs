@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::file::lines::{Lines, put_aside};
+use super::file::lines::{Lines, in_parts, put_aside};
 use super::{Batch, Delivery, EndpointError, ExportError, Exporter};
 use crate::clock::system_unix_nanos;
 use crate::files::{Owner, open_regular};
@@ -235,13 +235,15 @@ impl Exporter for ChromeTrace {
     }
 
     fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
-        // What fails comes again, and finds things as they were.
-        let before = self.state.clone();
-        let exported = self.export_once(batch);
-        if exported.is_err() {
-            self.state = before;
-        }
-        exported
+        in_parts(batch, |part| {
+            // What fails comes again, and finds things as they were.
+            let before = self.state.clone();
+            let exported = self.export_part(part);
+            if exported.is_err() {
+                self.state = before;
+            }
+            exported
+        })
     }
 
     fn shutdown(&mut self) {
@@ -251,16 +253,16 @@ impl Exporter for ChromeTrace {
 }
 
 impl ChromeTrace {
-    fn export_once(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
+    fn export_part(&mut self, batch: &Batch) -> Result<(), ExportError> {
         let mut page = Page::new(self.zero, self.has_args);
         page.add(batch, &mut self.state)
             .map_err(|e| ExportError::never("an item can't be written as JSON").caused_by(e))?;
         if page.lines.is_empty() {
-            return Ok(Delivery::all());
+            return Ok(());
         }
         for _ in 0..TRIES {
             match self.write(&page, batch.resource()) {
-                Ok(true) => return Ok(Delivery::all()),
+                Ok(true) => return Ok(()),
                 // Somebody removes files or their directory.
                 Ok(false) => {}
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}

@@ -5,7 +5,7 @@ pub(super) mod lines;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lines::{Lines, path, put_aside};
+use lines::{Lines, in_parts, path, put_aside};
 
 use super::json::{self, Map, Tagged};
 #[cfg(feature = "otlp")]
@@ -63,20 +63,20 @@ use crate::model::Resource;
 /// protobuf would have about 1 MiB at most. Files of both formats may stand in one directory.
 ///
 /// A file that reaches its size (64 MiB, `rotate_bytes`) becomes `spans.1.jsonl`, the one before that
-/// `spans.2.jsonl`, and so on; the last 4 (`keep`) stay, older ones are deleted. The size is looked at before each
-/// batch, which is never split.
+/// `spans.2.jsonl`, and so on; the last 4 (`keep`) stay, older ones are deleted. The size is looked at before what is written at
+/// once: some hundred items, which are never split.
 ///
 /// **One owner.** A directory has one exporter of each format, in all processes: it locks `telemetry.lock` (or
 /// `telemetry.otlp.lock`) as long as it is there, and another one is refused at its start. The system frees the lock when the process
 /// ends, however it ends; a child that is forked off has no part in it. A file system without locks is written to without.
 ///
-/// **Files that go.** Before and after each batch it is looked whether the file still is the one of that name (device and inode). One that
-/// was removed or renamed, or whose directory was, is made anew, and a batch that went into a file that was removed meanwhile is written
-/// again. One that was renamed meanwhile (as by logrotate, without `copytruncate`) has the batch, which counts as delivered: read it some
+/// **Files that go.** Before and after each write it is looked whether the file still is the one of that name (device and inode). One that
+/// was removed or renamed, or whose directory was, is made anew, and what went into a file that was removed meanwhile is written
+/// again. One that was renamed meanwhile (as by logrotate, without `copytruncate`) has the items, which count as delivered: read it some
 /// seconds later (`delaycompress`). A relative path is that of the directory in which the program started the exporter.
 ///
-/// **Disks that are full.** A batch is written whole or not at all: after a failure the file is cut back to where it was, and the batch
-/// is tried again. What is no regular file (a pipe, a device, a directory, or a link to one) is refused.
+/// **Disks that are full.** What is written at once is written whole or not at all: after a failure the file is cut back to where it was,
+/// and the rest of the batch is tried again. What is no regular file (a pipe, a device, a directory, or a link to one) is refused.
 #[derive(Debug)]
 pub struct File {
     /// Absolute.
@@ -176,6 +176,24 @@ impl File {
         Ok(())
     }
 
+    fn export_part(&mut self, part: &Batch) -> Result<(), ExportError> {
+        self.buffer.clear();
+        self.format.put(&mut self.buffer, part)?;
+        for _ in 0..TRIES {
+            match self.write(part) {
+                Ok(true) => return Ok(()),
+                // Somebody removes files or their directory.
+                Ok(false) => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Err(ExportError::retry(format!(
+            "files in `{}` are removed again and again",
+            self.directory.display()
+        )))
+    }
+
     /// Writes what is in the buffer, whole lines, and puts the file aside first if it is full. False where all of it went into a
     /// file that was removed meanwhile.
     fn write(&mut self, batch: &Batch) -> io::Result<bool> {
@@ -200,25 +218,7 @@ impl Exporter for File {
     }
 
     fn export(&mut self, batch: &Batch) -> Result<Delivery, ExportError> {
-        self.buffer.clear();
-        self.format.put(&mut self.buffer, batch)?;
-        // When batches become small, the memory of a large one goes.
-        if self.buffer.capacity() / 4 > self.buffer.len() {
-            self.buffer.shrink_to_fit();
-        }
-        for _ in 0..TRIES {
-            match self.write(batch) {
-                Ok(true) => return Ok(Delivery::all()),
-                // Somebody removes files or their directory.
-                Ok(false) => {}
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Err(ExportError::retry(format!(
-            "files in `{}` are removed again and again",
-            self.directory.display()
-        )))
+        in_parts(batch, |part| self.export_part(part))
     }
 
     fn shutdown(&mut self) {

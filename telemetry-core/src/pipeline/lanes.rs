@@ -222,10 +222,8 @@ impl Lanes {
         }) {
             all.append(next);
         }
-        let (len, size) = (all.batch.len(), all.batch.bytes());
-        let fit = if size > bytes { (len as u128 * bytes as u128 / size as u128) as usize } else { len };
-        let fit = fit.min(items).max(1);
-        if fit < len {
+        let fit = all.batch.items_in(bytes).min(items).max(1);
+        if fit < all.batch.len() {
             let first = all.take_first(fit);
             lane.push_front(all);
             all = first;

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::exporters::{Batch, Delivery, ExportError};
 use crate::files::{Identity, is_nowhere, open_regular};
 
 /// A file that lines are appended to.
@@ -79,6 +80,22 @@ impl Lines {
             }
         }
     }
+}
+
+/// So much of a batch becomes text at once. The memory for it, which stays, is about three times as much.
+const PART: usize = 256 << 10;
+
+/// Exports a batch in parts; after a failure, those before it count as taken.
+pub(in crate::exporters) fn in_parts(
+    batch: &Batch,
+    mut export: impl FnMut(&Batch) -> Result<(), ExportError>,
+) -> Result<Delivery, ExportError> {
+    let mut taken = 0;
+    for part in batch.in_parts(PART) {
+        export(&part).map_err(|e| e.taken(taken))?;
+        taken += part.len();
+    }
+    Ok(Delivery::all())
 }
 
 fn last_byte(path: &Path) -> io::Result<u8> {
