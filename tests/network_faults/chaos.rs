@@ -1,4 +1,4 @@
-//! All faults at once, in an order that a seed chooses, with a spool and without one.
+//! All faults at once, in an order that a seed chooses.
 //!
 //! A run that fails prints its seed. `TELEMETRY_FAULT_SEED=7` runs that one again, and `TELEMETRY_FAULT_SEEDS=50` so many.
 
@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex};
 
 use telemetry_layer::Signal;
 use telemetry_layer::ledger::Reason;
-use telemetry_tests::each;
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Act, Authority, Fault, Form, Receiver, Request, Setup, Wait};
-use tempfile::TempDir;
+use telemetry_tests::spool::Spool;
+
+use super::spools::each_spool;
 
 /// What an item is, and its id.
 type Id = (Signal, u64);
@@ -24,8 +25,8 @@ const MOST_ALONE: u32 = 3;
 /// By the ids at the receiver: each item comes once, and once more for each answer that was lost.
 #[test]
 fn whatever_a_receiver_does_each_item_comes_once_and_for_each_lost_answer_once_more() {
-    each_seed(Form::EACH, |form, has_spool, seed| {
-        let chaos = Chaos::start(form, has_spool, seed);
+    each_seed(Form::EACH, |form, spool, seed| {
+        let chaos = Chaos::start(form, spool, seed);
         let program = chaos.program("max_items=40", 64 << 20, 64 << 20);
         for end in [100, 200, 300, 400] {
             program.record(end - 99..=end).beside_has(end);
@@ -44,21 +45,21 @@ fn whatever_a_receiver_does_memory_has_its_bound_and_what_is_lost_is_counted() {
     const BYTES: usize = 64 << 10;
     const SPOOL: u64 = 200_000;
     const ITEMS: u64 = 10_000;
-    each_seed(Form::EACH, |form, has_spool, seed| {
-        let chaos = Chaos::start(form, has_spool, seed);
+    each_seed(Form::EACH, |form, spool, seed| {
+        let chaos = Chaos::start(form, spool, seed);
         let program = chaos.program("", BYTES, SPOOL);
         for end in (0..ITEMS).step_by(500).map(|n| n + 500) {
             program.record(end - 499..=end).beside_has(end);
             let mut held = form.signals().iter().map(|signal| program.account(*signal).buffered);
             assert!(held.all(|held| held < program.most_held(BYTES)), "{}", program.collector.ledger());
-            assert!(chaos.stored() <= SPOOL, "{} bytes", chaos.stored());
+            program.bytes_on_disk();
         }
         program.drain();
         for signal in form.signals().iter().copied() {
             let account = program.account(signal);
             let dropped = account.dropped.by(Reason::QueueFull) + account.dropped.by(Reason::SpoolFull);
             assert_eq!((account.delivered + dropped, account.rejected), (ITEMS, 0), "{account:?}");
-            let came = chaos.came(signal);
+            let came = chaos.receiver.came(signal);
             for (id, times) in &came {
                 let said = || program.said_so_far();
                 assert!(
@@ -74,10 +75,10 @@ fn whatever_a_receiver_does_memory_has_its_bound_and_what_is_lost_is_counted() {
     });
 }
 
-/// Of each form, with a spool and without one, a few at once.
+/// Of each form and each kind of spool, one seed after the other.
 pub(crate) fn each_seed<C: Copy + Debug + Send, const N: usize>(
     of: [C; N],
-    run: impl Fn(C, bool, u64) + Sync,
+    run: impl Fn(C, Spool, u64) + Sync,
 ) {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let random = RandomState::new();
@@ -85,14 +86,8 @@ pub(crate) fn each_seed<C: Copy + Debug + Send, const N: usize>(
         Some(seed) => vec![seed],
         None => (0..number("TELEMETRY_FAULT_SEEDS").unwrap_or(2)).map(|n| random.hash_one(n)).collect(),
     };
-    for some in seeds.chunks(2) {
-        let all = some.iter().flat_map(|seed| of.map(|one| (one, *seed)));
-        each(
-            all.flat_map(|(one, seed)| [(one, false, seed), (one, true, seed)]),
-            |(one, has_spool, seed)| {
-                run(one, has_spool, seed);
-            },
-        );
+    for seed in seeds {
+        each_spool(of.map(|one| (one, seed)), |(one, seed), spool| run(one, spool, seed));
     }
 }
 
@@ -101,14 +96,14 @@ struct Chaos {
     seed: u64,
     receiver: Receiver,
     authority: Option<Authority>,
-    spool: Option<TempDir>,
+    spool: Spool,
     /// How often the receiver took an item and its answer was lost.
     lost: Arc<Mutex<HashMap<Id, u32>>>,
 }
 
 impl Chaos {
     /// Every other seed has TLS, and every other two of them have compression.
-    fn start(form: Form, has_spool: bool, seed: u64) -> Self {
+    fn start(form: Form, spool: Spool, seed: u64) -> Self {
         let authority = seed.is_multiple_of(2).then(Authority::new);
         // Of several requests on one connection all would be cut, and the answers of some lost.
         let setup = Setup::new(form).cut(if form.is_grpc() { 0 } else { 2 });
@@ -119,13 +114,13 @@ impl Chaos {
         let lost = Arc::<Mutex<HashMap<Id, u32>>>::default();
         let (loses, alone) = (Arc::clone(&lost), Mutex::<HashMap<Vec<Id>, u32>>::default());
         let receiver = setup.start(move |request| {
-            let act = choose(form, has_spool, number((seed, request.signal as u8, request.number)), request);
+            let act = choose(form, spool, number((seed, request.signal as u8, request.number)), request);
             if is_yes(&act) {
                 return act;
             }
             // What is stored stays together.
             let ids_of_it = ids(request);
-            if ids_of_it.len() == 1 || has_spool {
+            if ids_of_it.len() == 1 || spool.is_on() {
                 let mut alone = alone.lock().unwrap();
                 let times = alone.entry(ids_of_it).or_default();
                 *times += 1;
@@ -139,52 +134,23 @@ impl Chaos {
             }
             act
         });
-        let spool = has_spool.then(|| tempfile::tempdir().unwrap());
         Self { form, seed, receiver, authority, spool, lost }
     }
 
-    fn program(&self, options: &str, bytes: usize, spool_bytes: u64) -> Program {
+    fn program(&self, options: &str, bytes: usize, on_disk: u64) -> Program {
         let compression = ["none", "gzip"][self.seed as usize / 2 % 2];
-        let spool = match &self.spool {
-            Some(spool) => format!("{}&spool_bytes={spool_bytes}&", spooled(spool, self.seed)),
-            None => String::new(),
-        };
-        let options = format!("{spool}timeout_ms=10000&compression={compression}&{options}");
+        let options = format!("timeout_ms=10000&compression={compression}&{options}");
         let address = self.receiver.address;
         let url = match &self.authority {
             Some(authority) => self.form.secure(address, &authority.ca(), &options),
             None => self.form.url(address, &options),
         };
-        Program::with_bytes(&url, bytes)
-    }
-
-    /// Bytes in the files of the spool.
-    fn stored(&self) -> u64 {
-        let Some(spool) = &self.spool else { return 0 };
-        let all = std::fs::read_dir(spool.path()).unwrap().map(|entry| entry.unwrap());
-        // Some are gone by the time that they are looked at.
-        let of = all.filter(|entry| entry.file_name() != "owner").filter_map(|entry| entry.metadata().ok());
-        of.map(|found| found.len()).sum()
+        Program::with_bytes(&url, self.spool, bytes, on_disk)
     }
 
     fn lost(&self, signal: Signal, id: u64) -> u32 {
         self.lost.lock().unwrap().get(&(signal, id)).copied().unwrap_or(0)
     }
-
-    /// How often each item was taken.
-    fn came(&self, signal: Signal) -> HashMap<u64, u32> {
-        let mut came = HashMap::new();
-        for items in self.receiver.taken() {
-            items.ids(signal).iter().for_each(|id| *came.entry(*id).or_default() += 1);
-        }
-        came
-    }
-}
-
-/// Every other four seeds store all before it is sent, others what can't be sent.
-pub(crate) fn spooled(directory: &TempDir, seed: u64) -> String {
-    let mode = ["on_failure", "always"][seed as usize / 4 % 2];
-    format!("spool_mode={mode}&spool={}", directory.path().display())
 }
 
 fn ids(request: &Request) -> Vec<Id> {
@@ -200,7 +166,7 @@ pub(crate) fn number(of: impl Hash) -> u64 {
 
 /// Nothing that refuses for good, and one time-out at most. In gRPC no connection is broken: what else goes over it at that
 /// time may have been taken, or not. What was stored can't be halved any more.
-fn choose(form: Form, has_spool: bool, n: u64, request: &Request) -> Act {
+fn choose(form: Form, spool: Spool, n: u64, request: &Request) -> Act {
     const CANCEL: u32 = 8;
     let no = |fault, wait| form.refusal(fault, "by chance", wait);
     match n % 16 {
@@ -214,7 +180,7 @@ fn choose(form: Form, has_spool: bool, n: u64, request: &Request) -> Act {
         6 if form.is_grpc() => Act::AnswerAndEnd(form.ok()),
         6 => Act::AnswerAndClose(form.ok()),
         7 => Act::AnswerInBits(form.ok()),
-        8 if request.items.len() > 20 && !has_spool => no(Fault::TooLarge, None).into(),
+        8 if request.items.len() > 20 && !spool.is_on() => no(Fault::TooLarge, None).into(),
         9 if form.is_grpc() => Act::AnswerAndEnd(no(Fault::Busy, None)),
         9 => Act::AnswerAndClose(no(Fault::Busy, None)),
         10 => form.yes(vec![0xff; 9]).into(),

@@ -3,21 +3,21 @@
 use std::collections::HashSet;
 
 use telemetry_layer::Signal;
-use telemetry_layer::ledger::Reason;
-use telemetry_tests::each;
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Act, Answer, Form, Receiver, Setup, refusing};
 
+use super::spools::{each_spool, gives_up};
+
 #[test]
 fn a_refused_connection_is_made_again_when_somebody_listens() {
-    each(Form::EACH, |form| {
+    each_spool(Form::EACH, |form, spool| {
         let address = refusing();
-        let program = Program::start(&form.url(address, ""));
+        let program = Program::with_spool(&form.url(address, ""), spool);
         program.record(1..=50).beside_has(50);
         program.has_said_something();
-        assert_eq!(program.alike(|account| account.buffered), 50);
+        assert_eq!(program.waiting(), 50);
         let receiver = Setup::new(form).start_at(address, move |_| form.ok().into());
-        assert!(program.flush().is_complete());
+        assert!(program.delivers());
         receiver.has_each_once(1..=50);
         let said = program.said();
         assert!(said[0].contains("no connection: Connection refused"), "{said:?}");
@@ -26,13 +26,13 @@ fn a_refused_connection_is_made_again_when_somebody_listens() {
 
 #[test]
 fn a_request_that_is_reset_in_the_middle_is_sent_again() {
-    each(Form::EACH, |form| {
+    each_spool(Form::EACH, |form, spool| {
         let receiver = Setup::new(form).cut(2).start(move |_| form.ok().into());
         // What goes over the same connection at that time may be taken, and its answer lost.
-        let signals = if form.is_grpc() { form.one_signal() } else { String::new() };
-        let program = Program::start(&form.url(receiver.address, &signals));
+        let alone = if form.is_grpc() { format!("in_flight=1&{}", form.one_signal()) } else { String::new() };
+        let program = Program::with_spool(&form.url(receiver.address, &alone), spool);
         // More than the buffers of a socket hold.
-        assert!(program.record_with(1..=100, &"x".repeat(30_000)).flush().is_complete());
+        assert!(program.record_with(1..=100, &"x".repeat(30_000)).delivers());
         let signals = if form.is_grpc() { &form.signals()[..1] } else { form.signals() };
         signals.iter().for_each(|signal| receiver.has(*signal, (1..=100).map(|id| (id, 1))));
         assert_eq!(program.alike(|account| account.delivered), 100);
@@ -42,7 +42,7 @@ fn a_request_that_is_reset_in_the_middle_is_sent_again() {
 /// These are the only ones that come twice: nobody knows whether they were taken.
 #[test]
 fn what_was_taken_without_an_answer_comes_twice_and_nothing_else() {
-    each(Form::EACH, |form| {
+    each_spool(Form::EACH, |form, spool| {
         for begin in ["", "HTTP/1.1 200 OK\r\ncontent-le"] {
             for end in [Act::Reset, Act::Close] {
                 let receiver =
@@ -52,9 +52,9 @@ fn what_was_taken_without_an_answer_comes_twice_and_nothing_else() {
                         },
                     );
                 // One signal: what goes over the same connection at that time would be lost with it.
-                let program = Program::start(&form.url(receiver.address, &form.one_signal()));
-                assert!(program.record(1..=5).flush().is_complete());
-                assert!(program.record(6..=9).flush().is_complete());
+                let program = Program::with_spool(&form.url(receiver.address, &form.one_signal()), spool);
+                assert!(program.record(1..=5).delivers());
+                assert!(program.record(6..=9).delivers());
                 receiver.has(form.signals()[0], (1..=9).map(|id| (id, if id <= 5 { 2 } else { 1 })));
                 assert_eq!(program.alike(|account| account.delivered), 9);
             }
@@ -64,13 +64,13 @@ fn what_was_taken_without_an_answer_comes_twice_and_nothing_else() {
 
 #[test]
 fn an_idle_connection_that_the_receiver_closes_is_replaced_without_a_word() {
-    each(Form::EACH, |form| {
+    each_spool(Form::EACH, |form, spool| {
         let ends: [fn(Answer) -> Act; 2] = [Act::AnswerAndClose, Act::AnswerAndEnd];
         for end in ends {
             let receiver = form.receiver(move |_| end(form.ok()));
-            let program = Program::start(&form.url(receiver.address, &form.one_signal()));
+            let program = Program::with_spool(&form.url(receiver.address, &form.one_signal()), spool);
             for id in 1..=20 {
-                assert!(program.record([id]).flush().is_complete());
+                assert!(program.record([id]).delivers());
             }
             receiver.has(form.signals()[0], (1..=20).map(|id| (id, 1)));
             // In gRPC a request may come before the other side knows of the end of its connection, and is served then.
@@ -83,11 +83,11 @@ fn an_idle_connection_that_the_receiver_closes_is_replaced_without_a_word() {
 
 #[test]
 fn connections_are_used_again() {
-    each(Form::EACH, |form| {
+    each_spool(Form::EACH, |form, spool| {
         let receiver = form.receiver(move |_| form.ok().into());
-        let program = Program::start(&form.url(receiver.address, ""));
+        let program = Program::with_spool(&form.url(receiver.address, ""), spool);
         for id in 1..=20 {
-            assert!(program.record([id]).flush().is_complete());
+            assert!(program.record([id]).delivers());
         }
         let used = connections(&receiver);
         // One for each request that is out at once, the check's, and those that were begun before another one was free.
@@ -97,16 +97,16 @@ fn connections_are_used_again() {
 
 #[test]
 fn a_receiver_that_restarts_at_its_place_gets_what_came_meanwhile() {
-    each(Form::EACH, |form| {
+    each_spool(Form::EACH, |form, spool| {
         let first = form.receiver(move |_| form.ok().into());
         let address = first.address;
-        let program = Program::start(&form.url(address, ""));
-        assert!(program.record(1..=10).flush().is_complete());
+        let program = Program::with_spool(&form.url(address, ""), spool);
+        assert!(program.record(1..=10).delivers());
         first.has_each_once(1..=10);
         drop(first);
         program.record(11..=20).beside_has(20);
         let second = Setup::new(form).start_at(address, move |_| form.ok().into());
-        assert!(program.flush().is_complete());
+        assert!(program.delivers());
         second.has_each_once(11..=20);
         assert_eq!(program.alike(|account| (account.delivered, account.dropped.total())), (20, 0));
     });
@@ -115,15 +115,15 @@ fn a_receiver_that_restarts_at_its_place_gets_what_came_meanwhile() {
 /// It took nothing of what it was asked when it ended.
 #[test]
 fn a_receiver_that_ends_with_requests_in_its_hands_gets_them_again_when_it_is_back() {
-    each(Form::EACH, |form| {
+    each_spool(Form::EACH, |form, spool| {
         let first = form.receiver(|_| Act::Hang(Vec::new()));
         let address = first.address;
-        let program = Program::start(&form.url(address, ""));
+        let program = Program::with_spool(&form.url(address, ""), spool);
         program.record(1..=10).beside_has(10);
         form.signals().iter().for_each(|signal| drop(first.wait_for(*signal, 1)));
         drop(first);
         let second = Setup::new(form).start_at(address, move |_| form.ok().into());
-        assert!(program.flush().is_complete());
+        assert!(program.delivers());
         second.has_each_once(1..=10);
         assert_eq!(program.alike(|account| (account.delivered, account.dropped.total())), (10, 0));
     });
@@ -132,14 +132,13 @@ fn a_receiver_that_ends_with_requests_in_its_hands_gets_them_again_when_it_is_ba
 /// A part of its name is longer than any may be, so no server has to be asked, which might take its time.
 #[test]
 fn a_host_that_has_no_address_is_named() {
-    each(Form::EACH, |form| {
+    each_spool(Form::EACH, |form, spool| {
         let host = format!("{}.invalid", "nobody".repeat(11));
         let options = "give_up_after_ms=1";
-        let program = Program::start(&form.named(&format!("me:hush-hush@{host}"), options));
+        let program = Program::with_spool(&form.named(&format!("me:hush-hush@{host}"), options), spool);
         program.record(1..=5).beside_has(5);
-        assert!(!program.flush().is_complete());
-        let lost = program.alike(|account| account.dropped);
-        assert_eq!((lost.by(Reason::Expired), lost.total()), (5, 5));
+        gives_up(&program, spool, 5);
+        program.has_said_something();
         let said = program.said();
         assert!(said[0].contains(&host), "{said:?}");
         assert!(said[0].contains("the name of the host can't be looked up"), "{said:?}");

@@ -11,6 +11,7 @@ mod mistaken;
 mod nginx;
 mod own;
 mod refusals;
+mod spools;
 mod streams;
 mod table;
 mod tls;

@@ -5,17 +5,19 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Instant;
 
+use telemetry_tests::SOON;
 use telemetry_tests::process::{Process, missing, on_free_ports, succeeds};
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Form, Setup, refusing};
-use telemetry_tests::{SOON, each};
+
+use super::spools::each_spool;
 
 #[test]
 fn what_comes_while_the_receiver_behind_it_is_away_arrives_later() {
-    each(Form::EACH, |form| {
+    each_spool(Form::EACH, |form, spool| {
         let behind = refusing();
         let Some(nginx) = Nginx::before(form, behind, "") else { return };
-        let program = Program::start(&form.url(nginx.address(), ""));
+        let program = Program::with_spool(&form.url(nginx.address(), ""), spool);
         for ids in [1..=20, 21..=40] {
             program.record(ids.clone()).beside_has(*ids.end());
             let (begin, before) = (Instant::now(), nginx.answers(502));
@@ -24,7 +26,7 @@ fn what_comes_while_the_receiver_behind_it_is_away_arrives_later() {
                 program.hand_over();
             }
             let receiver = Setup::new(form).start_at(behind, move |_| form.ok().into());
-            assert!(program.flush().is_complete());
+            assert!(program.delivers());
             receiver.has_each_once(ids);
         }
         let said = program.said();
@@ -35,23 +37,23 @@ fn what_comes_while_the_receiver_behind_it_is_away_arrives_later() {
 
 #[test]
 fn what_it_refuses_as_too_much_is_sent_again_later() {
-    each(
+    each_spool(
         // One request to Librato has all items of this test.
         Form::EACH
             .into_iter()
             .filter(|form| *form != Form::Librato)
             .flat_map(|form| [429, 503].map(|status| (form, status))),
-        |(form, status)| {
+        |(form, status), spool| {
             let receiver = form.receiver(move |_| form.ok().into());
             let limit = format!("limit_req zone=all; limit_req_status {status};");
             let Some(nginx) = Nginx::before(form, receiver.address, &limit) else { return };
-            let program = Program::start(&form.url(nginx.address(), "max_items=10"));
+            let program = Program::with_spool(&form.url(nginx.address(), "max_items=10"), spool);
             let (begin, mut end) = (Instant::now(), 0);
             while nginx.answers(status) == 0 {
                 assert!(begin.elapsed() < SOON * 3, "{status} is not among {}", nginx.log());
                 program.record(end + 1..=end + 20).beside_has(end + 20);
                 end += 20;
-                assert!(program.flush().is_complete());
+                assert!(program.delivers());
             }
             receiver.has_each_once(1..=end);
         },

@@ -4,25 +4,30 @@
 use std::process::Command;
 
 use telemetry_layer::{Collector, SelfMetrics, Signal, TelemetryLayer};
+use telemetry_tests::SOON;
 use telemetry_tests::program::point;
 use telemetry_tests::receiver::{Authority, Form, Setup};
-use telemetry_tests::{SOON, each};
 use tracing_subscriber::prelude::*;
+
+use super::spools::each_spool;
 
 const URL: &str = "URL_OF_A_RECEIVER";
 const FLUSHES: u64 = 20;
 
 #[test]
 fn nothing_of_our_own_is_exported() {
-    each(Form::EACH.into_iter().flat_map(|form| [(form, false), (form, true)]), |(form, has_tls)| {
+    let cases = Form::EACH.into_iter().flat_map(|form| [(form, false), (form, true)]);
+    each_spool(cases, |(form, has_tls), spool| {
         let authority = Authority::new();
         let setup = Setup::new(form);
         let setup = if has_tls { setup.tls(authority.server("127.0.0.1")) } else { setup };
         let receiver = setup.start(move |_| form.ok().into());
+        let directory = tempfile::tempdir().unwrap();
+        let options = spool.options(directory.path());
         let url = if has_tls {
-            form.secure(receiver.address, &authority.ca(), "compression=gzip")
+            form.secure(receiver.address, &authority.ca(), &format!("compression=gzip&{options}"))
         } else {
-            form.url(receiver.address, "")
+            form.url(receiver.address, &options)
         };
         // A program of its own, as the receiver here may record what it does.
         let mut program = Command::new(std::env::current_exe().unwrap());

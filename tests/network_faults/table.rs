@@ -8,8 +8,22 @@
 //! | | `tls` | it is the same as that of [`Form`], but for the words: those of the sockets' own tests |
 //! | packets (UDP, `unixgram`) | all | there is no connection that could break; what the system says of them is tested with the sockets |
 //!
-//! With a spool and without one: `chaos` and `streams::chaos`. What only a spool does has a program of its own, `spool`, for each
-//! form and each wire.
+//! Each scenario is played three times: without a spool, with one for what could not be delivered, and with one for all
+//! ([`Spool`](telemetry_tests::spool::Spool)). At the end of each the ledger balances, the exporter beside has had all, and what is in
+//! the spool is what the ledger says, within its bound and as it was written. What a spool makes different:
+//!
+//! | where | without one | with one for what fails | with one for all |
+//! | --- | --- | --- | --- |
+//! | a shutdown comes first (`ending`, `mistaken`, `tls`) | lost by the deadline | stored, and sent by the next program | the same |
+//! | an item is tried for too long (`waits`, hosts without an address) | it expires | it is stored, and does not | the same |
+//! | a receiver hangs, and memory is full | `queue_full` | `queue_full`: no request has failed | `spool_full` |
+//! | it asks for ten minutes, and the program ends | it is asked once more | it is left to the next program | the same |
+//! | a request is too large | it is halved | it is halved; what was stored is refused whole | what was stored is refused whole |
+//! | one item fails each time | it is found among others | its body is found, and given up whole | the same |
+//!
+//! Nothing is left out with a spool, but for Librato with one for all where a receiver says how much it takes: what is stored for
+//! it has all items, which that receiver would refuse. What only a spool does has a program of its own, `spool`, for each form
+//! and each wire.
 
 use telemetry_tests::receiver::{Form, Wire};
 

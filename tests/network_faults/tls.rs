@@ -1,27 +1,25 @@
 //! What goes wrong with TLS.
 
-use std::time::Duration;
-
-use telemetry_layer::ledger::Reason;
-use telemetry_tests::each;
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{Authority, Form, Setup};
 
+use super::spools::{Speaks, each_spool, ends};
+
 #[test]
 fn a_receiver_that_is_trusted_gets_all() {
-    each(Form::EACH, |form| {
+    each_spool(Form::EACH, |form, spool| {
         let authority = Authority::new();
         let setup = Setup::new(form).tls(authority.server("127.0.0.1"));
         let receiver = setup.start(move |_| form.ok().into());
-        let program = Program::start(&form.secure(receiver.address, &authority.ca(), ""));
-        assert!(program.record(1..=5).flush().is_complete(), "{:?}", program.said());
+        let program = Program::with_spool(&form.secure(receiver.address, &authority.ca(), ""), spool);
+        assert!(program.record(1..=5).delivers(), "{:?}", program.said());
         receiver.has_each_once(1..=5);
     });
 }
 
 #[test]
 fn what_is_wrong_is_said_in_plain_words_and_nothing_is_sent() {
-    each(Form::EACH, |form| {
+    each_spool(Form::EACH, |form, spool| {
         let (good, other) = (Authority::new(), Authority::new());
         let of = |name| Setup::new(form).tls(good.server(name)).start(move |_| form.ok().into());
         for (receiver, trusted, said) in [
@@ -30,17 +28,16 @@ fn what_is_wrong_is_said_in_plain_words_and_nothing_is_sent() {
             // It speaks no TLS, and takes what comes for a request.
             (form.receiver(move |_| form.ok().into()), &good, "tls"),
         ] {
-            let program = Program::start(&form.secure(receiver.address, &trusted.ca(), ""));
+            let program = Program::with_spool(&form.secure(receiver.address, &trusted.ca(), ""), spool);
             program.record(1..=5).beside_has(5);
             program.has_said_something();
-            assert!(!program.collector.shutdown(Duration::from_millis(200)).is_complete());
-            let lost = program.alike(|account| account.dropped);
-            assert_eq!((lost.by(Reason::Deadline), lost.total()), (5, 5));
+            ends(&program, spool, 5);
             receiver.has_each_once([]);
             let all = program.said_so_far();
             let is_said = |text: &String| text.to_lowercase().contains(&said.to_lowercase());
             assert!(all.iter().any(is_said), "{said}: {all:?}");
             assert!(all.iter().all(|text| !text.contains("hush")), "{all:?}");
+            form.next_has(program, 1..=5);
         }
     });
 }
@@ -48,15 +45,15 @@ fn what_is_wrong_is_said_in_plain_words_and_nothing_is_sent() {
 /// A receiver that wants TLS gets none.
 #[test]
 fn no_tls_where_tls_is_spoken_is_not_taken_for_a_yes() {
-    each(Form::EACH, |form| {
+    each_spool(Form::EACH, |form, spool| {
         let authority = Authority::new();
         let setup = Setup::new(form).tls(authority.server("127.0.0.1"));
         let receiver = setup.start(move |_| form.ok().into());
-        let program = Program::start(&form.url(receiver.address, ""));
+        let program = Program::with_spool(&form.url(receiver.address, ""), spool);
         program.record(1..=5).beside_has(5);
         program.has_said_something();
-        assert!(!program.collector.shutdown(Duration::from_millis(200)).is_complete());
-        assert_eq!(program.alike(|account| (account.delivered, account.dropped.total())), (0, 5));
+        ends(&program, spool, 5);
         receiver.has_each_once([]);
+        form.next_has(program, 1..=5);
     });
 }

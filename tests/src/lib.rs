@@ -10,10 +10,12 @@ pub mod process;
 pub mod program;
 pub mod receiver;
 pub mod scripted_tsd;
+pub mod spool;
 
 use std::fmt::Debug;
-use std::sync::OnceLock;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -149,17 +151,27 @@ pub fn ready<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Runs a test with each of these cases, all of them side by side.
+/// Runs a test with each of these cases, many of them side by side.
 ///
 /// # Panics
 ///
 /// If it panics with one of them, and says with which.
 pub fn each<C: Debug + Copy + Send>(cases: impl IntoIterator<Item = C>, run: impl Fn(C) + Sync) {
-    let run = &run;
-    let failed: Vec<C> = std::thread::scope(|scope| {
-        let all: Vec<_> = cases.into_iter().map(|case| (case, scope.spawn(move || run(case)))).collect();
-        all.into_iter().filter_map(|(case, ran)| ran.join().is_err().then_some(case)).collect()
-    });
+    // They wait most of the time, but what each of them starts must get its turn soon.
+    const AT_ONCE: usize = 40;
+    let cases: Vec<C> = cases.into_iter().collect();
+    let (threads, left) = (cases.len().min(AT_ONCE), Mutex::new(cases.into_iter()));
+    let next = || left.lock().expect("nobody panics with it").next();
+    let failed = Mutex::new(Vec::new());
+    let work = || {
+        while let Some(case) = next() {
+            if catch_unwind(AssertUnwindSafe(|| run(case))).is_err() {
+                failed.lock().expect("nobody panics with it").push(case);
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    let failed = failed.into_inner().expect("nobody panics with it");
     assert!(failed.is_empty(), "fails with {failed:?}");
 }
 

@@ -114,6 +114,17 @@ impl Line {
         }
     }
 
+    /// At most so many items of what is next of that.
+    pub(super) fn take_again(&mut self, most: usize) -> Option<Parcel> {
+        let mut parcel = self.again.pop_front()?;
+        if parcel.batch.len() > most {
+            let first = parcel.take_first(most);
+            self.again.push_front(parcel);
+            parcel = first;
+        }
+        Some(parcel)
+    }
+
     /// Those are tried no more.
     pub(super) fn take_out(&mut self, which: impl FnMut(&Parcel) -> bool) -> VecDeque<Parcel> {
         let (out, again) = std::mem::take(&mut self.again).into_iter().partition(which);

@@ -186,12 +186,7 @@ impl Schedule {
         let probe = if is_suspect { fresh() } else { None };
         let mut parcel = if let Some(probe) = probe {
             probe
-        } else if let Some(mut parcel) = line.again.pop_front() {
-            if parcel.batch.len() > most {
-                let first = parcel.take_first(most);
-                line.again.push_front(parcel);
-                parcel = first;
-            }
+        } else if let Some(parcel) = line.take_again(most) {
             parcel
         } else {
             let Some(waiting) = waiting else { return Ok(None) };
@@ -227,14 +222,16 @@ impl Schedule {
     #[cfg(any(feature = "net", test))]
     fn next_to_store(&mut self, signal: Signal, now: Tick) -> NextStep {
         let most = spooling::MOST_BYTES.min(self.pace.limits.bytes);
-        let parcel = if let Some(parcel) = self.lines[signal as usize].again.pop_front() {
+        // What is stored can't be made smaller any more.
+        let items = self.lines[signal as usize].items;
+        let parcel = if let Some(parcel) = self.lines[signal as usize].take_again(items) {
             Some(parcel)
         } else {
             let Some(waiting) = self.lanes.waiting(signal) else { return Ok(None) };
             if let Some(until) = self.lingers(signal, waiting, most, now) {
                 return Err((until, Activity::Linger));
             }
-            self.lanes.take(signal, self.lines[signal as usize].items, most)
+            self.lanes.take(signal, items, most)
         };
         let Some(parcel) = parcel else { return Ok(None) };
         self.lines[signal as usize].flying.push(parcel.since);

@@ -4,18 +4,17 @@
 use telemetry_tests::program::Program;
 use telemetry_tests::receiver::{End, Lines, Manner, Place, Wire};
 
-use super::super::chaos::{each_seed, number, spooled};
+use super::super::chaos::{each_seed, number};
+use super::super::ending::FOR_EVER;
 
 const ROUNDS: u64 = 24;
 
 /// `TELEMETRY_FAULT_SEED` and `TELEMETRY_FAULT_SEEDS` are those of the other chaos.
 #[test]
 fn whatever_a_receiver_does_between_requests_each_item_comes_once() {
-    each_seed(Wire::EACH, |wire, has_spool, seed| {
+    each_seed(Wire::EACH, |wire, spool, seed| {
         let place = Place::of(wire);
-        let directory = tempfile::tempdir().unwrap();
-        let spool = if has_spool { spooled(&directory, seed) } else { String::new() };
-        let program = Program::start(&wire.url(&place, &format!("timeout_ms=3600000&{spool}")));
+        let program = Program::with_spool(&wire.url(&place, FOR_EVER), spool);
         let mut next = 1;
         for round in 0..ROUNDS {
             let n = number((seed, round));

@@ -1,8 +1,6 @@
 //! The receiver itself: connections, requests, and what was taken.
 
-use std::collections::HashMap;
-use std::fmt::Debug;
-use std::hash::Hash;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
@@ -165,13 +163,26 @@ impl Receiver {
         self.shared.taken.lock().expect("the script did not panic").clone()
     }
 
+    /// How often items of that signal were taken, by their ids.
+    ///
+    /// # Panics
+    ///
+    /// If a body was no such body, or a script panicked.
+    pub fn came(&self, signal: Signal) -> BTreeMap<u64, u32> {
+        let mut came = BTreeMap::new();
+        for items in self.taken() {
+            items.ids(signal).iter().for_each(|id| *came.entry(*id).or_default() += 1);
+        }
+        came
+    }
+
     /// Of that signal items of these ids were taken as often as `times` says, and no others.
     ///
     /// # Panics
     ///
     /// If not.
     pub fn has(&self, signal: Signal, times: impl IntoIterator<Item = (u64, u32)>) {
-        counted(self.taken().iter().flat_map(|items| items.ids(signal)).copied(), times);
+        assert_eq!(self.came(signal), times.into_iter().collect());
     }
 
     /// Of each of these ids an item of each signal that its form has was taken once, and no others.
@@ -245,16 +256,4 @@ impl Shared {
         self.came.notify_all();
         Some(act)
     }
-}
-
-fn counted<T: Hash + Eq + Ord + Debug>(
-    came: impl IntoIterator<Item = T>,
-    times: impl IntoIterator<Item = (T, u32)>,
-) {
-    let mut counts = HashMap::<T, u32>::new();
-    came.into_iter().for_each(|id| *counts.entry(id).or_default() += 1);
-    let (mut came, mut times): (Vec<_>, Vec<_>) = (counts.into_iter().collect(), times.into_iter().collect());
-    came.sort_unstable();
-    times.sort_unstable();
-    assert_eq!(came, times);
 }
