@@ -280,7 +280,11 @@ impl Engine {
                 let spool = Spool::start(place, bounds, whose).map_err(Error::Thread)?;
                 let (shelf, is_there) = (Arc::clone(spool.shelf()), Arc::new(AtomicBool::new(true)));
                 let end = Some(SpoolEnd { shelf, path, format, heirs: tell, is_there });
-                Ok(Spools { own: Some(Spooling::new(spool, always, heirs)), end, ..Spools::default() })
+                Ok(Spools {
+                    own: Some(Spooling::new(spool, bounds, always, heirs)),
+                    end,
+                    ..Spools::default()
+                })
             }
             Where::Inherited(old) if old.format != format => {
                 let why = "the exporter that it takes the place of writes there in another format";

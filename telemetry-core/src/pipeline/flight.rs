@@ -13,7 +13,6 @@ use super::bodies::Bodies;
 use super::ledger::Reason;
 use super::parcel::Parcel;
 use super::spool::Replay;
-use super::spooling::MOST_BYTES;
 use super::step::Step;
 use super::worker::{EndOnDrop, Hello, Job, Worker, panicked};
 use crate::clock::{Tick, deadline_in};
@@ -206,7 +205,8 @@ fn take_off<'a>(
 
 /// Hands a parcel over to the spool.
 fn store(protocol: &dyn Protocol, parcel: Parcel, worker: &mut Worker, bodies: &Bodies) {
-    let (began, most) = (worker.job.clock.now(), worker.job.pace.limits.bytes.min(MOST_BYTES));
+    let Some(most) = worker.schedule.spooling().map(|(spool, _)| spool.most_bytes()) else { return };
+    let (began, most) = (worker.job.clock.now(), worker.job.pace.limits.bytes.min(most));
     let Some((parcel, rest, body, refused)) = encode(protocol, parcel, (began, most), worker, bodies) else {
         return;
     };

@@ -20,7 +20,7 @@ use super::rate::Rate;
 #[cfg(any(feature = "net", test))]
 use super::spool::Replay;
 #[cfg(any(feature = "net", test))]
-use super::spooling::{self, Spooling};
+use super::spooling::Spooling;
 use super::step::{Aftermath, GivenUp, Next, NextStep, Pace, Step};
 use crate::clock::Tick;
 use crate::exporters::{Activity, Again, Delivery, ExportError, Signal};
@@ -40,11 +40,13 @@ pub(crate) struct Schedule {
     failures: u32,
     /// What is to be settled.
     done: Vec<(Parcel, Outcome)>,
+    /// Whose turn it is first, in their order.
+    turn: usize,
     #[cfg(any(feature = "net", test))]
     spool: Option<Spooling>,
 }
 
-/// Metrics and events go before spans, which are many.
+/// Metrics and events go before spans, which are many; but whoever has sent something comes last next time.
 const ORDER: [Signal; 3] = [Signal::Metrics, Signal::Events, Signal::Spans];
 
 impl Schedule {
@@ -64,6 +66,7 @@ impl Schedule {
             last_success,
             failures,
             done,
+            turn: 0,
             #[cfg(any(feature = "net", test))]
             spool: None,
         }
@@ -71,6 +74,22 @@ impl Schedule {
 
     /// What to do now.
     pub(crate) fn next(&mut self, now: Tick) -> Step {
+        let step = self.choose(now);
+        let sent = match &step {
+            Step::Attempt(parcel) => Some(parcel.batch.signal()),
+            #[cfg(any(feature = "net", test))]
+            Step::Replay(replay) => Some(replay.signal()),
+            _ => None,
+        };
+        if let Some(at) = sent.and_then(|sent| ORDER.iter().position(|signal| *signal == sent)) {
+            self.turn = at + 1;
+        }
+        step
+    }
+
+    fn choose(&mut self, now: Tick) -> Step {
+        let mut order = ORDER;
+        order.rotate_left(self.turn % ORDER.len());
         let told = self.lanes.told();
         self.stop = told.stop;
         self.is_flushed |= told.is_flushed;
@@ -99,14 +118,14 @@ impl Schedule {
         };
         // Of each signal, what is fresh and what is stored take turns.
         #[cfg(any(feature = "net", test))]
-        for signal in ORDER.into_iter().filter(|_| !is_full) {
+        for signal in order.into_iter().filter(|_| !is_full) {
             let line = &mut self.lines[signal as usize];
             let spool = self.spool.as_ref().filter(|_| line.was_fresh);
             if let Some(Ok(Some(step))) = spool.map(|spool| spool.next(signal, line, &mut self.rate, now)) {
                 return step;
             }
         }
-        for signal in ORDER {
+        for signal in order {
             match self.next_of(signal, is_full, now) {
                 Ok(Some(step)) => return step,
                 Ok(None) => {}
@@ -114,7 +133,7 @@ impl Schedule {
             }
         }
         #[cfg(any(feature = "net", test))]
-        for signal in ORDER.into_iter().filter(|_| !is_full) {
+        for signal in order.into_iter().filter(|_| !is_full) {
             let line = &mut self.lines[signal as usize];
             match self.spool.as_ref().map_or(Ok(None), |spool| spool.next(signal, line, &mut self.rate, now))
             {
@@ -221,7 +240,10 @@ impl Schedule {
     /// The same for what is to be stored.
     #[cfg(any(feature = "net", test))]
     fn next_to_store(&mut self, signal: Signal, now: Tick) -> NextStep {
-        let most = spooling::MOST_BYTES.min(self.pace.limits.bytes);
+        let Some(most) = self.spool.as_ref().map(|spool| spool.most_bytes().min(self.pace.limits.bytes))
+        else {
+            return Ok(None);
+        };
         // What is stored can't be made smaller any more.
         let items = self.lines[signal as usize].items;
         let parcel = if let Some(parcel) = self.lines[signal as usize].take_again(items) {

@@ -12,7 +12,7 @@ use super::lanes::Told;
 use super::line::Line;
 use super::parcel::Parcel;
 use super::rate::Rate;
-use super::spool::{Heir, Replay, Shelf, Spool};
+use super::spool::{Bounds, Heir, Replay, Shelf, Spool};
 use super::step::{Aftermath, Next, NextStep, Step};
 use crate::clock::Tick;
 use crate::exporters::{Activity, Again, Delivery, ExportError, Signal};
@@ -22,6 +22,7 @@ pub(crate) struct Spooling {
     spool: Spool,
     /// All is stored before it is sent, not only what can't be sent now.
     always: bool,
+    most_bytes: usize,
     /// It could not be written to.
     not_before: Option<Tick>,
     /// When the end is, and from when on all is stored, so that nothing is left in memory then.
@@ -32,7 +33,9 @@ pub(crate) struct Spooling {
 }
 
 /// A stored body has about so many bytes: it can't be made smaller any more when the receiver asks for that.
-pub(crate) const MOST_BYTES: usize = 256 << 10;
+const MOST_BYTES: usize = 256 << 10;
+/// And no more than that part of its spool: what is full by a body loses much for the next one.
+const MOST_PART: u64 = 16;
 /// So many bodies are on their way to the disk at once.
 const MOST_STORING: usize = 8;
 /// The disk is told of so many bodies together that they are settled: after a crash, these come again beside those that were out.
@@ -43,8 +46,17 @@ const PAUSE: Duration = Duration::from_secs(5);
 const RESERVE: Duration = Duration::from_millis(500);
 
 impl Spooling {
-    pub(crate) fn new(spool: Spool, always: bool, heirs: Receiver<Heir>) -> Self {
-        Self { spool, always, not_before: None, ending: None, heirs, is_passed_on: false }
+    pub(crate) fn new(spool: Spool, bounds: Bounds, always: bool, heirs: Receiver<Heir>) -> Self {
+        let part = usize::try_from(bounds.bytes / MOST_PART).unwrap_or(usize::MAX);
+        Self {
+            spool,
+            always,
+            most_bytes: MOST_BYTES.min(part),
+            not_before: None,
+            ending: None,
+            heirs,
+            is_passed_on: false,
+        }
     }
 
     pub(crate) fn shelf(&self) -> &Arc<Shelf> {
@@ -166,6 +178,11 @@ impl Spooling {
     /// Whether what waits in that line goes to the disk, and not to the receiver.
     pub(super) fn stores(&self, line: &Line, now: Tick) -> bool {
         self.works(now) && (self.always || self.is_ending(now) || line.is_waiting(now))
+    }
+
+    /// So many bytes a body may have that is stored.
+    pub(super) fn most_bytes(&self) -> usize {
+        self.most_bytes
     }
 
     /// Whether the disk is busy enough.

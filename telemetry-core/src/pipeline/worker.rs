@@ -125,7 +125,7 @@ impl Worker {
             return self.job.complaints.say("spool", 0, format_args!("{why}"));
         };
         spool.pass_to(whose, bounds);
-        self.schedule.spool_to(Spooling::new(spool, always, heirs));
+        self.schedule.spool_to(Spooling::new(spool, bounds, always, heirs));
         is_there.store(true, Relaxed);
     }
 

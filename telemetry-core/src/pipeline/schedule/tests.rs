@@ -137,6 +137,22 @@ fn spans_in_backoff_do_not_hold_up_metrics() {
 }
 
 #[test]
+fn whoever_has_much_to_send_leaves_the_others_their_turn() {
+    let mut stage = Stage::new(Pace { limits: Limits { items: 1, in_flight: 1, ..LIMITS }, ..PACE });
+    stage.put(sums(1..=5));
+    stage.put(spans(1..=5));
+    let sent: Vec<Signal> = (0..10)
+        .map(|_| {
+            let parcel = stage.attempt();
+            let signal = parcel.batch.signal();
+            stage.delivered(parcel);
+            signal
+        })
+        .collect();
+    assert_eq!(sent, [Signal::Metrics, Signal::Spans].repeat(5));
+}
+
+#[test]
 fn what_waits_is_one_request_and_too_large_ones_are_halved() {
     let mut stage = Stage::new(PACE);
     (0..25).for_each(|i| stage.put(spans(i * 100 + 1..i * 100 + 101)));

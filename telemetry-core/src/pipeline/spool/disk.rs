@@ -1,4 +1,4 @@
-//! All that a spool asks of a file system, in ten calls; a real directory. It never looks into what it is given.
+//! All that a spool asks of a file system, in eleven calls; a real directory. It never looks into what it is given.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Read as _, Seek as _, SeekFrom, Write as _};
@@ -25,6 +25,9 @@ pub(super) trait Disk: Send + 'static {
 
     /// What stands in the file stays there from now on, but its name may not.
     fn sync(&mut self, file: &mut Self::File) -> io::Result<()>;
+
+    /// Another byte stands there from now on, if it stays.
+    fn overwrite(&mut self, name: &str, at: u64, byte: u8) -> io::Result<()>;
 
     /// Takes off what stands behind so many bytes.
     fn cut(&mut self, file: &mut Self::File, bytes: u64) -> io::Result<()>;
@@ -147,6 +150,12 @@ impl Disk for Directory {
 
     fn sync(&mut self, file: &mut File) -> io::Result<()> {
         file.sync_data()
+    }
+
+    fn overwrite(&mut self, name: &str, at: u64, byte: u8) -> io::Result<()> {
+        let (mut file, _) = open_regular(&self.path.join(name), OpenOptions::new().write(true))?;
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(&[byte])
     }
 
     fn cut(&mut self, file: &mut File, bytes: u64) -> io::Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 4 | [`MAGIC`], which no text has |
+//! | 4 | [`MAGIC`], which no text has; its second byte is [`DONE`] where the body is done with, and older ones are not |
 //! | 4 | how many bytes follow behind the checksum |
 //! | 4 | CRC-32 of that length and of these bytes |
 //! | 1 | version of what follows |
@@ -20,6 +20,9 @@ use std::ops::Range;
 use crate::exporters::Signal;
 
 const MAGIC: [u8; 4] = [0xff, b'S', b'P', 0xfe];
+/// Where a frame is marked as done with, and how: no flipped bit does that.
+pub(super) const DONE_AT: u64 = 1;
+pub(super) const DONE: u8 = b'D';
 const VERSION: u8 = 1;
 /// Magic, length, checksum.
 const START: usize = 12;
@@ -85,6 +88,8 @@ pub(super) struct Frame {
     pub(super) label: Label,
     /// Where the body stands.
     pub(super) body: Range<usize>,
+    /// It is marked: nobody wants it any more.
+    pub(super) is_done: bool,
 }
 
 /// What stands at a place of a segment.
@@ -210,7 +215,12 @@ fn beginning(source: &mut impl Source, mut from: usize) -> Option<usize> {
 /// The frame that begins there, and where it ends; none where it is not whole.
 fn read(source: &mut impl Source, at: usize) -> Option<(usize, Found)> {
     let start = source.at(at, START);
-    if *start.get(..4)? != MAGIC {
+    let mut magic: [u8; 4] = start.get(..4)?.try_into().ok()?;
+    let is_done = magic[DONE_AT as usize] == DONE;
+    if is_done {
+        magic[DONE_AT as usize] = MAGIC[DONE_AT as usize];
+    }
+    if magic != MAGIC {
         return None;
     }
     let length = u32::from_le_bytes(start.get(4..8)?.try_into().ok()?);
@@ -218,7 +228,7 @@ fn read(source: &mut impl Source, at: usize) -> Option<(usize, Found)> {
     let from = at + START;
     let to = from.checked_add(usize::try_from(length).ok()?).filter(|to| *to <= source.len())?;
     let head = source.at(from, MOST_HEAD.min(to - from));
-    let found = parse(&head[..head.len().min(to - from)], from..to);
+    let found = parse(&head[..head.len().min(to - from)], from..to, is_done);
     let (mut known, mut place) = (Checksum::new(length), from);
     while place < to {
         let bytes = source.at(place, 1);
@@ -233,7 +243,7 @@ fn read(source: &mut impl Source, at: usize) -> Option<(usize, Found)> {
 }
 
 /// What the beginning of a content says, which stands there; none where it is of another version.
-fn parse(head: &[u8], content: Range<usize>) -> Option<Frame> {
+fn parse(head: &[u8], content: Range<usize>, is_done: bool) -> Option<Frame> {
     let mut rest = head;
     let mut take = |n: usize| rest.split_off(..n);
     let [VERSION, signal] = *take(2)? else { return None };
@@ -247,7 +257,7 @@ fn parse(head: &[u8], content: Range<usize>) -> Option<Frame> {
     let destination = str::from_utf8(take(destination.into())?).ok()?.to_owned();
     let body = content.start + (head.len() - rest.len())..content.end;
     let head = Head { number, signal, time, items };
-    Some(Frame { head, label: Label { format, destination, takes_all: false }, body })
+    Some(Frame { head, label: Label { format, destination, takes_all: false }, body, is_done })
 }
 
 /// Of a length and what has it.

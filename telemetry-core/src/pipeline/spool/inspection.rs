@@ -197,7 +197,7 @@ impl Inspection {
         for (range, found) in pieces_of(&mut stream) {
             let (at, bytes) = (range.start as u64, range.len() as u64);
             match found {
-                Found::Frame(frame) => segment.add(&frame, at < done),
+                Found::Frame(frame) => segment.add(&frame, at < done || frame.is_done),
                 Found::Unknown => segment.unknown += u64::from(at >= done),
                 Found::Torn if self.is_written(name) => segment.unfinished = bytes,
                 Found::Torn => segment.fault(at, bytes, FaultKind::Torn),
@@ -251,7 +251,7 @@ impl Segment {
     }
 
     fn add(&mut self, frame: &Frame, is_done: bool) {
-        let Frame { head, label, body } = frame;
+        let Frame { head, label, body, .. } = frame;
         let (first, last) = self.numbers.unwrap_or((head.number, head.number));
         self.numbers = Some((first.min(head.number), last.max(head.number)));
         if is_done {

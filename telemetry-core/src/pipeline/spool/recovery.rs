@@ -80,9 +80,9 @@ impl<D: Disk> Store<D> {
                 *known += items;
             };
             match found {
-                Found::Frame(Frame { head, label, .. }) => {
+                Found::Frame(Frame { head, label, is_done: is_marked, .. }) => {
                     note_number(head.number, next_number);
-                    if is_done {
+                    if is_done || is_marked {
                         continue;
                     }
                     let (first, last) = times.unwrap_or((head.time, head.time));

@@ -1,4 +1,5 @@
-//! What a segment's name says. There is no other state: two files can't disagree.
+//! What a segment's name says. There is no other state, but for the [mark](super::frame::DONE) of a body that is done with before an
+//! older one: two files can't disagree.
 //!
 //! `000000000000002a.spans.1f0` is the segment whose first frame has the number `2a`; it holds spans, and all before byte `1f0` is
 //! done with. What can't be sent ends in `.damaged` instead. Whatever else stands in the directory is left alone.

@@ -229,8 +229,9 @@ impl<D: Disk> Store<D> {
         let (from, left) = (segment.read, segment.committed - segment.read);
         let (id, is_all) = (segment.id, segment.at_once >= left);
         let mut take = |range: Range<usize>, found| match found {
+            Found::Frame(Frame { is_done: true, .. }) | Found::Torn => {}
             // Others than this one's own are set aside when it begins; before it was passed on its own had another destination.
-            Found::Frame(Frame { head, label: known, body })
+            Found::Frame(Frame { head, label: known, body, .. })
                 if known.is_like(label) && head.signal == signal =>
             {
                 let key = Key { segment: id, at: from + range.start as u64 };
@@ -239,7 +240,6 @@ impl<D: Disk> Store<D> {
                 ready.push_back(Stored { key, signal, items, time, body });
                 segment.items = segment.items.saturating_sub(items);
             }
-            Found::Torn => {}
             _ => segment.is_damaged = true,
         };
         if is_all {
@@ -277,8 +277,20 @@ impl<D: Disk> Store<D> {
     /// Bodies are done with, however that ended.
     pub(super) fn settle(&mut self, settled: &[(Signal, Key)]) {
         // Their segments may have had to go.
-        let held = settled.iter().filter(|(_, key)| self.held.remove(key));
-        let segments: BTreeSet<_> = held.map(|(signal, key)| (key.segment, *signal as usize)).collect();
+        let settled: Vec<_> = settled.iter().filter(|(_, key)| self.held.remove(key)).collect();
+        for (signal, key) in &settled {
+            let first = Key { segment: key.segment, at: 0 };
+            let segments = &self.logs[*signal as usize].segments;
+            // The name of a segment does not tell of it as long as an older one is out.
+            if self.held.range(first..*key).next().is_some()
+                && let Some(segment) = segments.iter().find(|segment| segment.id == key.segment)
+            {
+                // Where that fails it may be sent again.
+                let _ = self.disk.overwrite(&segment.name.to_string(), key.at + frame::DONE_AT, frame::DONE);
+            }
+        }
+        let segments: BTreeSet<_> =
+            settled.iter().map(|(signal, key)| (key.segment, *signal as usize)).collect();
         for (segment, signal) in segments {
             self.finish(Signal::EACH[signal], segment);
         }

@@ -36,6 +36,7 @@ struct Content {
 enum Write {
     Append(Vec<u8>),
     Cut(usize),
+    Over(usize, u8),
 }
 
 #[derive(Clone, Debug)]
@@ -93,6 +94,7 @@ fn write(bytes: &mut Vec<u8>, write: &Write) {
     match write {
         Write::Append(more) => bytes.extend(more),
         Write::Cut(to) => bytes.truncate(*to),
+        Write::Over(at, byte) => bytes.get_mut(*at).into_iter().for_each(|there| *there = *byte),
     }
 }
 
@@ -247,6 +249,15 @@ impl Disk for Sim {
         let file = &mut state.files[*file];
         file.synced.clone_from(&file.bytes);
         file.writes.clear();
+        Ok(())
+    }
+
+    fn overwrite(&mut self, name: &str, at: u64, byte: u8) -> io::Result<()> {
+        let mut state = self.call()?;
+        let file = found(&state, name)?;
+        let one = Write::Over(at as usize, byte);
+        write(&mut state.files[file].bytes, &one);
+        state.files[file].writes.push(one);
         Ok(())
     }
 
