@@ -17,14 +17,17 @@ pub(super) struct Origin(Weak<Mutex<Vec<Chunk>>>);
 const MOST: usize = 8;
 /// Smaller ones cost little.
 const LEAST: usize = 64 << 10;
+/// Larger ones are of whole steps, so that one fits where about as much is wanted as before.
+const STEP: usize = 32 << 10;
 
 impl Recycler {
     /// An empty chunk for about so many bytes.
     pub(crate) fn chunk(&self, bytes: usize) -> Chunk {
+        let bytes = if bytes < LEAST { bytes } else { bytes.next_multiple_of(STEP) };
         // Not one that is much larger: it weighs in the lanes what it keeps from other use.
-        let fits = |chunk: &Chunk| chunk.has_room(bytes) && chunk.capacity() <= bytes + bytes / 4;
+        let fits = |chunk: &Chunk| chunk.has_room(bytes) && chunk.capacity() <= bytes + bytes / 2;
         let mut kept = lock(&self.0);
-        let found = kept.iter().position(fits).map(|at| kept.swap_remove(at));
+        let found = kept.iter().rposition(fits).map(|at| kept.remove(at));
         drop(kept);
         found.unwrap_or_else(|| Chunk::with_capacity(bytes))
     }
@@ -41,8 +44,43 @@ impl Origin {
         }
         let Some(kept) = self.0.upgrade() else { return };
         let mut kept = lock(&kept);
-        if kept.len() < MOST {
-            kept.push(chunk.emptied());
+        // Those that nobody has wanted for the longest time go.
+        let gone = (kept.len() >= MOST).then(|| kept.remove(0));
+        kept.push(chunk.emptied());
+        drop((kept, gone));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_used_again_where_about_as_much_is_wanted() {
+        let recycler = Recycler::default();
+        recycler.origin().take_back(recycler.chunk(110_000));
+        for bytes in [100_000, 130_000, 99_000, 120_000] {
+            let chunk = recycler.chunk(bytes);
+            assert!(chunk.has_room(bytes) && lock(&recycler.0).is_empty(), "{bytes}");
+            recycler.origin().take_back(chunk);
+        }
+        recycler.chunk(500_000);
+        assert_eq!(lock(&recycler.0).len(), 1, "that is too small");
+        recycler.chunk(40_000);
+        assert_eq!(lock(&recycler.0).len(), 1, "that is too large");
+    }
+
+    #[test]
+    fn what_is_kept_follows_what_is_wanted() {
+        let recycler = Recycler::default();
+        for bytes in [100_000, 300_000] {
+            (0..MOST)
+                .map(|_| recycler.chunk(bytes))
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|chunk| recycler.origin().take_back(chunk));
+            let kept = lock(&recycler.0);
+            assert!(kept.len() == MOST && kept.iter().all(|chunk| chunk.has_room(bytes)));
         }
     }
 }
