@@ -17,24 +17,26 @@ pub(super) struct Origin(Weak<Mutex<Vec<Chunk>>>);
 const MOST: usize = 8;
 /// Smaller ones cost little.
 const LEAST: usize = 64 << 10;
-/// Larger ones are of whole steps, so that one fits where about as much is wanted as before.
-const STEP: usize = 32 << 10;
 
 impl Recycler {
     /// An empty chunk for about so many bytes.
     pub(crate) fn chunk(&self, bytes: usize) -> Chunk {
-        let bytes = if bytes < LEAST { bytes } else { bytes.next_multiple_of(STEP) };
         // Not one that is much larger: it weighs in the lanes what it keeps from other use.
-        let fits = |chunk: &Chunk| chunk.has_room(bytes) && chunk.capacity() <= bytes + bytes / 2;
+        let fits = |chunk: &Chunk| chunk.has_room(bytes) && chunk.capacity() <= bytes + bytes / 4;
         let mut kept = lock(&self.0);
         let found = kept.iter().rposition(fits).map(|at| kept.remove(at));
         drop(kept);
-        found.unwrap_or_else(|| Chunk::with_capacity(bytes))
+        found.unwrap_or_else(|| Chunk::with_capacity(rounded(bytes)))
     }
 
     pub(super) fn origin(&self) -> Origin {
         Origin(Arc::downgrade(&self.0))
     }
+}
+
+/// A little more where it is much, in steps, so that it fits where about as much is wanted later.
+fn rounded(bytes: usize) -> usize {
+    if bytes < LEAST { bytes } else { bytes.next_multiple_of(bytes.next_power_of_two() / 32) }
 }
 
 impl Origin {
@@ -59,7 +61,7 @@ mod tests {
     fn memory_is_used_again_where_about_as_much_is_wanted() {
         let recycler = Recycler::default();
         recycler.origin().take_back(recycler.chunk(110_000));
-        for bytes in [100_000, 130_000, 99_000, 120_000] {
+        for bytes in [105_000, 110_500, 102_000, 109_000] {
             let chunk = recycler.chunk(bytes);
             assert!(chunk.has_room(bytes) && lock(&recycler.0).is_empty(), "{bytes}");
             recycler.origin().take_back(chunk);
@@ -68,6 +70,16 @@ mod tests {
         assert_eq!(lock(&recycler.0).len(), 1, "that is too small");
         recycler.chunk(40_000);
         assert_eq!(lock(&recycler.0).len(), 1, "that is too large");
+    }
+
+    #[test]
+    fn nothing_weighs_much_more_than_what_was_wanted() {
+        let recycler = Recycler::default();
+        for bytes in (64 << 10..600 << 10).step_by(1_777) {
+            let chunk = recycler.chunk(bytes);
+            assert!(chunk.has_room(bytes) && chunk.capacity() <= bytes + bytes / 4, "{bytes}");
+            recycler.origin().take_back(chunk);
+        }
     }
 
     #[test]
