@@ -1,5 +1,6 @@
 //! From the threads that record to the exporters: what becomes of every item, whatever exporters and programs do.
 
+mod busy;
 mod changes;
 mod ledger;
 mod losses;

@@ -9,7 +9,7 @@ use super::recycler::{Origin, Recycler};
 use super::signal::Signal;
 use crate::clock::Anchors;
 use crate::metrics::{MetricRef, Snapshot};
-use crate::model::record::{Chunk, Mark};
+use crate::model::record::{Chunk, Mark, RawSpan};
 use crate::model::{Metric, Resource};
 
 /// Some items of one signal on their way out. How it keeps them is its own business: exporters walk
@@ -190,14 +190,19 @@ impl Batch {
 
     /// Its spans, in the order they ended on each thread.
     pub fn spans(&self) -> impl Iterator<Item = SpanRef<'_>> {
+        self.raw_spans().map(|(raw, anchors)| SpanRef { record: raw.read(), anchors })
+    }
+
+    /// The same, which nobody has looked into.
+    pub(crate) fn raw_spans(&self) -> impl Iterator<Item = (RawSpan<'_>, &Anchors)> {
         self.parts.iter().flat_map(|part| {
             let of = if let Records::Spans(chunk, anchors, _) = &*part.records {
-                Some((chunk, anchors))
+                Some((chunk, &**anchors))
             } else {
                 None
             };
             of.into_iter().flat_map(|(chunk, anchors)| {
-                chunk.spans_from(part.from, part.items).map(move |record| SpanRef { record, anchors })
+                chunk.raw_spans_from(part.from, part.items).map(move |raw| (raw, anchors))
             })
         })
     }

@@ -4,19 +4,20 @@
 //! and gives those back to the pool that are. Nothing here waits for an exporter, and no code of the user runs here.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::block::Block;
 use super::books::State;
 use super::ledger::{Account, Ledger, Reason};
 use super::pool::Pool;
+use super::rest::Found;
 use super::thread_buffer::{Booked, ThreadBuffer};
 use crate::diagnostics::{say_in_child, say_late};
 use crate::exporters::{Recycler, Signal};
 use crate::model::Metric;
 use crate::model::record::Chunk;
-use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering::AcqRel, Ordering::Relaxed};
 use crate::sync::{Mutex, lock};
 use crate::thread::{Suppression, are_threads_wanted, thread_number};
 
@@ -49,7 +50,9 @@ pub(crate) struct Buffers {
     woken: AtomicBool,
     /// Items since the dispatcher last looked, as far as threads have told.
     pending: AtomicUsize,
-    wake_at: usize,
+    /// For so many threads wake it: more than usual while it rests.
+    wake_at: AtomicUsize,
+    usual_wake_at: usize,
     /// Threads tell of so many items at once; of the next one, where that is 0.
     step: AtomicUsize,
     usual_step: usize,
@@ -111,7 +114,8 @@ impl Buffers {
             late_said: AtomicBool::new(true),
             woken: AtomicBool::new(false),
             pending: AtomicUsize::new(0),
-            wake_at: wake_at.max(1),
+            wake_at: AtomicUsize::new(wake_at.max(1)),
+            usual_wake_at: wake_at.max(1),
             step: AtomicUsize::new((wake_at / 64).max(1)),
             usual_step: (wake_at / 64).max(1),
             wake: Box::new(wake),
@@ -207,7 +211,9 @@ impl Buffers {
     /// Takes what waits, and books it as held: of spans and of events at most about so many bytes, the rest stays where it is.
     pub(crate) fn collect(&self, state: &mut State, room: [usize; 2]) -> Collected {
         self.woken.store(false, Relaxed);
-        self.pending.store(0, Relaxed);
+        self.wake_at.store(self.usual_wake_at, Relaxed);
+        // What was told before is seen below; who tells from now on sees what stands above.
+        self.pending.swap(0, AcqRel);
         let mut threads = lock(&self.threads);
         let mut collected = Collected::of(room, &threads);
         let are_wanted = are_threads_wanted();
@@ -262,6 +268,20 @@ impl Buffers {
         collected
     }
 
+    /// Until it collects again, the dispatcher looks by itself before that many items wait, which wake it.
+    pub(super) fn rest(&self, wake_at: usize) {
+        self.wake_at.store(wake_at, Relaxed);
+    }
+
+    pub(super) fn usual_wake_at(&self) -> usize {
+        self.usual_wake_at
+    }
+
+    /// Memory for what the dispatcher has not taken.
+    pub(super) fn max_bytes(&self) -> usize {
+        self.pool.max_bytes()
+    }
+
     /// From now on [`Collected`] says whether all was taken that threads have recorded so far. Marks are numbered upward.
     pub(crate) fn mark(&self, number: u64) {
         for thread in lock(&self.threads).iter() {
@@ -303,7 +323,7 @@ impl Buffers {
     pub(super) fn tell(&self, items: usize) {
         let is_asked =
             self.step.load(Relaxed) == AT_ONCE && self.step.swap(self.usual_step, Relaxed) == AT_ONCE;
-        if self.pending.fetch_add(items, Relaxed) + items >= self.wake_at || is_asked {
+        if self.pending.fetch_add(items, AcqRel) + items >= self.wake_at.load(Relaxed) || is_asked {
             self.wake();
         }
     }
@@ -364,6 +384,12 @@ fn add_suppressed(account: &mut Account, items: u64) {
 }
 
 impl Collected {
+    /// Spans and events.
+    pub(super) fn found(&self) -> Found {
+        let chunks = || self.chunks.iter().flatten();
+        Found { items: chunks().map(Chunk::len).sum(), bytes: chunks().map(Chunk::bytes).sum() }
+    }
+
     fn of(room: [usize; 2], threads: &[Arc<ThreadBuffer>]) -> Self {
         let mut waiting = [0; 2];
         for thread in threads {

@@ -18,6 +18,7 @@ use super::observer::Observer;
 use super::output::{Output, Share, Sums};
 use super::parcel::Parcel;
 use super::points;
+use super::rest::{Found, Rest};
 use super::watch::Watch;
 use crate::clock::{Clock, Tick};
 use crate::diagnostics;
@@ -50,6 +51,8 @@ pub(crate) struct Progress {
     next_tick: Tick,
     /// For exporters that show things as they happen.
     watch: Watch,
+    /// While much is recorded.
+    rest: Rest,
     /// Until when some exporter is spared.
     spared: Option<Tick>,
     /// Those who wait until all is moved on that was there when they came.
@@ -180,8 +183,9 @@ impl Dispatcher {
         // While callbacks are asked they are who comes next.
         let reading = Some(self.next_reading()).filter(|_| self.state.begun == self.state.ended);
         let others =
-            [self.state.spared, self.state.watch.next(), self.state.changes.next()].into_iter().flatten();
-        let next = reading.into_iter().chain(others).fold(self.state.next_tick, Tick::min);
+            [self.state.spared, self.state.watch.next(), self.state.rest.next(), self.state.changes.next()];
+        let next =
+            reading.into_iter().chain(others.into_iter().flatten()).fold(self.state.next_tick, Tick::min);
         match self.clock.time_until(next) {
             Some(time) => self.commands.recv_timeout(time),
             None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -267,10 +271,11 @@ impl Dispatcher {
             let room = self.room();
             let collected = self.buffers.collect(&mut self.books.lock(), room);
             let anchors = self.clock.anchors();
-            let found = collected.left || collected.chunks.iter().any(|chunks| !chunks.is_empty());
-            if self.state.watch.looked(found, self.clock.now()) {
+            let (found, now) = (collected.found(), self.clock.now());
+            if self.state.watch.looked(collected.left || found.items > 0, now) {
                 self.buffers.tell_at_once();
             }
+            self.rest(found, now);
             for (signal, chunks) in Signal::RECORDS.into_iter().zip(collected.chunks) {
                 for chunk in chunks {
                     let (resource, anchors) = (Arc::clone(&self.resource), Arc::clone(&anchors));
@@ -293,6 +298,20 @@ impl Dispatcher {
             if self.state.spared.is_some() || !self.commands.is_empty() {
                 return false;
             }
+        }
+    }
+
+    /// It looks next at a time of its own, if much is recorded: not where exporters show things as they happen, nor where a test moves
+    /// the clock.
+    fn rest(&mut self, found: Found, now: Tick) {
+        if !self.state.watch.is_off() || !self.clock.is_system() {
+            return self.state.rest.end();
+        }
+        let lanes = self.outputs.iter().map(|output| output.lanes.max(Signal::Spans));
+        let smallest = lanes.fold(self.buffers.max_bytes(), usize::min);
+        let usual = self.buffers.usual_wake_at();
+        if let Some(wake_at) = self.state.rest.looked(found, usual, smallest / 4, now) {
+            self.buffers.rest(wake_at);
         }
     }
 

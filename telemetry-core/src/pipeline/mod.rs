@@ -29,6 +29,7 @@ mod parcel;
 mod points;
 mod pool;
 mod rate;
+mod rest;
 pub(crate) mod schedule;
 mod showing;
 #[cfg(any(feature = "net", test))]

@@ -53,6 +53,10 @@ impl Pool {
         Self { leases, room, max, most: most.clamp(LEAST, MOST), patience, least_patience, closed }
     }
 
+    pub(super) fn max_bytes(&self) -> usize {
+        self.max
+    }
+
     /// A block for a thread that had one of `before` bytes and now needs at least `need`. The fuller the pool, the
     /// smaller it is.
     pub(super) fn lease(&self, before: usize, need: usize) -> Lease {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use shuttle::sync::{Condvar, Mutex};
 use shuttle::thread;
 
 use super::books::{Books, Outcome, State};
@@ -14,8 +15,8 @@ use super::parcel::Parcel;
 use super::writer::Writer;
 use crate::clock::Tick;
 use crate::exporters::Signal;
-
 use crate::model::ValueRef;
+use crate::sync::lock;
 
 fn check(model: impl Fn() + Send + Sync + 'static) {
     let runs = std::env::var("SHUTTLE_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(500);
@@ -75,6 +76,60 @@ fn what_two_threads_write_is_read_once_whole_and_in_order() {
         };
         check(model);
     }
+}
+
+#[test]
+fn a_dispatcher_that_rests_looks_by_itself_and_is_woken_as_before_when_that_is_over() {
+    const WAKE_AT: usize = 4;
+    #[derive(Default)]
+    struct Told {
+        wake: bool,
+        ended: u64,
+    }
+    check(|| {
+        let told = Arc::new((Mutex::new(Told::default()), Condvar::new()));
+        let tell = |change: fn(&mut Told)| {
+            let told = Arc::clone(&told);
+            move || {
+                change(&mut lock(&told.0));
+                told.1.notify_all();
+            }
+        };
+        let wake = tell(|told| told.wake = true);
+        let buffers = Arc::new(Buffers::new(64 << 10, 64 << 10, WAKE_AT, None, wake));
+        for _ in 0..2 {
+            let (buffers, end) = (Arc::clone(&buffers), tell(|told| told.ended += 1));
+            thread::spawn(move || {
+                let mut writer = Writer::new(&buffers);
+                (1..13).for_each(|n| push_span(&mut writer, n));
+                drop(writer);
+                end();
+            });
+        }
+        let (mut state, mut seen, mut rests) = (State::default(), 0, false);
+        loop {
+            if rests {
+                // Its time comes whenever it comes.
+                thread::yield_now();
+            } else {
+                let is_over = |told: &Told| told.wake || told.ended == 2;
+                let mut now = lock(&told.0);
+                while !is_over(&now) {
+                    now = told.1.wait(now).unwrap();
+                }
+                if !std::mem::take(&mut now.wake) {
+                    break;
+                }
+            }
+            let found = buffers.collect(&mut state, [usize::MAX; 2]).found();
+            seen += found.items;
+            rests = found.items >= WAKE_AT;
+            if rests {
+                buffers.rest(3 * WAKE_AT);
+            }
+        }
+        assert!(24 - seen < WAKE_AT, "nobody looks for {} items", 24 - seen);
+    });
 }
 
 fn books() -> Arc<Books> {

@@ -37,6 +37,11 @@ impl Watch {
         *self = Self::Off;
     }
 
+    /// Whether nothing is shown as it happens.
+    pub(super) fn is_off(self) -> bool {
+        self == Self::Off
+    }
+
     /// When it looks next.
     pub(super) fn next(self) -> Option<Tick> {
         match self {

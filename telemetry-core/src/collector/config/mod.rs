@@ -64,8 +64,9 @@ pub(super) use var::{Environment, env_var};
 pub struct Config {
     /// Without, nothing is recorded and no thread is started.
     pub enabled: bool,
-    /// When 90% of that many spans and events wait, the dispatcher moves them on before its time. Nothing is
-    /// dropped for that number: `buffer_bytes` is the bound.
+    /// When 90% of that many spans and events wait, the dispatcher moves them on before its time. Where as many come again
+    /// at once, it does so every 50 ms, or when 16 times as many wait or a quarter of the memory for them is taken; but not where
+    /// an exporter shows things as they happen. Nothing is dropped for that number: `buffer_bytes` is the bound.
     pub buffer_size: usize,
     /// Everything is moved on to the exporters that often.
     #[cfg_attr(feature = "serde", serde(rename = "flush_interval_ms", with = "millis"))]

@@ -2,6 +2,7 @@
 //!
 //! Source: opentelemetry-proto, `common.proto`.
 
+use super::pad::Pen;
 use super::wire::{
     MAX_VARINT, bytes, bytes_len, fixed64, put_bytes, put_fixed64, put_varint, varint, varint_len,
     write_varint,
@@ -153,6 +154,17 @@ impl Name {
         if !text.is_empty() {
             out.extend_from_slice(text);
         }
+    }
+
+    /// The same into memory of fixed size; none where the name or the value is too long for this.
+    #[expect(clippy::inline_always, reason = "what the value is, callers know")]
+    #[inline(always)]
+    pub(super) fn draw(&self, pen: &mut Pen<'_>, value: RawValue<'_>) -> Option<()> {
+        let place = pen.room()?;
+        *place = self.start;
+        let (written, text) = self.write(place, value)?;
+        pen.wrote(written);
+        if text.is_empty() { Some(()) } else { pen.put_all(text) }
     }
 
     /// Adds the value behind its name, and says how many bytes that are and what text follows; unless they are too long.

@@ -15,6 +15,7 @@ mod events;
 mod exporter;
 mod json;
 mod metrics;
+mod pad;
 mod points;
 mod schema;
 mod scopes;

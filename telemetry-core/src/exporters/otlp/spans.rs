@@ -2,13 +2,17 @@
 //!
 //! Source: opentelemetry-proto, `trace.proto`.
 
+use tracing_core::Metadata;
+
 use super::attributes::{Name, put_attribute};
-use super::call_sites::{CallSites, is_place};
+use super::call_sites::{CallSite, CallSites, is_place};
+use super::pad::Pad;
 use super::scopes::{ITEM, Scopes};
 use super::wire::{bytes, fixed64, put_count, put_message, put_text, varint};
+use crate::clock::Anchors;
 use crate::exporters::{Batch, FieldKey, SpanRef};
-use crate::model::record::{Site, SpanHead};
-use crate::model::{SpanContext, StatusRef};
+use crate::model::record::{RawSpan, Site, SpanHead};
+use crate::model::{SpanContext, SpanId, StatusRef};
 
 const TRACE_ID: u8 = bytes(1);
 const SPAN_ID: u8 = bytes(2);
@@ -32,7 +36,7 @@ const LINK_FLAGS: u8 = 0x35;
 
 const STATUS_MESSAGE: u8 = bytes(2);
 const STATUS_CODE: u8 = varint(3);
-const OK: u8 = 1;
+const STATUS_OK: [u8; 4] = [STATUS, 2, STATUS_CODE, 1];
 const ERROR: u8 = 2;
 
 /// Flags of W3C's `traceparent`, and two of OTLP.
@@ -42,10 +46,35 @@ const HAS_IS_REMOTE: u16 = 1 << 8;
 const IS_REMOTE: u16 = 1 << 9;
 
 /// Adds the first spans of a batch to a request, and says how many fit.
-pub(super) fn put_spans(batch: &Batch, sites: &mut CallSites, scopes: &mut Scopes) -> usize {
-    let fits = |span: &SpanRef<'_>| match span.record.head.site {
+pub(super) fn put_spans(batch: &Batch, sites: &mut CallSites, scopes: &mut Scopes, pad: &mut Pad) -> usize {
+    let fits = |(raw, anchors): &(RawSpan<'_>, &Anchors)| {
+        let span = || SpanRef { record: raw.read(), anchors };
+        if let Some(meta) = raw.site() {
+            let site = call_site(meta, sites, scopes);
+            if let Some(field) = draw_span(pad, &span(), site) {
+                return scopes.add(site.scope, |out| out.extend_from_slice(field));
+            }
+        }
+        put_any(&span(), sites, scopes)
+    };
+    batch.raw_spans().take_while(fits).count()
+}
+
+#[inline]
+fn call_site<'a>(
+    meta: &'static Metadata<'static>,
+    sites: &'a mut CallSites,
+    scopes: &mut Scopes,
+) -> &'a CallSite {
+    sites.get(meta, scopes, ATTRIBUTE, |out| put_text(out, NAME, meta.name()))
+}
+
+/// Adds a span, whatever it has, and says whether it fits.
+#[inline(never)]
+fn put_any(span: &SpanRef<'_>, sites: &mut CallSites, scopes: &mut Scopes) -> bool {
+    match span.record.head.site {
         Site::Static(meta) => {
-            let site = sites.get(meta, scopes, ATTRIBUTE, |out| put_text(out, NAME, meta.name()));
+            let site = call_site(meta, sites, scopes);
             let name = span.record.head.name;
             let (own_name, place) = site.constant.split_at(site.name_len);
             let constant = [if name.is_some() { &[] } else { own_name }, place];
@@ -55,8 +84,33 @@ pub(super) fn put_spans(batch: &Batch, sites: &mut CallSites, scopes: &mut Scope
             let scope = scopes.find(target);
             scopes.add(scope, |out| put_span(out, span, Some(span.name()), [&[]; 2], &[]))
         }
-    };
-    batch.spans().take_while(fits).count()
+    }
+}
+
+/// Most spans have nothing that is seldom or long: what is written of such a one, as a field.
+#[expect(clippy::inline_always, reason = "what is not needed of a record is not read then")]
+#[inline(always)]
+fn draw_span<'a>(pad: &'a mut Pad, span: &SpanRef<'_>, site: &CallSite) -> Option<&'a [u8]> {
+    let head = &span.record.head;
+    if head.name.is_some() || has_seldom(head) {
+        return None;
+    }
+    let mut pen = pad.begin();
+    pen.put(&start(span))?;
+    if let Some(parent) = head.parent {
+        pen.put(&parent_of(parent))?;
+    }
+    pen.put_all(&site.constant)?;
+    for (key, value) in span.record.fields.keyed() {
+        let FieldKey::Index(index) = key else { return None };
+        if let Some(name) = site.fields.get(index) {
+            name.draw(&mut pen, value)?;
+        }
+    }
+    if matches!(head.status, StatusRef::Ok) {
+        pen.put(&STATUS_OK)?;
+    }
+    pen.field(ITEM)
 }
 
 /// `name` is what is not constant of the call site, which has a name and a place.
@@ -72,10 +126,7 @@ fn put_span(
         let head = &span.record.head;
         out.extend_from_slice(&start(span));
         if let Some(parent) = head.parent {
-            let mut field = [8; 10];
-            field[0] = PARENT_SPAN_ID;
-            field[2..].copy_from_slice(&parent.get().to_be_bytes());
-            out.extend_from_slice(&field);
+            out.extend_from_slice(&parent_of(parent));
         }
         name.into_iter().for_each(|name| put_text(out, NAME, name));
         out.extend_from_slice(own_name);
@@ -122,6 +173,14 @@ fn start(span: &SpanRef<'_>) -> [u8; 54] {
     fields
 }
 
+#[inline]
+fn parent_of(parent: SpanId) -> [u8; 10] {
+    let mut field = [8; 10];
+    field[0] = PARENT_SPAN_ID;
+    field[2..].copy_from_slice(&parent.get().to_be_bytes());
+    field
+}
+
 fn trace_flags(context: SpanContext) -> u16 {
     let flag = |is, flag| if is { flag } else { 0 };
     flag(context.sampled, SAMPLED) | flag(context.random, RANDOM)
@@ -129,6 +188,13 @@ fn trace_flags(context: SpanContext) -> u16 {
 
 fn remote_flags(is_remote: bool) -> u16 {
     HAS_IS_REMOTE | if is_remote { IS_REMOTE } else { 0 }
+}
+
+/// Whether there is something of [`put_seldom`] but that it is well.
+#[inline]
+fn has_seldom(head: &SpanHead<'_>) -> bool {
+    let is_failed = matches!(head.status, StatusRef::Error(_));
+    is_failed || head.cut > 0 || !head.trace_state.is_empty() || !head.links.is_empty()
 }
 
 fn put_seldom(out: &mut Vec<u8>, head: &SpanHead<'_>) {
@@ -139,7 +205,7 @@ fn put_seldom(out: &mut Vec<u8>, head: &SpanHead<'_>) {
     }
     match head.status {
         StatusRef::Unset => {}
-        StatusRef::Ok => out.extend_from_slice(&[STATUS, 2, STATUS_CODE, OK]),
+        StatusRef::Ok => out.extend_from_slice(&STATUS_OK),
         StatusRef::Error(message) => put_message::<1>(out, STATUS, |out| {
             put_text(out, STATUS_MESSAGE, message);
             out.extend_from_slice(&[STATUS_CODE, ERROR]);

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use super::call_sites::CallSites;
 use super::events::put_events;
 use super::metrics::put_metrics;
+use super::pad::Pad;
 use super::scopes::Scopes;
 use super::spans::put_spans;
 use crate::exporters::{Batch, Signal};
@@ -25,6 +26,7 @@ struct Memory {
     scopes: Scopes,
     spans: CallSites,
     events: CallSites,
+    pad: Pad,
 }
 
 impl Writer {
@@ -39,10 +41,10 @@ impl Writer {
     /// these are. The first item is always among them, however large it is; of an empty batch nothing is written.
     pub fn write(&self, batch: &Batch, max_bytes: usize, body: &mut Vec<u8>) -> usize {
         let mut memory = self.0.borrow_mut();
-        let Memory { scopes, spans, events } = &mut *memory;
+        let Memory { scopes, spans, events, pad } = &mut *memory;
         scopes.begin(batch.resource(), max_bytes, body);
         let items = match batch.signal() {
-            Signal::Spans => put_spans(batch, spans, scopes),
+            Signal::Spans => put_spans(batch, spans, scopes, pad),
             Signal::Events => put_events(batch, events, scopes),
             Signal::Metrics => put_metrics(batch, scopes),
         };

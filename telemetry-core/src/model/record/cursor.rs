@@ -27,6 +27,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
+    pub(super) fn words<const N: usize>(&mut self) -> [u64; N] {
+        if let Some(words) = self.0.as_chunks().0.first_chunk::<N>() {
+            self.0 = self.0.get(8 * N..).unwrap_or_default();
+            words.map(u64::from_le_bytes)
+        } else {
+            debug_assert!(false, "a record ends in the middle of its head");
+            self.0 = &[];
+            [0; N]
+        }
+    }
+
     pub(super) fn u8(&mut self) -> u8 {
         self.take::<1>()[0]
     }

@@ -192,40 +192,48 @@ fn level_index(level: Level) -> u8 {
 /// Where the call sites of records come from that have one: they stand beside the bytes, in the same order.
 type Sites<'a> = std::slice::Iter<'a, &'static Metadata<'static>>;
 
-/// A whole record.
-impl<'a> Cursor<'a> {
-    /// Whether its call site stands beside the bytes.
-    pub(super) fn has_site(self) -> bool {
-        self.0.get(4).is_some_and(|flags| flags & INLINE == 0)
+/// A span as it stands in its chunk.
+#[derive(Clone, Copy, Debug)]
+pub struct RawSpan<'a> {
+    bytes: &'a [u8],
+    site: Option<&'static Metadata<'static>>,
+}
+
+impl<'a> RawSpan<'a> {
+    /// Its call site; none where it was made by hand.
+    pub fn site(self) -> Option<&'static Metadata<'static>> {
+        self.site
     }
 
-    pub(super) fn span(mut self, sites: &mut Sites<'_>) -> SpanRecord<'a> {
-        let whole = self.0.len();
-        let [.., flags, kind, status, told] = self.take::<8>();
-        let (trace_id, span_id) = (self.trace_id(), SpanId::new(self.u64()));
+    /// What stands there.
+    #[expect(clippy::inline_always, reason = "what callers have no use for is not read then")]
+    #[inline(always)]
+    pub fn read(self) -> SpanRecord<'a> {
+        let mut rest = Cursor(self.bytes);
+        let [first, trace_high, trace_low, span_id, parent, start, duration_nano, last] = rest.words();
+        let [.., flags, kind, status, told] = first.to_le_bytes();
         let context = SpanContext {
-            trace_id: trace_id.unwrap_or(TraceId::MIN),
-            span_id: span_id.unwrap_or(SpanId::MIN),
+            trace_id: trace_id(trace_high, trace_low).unwrap_or(TraceId::MIN),
+            span_id: SpanId::new(span_id).unwrap_or(SpanId::MIN),
             sampled: flags & SAMPLED != 0,
             random: flags & RANDOM != 0,
             is_remote: false,
         };
-        let parent = SpanId::new(self.u64());
+        let parent = SpanId::new(parent);
         let on_one_thread = flags & ON_ONE_THREAD != 0;
         let is_parent_far = told & FAR != 0;
         let told = told & !FAR;
         let parent_is_remote = (told != 0).then_some(told == REMOTE);
-        let (start, duration_nano) = (self.time(flags), self.u64());
-        let (cut, thread) = self.cut_and_thread();
+        let (start, cut, thread) = (moment(flags, start), last as u32, (last >> 32) as u32);
         let status = match status {
             0 => StatusRef::Unset,
-            ERROR => StatusRef::Error(self.text()),
+            ERROR => StatusRef::Error(rest.text()),
             _ => StatusRef::Ok,
         };
-        let name = (flags & RENAMED != 0).then(|| self.text());
-        let trace_state = if flags & HAS_STATE == 0 { "" } else { self.text() };
-        let links = if flags & HAS_LINKS == 0 { Links::default() } else { Links::read(&mut self) };
-        let (site, meta) = self.site(flags, sites);
+        let name = (flags & RENAMED != 0).then(|| rest.text());
+        let trace_state = if flags & HAS_STATE == 0 { "" } else { rest.text() };
+        let links = if flags & HAS_LINKS == 0 { Links::default() } else { Links::read(&mut rest) };
+        let site = rest.site(self.site);
         let kind = SpanKind::from_index(kind);
         let head = SpanHead {
             context,
@@ -241,17 +249,33 @@ impl<'a> Cursor<'a> {
             trace_state,
             links,
         };
-        let fields = Fields { bytes: self.aligned(whole), site: meta };
+        let fields = Fields { bytes: rest.aligned(self.bytes.len()), site: self.site };
         SpanRecord { head, fields, thread, on_one_thread, is_parent_far }
+    }
+}
+
+/// A whole record.
+impl<'a> Cursor<'a> {
+    /// Whether its call site stands beside the bytes.
+    pub(super) fn has_site(self) -> bool {
+        self.0.get(4).is_some_and(|flags| flags & INLINE == 0)
+    }
+
+    pub(super) fn span(self, sites: &mut Sites<'_>) -> RawSpan<'a> {
+        RawSpan { bytes: self.0, site: self.site_of(sites) }
+    }
+
+    fn site_of(self, sites: &mut Sites<'_>) -> Option<&'static Metadata<'static>> {
+        if self.has_site() { sites.next().copied() } else { None }
     }
 
     pub(super) fn event(mut self, sites: &mut Sites<'_>) -> EventRecord<'a> {
-        let whole = self.0.len();
-        let [.., flags, _, _, _] = self.take::<8>();
-        let (trace_id, span_id) = (self.trace_id(), SpanId::new(self.u64()));
-        let time = self.time(flags);
-        let (cut, thread) = self.cut_and_thread();
-        let (site, meta) = self.site(flags, sites);
+        let (whole, meta) = (self.0.len(), self.site_of(sites));
+        let [first, trace_high, trace_low, span_id, time, last] = self.words();
+        let [.., flags, _, _, _] = first.to_le_bytes();
+        let (trace_id, span_id) = (trace_id(trace_high, trace_low), SpanId::new(span_id));
+        let (time, cut, thread) = (moment(flags, time), last as u32, (last >> 32) as u32);
+        let site = self.site(meta);
         let (sampled, random) = (flags & SAMPLED != 0, flags & RANDOM != 0);
         let head = EventHead { trace_id, span_id, sampled, random, time, site, cut };
         EventRecord { head, fields: Fields { bytes: self.aligned(whole), site: meta }, thread }
@@ -264,26 +288,19 @@ impl<'a> Cursor<'a> {
         self.0
     }
 
-    fn trace_id(&mut self) -> Option<TraceId> {
-        TraceId::new(u128::from(self.u64()) << 64 | u128::from(self.u64()))
-    }
-
-    /// Of the last word of a head.
-    fn cut_and_thread(&mut self) -> (u32, u32) {
-        (self.u32(), self.u32())
-    }
-
-    fn time(&mut self, flags: u8) -> Time {
-        if flags & UNIX == 0 { Time::Tick(self.u64()) } else { Time::Unix(self.u64()) }
-    }
-
-    fn site(&mut self, flags: u8, sites: &mut Sites<'_>) -> (Site<'a>, Option<&'static Metadata<'static>>) {
-        if flags & INLINE == 0
-            && let Some(meta) = sites.next()
-        {
-            return (Site::Static(meta), Some(meta));
+    fn site(&mut self, meta: Option<&'static Metadata<'static>>) -> Site<'a> {
+        if let Some(meta) = meta {
+            return Site::Static(meta);
         }
         let level = LEVELS[usize::from(self.u8()).min(LEVELS.len() - 1)];
-        (Site::Inline { level, name: self.text(), target: self.text() }, None)
+        Site::Inline { level, name: self.text(), target: self.text() }
     }
+}
+
+fn trace_id(high: u64, low: u64) -> Option<TraceId> {
+    TraceId::new(u128::from(high) << 64 | u128::from(low))
+}
+
+fn moment(flags: u8, time: u64) -> Time {
+    if flags & UNIX == 0 { Time::Tick(time) } else { Time::Unix(time) }
 }

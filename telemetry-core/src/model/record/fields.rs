@@ -93,17 +93,15 @@ impl<'a> Keyed<'a> {
     /// A text of so many bytes.
     #[inline]
     fn text(&mut self, len: usize) -> &'a [u8] {
-        let text = self.0.bytes(len);
-        self.0.bytes(len.next_multiple_of(8) - len);
-        text
+        let padded = self.0.bytes(len.next_multiple_of(8));
+        padded.get(..len).unwrap_or(padded)
     }
+}
 
-    /// Key, tag, the length of a text, and a boolean.
-    #[inline]
-    fn head(&mut self) -> (u8, u8, usize, bool) {
-        let [key, tag, low, high, first, ..] = self.0.take::<8>();
-        (key, tag, usize::from(u16::from_le_bytes([low, high])), first != 0)
-    }
+/// The length of a text, of the word that it begins with.
+#[inline]
+fn len_of(head: u64) -> usize {
+    usize::from((head >> 16) as u16)
 }
 
 impl<'a> Iterator for Keyed<'a> {
@@ -115,19 +113,19 @@ impl<'a> Iterator for Keyed<'a> {
         if self.0.0.is_empty() {
             return None;
         }
-        let (mut index, mut tag, mut len, mut is) = self.head();
-        let mut name = "";
-        if tag == NAME {
-            name = std::str::from_utf8(self.text(len)).unwrap_or_default();
-            (index, tag, len, is) = self.head();
+        let (mut head, mut name) = (self.0.u64(), "");
+        if (head >> 8) as u8 == NAME {
+            name = std::str::from_utf8(self.text(len_of(head))).unwrap_or_default();
+            head = self.0.u64();
         }
+        let (index, tag) = (head as u8, (head >> 8) as u8);
         let key = if index == NAMED { FieldKey::Name(name) } else { FieldKey::Index(usize::from(index)) };
         let value = match tag {
-            STR => RawValue::Text(self.text(len)),
+            STR => RawValue::Text(self.text(len_of(head))),
             U64 => RawValue::U64(self.0.u64()),
             I64 => RawValue::I64(self.0.u64().cast_signed()),
             F64 => RawValue::F64(f64::from_bits(self.0.u64())),
-            _ => RawValue::Bool(is),
+            _ => RawValue::Bool(head >> 32 & 0xff != 0),
         };
         Some((key, value))
     }

@@ -22,7 +22,7 @@ mod value;
 mod words;
 
 pub use chunk::{Chunk, Mark};
-pub use encode::Encoded;
+pub use encode::{Encoded, RawSpan};
 pub use field_buf::{FieldBuf, FieldWords, Key, MAX_FIELDS};
 pub use fields::{FieldKey, Fields, RawValue, field_name, latest};
 pub use head::{EventHead, EventRecord, Site, SpanHead, SpanRecord, Time};
