@@ -1,15 +1,6 @@
 //! What a page for Prometheus costs without its snapshot: `cargo bench -p telemetry-core --features prometheus --bench
 //! prometheus`. In each form 10,000 series with 2 tags, or 1,000 histograms of 31 bounds; the first page of a collector, and
 //! every later one.
-//!
-//! On a shared machine with other work, fastest samples, in ns a series:
-//!
-//! | | 0.0.4 | OpenMetrics, with `_created` | protobuf |
-//! | --- | --- | --- | --- |
-//! | counters and gauges, first page | 115 | 131 | 118 |
-//! | every later one | 20 | 30 | 23 |
-//! | histograms, first page | 746 | 766 | 651 |
-//! | every later one | 592 | 607 | 535 |
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};

@@ -58,7 +58,6 @@ const HOOKS: &[(&str, &str, &str)] = &[
     ("thread", "Begin", "where threads are wanted, the layer begins to take down on which ones spans are"),
     ("clock", "Watcher", "a clock that a test moves tells whoever waits for it"),
     ("metrics", "Read", "the user's: what an observable instrument shows"),
-    ("metrics", "Source", "the collector's: a reader asks it for a snapshot"),
     ("pipeline", "Buffers", "wakes the dispatcher when a thread has filled half of the pool"),
     ("pipeline", "Lanes", "wakes the dispatcher when a lane that was full has room again"),
     ("pipeline", "OnExport", "the user's: what is told of each attempt"),

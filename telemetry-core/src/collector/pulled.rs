@@ -1,8 +1,8 @@
 //! How routes and readers are added to a collector that runs. What is pulled is a reader, which asks as it likes, or a page, which
 //! the collector's own server shows. Code of the program may hang or panic in whatever it is asked.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 
 use crossbeam_channel::{RecvTimeoutError, SendError, bounded};
 
@@ -14,7 +14,9 @@ use crate::Error;
 use crate::exporters::{Filter, Route, Target};
 #[cfg(feature = "prometheus")]
 use crate::exporters::{Terms, server::Pulled};
-use crate::metrics::{Reader, Snapshot, Source};
+#[cfg(feature = "prometheus")]
+use crate::metrics::Visit;
+use crate::metrics::{Pull, Reader, Snapshot, Source};
 use crate::model::{Resource, cut};
 use crate::sync::lock;
 use crate::thread::{quietly, spawn};
@@ -70,17 +72,8 @@ impl Engine {
 
     /// What a reader asks. It lives as long as the collector, which it must not keep alive.
     fn source(self: &Arc<Self>, filter: Filter, resource: Arc<Resource>) -> Source {
-        let engine = Arc::downgrade(self);
         let last_read = self.table.add_source();
-        Source::new(move || {
-            let Some(engine) = engine.upgrade().filter(|engine| engine.is_enabled()) else {
-                return Snapshot::new(Vec::new(), Arc::clone(&resource));
-            };
-            let now = engine.clock.now();
-            let snapshot = engine.snapshot_of(&filter, &resource);
-            last_read.fetch_max(now.raw(), Relaxed);
-            snapshot
-        })
+        Source::new(Shown { engine: Arc::downgrade(self), filter, resource, last_read })
     }
 
     /// All metrics that a filter lets pass, with those of telemetry itself, where somebody wants them.
@@ -146,6 +139,44 @@ impl Engine {
         }
         readers.push(attached);
         Ok(())
+    }
+}
+
+/// What a reader is shown.
+struct Shown {
+    engine: Weak<Engine>,
+    filter: Filter,
+    resource: Arc<Resource>,
+    last_read: Arc<AtomicU64>,
+}
+
+impl Shown {
+    /// Lets the collector be read, if it is there.
+    fn read_from<R>(&self, read: impl FnOnce(&Engine) -> R) -> Option<R> {
+        let engine = self.engine.upgrade().filter(|engine| engine.is_enabled())?;
+        let now = engine.clock.now();
+        let read = read(&engine);
+        self.last_read.fetch_max(now.raw(), Relaxed);
+        Some(read)
+    }
+}
+
+impl Pull for Shown {
+    fn read(&self) -> Snapshot {
+        let all = self.read_from(|engine| engine.snapshot_of(&self.filter, &self.resource));
+        all.unwrap_or_else(|| Snapshot::new(Vec::new(), Arc::clone(&self.resource)))
+    }
+
+    #[cfg(feature = "prometheus")]
+    fn visit(&self, visit: &mut dyn Visit) {
+        let is_all =
+            |engine: &Engine| engine.config.self_metrics == SelfMetrics::Off && self.filter.is_open();
+        if !self.engine.upgrade().is_some_and(|engine| engine.is_enabled() && is_all(&engine)) {
+            return self.read().visit(visit);
+        }
+        if self.read_from(|engine| engine.table().visit(&self.resource, visit)).is_none() {
+            self.read().visit(visit);
+        }
     }
 }
 

@@ -221,7 +221,7 @@ impl Batch {
         })
     }
 
-    /// Its data points, sorted by name and tags.
+    /// Its data points, sorted by name; those of one name stand in the order in which their series were made.
     pub fn metrics(&self) -> impl Iterator<Item = MetricRef<'_>> {
         self.parts.iter().flat_map(|part| {
             let all = if let Records::Metrics(snapshot) = &*part.records { snapshot.metrics() } else { &[] };

@@ -21,6 +21,7 @@ use self::window::Window;
 use super::{Batch, Delivery, ExportError, Exporter, Held, Live, Now};
 use crate::clock::{Tick, system_unix_nanos};
 use crate::diagnostics::warn;
+use crate::metrics::MetricRef;
 use crate::model::Resource;
 
 /// Prints what happens as it happens, and before its first line the global tags; again only when they change.
@@ -136,7 +137,12 @@ impl Console {
                 new.extend(traces.give_up());
             }
         }
-        new.extend(batch.metrics().map(|metric| Shown::line(pen.metric(&metric))));
+        // People look for a series by its tags.
+        let mut metrics: Vec<_> = batch.metrics().collect();
+        for of_one in metrics.chunk_by_mut(|a, b| a.name() == b.name() && a.kind() == b.kind()) {
+            of_one.sort_by_key(MetricRef::own_tags);
+        }
+        new.extend(metrics.iter().map(|metric| Shown::line(pen.metric(metric))));
         for shown in new {
             let (time, bytes) = (shown.item.time, shown.bytes());
             self.window.push(shown, time, bytes, number, now);

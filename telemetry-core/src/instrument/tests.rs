@@ -116,7 +116,8 @@ fn dynamic_tags_join_static_ones() {
     let lines: Vec<String> = read.iter().map(|m| format!("{} = {}", m.own_tags(), m.number())).collect();
     assert_eq!(
         lines,
-        ["app: shop, route: /, status: 404 = 1", "app: shop, status: 200 = 3", "app: shop, status: ? = 1"]
+        ["app: shop, status: 200 = 3", "app: shop, route: /, status: 404 = 1", "app: shop, status: ? = 1"],
+        "in the order in which they were made"
     );
 }
 

@@ -24,7 +24,10 @@ pub(crate) use delta::Baseline;
 pub(crate) use series::LongTask;
 pub use series::View;
 pub(crate) use site::{CellKind, Site, hold_bounds, hold_numbers};
+pub(crate) use snapshot::Pull;
 pub use snapshot::{MetricRef, Snapshot, Source};
+#[cfg(feature = "prometheus")]
+pub(crate) use snapshot::{PointRef, Visit, visit_all};
 pub(crate) use table::{Levels, Observations, Settings, Table};
 
 /// Pulls metrics when it needs them: a scrape endpoint, a dashboard. Exporters are pushed to instead.

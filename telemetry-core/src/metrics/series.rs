@@ -1,18 +1,18 @@
 //! One series of one collector: its identity, its cell, and when it began.
 
 mod epoch;
+mod growth;
 mod history;
-mod lifetime;
 mod long_task;
 mod reading;
 mod view;
 mod width;
 
 pub(crate) use epoch::Epoch;
+pub(crate) use growth::Growth;
 pub(crate) use history::History;
-pub(crate) use lifetime::Growth;
 pub(crate) use long_task::LongTask;
-pub(crate) use reading::{Fate, Finding, Join, Merge, Moment, Points, Reading};
+pub(crate) use reading::{Fate, Finding, Fresh, Join, Merge, Moment, Points, Reading, Sink};
 pub use view::View;
 pub(crate) use view::{Viewed, Views};
 pub(crate) use width::Width;
@@ -21,17 +21,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use history::Cells;
-use lifetime::Lifetime;
 use long_task::LongTasks;
 
-use super::cell::{LocalCell, LocalValue, Meter, SharedCell, SharedHistogram, Total};
+use super::cell::{LocalValue, Meter, SharedCell, SharedHistogram, Total};
 use super::memory::Held;
 use super::site::{Bounds, CellKind};
 use crate::clock::{Clock, Tick};
 use crate::model::{Identity, Kind, Metric, MetricValue, Number, Temporality, Text, cut};
-use crate::sync::atomic::AtomicBool;
-use crate::sync::{Mutex, lock};
+use crate::sync::prefetch;
 
 /// A series in a collector's table.
 #[derive(Debug)]
@@ -43,21 +40,17 @@ pub(crate) struct Series {
     pub(crate) is_overflow: bool,
     /// A view wants none of it.
     pub(crate) is_dropped: bool,
-    /// Threads have cells of it that no reading has seen.
-    has_new_cells: AtomicBool,
     pub(crate) identity: Arc<Identity>,
     width: Arc<Width>,
     tasks: OnceLock<Arc<LongTasks>>,
     max_buckets: usize,
+    /// Where it stands among all series, once a reading has seen it.
+    place: AtomicUsize,
     pub(crate) cell: SharedCell,
-    /// Cells that threads have of it because of its tags, and that no reading has seen.
-    new_cells: Mutex<Vec<Arc<LocalCell>>>,
     /// The rates of a meter are gauges of their own.
     rates: Vec<Arc<Identity>>,
     /// What its metric was called before a view renamed it.
     pub(crate) declared: Text,
-    /// Where it stands among all series, once a reading has seen it.
-    place: AtomicUsize,
     began: (Epoch, Tick),
     held: Held,
 }
@@ -80,11 +73,21 @@ pub(crate) struct SeriesOptions {
 /// About what it takes to find a series by its name, and what the allocator adds.
 const INDEXED: usize = 256;
 
+/// No reading has seen it.
+const UNPLACED: usize = usize::MAX;
+
 /// The tag of the series that stands for all beyond the cap.
 pub(crate) const OVERFLOW: (&str, &str) = ("otel.metric.overflow", "true");
 
 /// The series of all metrics beyond the cap for all.
 pub(crate) const TOO_MANY: &str = "telemetry.metrics.overflow";
+
+/// What most series hold.
+#[derive(Clone, Copy)]
+enum Plain {
+    Sum(i64),
+    Gauge(Number, Tick),
+}
 
 impl Series {
     pub(crate) fn new(
@@ -101,21 +104,20 @@ impl Series {
         };
         let rates =
             if kind == CellKind::Meter { Meter::RATES.iter().map(rate).collect() } else { Vec::new() };
+        options.width.note_level(identity.level);
         let now = clock.now();
         let series = Self {
             kind,
             is_overflow: identity.tags.get(OVERFLOW.0).is_some() || identity.name == TOO_MANY,
             is_dropped: options.is_dropped,
-            has_new_cells: AtomicBool::new(false),
             width: options.width,
             tasks: OnceLock::new(),
             max_buckets: options.max_buckets,
             cell: SharedCell::new(kind, now, options.bounds),
-            new_cells: Mutex::default(),
             rates,
             declared: options.declared,
             identity: identity.into(),
-            place: AtomicUsize::new(usize::MAX),
+            place: AtomicUsize::new(UNPLACED),
             began: (began, now),
             held,
         };
@@ -142,41 +144,38 @@ impl Series {
             .weigh(size_of::<Self>() + INDEXED + self.declared.len() + names + tasks + self.cell.bytes());
     }
 
-    /// Takes a thread's own cell.
-    pub(crate) fn add_local(&self, cell: Arc<LocalCell>) {
-        lock(&self.new_cells).push(cell);
-        self.has_new_cells.store(true, Relaxed);
-    }
-
     /// What no reading was made of yet.
     pub(crate) fn history(&self) -> History {
-        let (began, now) = self.began;
-        History::new(began, now)
+        History::new(self.began.1)
     }
 
     /// What threads have in cells of their own. Those that no thread holds any more are folded into the shared
     /// cell; `gone` is told their bytes.
-    fn gather_local(&self, cells: &mut Cells, local: &mut LocalValue, mut gone: impl FnMut(usize)) {
-        if self.has_new_cells.load(Relaxed) {
-            let mut new = lock(&self.new_cells);
-            self.has_new_cells.store(false, Relaxed);
-            cells.extend(std::mem::take(&mut new));
-        }
-        if cells.is_empty() {
+    #[inline]
+    fn gather_local(&self, history: &mut History, local: &mut LocalValue, mut gone: impl FnMut(usize)) {
+        if history.has_no_cells() {
             return;
         }
-        cells.release(|cell| {
+        history.release(|cell| {
             self.cell.absorb(&cell.read());
             gone(cell.bytes);
         });
-        cells.iter().for_each(|cell| local.add(cell.read()));
+        history.cells().for_each(|cell| cell.add_to(local));
     }
 
-    /// It will be read soon: what of it is in the memory alone comes nearer.
+    /// It will be read later: what of it is in the memory alone comes nearer.
     #[inline]
     pub(crate) fn come(&self, history: &History) {
-        std::hint::black_box((self.has_new_cells.load(Relaxed), std::mem::discriminant(&self.cell)));
+        prefetch::to_read(&self.kind);
+        prefetch::to_read(&self.cell);
+        prefetch::to_read(&self.began);
         history.come();
+    }
+
+    /// It will be read soon, and what it points to too.
+    #[inline]
+    pub(crate) fn come_near(&self) {
+        prefetch::to_read(&self.identity.tags);
     }
 
     /// Whether it can have grown since it was made.
@@ -184,9 +183,20 @@ impl Series {
         matches!(self.cell, SharedCell::Histogram(_)) || self.tasks.get().is_some()
     }
 
-    /// Where it stands among all series; the last place there can be before a reading has seen it.
-    pub(crate) fn place(&self) -> usize {
-        self.place.load(Relaxed)
+    /// Where it stands among all series; nowhere before a reading has seen it.
+    pub(crate) fn place(&self) -> Option<usize> {
+        Some(self.place.load(Relaxed)).filter(|place| *place != UNPLACED)
+    }
+
+    /// Whether both are of one metric. Where they are not, they may be of two that have one name.
+    #[inline]
+    pub(crate) fn is_of_metric(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.width, &other.width)
+    }
+
+    /// Whether there were series of its metric with different levels.
+    pub(crate) fn has_levels(&self) -> bool {
+        self.width.has_levels()
     }
 
     /// A reading has put it there.
@@ -231,16 +241,14 @@ impl Series {
     }
 
     /// Takes a reading, and what is new with it: a life that begins, or a type. Whether it is the one and the other.
-    fn look(&self, life: &mut Lifetime, reading: &Reading, moment: &Moment<'_>) -> (bool, bool) {
+    fn look(&self, life: &mut History, reading: &Reading, moment: &Moment<'_>) -> (bool, bool) {
         let mark = self.mark(reading);
         let is_new = mark != life.mark;
         let begins = is_new && life.is_over;
         if begins {
             // Everything came after the reading before.
-            (life.began, life.growth) = (moment.last, Growth::default());
-            if let (SharedCell::Meter(meter), Some(Reading::Meter(count, _))) =
-                (&self.cell, life.before.as_deref())
-            {
+            life.begin(moment.last);
+            if let (SharedCell::Meter(meter), Some(Reading::Meter(count, _))) = (&self.cell, life.before()) {
                 meter.restart(count.as_f64(), moment.now);
             }
         }
@@ -251,10 +259,10 @@ impl Series {
     }
 
     /// Notes what is to be exported. Whether that changes the type of the metric.
-    fn note(&self, life: &mut Lifetime, reading: &Reading, moment: &Moment<'_>) -> bool {
+    fn note(&self, life: &mut History, reading: &Reading, moment: &Moment<'_>) -> bool {
         match reading {
             Reading::Sum(sum) | Reading::Meter(sum, _) => {
-                let before = life.before.as_deref().and_then(Reading::total).unwrap_or_default();
+                let before = life.before().and_then(Reading::total).unwrap_or_default();
                 let sum = sum.minus(before);
                 life.growth.read(&self.identity, sum, moment.last.unix_nanos);
                 if life.growth.owes(sum) {
@@ -273,12 +281,8 @@ impl Series {
     }
 
     /// Whether it is over and nothing of it is left to be read, where nobody has it but the one that asks.
-    pub(crate) fn is_over(&self, history: &History, now: Tick) -> bool {
-        let History { life, cells } = history;
-        life.is_over
-            && cells.is_empty()
-            && !self.has_new_cells.load(Relaxed)
-            && self.mark(&self.read(&LocalValue::default(), now)) == life.mark
+    pub(crate) fn is_over(&self, life: &History, now: Tick) -> bool {
+        life.is_over && life.has_no_cells() && self.mark(&self.read(&LocalValue::default(), now)) == life.mark
     }
 
     /// Puts out the data points of what it holds, cumulative since it began: one, none for a gauge never set, five for a meter,
@@ -286,13 +290,16 @@ impl Series {
     /// that threads have let go of.
     pub(crate) fn points(
         &self,
-        History { life, cells }: &mut History,
+        life: &mut History,
         mut local: LocalValue,
         moment: &Moment<'_>,
-        out: &mut Points,
+        out: &mut impl Sink,
         gone: impl FnMut(usize),
     ) -> Finding {
-        self.gather_local(cells, &mut local, gone);
+        self.gather_local(life, &mut local, gone);
+        if let Some(plain) = self.plain(life, &local, moment) {
+            return self.put_plain(life, plain, moment, out);
+        }
         let reading = self.read(&local, moment.now);
         if self.grows() {
             self.weigh();
@@ -311,10 +318,11 @@ impl Series {
         let runs = tasks.as_ref().is_some_and(|(_, (running, _))| *running > 0);
         let fate = moment.expiration.map_or(Fate::Stays, |expiration| {
             let is_idle = Duration::from_nanos(moment.now.since(changed)) >= expiration;
-            self.fate(&reading, life.before.as_deref(), is_idle && !runs, tasks.is_some())
+            self.fate(&reading, life.before(), is_idle && !runs, tasks.is_some())
         });
-        let (began, start) = (life.began.reading, Some(growth.began().unwrap_or(life.began.unix_nanos)));
-        let reading = reading.since(life.before.as_deref());
+        let since = life.began_anew().unwrap_or(self.began.0);
+        let (began, start) = (since.reading, Some(growth.began().unwrap_or(since.unix_nanos)));
+        let reading = if let Some(before) = life.before() { reading.since(before) } else { reading };
         let point = |identity: &Arc<Identity>, start, at, value| Metric {
             identity: Arc::clone(identity),
             start_time_unix_nano: start,
@@ -327,12 +335,10 @@ impl Series {
         };
         let now = moment.unix_nanos;
         let mut put = |start, at, merge, value| {
-            let metric = out.next(&self.identity, merge, self.max_buckets);
-            (metric.start_time_unix_nano, metric.time_unix_nano) = (start, at);
-            (metric.temporality, metric.value, metric.life) = (Temporality::Cumulative, value, began);
-            metric.set_taken_off(growth.taken_off());
-            metric.is_beyond_int = false;
-            self.width.put_on(metric);
+            let (max_buckets, taken_off) = (self.max_buckets, growth.taken_off());
+            let (value, is_beyond_int) = self.width.of(value);
+            let point = Fresh { start, at, value, life: began, taken_off, is_beyond_int, merge, max_buckets };
+            out.put(&self.identity, point);
         };
         let left = |sum| MetricValue::Number(growth.left(sum));
         match reading {
@@ -349,7 +355,7 @@ impl Series {
                 put(start, now, Merge::Sum, left(count));
                 for (identity, rate) in self.rates.iter().zip(rates) {
                     let rate = MetricValue::Number(Number::Float(rate));
-                    out.others.push((point(identity, None, now, rate), Merge::Sum));
+                    out.put_other(point(identity, None, now, rate), Merge::Sum);
                 }
             }
         }
@@ -357,10 +363,57 @@ impl Series {
             let longest = oldest.map_or(0.0, |began| moment.now.since(began) as f64 / 1e9);
             let (running, longest) =
                 (MetricValue::Number(running.into()), MetricValue::Number(longest.into()));
-            out.others.push((point(&tasks.active, start, now, running), Merge::Sum));
-            out.others.push((point(&tasks.longest, None, now, longest), Merge::Greatest));
+            out.put_other(point(&tasks.active, start, now, running), Merge::Sum);
+            out.put_other(point(&tasks.longest, None, now, longest), Merge::Greatest);
         }
         found(fate)
+    }
+
+    /// What a series as most are holds: a last value, or a sum of whole numbers that fit; never over, without anything beside it.
+    #[inline]
+    fn plain(&self, life: &History, local: &LocalValue, moment: &Moment<'_>) -> Option<Plain> {
+        if !life.is_plain() || self.is_dropped || moment.expiration.is_some() || self.tasks.get().is_some() {
+            return None;
+        }
+        match &self.cell {
+            SharedCell::Sum(sum) => {
+                Some(Plain::Sum(sum.small()?.checked_add(i64::try_from(local.sum).ok()?)?))
+            }
+            SharedCell::Gauge(gauge) => gauge.read().map(|(value, at)| Plain::Gauge(value, at)),
+            SharedCell::Meter(_) | SharedCell::Histogram(_) => None,
+        }
+    }
+
+    /// Puts out its data point, in fewer steps than that of another one.
+    #[inline]
+    fn put_plain(
+        &self,
+        life: &mut History,
+        plain: Plain,
+        moment: &Moment<'_>,
+        out: &mut impl Sink,
+    ) -> Finding {
+        let began = self.began.0;
+        let (start, at, number, merge, mark) = match plain {
+            Plain::Sum(whole) => {
+                life.growth.give(&self.identity, whole);
+                let sum = Total { whole: whole.into(), floats: None };
+                (Some(began.unix_nanos), moment.unix_nanos, Number::Int(whole), Merge::Sum, sum.mark())
+            }
+            Plain::Gauge(value, set) => {
+                (None, moment.anchors.unix_nanos(set), value, Merge::Newest, set.raw() + 1)
+            }
+        };
+        if mark != life.mark {
+            (life.mark, life.changed) = (mark, moment.now);
+        }
+        let widens = self.width.note(number);
+        let (value, is_beyond_int) = self.width.of(MetricValue::Number(number));
+        let (life_of, max_buckets) = (began.reading, self.max_buckets);
+        let point =
+            Fresh { start, at, value, life: life_of, taken_off: 0, is_beyond_int, merge, max_buckets };
+        out.put(&self.identity, point);
+        Finding { begins: false, widens, changed: life.changed, fate: Fate::Stays }
     }
 
     /// Whether it may end with that reading.

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use tracing_core::Level;
 
 use crate::model::{HistogramValue, Kind, Metric, Number, Resource, Tags, Temporality};
+#[cfg(feature = "prometheus")]
+use crate::model::{Identity, MetricValue};
 
-/// The data points of one moment, sorted by name and tags.
+/// The data points of one moment, sorted by name; those of one name stand in the order in which their series were made.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     metrics: Arc<Vec<Metric>>,
@@ -62,10 +64,61 @@ impl Snapshot {
         &self.metrics
     }
 
-    /// What all of them have in common.
+    /// Shows all of them.
     #[cfg(feature = "prometheus")]
-    pub(crate) fn resource(&self) -> &Arc<Resource> {
-        &self.resource
+    pub(crate) fn visit(&self, visit: &mut dyn Visit) {
+        visit.begin(&self.resource, self.metrics.len());
+        visit_all(&self.metrics, visit);
+    }
+}
+
+/// Looks at data points where they are read, without a snapshot of them.
+#[cfg(feature = "prometheus")]
+pub(crate) trait Visit {
+    /// About so many follow, of what this describes.
+    fn begin(&mut self, resource: &Arc<Resource>, points: usize);
+
+    /// Those of another metric follow: of another name or kind, or of histograms where others were numbers.
+    fn metric(&mut self);
+
+    /// The next one, in the order of snapshots.
+    fn visit(&mut self, point: &PointRef<'_>);
+}
+
+/// Shows data points, of which those of one metric are neighbours.
+#[cfg(feature = "prometheus")]
+pub(crate) fn visit_all(metrics: &[Metric], visit: &mut dyn Visit) {
+    let is_of_one = |a: &Metric, b: &Metric| {
+        let (one, other) = (&a.identity, &b.identity);
+        one.name == other.name && one.kind == other.kind && a.histogram().is_some() == b.histogram().is_some()
+    };
+    for of_one in metrics.chunk_by(is_of_one) {
+        visit.metric();
+        for metric in of_one {
+            visit.visit(&PointRef {
+                identity: &metric.identity,
+                start_time_unix_nano: metric.start_time_unix_nano,
+                temporality: metric.temporality,
+                value: &metric.value,
+            });
+        }
+    }
+}
+
+/// A data point where it is read.
+#[cfg(feature = "prometheus")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PointRef<'a> {
+    pub(crate) identity: &'a Arc<Identity>,
+    pub(crate) start_time_unix_nano: Option<u64>,
+    pub(crate) temporality: Temporality,
+    pub(crate) value: &'a MetricValue,
+}
+
+#[cfg(feature = "prometheus")]
+impl PointRef<'_> {
+    pub(crate) fn is_histogram(&self) -> bool {
+        matches!(self.value, MetricValue::Histogram(_))
     }
 }
 
@@ -170,16 +223,39 @@ impl<'a> MetricRef<'a> {
 /// Gives a [`Reader`](super::Reader) its snapshots. A series does not end before every source that there is has read
 /// its last value.
 #[derive(Clone)]
-pub struct Source(Arc<dyn Fn() -> Snapshot + Send + Sync>);
+pub struct Source(Arc<dyn Pull>);
+
+/// What is behind a [`Source`].
+pub(crate) trait Pull: Send + Sync {
+    fn read(&self) -> Snapshot;
+
+    /// Shows what a snapshot would hold.
+    #[cfg(feature = "prometheus")]
+    fn visit(&self, visit: &mut dyn Visit) {
+        self.read().visit(visit);
+    }
+}
+
+impl<F: Fn() -> Snapshot + Send + Sync> Pull for F {
+    fn read(&self) -> Snapshot {
+        self()
+    }
+}
 
 impl Source {
-    pub(crate) fn new(read: impl Fn() -> Snapshot + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(read: impl Pull + 'static) -> Self {
         Self(Arc::new(read))
     }
 
     /// All cumulative values now. It waits for callbacks, for each at most [`crate::Config::callback_timeout`].
     pub fn read(&self) -> Snapshot {
-        (self.0)()
+        self.0.read()
+    }
+
+    /// Shows them where they are read, each only once and without a snapshot.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn visit(&self, visit: &mut dyn Visit) {
+        self.0.visit(visit);
     }
 }
 

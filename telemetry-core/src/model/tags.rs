@@ -161,11 +161,6 @@ impl Tags {
         })
     }
 
-    /// The one that so many others come before.
-    pub(crate) fn at(&self, at: usize) -> Option<(&str, &str)> {
-        self.iter().nth(at)
-    }
-
     /// How many.
     pub fn len(&self) -> usize {
         self.iter().count()

@@ -14,8 +14,9 @@ use super::form::{Dialect, Form};
 use super::notices::Notices;
 use super::settings::Settings;
 use super::sheet::Sheet;
-use super::{making, protobuf, text};
-use crate::metrics::{Snapshot, Source};
+use super::text;
+use super::writing::Writing;
+use crate::metrics::Source;
 use crate::sync::{Mutex, lock};
 
 /// Of so many forms it keeps what stays the same.
@@ -24,7 +25,7 @@ const MOST_SHEETS: usize = 3;
 /// Makes the pages of one [`Prometheus`](super::Prometheus).
 #[derive(Debug, Default)]
 pub(super) struct Desk {
-    /// How many snapshots were begun.
+    /// How many pages were begun.
     begun: AtomicU64,
     /// How many wait for their turn.
     waiting: AtomicUsize,
@@ -37,13 +38,13 @@ struct Work {
     /// The one that was used last comes last.
     sheets: Vec<Sheet>,
     /// For those who wait.
-    snapshot: Option<(u64, Snapshot)>,
     pages: Vec<Page>,
     /// So long was the last page.
     length: usize,
     notices: Notices,
 }
 
+#[derive(Clone)]
 struct Page {
     number: u64,
     form: Form,
@@ -72,19 +73,18 @@ impl Desk {
         let mut work = lock(&self.work);
         let is_last = self.waiting.fetch_sub(1, Relaxed) == 1;
         let body = work.page(before, form, is_packed).unwrap_or_else(|| {
-            let (number, snapshot) = work.snapshot(before, source, &self.begun);
             let plain = work.page(before, form, false).unwrap_or_else(|| {
-                let (body, left_out) = work.render(settings, form, &snapshot);
+                let number = self.begun.fetch_add(1, Relaxed) + 1;
+                let (body, left_out) = work.render(settings, form, source);
                 self.left_out.store(left_out, Relaxed);
                 work.keep(number, form, false, Arc::new(body))
             });
-            if is_packed { work.keep(number, form, true, Arc::new(packed(&plain))) } else { plain }
+            if is_packed { work.keep(plain.number, form, true, Arc::new(packed(&plain.body))) } else { plain }
         });
         if is_last {
-            work.snapshot = None;
             work.pages = Vec::new();
         }
-        body
+        body.body
     }
 
     /// A page without anything.
@@ -106,47 +106,37 @@ impl Desk {
 
 impl Work {
     /// One that was begun after so many others.
-    fn page(&self, after: u64, form: Form, is_packed: bool) -> Option<Arc<Vec<u8>>> {
+    fn page(&self, after: u64, form: Form, is_packed: bool) -> Option<Page> {
         let wanted = |page: &&Page| page.number > after && (page.form, page.is_packed) == (form, is_packed);
-        self.pages.iter().find(wanted).map(|page| Arc::clone(&page.body))
+        self.pages.iter().find(wanted).cloned()
     }
 
-    fn snapshot(&mut self, after: u64, source: &Source, begun: &AtomicU64) -> (u64, Snapshot) {
-        match &self.snapshot {
-            Some((number, snapshot)) if *number > after => (*number, snapshot.clone()),
-            _ => {
-                let number = begun.fetch_add(1, Relaxed) + 1;
-                let snapshot = source.read();
-                self.snapshot = Some((number, snapshot.clone()));
-                (number, snapshot)
-            }
-        }
-    }
-
-    fn keep(&mut self, number: u64, form: Form, is_packed: bool, body: Arc<Vec<u8>>) -> Arc<Vec<u8>> {
+    fn keep(&mut self, number: u64, form: Form, is_packed: bool, body: Arc<Vec<u8>>) -> Page {
+        let page = Page { number, form, is_packed, body };
         self.pages.retain(|page| (page.form, page.is_packed) != (form, is_packed));
-        self.pages.push(Page { number, form, is_packed, body: Arc::clone(&body) });
-        body
+        self.pages.push(page.clone());
+        page
     }
 
     /// The page, and how many series it is without.
-    fn render(&mut self, settings: &Settings, form: Form, snapshot: &Snapshot) -> (Vec<u8>, u64) {
+    fn render(&mut self, settings: &Settings, form: Form, source: &Source) -> (Vec<u8>, u64) {
         let kind = (form.dialect(), form.escaping);
         let at = self.sheets.iter().position(|sheet| (sheet.dialect, sheet.escaping) == kind);
-        let mut before = at.map(|at| self.sheets.remove(at));
-        let fitting = before.take_if(|sheet| sheet.fits(snapshot));
-        let sheet = fitting
-            .unwrap_or_else(|| making::sheet(settings, kind, snapshot, before.as_ref(), &mut self.notices));
-        // A little more, so that a page that grew by some digits needs no other memory.
-        let length = self.length.max(2 * sheet.labels.len()).min(settings.max_bytes);
-        let mut out = Vec::with_capacity(length + length / 32);
-        let render = if kind.0 == Dialect::Protobuf { protobuf::render } else { text::render };
-        let left_out = sheet.left_out + render(&sheet, snapshot.metrics(), settings.max_bytes, &mut out);
+        let mut sheet = at.map(|at| self.sheets.remove(at));
+        let length = self.length.min(settings.max_bytes);
+        let mut writing = Writing::new(settings, kind, &mut sheet, &mut self.notices, length);
+        loop {
+            source.visit(&mut writing);
+            if writing.end() {
+                break;
+            }
+        }
+        let (out, left_out) = writing.into_page();
         self.length = out.len();
         if self.sheets.len() >= MOST_SHEETS {
             self.sheets.remove(0);
         }
-        self.sheets.push(sheet);
+        self.sheets.extend(sheet);
         (out, left_out)
     }
 }

@@ -3,9 +3,25 @@
 //! Source: Prometheus, "Text-based format"; OpenMetrics 1.0.0, "ABNF".
 
 /// The value of a label, between its quotes.
+#[inline]
 pub(super) fn put_value(out: &mut Vec<u8>, text: &str) {
-    put(out, text, |byte| matches!(byte, b'\\' | b'"' | b'\n'));
+    put(out, text, |byte| SPECIAL[usize::from(byte)]);
 }
+
+/// Whether it stands between quotes as it is.
+#[inline]
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    !text.iter().any(|byte| SPECIAL[usize::from(*byte)])
+}
+
+/// Which bytes are escaped in values.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    special[b'\\' as usize] = true;
+    special[b'"' as usize] = true;
+    special[b'\n' as usize] = true;
+    special
+};
 
 /// A description, which reaches to the end of its line. Only OpenMetrics escapes quotes there.
 pub(super) fn put_help(out: &mut Vec<u8>, text: &str, has_quotes: bool) {

@@ -2,15 +2,17 @@
 //!
 //! Source: Prometheus, "Text-based format" and `metrics.proto` of `client_model`; OpenMetrics 1.0.0, "`MetricFamily`".
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::escape::{put_help, put_quoted};
 use super::form::Dialect;
 use super::ladder::Ladder;
 use super::names::is_legacy;
+use super::notices::Notices;
+use super::units::Powers;
 use crate::exporters::wire::{bytes, put_text, varint};
-use crate::model::Identity;
+use crate::model::{Buckets, HistogramValue, Identity};
+use crate::text::Clean;
 
 /// What a scraper is told that they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,16 +30,90 @@ pub(super) enum Class {
 #[derive(Debug)]
 pub(super) struct Family {
     /// Of the first metric that it is made of.
-    pub(super) owner: Arc<Identity>,
+    owner: Arc<Identity>,
     /// What its name and its samples' names are made of: without `_total` in OpenMetrics.
-    pub(super) name: String,
+    name: String,
     pub(super) class: Class,
+    unit: String,
+    description: String,
     /// What stands before its series.
     pub(super) head: Box<[u8]>,
-    /// Its place among all rows.
-    pub(super) rows: Range<usize>,
     pub(super) starts: Starts,
     pub(super) ladders: Vec<Ladder>,
+    /// Different series of it may have the same labels.
+    pub(super) may_have_twins: bool,
+}
+
+/// With bounds of more kinds than that, all are found out anew.
+const MOST_LADDERS: usize = 256;
+
+impl Family {
+    pub(super) fn new(
+        owner: &Arc<Identity>,
+        name: String,
+        class: Class,
+        unit: String,
+        dialect: Dialect,
+    ) -> Self {
+        let description = owner.description.clone().into_owned();
+        let about = About { description: &description, unit: &unit };
+        Self {
+            head: head(class, &name, &about, dialect),
+            starts: Starts::new(class, &name, dialect),
+            owner: Arc::clone(owner),
+            name,
+            class,
+            unit,
+            description,
+            ladders: Vec::new(),
+            may_have_twins: false,
+        }
+    }
+
+    /// Whether it was made of that metric.
+    pub(super) fn is_owner(&self, id: &Identity) -> bool {
+        (&self.owner.name, self.owner.kind, &self.owner.unit) == (&id.name, id.kind, &id.unit)
+    }
+
+    /// Takes the series of another metric. Whether what stands before all of them is another text now.
+    pub(super) fn join(&mut self, id: &Identity, dialect: Dialect, notices: &mut Notices) -> bool {
+        if id.description.is_empty() || self.description == id.description {
+            return false;
+        }
+        if !self.description.is_empty() {
+            notices.say(format_args!(
+                "on the page for Prometheus `{}` has one description of two: that of `{}` is not shown",
+                Clean(&self.name),
+                Clean(&id.name)
+            ));
+            return false;
+        }
+        self.description = id.description.clone().into_owned();
+        let about = About { description: &self.description, unit: &self.unit };
+        self.head = head(self.class, &self.name, &about, dialect);
+        true
+    }
+
+    /// A page begins.
+    pub(super) fn begin(&mut self) {
+        if self.ladders.len() > MOST_LADDERS {
+            self.ladders.clear();
+        }
+    }
+
+    /// Which of its bounds a histogram has; none where they are none.
+    pub(super) fn ladder(&mut self, histogram: &HistogramValue) -> Option<usize> {
+        let known = self.ladders.iter().position(|ladder| ladder.suits(histogram));
+        if known.is_some() {
+            return known;
+        }
+        self.ladders.push(match &histogram.buckets {
+            // Of one family all have the same bounds.
+            Buckets::Exponential { .. } => Ladder::of_powers(Powers::of(&self.owner.unit)),
+            Buckets::Explicit { bounds, .. } => Ladder::of_bounds(bounds)?,
+        });
+        Some(self.ladders.len() - 1)
+    }
 }
 
 /// What samples begin with, up to their labels; in protobuf nothing.

@@ -1,5 +1,6 @@
 //! The labels of a series: tags and what all series have in common come in, and what goes out is what stands between the
-//! braces, or as many messages `LabelPair`. They are written once and kept.
+//! braces, or as many messages `LabelPair`. How that is done is found out once for all series with the same keys, and of the
+//! series themselves nothing is kept.
 //!
 //! Two keys that become one name share it: their values are joined with `;`, in the order of the keys. Names that Prometheus
 //! needs for itself are taken by none.
@@ -7,9 +8,11 @@
 //! Source: OpenTelemetry, "Prometheus and OpenMetrics Compatibility", "Metric Attributes".
 
 use super::Translation;
-use super::escape::{put_quoted, put_value};
+use super::escape::{is_plain, put_quoted, put_value};
 use super::form::{Dialect, Escaping};
+use super::line::{Head, Line, is_same};
 use super::names::{is_legacy, put_label};
+
 use crate::exporters::wire::{bytes, put_bytes, put_message};
 
 /// Of a metric in protobuf.
@@ -17,6 +20,9 @@ const LABEL: u8 = bytes(1);
 /// Of a label.
 const NAME: u8 = bytes(1);
 const VALUE: u8 = bytes(2);
+
+/// With more plans than that all are made anew: a program may make up keys without end.
+const MOST_PLANS: usize = 1024;
 
 /// Writes labels for one form.
 #[derive(Debug)]
@@ -26,25 +32,7 @@ pub(super) struct Labels {
     pub(super) dialect: Dialect,
     /// On each series, sorted by name.
     common: Vec<Common>,
-    /// The translated names of a series, one behind the other.
-    names: String,
-    joined: String,
-    /// How the last ones were written.
-    plan: Option<Plan>,
-    /// How often that changed.
-    plans: u64,
-}
-
-/// How labels of these keys are written: most series have the keys of the one before.
-#[derive(Debug)]
-struct Plan {
-    keys: Vec<String>,
-    is_histogram: bool,
-    is_translated: bool,
-    /// What stands before each value.
-    names: Vec<Vec<u8>>,
-    /// What all series have, behind the values.
-    common: Vec<u8>,
+    plans: Vec<Plan>,
 }
 
 /// A label that each series has.
@@ -57,23 +45,67 @@ pub(super) struct Common {
     name: String,
 }
 
+/// How labels of these keys are written.
+#[derive(Debug)]
+struct Plan {
+    keys: Vec<Key>,
+    is_histogram: bool,
+    /// Of all labels, sorted.
+    names: Vec<String>,
+    /// Those that have values of tags, where they are not simply the tags.
+    labels: Vec<Planned>,
+    /// What stands behind them: of text the last quote, and what all series have.
+    behind: Vec<u8>,
+    /// Each tag is a label, in the same order.
+    is_plain: bool,
+    /// One of the labels has several values.
+    is_joined: bool,
+    /// The same as `behind`, where all that stands before and behind values is short.
+    end: Option<Head>,
+}
+
+/// A tag.
+#[derive(Debug)]
+struct Key {
+    text: String,
+    /// What stands before its value, where it is a label.
+    before: Vec<u8>,
+    /// All of it, where it is short: of protobuf the message too.
+    head: Option<Head>,
+}
+
+/// One label.
+#[derive(Debug)]
+struct Planned {
+    /// What stands before its value: of protobuf its name, of text the quote of the label before too.
+    before: Vec<u8>,
+    values: Vec<Part>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// Of the tag that so many others come before.
+    Tag(usize),
+    /// Of the label in that place of those that all series have.
+    Common(usize),
+}
+
+/// Which plan some labels were written by, and whether a metric had none such before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) plan: usize,
+    pub(super) is_new: bool,
+}
+
 impl Common {
     pub(super) fn new(key: &str, value: String, gives_way: bool) -> Self {
         Self { key: key.to_owned(), value, gives_way, name: String::new() }
     }
 }
 
-/// Where its name stands, and what it had been.
-struct Entry<'a> {
-    name: std::ops::Range<usize>,
-    key: &'a str,
-    value: &'a str,
-}
-
 impl Labels {
     pub(super) fn new(translation: Translation, escaping: Escaping, dialect: Dialect) -> Self {
-        let (common, names, joined, plan, plans) = Default::default();
-        Self { translation, escaping, dialect, common, names, joined, plan, plans }
+        Self { translation, escaping, dialect, common: Vec::new(), plans: Vec::new() }
     }
 
     /// Adds a label to all series; of two with one name the first stays.
@@ -84,106 +116,277 @@ impl Labels {
         if self.common.iter().all(|other| other.name != common.name) {
             self.common.push(common);
         }
-        self.plan = None;
+        self.plans.clear();
     }
 
-    /// Writes the labels of a series, and says whether a name is another one than its key.
-    pub(super) fn put<'a, T>(&mut self, out: &mut Vec<u8>, tags: T, is_histogram: bool) -> bool
+    /// Lets go of all plans, where there are too many of them.
+    pub(super) fn forget_plans(&mut self) -> bool {
+        let are_many = self.plans.len() > MOST_PLANS;
+        if are_many {
+            self.plans.clear();
+        }
+        are_many
+    }
+
+    /// Writes the labels of a series, by one of the plans that are known of its metric or by another one, which is known then.
+    pub(super) fn put<'a, T>(
+        &mut self,
+        out: &mut Vec<u8>,
+        tags: &T,
+        is_histogram: bool,
+        known: &mut Vec<usize>,
+    ) -> Written
     where
         T: Iterator<Item = (&'a str, &'a str)> + Clone,
     {
-        if let Some(plan) = &self.plan
-            && plan.is_for(tags.clone(), is_histogram)
-        {
-            plan.put(out, tags, self.dialect);
-            return plan.is_translated;
-        }
-        let (entries, is_translated) = self.translated(tags.clone(), is_histogram);
-        self.plan = self.planned(&entries, tags, is_histogram, is_translated);
-        self.plans += 1;
-        self.put_entries(out, &entries);
-        is_translated
-    }
-
-    /// As long as this is the same, all series have the same keys, none of which share a name.
-    pub(super) fn plans(&self) -> u64 {
-        self.plans
-    }
-
-    fn put_entries(&mut self, out: &mut Vec<u8>, entries: &[Entry<'_>]) {
-        let mut list = List { dialect: self.dialect, out, is_first: true };
-        let mut rest = entries;
-        while let Some((first, _)) = rest.split_first() {
-            let name = &self.names[first.name.clone()];
-            let same = rest.iter().take_while(|entry| self.names[entry.name.clone()] == *name).count();
-            let (these, others) = rest.split_at(same);
-            rest = others;
-            if self.common.iter().any(|common| common.name == *name && !common.gives_way) {
-                continue;
-            }
-            list.put(name, join(&mut self.joined, these.iter().map(|entry| entry.value)));
-        }
-        for common in &self.common {
-            let named: Vec<&Entry<'_>> =
-                entries.iter().filter(|entry| self.names[entry.name.clone()] == common.name).collect();
-            if named.is_empty() {
-                list.put(&common.name, &common.value);
-            } else if !common.gives_way {
-                let before = named.iter().filter(|entry| *entry.key < *common.key).map(|entry| entry.value);
-                let behind = named.iter().filter(|entry| *entry.key >= *common.key).map(|entry| entry.value);
-                let values = before.chain([&*common.value]).chain(behind);
-                list.put(&common.name, join(&mut self.joined, values));
-            }
+        match known.first() {
+            Some(&plan) if self.put_by(plan, out, tags, is_histogram) => Written { plan, is_new: false },
+            _ => self.put_otherwise(out, tags, is_histogram, known),
         }
     }
 
-    /// How series with the same keys are written; none where they have to be looked at one by one.
-    fn planned<'a>(
-        &self,
-        entries: &[Entry<'_>],
-        tags: impl Iterator<Item = (&'a str, &'a str)>,
-        is_histogram: bool,
-        is_translated: bool,
-    ) -> Option<Plan> {
-        let name = |entry: &Entry<'_>| &self.names[entry.name.clone()];
-        let keys: Vec<String> = tags.map(|(key, _)| key.to_owned()).collect();
-        let is_plain = entries.iter().zip(&keys).all(|(entry, key)| entry.key == key)
-            && entries.windows(2).all(|two| name(&two[0]) != name(&two[1]))
-            && entries.iter().all(|entry| self.common.iter().all(|common| common.name != *name(entry)));
-        if !is_plain {
-            return None;
-        }
-        let mut list = List { dialect: self.dialect, out: &mut Vec::new(), is_first: entries.is_empty() };
-        self.common.iter().for_each(|common| list.put(&common.name, &common.value));
-        let common = std::mem::take(list.out);
-        let names = entries.iter().enumerate().map(|(n, entry)| {
-            let mut out = Vec::new();
-            List { dialect: self.dialect, out: &mut out, is_first: n == 0 }.begin(name(entry));
-            out
-        });
-        Some(Plan { keys, is_histogram, is_translated, names: names.collect(), common })
-    }
-
-    /// Sorted by name, and those of one name by key.
-    fn translated<'a>(
+    /// The same where keys are not those of the series before.
+    #[cold]
+    fn put_otherwise<'a>(
         &mut self,
-        tags: impl Iterator<Item = (&'a str, &'a str)>,
+        out: &mut Vec<u8>,
+        tags: &(impl Iterator<Item = (&'a str, &'a str)> + Clone),
         is_histogram: bool,
-    ) -> (Vec<Entry<'a>>, bool) {
-        self.names.clear();
-        let mut is_translated = false;
-        let mut entries = Vec::new();
-        for (key, value) in tags {
-            let from = self.names.len();
-            let reserved = |name: &str| is_reserved(name, is_histogram);
-            is_translated |= put_label(&mut self.names, self.translation, self.escaping, key, reserved);
-            entries.push(Entry { name: from..self.names.len(), key, value });
+        known: &mut Vec<usize>,
+    ) -> Written {
+        let mut others = known.iter().skip(1);
+        if let Some(at) = others.position(|&plan| self.put_by(plan, out, tags, is_histogram)) {
+            known.swap(0, at + 1);
+            return Written { plan: known[0], is_new: false };
         }
-        let order = |entry: &Entry<'a>| (&self.names[entry.name.clone()], entry.key);
-        if !entries.is_sorted_by(|a, b| order(a) <= order(b)) {
-            entries.sort_by(|a, b| order(a).cmp(&order(b)));
+        let is_for = |plan: &Plan| {
+            let keys = plan.keys.iter().map(|key| &*key.text);
+            plan.is_histogram == is_histogram && tags.clone().map(|(key, _)| key).eq(keys)
+        };
+        let plan = self.plans.iter().position(is_for).unwrap_or_else(|| {
+            self.plans.push(self.planned(tags.clone(), is_histogram));
+            self.plans.len() - 1
+        });
+        known.insert(0, plan);
+        self.put_by(plan, out, tags, is_histogram);
+        Written { plan, is_new: true }
+    }
+
+    /// Whether labels by one plan may be the same as those of another series by the other one, or by the same where that is of
+    /// another metric.
+    pub(super) fn may_be_equal(&self, one: usize, other: usize) -> bool {
+        self.plans[one].names == self.plans[other].names
+    }
+
+    /// Whether different tags may become the same labels by that plan.
+    pub(super) fn is_joined(&self, plan: usize) -> bool {
+        self.plans[plan].is_joined
+    }
+
+    /// Writes the labels, if the plan is for these keys.
+    #[inline]
+    fn put_by<'a, T>(&self, plan: usize, out: &mut Vec<u8>, tags: &T, is_histogram: bool) -> bool
+    where
+        T: Iterator<Item = (&'a str, &'a str)> + Clone,
+    {
+        let plan = &self.plans[plan];
+        if plan.is_histogram != is_histogram {
+            return false;
         }
-        (entries, is_translated)
+        if let Some(end) = &plan.end
+            && let Some(is_for) = self.put_short(&plan.keys, end, out, tags.clone())
+        {
+            return is_for;
+        }
+        let (from, mut rest) = (out.len(), tags.clone());
+        for Key { text, before, .. } in &plan.keys {
+            match rest.next() {
+                Some((this, value)) if is_same(this.as_bytes(), text.as_bytes()) => {
+                    if plan.is_plain {
+                        self.put_label(out, before, value);
+                    }
+                }
+                _ => {
+                    out.truncate(from);
+                    return false;
+                }
+            }
+        }
+        if rest.next().is_some() {
+            out.truncate(from);
+            return false;
+        }
+        if !plan.is_plain {
+            self.put_joined(plan, out, tags);
+        }
+        out.extend_from_slice(&plan.behind);
+        true
+    }
+
+    /// Writes labels that are simply the tags, if these have the keys; none where they are not short.
+    #[inline]
+    fn put_short<'a>(
+        &self,
+        keys: &[Key],
+        end: &Head,
+        out: &mut Vec<u8>,
+        mut tags: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Option<bool> {
+        let mut line = Line::new();
+        for Key { text, head, .. } in keys {
+            let Some((_, value)) = tags.next().filter(|(this, _)| is_same(this.as_bytes(), text.as_bytes()))
+            else {
+                return Some(false);
+            };
+            let (value, head) = (value.as_bytes(), head.as_ref()?);
+            line.put_head(head)?;
+            if self.dialect == Dialect::Protobuf {
+                // Lengths that are one byte.
+                let len = u8::try_from(value.len() + head.len() - 2).ok().filter(|len| *len < 0x80)?;
+                *line.byte_before(head.len() - 1)? = len;
+                *line.byte_before(1)? = value.len() as u8;
+            } else if !is_plain(value) {
+                return None;
+            }
+            line.put(value)?;
+        }
+        if tags.next().is_some() {
+            return Some(false);
+        }
+        line.put_head(end)?;
+        out.extend_from_slice(line.bytes());
+        Some(true)
+    }
+
+    /// What stands before a value that is short; of protobuf without the lengths.
+    fn head(&self, before: &[u8]) -> Option<Head> {
+        if self.dialect != Dialect::Protobuf {
+            return Head::new(before);
+        }
+        Head::new(&[&[LABEL, 0], before, &[VALUE, 0]].concat())
+    }
+
+    /// Labels that are not simply the tags.
+    #[cold]
+    fn put_joined<'a>(
+        &self,
+        plan: &Plan,
+        out: &mut Vec<u8>,
+        tags: &(impl Iterator<Item = (&'a str, &'a str)> + Clone),
+    ) {
+        let value = |part: &Part| match *part {
+            Part::Tag(at) => tags.clone().nth(at).map_or("", |(_, value)| value),
+            Part::Common(at) => &*self.common[at].value,
+        };
+        for label in &plan.labels {
+            match &*label.values {
+                [only] => self.put_label(out, &label.before, value(only)),
+                several => {
+                    let values: Vec<&str> = several.iter().map(value).collect();
+                    self.put_label(out, &label.before, &values.join(";"));
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn put_label(&self, out: &mut Vec<u8>, before: &[u8], value: &str) {
+        if self.dialect == Dialect::Protobuf {
+            // Key and length of the message are not known before the value is.
+            put_message::<1>(out, LABEL, |out| {
+                out.extend_from_slice(before);
+                put_bytes(out, VALUE, value.as_bytes());
+            });
+        } else {
+            out.extend_from_slice(before);
+            put_value(out, value);
+        }
+    }
+
+    /// How series with these keys are written.
+    fn planned<'a>(&self, tags: impl Iterator<Item = (&'a str, &'a str)>, is_histogram: bool) -> Plan {
+        let keys: Vec<String> = tags.map(|(key, _)| key.to_owned()).collect();
+        let named = |(at, key): (usize, &String)| {
+            let mut name = String::new();
+            put_label(&mut name, self.translation, self.escaping, key, |name| {
+                is_reserved(name, is_histogram)
+            });
+            (name, at)
+        };
+        let mut entries: Vec<(String, usize)> = keys.iter().enumerate().map(named).collect();
+        // Keys are sorted, and so are those of one name.
+        entries.sort();
+        let stands = |name: &str| self.common.iter().any(|common| common.name == name && !common.gives_way);
+        let mut labels: Vec<(&str, Vec<Part>)> = Vec::new();
+        for same in entries.chunk_by(|a, b| a.0 == b.0).filter(|same| !stands(&same[0].0)) {
+            labels.push((&same[0].0, same.iter().map(|(_, at)| Part::Tag(*at)).collect()));
+        }
+        let (mut all, mut given) = (Vec::new(), Vec::new());
+        for (at, common) in self.common.iter().enumerate() {
+            let tags = entries.iter().filter(|(name, _)| *name == common.name).map(|(_, at)| *at);
+            let (before, behind): (Vec<usize>, Vec<usize>) = tags.partition(|at| keys[*at] < common.key);
+            let is_alone = before.is_empty() && behind.is_empty();
+            if is_alone {
+                given.push(common);
+            } else if !common.gives_way {
+                let tags = |of: Vec<usize>| of.into_iter().map(Part::Tag);
+                all.push((
+                    &*common.name,
+                    tags(before).chain([Part::Common(at)]).chain(tags(behind)).collect(),
+                ));
+            }
+        }
+        labels.append(&mut all);
+        let mut names: Vec<String> = labels.iter().map(|(name, _)| (*name).to_owned()).collect();
+        names.extend(given.iter().map(|common| common.name.clone()));
+        names.sort();
+        let is_tag =
+            |(at, label): (usize, &(&str, Vec<Part>))| matches!(*label.1, [Part::Tag(tag)] if tag == at);
+        let is_plain = labels.len() == keys.len() && labels.iter().enumerate().all(is_tag);
+        let is_joined = labels.iter().any(|(_, values)| values.len() > 1);
+        let mut is_first = true;
+        let planned = labels.into_iter().map(|(name, values)| Planned {
+            before: self.before(name, std::mem::take(&mut is_first)),
+            values,
+        });
+        let mut labels: Vec<Planned> = planned.collect();
+        let mut behind = Vec::new();
+        for common in given {
+            let before = self.before(&common.name, std::mem::take(&mut is_first));
+            self.put_label(&mut behind, &before, &common.value);
+        }
+        if self.dialect != Dialect::Protobuf && !is_first {
+            behind.push(b'"');
+        }
+        let key = |text| Key { text, before: Vec::new(), head: None };
+        let mut keys: Vec<Key> = keys.into_iter().map(key).collect();
+        if is_plain {
+            for (key, label) in keys.iter_mut().zip(labels.drain(..)) {
+                key.head = self.head(&label.before);
+                key.before = label.before;
+            }
+        }
+        let end = Head::new(&behind).filter(|_| keys.iter().all(|key| key.head.is_some()));
+        Plan { keys, is_histogram, names, labels, behind, is_plain, is_joined, end }
+    }
+
+    /// What stands before a value.
+    fn before(&self, name: &str, is_first: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.dialect == Dialect::Protobuf {
+            put_bytes(&mut out, NAME, name.as_bytes());
+            return out;
+        }
+        if !is_first {
+            out.extend_from_slice(b"\",");
+        }
+        if is_legacy(name, true) {
+            out.extend_from_slice(name.as_bytes());
+        } else {
+            put_quoted(&mut out, name);
+        }
+        out.extend_from_slice(b"=\"");
+        out
     }
 }
 
@@ -192,88 +395,13 @@ fn is_reserved(name: &str, is_histogram: bool) -> bool {
     name == "__name__" || is_histogram && name == "le"
 }
 
-/// One value as it is, several with `;` between them.
-fn join<'a>(joined: &'a mut String, mut values: impl Iterator<Item = &'a str> + Clone) -> &'a str {
-    if let (Some(only), None) = (values.clone().next(), values.clone().nth(1)) {
-        return only;
-    }
-    joined.clear();
-    joined.extend(values.next());
-    values.for_each(|value| {
-        joined.push(';');
-        joined.push_str(value);
-    });
-    joined
-}
-
-impl Plan {
-    fn is_for<'a>(&self, tags: impl Iterator<Item = (&'a str, &'a str)>, is_histogram: bool) -> bool {
-        self.is_histogram == is_histogram && tags.map(|(key, _)| key).eq(self.keys.iter().map(String::as_str))
-    }
-
-    fn put<'a>(&self, out: &mut Vec<u8>, tags: impl Iterator<Item = (&'a str, &'a str)>, dialect: Dialect) {
-        for ((_, value), name) in tags.zip(&self.names) {
-            if dialect == Dialect::Protobuf {
-                // Key and length of the message are not known before the value is.
-                put_message::<1>(out, LABEL, |out| {
-                    out.extend_from_slice(name);
-                    put_bytes(out, VALUE, value.as_bytes());
-                });
-            } else {
-                out.extend_from_slice(name);
-                put_value(out, value);
-                out.push(b'"');
-            }
-        }
-        out.extend_from_slice(&self.common);
-    }
-}
-
-/// Labels as they are written.
-struct List<'a> {
-    dialect: Dialect,
-    out: &'a mut Vec<u8>,
-    is_first: bool,
-}
-
-impl List<'_> {
-    fn put(&mut self, name: &str, value: &str) {
-        if self.dialect == Dialect::Protobuf {
-            return put_message::<1>(self.out, LABEL, |out| {
-                put_bytes(out, NAME, name.as_bytes());
-                put_bytes(out, VALUE, value.as_bytes());
-            });
-        }
-        self.begin(name);
-        put_value(self.out, value);
-        self.out.push(b'"');
-    }
-
-    /// What stands before a value; of protobuf the name alone.
-    fn begin(&mut self, name: &str) {
-        let out = &mut *self.out;
-        if self.dialect == Dialect::Protobuf {
-            return put_bytes(out, NAME, name.as_bytes());
-        }
-        if !std::mem::replace(&mut self.is_first, false) {
-            out.push(b',');
-        }
-        if is_legacy(name, true) {
-            out.extend_from_slice(name.as_bytes());
-        } else {
-            put_quoted(out, name);
-        }
-        out.extend_from_slice(b"=\"");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn written(labels: &mut Labels, tags: &[(&str, &str)], is_histogram: bool) -> String {
         let mut out = Vec::new();
-        labels.put(&mut out, tags.iter().copied(), is_histogram);
+        labels.put(&mut out, &tags.iter().copied(), is_histogram, &mut Vec::new());
         String::from_utf8(out).unwrap()
     }
 

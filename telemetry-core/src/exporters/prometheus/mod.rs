@@ -1,5 +1,6 @@
-//! A page of all metrics of a collector, for Prometheus and whoever else scrapes: a snapshot comes in, and what goes out is a
-//! page in the form that a scraper asks for. Nothing here listens anywhere (`listen` tells the server), and nothing is ever sent.
+//! A page of all metrics of a collector, for Prometheus and whoever else scrapes: data points come in where they are read, and
+//! what goes out is a page in the form that a scraper asks for. Nothing here listens anywhere (`listen` tells the server), and
+//! nothing is ever sent.
 //!
 //! | here | on the page | source |
 //! | --- | --- | --- |
@@ -26,19 +27,19 @@
 mod accept;
 mod answer;
 mod desk;
-mod draft;
 mod escape;
+mod families;
 mod family;
 mod form;
-mod known;
 mod labels;
 mod ladder;
+mod line;
 mod listen;
-mod making;
 mod names;
 mod native;
 mod notices;
 mod page;
+mod pen;
 mod protobuf;
 mod settings;
 mod sheet;
@@ -46,6 +47,7 @@ mod target;
 mod text;
 mod translation;
 mod units;
+mod writing;
 
 pub use answer::Answer;
 pub use page::{Prometheus, source_of};

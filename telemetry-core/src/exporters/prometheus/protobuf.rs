@@ -6,12 +6,13 @@
 use super::family::{Class, Family};
 use super::ladder::Ladder;
 use super::native::put_native;
-use super::sheet::{Row, Shape, Sheet};
+use super::pen::{Labelled, Pen, Put};
 use super::text::{newest, put_hex};
 use crate::exporters::wire::{
     LONG, bytes, fixed64, long_varint, put_bytes, put_count, put_f64, put_message, varint,
 };
-use crate::model::{Exemplar, HistogramValue, Metric, Number};
+use crate::metrics::PointRef;
+use crate::model::{Exemplar, HistogramValue, MetricValue, Number};
 
 /// Of a family.
 const METRIC: u8 = bytes(4);
@@ -23,89 +24,79 @@ const HISTOGRAM: u8 = bytes(7);
 /// Of a gauge and of a counter.
 const VALUE: u8 = fixed64(1);
 
-/// Writes the page, at most so many bytes of it, and says how many series there was no room for.
-pub(super) fn render(sheet: &Sheet, metrics: &[Metric], max_bytes: usize, out: &mut Vec<u8>) -> u64 {
-    let mut left_out = 0;
-    let mut counts = Vec::new();
-    out.extend_from_slice(&sheet.target);
-    for family in &sheet.families {
-        let begin = out.len();
-        out.extend_from_slice(&[0; LONG]);
-        out.extend_from_slice(&family.head);
-        let head = out.len();
-        for row in &sheet.rows[family.rows.clone()] {
-            let before = out.len();
-            if before < max_bytes {
-                put_metric(out, sheet, family, row, &metrics[row.at as usize], &mut counts);
-            }
-            if before >= max_bytes || out.len() > max_bytes {
-                out.truncate(before);
-                left_out += 1;
-            }
-        }
-        if out.len() == head {
-            out.truncate(begin);
-        } else {
-            end(out, begin);
-        }
-    }
-    left_out
-}
+/// What stands before a family until its length is known.
+pub(super) const FRAME: [u8; LONG] = [0; LONG];
 
-/// Writes the length of the message that goes from behind there to the end.
-fn end(out: &mut [u8], begin: usize) {
-    let (frame, message) = out[begin..].split_at_mut(LONG);
+/// Writes the length of a family before it.
+pub(super) fn frame(family: &mut [u8]) {
+    let (frame, message) = family.split_at_mut(LONG);
     frame.copy_from_slice(&long_varint(message.len()));
 }
 
 /// A family with one gauge that is 1.
 pub(super) fn put_info(out: &mut Vec<u8>, head: &[u8], labels: &[u8]) {
     let begin = out.len();
-    out.extend_from_slice(&[0; LONG]);
+    out.extend_from_slice(&FRAME);
     out.extend_from_slice(head);
     put_message::<2>(out, METRIC, |out| {
         out.extend_from_slice(labels);
         put_message::<1>(out, GAUGE, |out| put_f64(out, VALUE, 1.0));
     });
-    end(out, begin);
+    frame(&mut out[begin..]);
 }
 
-fn put_metric(
-    out: &mut Vec<u8>,
-    sheet: &Sheet,
-    family: &Family,
-    row: &Row,
-    metric: &Metric,
-    counts: &mut Vec<u64>,
-) {
-    let created = metric.start_time_unix_nano.filter(|_| sheet.has_created);
-    let labels = row.labels(&sheet.labels);
-    if let (Shape::Histogram(at), Some(histogram)) = (row.shape, metric.histogram()) {
-        let ladder = &family.ladders[usize::from(at)];
-        return put_message::<2>(out, METRIC, |out| {
-            out.extend_from_slice(labels);
-            put_message::<2>(out, HISTOGRAM, |out| {
-                put_histogram(out, ladder, histogram, counts);
-                put_native(out, histogram);
-                put_exemplars(out, histogram);
-                created.into_iter().for_each(|at| put_time(out, bytes(15), at));
-            });
-        });
+/// Writes a series.
+pub(super) fn put(mut pen: Pen<'_>, family: &mut Family, point: &PointRef<'_>) -> Put {
+    let created = point.start_time_unix_nano.filter(|_| pen.has_created);
+    match point.value {
+        MetricValue::Number(number) => {
+            let key = match family.class {
+                Class::Counter => COUNTER,
+                Class::Unknown => UNTYPED,
+                _ => GAUGE,
+            };
+            let (value, created) =
+                (float(*number, family.class), created.filter(|_| family.class == Class::Counter));
+            put_metric::<1>(&mut pen, point, |out, _| {
+                put_message::<1>(out, key, |out| {
+                    put_f64(out, VALUE, value);
+                    created.into_iter().for_each(|created| put_time(out, bytes(3), created));
+                });
+            })
+        }
+        MetricValue::Histogram(histogram) => {
+            let Some(at) = family.ladder(histogram) else { return Put::NoWay };
+            let ladder = &family.ladders[at];
+            put_metric::<2>(&mut pen, point, |out, counts| {
+                put_message::<2>(out, HISTOGRAM, |out| {
+                    put_histogram(out, ladder, histogram, counts);
+                    put_native(out, histogram);
+                    put_exemplars(out, histogram);
+                    created.into_iter().for_each(|at| put_time(out, bytes(15), at));
+                });
+            })
+        }
     }
-    put_message::<1>(out, METRIC, |out| {
-        out.extend_from_slice(labels);
-        let key = match family.class {
-            Class::Counter => COUNTER,
-            Class::Unknown => UNTYPED,
-            _ => GAUGE,
-        };
-        put_message::<1>(out, key, |out| {
-            put_f64(out, VALUE, float(metric.number(), family.class));
-            if let Some(created) = created.filter(|_| family.class == Class::Counter) {
-                put_time(out, bytes(3), created);
-            }
-        });
+}
+
+/// A metric with its labels and what stands behind them.
+#[inline]
+fn put_metric<const LEN: usize>(
+    pen: &mut Pen<'_>,
+    point: &PointRef<'_>,
+    write: impl FnOnce(&mut Vec<u8>, &mut Vec<u64>),
+) -> Put {
+    let Pen { out, labels, plans, counts, .. } = pen;
+    let (mut all, mut len, mut by) = (0, 0, None);
+    put_message::<LEN>(out, METRIC, |out| {
+        let start = out.len();
+        by = Some(labels.put(out, &point.identity.tags.iter(), point.is_histogram(), plans));
+        len = out.len() - start;
+        write(out, counts);
+        all = out.len() - start;
     });
+    let from = out.len() - all;
+    by.map_or(Put::NoWay, |by| Put::Done(Labelled { from, to: from + len, by }))
 }
 
 /// A sum that only grows does not fall where it becomes a float.

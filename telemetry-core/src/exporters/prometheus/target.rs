@@ -29,7 +29,7 @@ pub(super) fn info(labels: &mut Labels, resource: &Resource) -> Vec<u8> {
     all.sort();
     let pairs: Vec<(&str, &str)> = all.iter().map(|(key, value)| (*key, &**value)).collect();
     let mut written = Vec::new();
-    labels.put(&mut written, pairs.iter().copied(), false);
+    labels.put(&mut written, &pairs.iter().copied(), false, &mut Vec::new());
     let dialect = labels.dialect;
     let (name, class) = family(dialect);
     let head = head(class, name, &ABOUT, dialect);

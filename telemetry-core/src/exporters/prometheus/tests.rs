@@ -197,6 +197,28 @@ fn tags_that_become_one_label_and_series_that_become_one() {
     assert_eq!((families[1].samples.len(), utf8.left_out()), (3, 0), "{text}");
 }
 
+/// Others come in between, and what the second one says stands before the first one.
+#[test]
+fn metrics_that_become_one_family_stand_together() {
+    let metrics = vec![
+        metric(Kind::Gauge, "join.a", "", &[("k", "1")], 1),
+        metric(Kind::Gauge, "join.b", "", &[("k", "1"), ("l", "x")], 2),
+        metric(Kind::Gauge, "join.b", "", &[("l", "y")], 3),
+        metric(Kind::Gauge, "join.b", "", &[("k", "2"), ("l", "y")], 4),
+        made::described(metric(Kind::Gauge, "join_a", "", &[("k", "2")], 5), "both"),
+        metric(Kind::Gauge, "join_a", "", &[("l", "2")], 6),
+    ];
+    let page = showing(bare(), metrics);
+    let text = "# HELP join_a both\n# TYPE join_a gauge\njoin_a{k=\"1\"} 1\njoin_a{k=\"2\"} 5\njoin_a{l=\"2\"} 6\n\
+                # TYPE join_b gauge\njoin_b{k=\"1\",l=\"x\"} 2\njoin_b{k=\"2\",l=\"y\"} 4\njoin_b{l=\"y\"} 3\n";
+    for _ in 0..2 {
+        assert_eq!((page.text().as_str(), page.left_out()), (text, 0));
+        let families = read_back::families(page.respond(PROTOBUF, "").body());
+        let counts: Vec<(&str, usize)> = families.iter().map(|of| (&*of.name, of.metric.len())).collect();
+        assert_eq!(counts, [("join_a", 3), ("join_b", 3)]);
+    }
+}
+
 /// Whoever comes before it in the order of names, a family stays what it is.
 #[test]
 fn a_family_stays_what_it_was() {

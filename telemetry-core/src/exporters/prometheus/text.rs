@@ -3,11 +3,11 @@
 //! Source: Prometheus, "Text-based format"; OpenMetrics 1.0.0.
 
 use super::family::{Class, Family, Start};
-use super::form::Dialect;
 use super::ladder::Ladder;
-use super::sheet::{Row, Shape, Sheet};
+use super::pen::{Labelled, Pen, Put};
 use crate::exporters::digits::{put_float, put_number, put_time, put_whole};
-use crate::model::{Exemplar, HistogramValue, Metric};
+use crate::metrics::PointRef;
+use crate::model::{Exemplar, HistogramValue, MetricValue};
 
 /// The end of each page of OpenMetrics.
 pub(super) const EOF: &[u8] = b"# EOF\n";
@@ -16,105 +16,101 @@ pub(super) const EOF: &[u8] = b"# EOF\n";
 const MOST_OF_EXEMPLAR: usize = 128;
 const _: () = assert!("trace_id".len() + 32 + "span_id".len() + 16 <= MOST_OF_EXEMPLAR);
 
-/// Writes the page, at most so many bytes of it, and says how many series there was no room for or no way to write.
-pub(super) fn render(sheet: &Sheet, metrics: &[Metric], max_bytes: usize, out: &mut Vec<u8>) -> u64 {
-    let mut page = Page { sheet, out, counts: Vec::new() };
-    let mut left_out = 0;
-    page.out.extend_from_slice(&sheet.target);
-    for family in &sheet.families {
-        let begin = page.out.len();
-        page.out.extend_from_slice(&family.head);
-        let head = page.out.len();
-        for row in &sheet.rows[family.rows.clone()] {
-            let before = page.out.len();
-            let is_written = page.out.len() < max_bytes && page.put(family, row, &metrics[row.at as usize]);
-            if !is_written || page.out.len() > max_bytes {
-                page.out.truncate(before);
-                left_out += 1;
-            }
-        }
-        if page.out.len() == head {
-            page.out.truncate(begin);
-        }
-    }
-    if sheet.dialect == Dialect::OpenMetrics {
-        page.out.extend_from_slice(EOF);
-    }
-    left_out
-}
-
-struct Page<'a> {
-    sheet: &'a Sheet,
-    out: &'a mut Vec<u8>,
-    counts: Vec<u64>,
-}
-
-impl Page<'_> {
-    /// A series; what OpenMetrics has no way to write is not written.
-    fn put(&mut self, family: &Family, row: &Row, metric: &Metric) -> bool {
-        let labels = row.labels(&self.sheet.labels);
-        let is_open_metrics = self.sheet.dialect == Dialect::OpenMetrics;
-        let created = metric.start_time_unix_nano.filter(|_| is_open_metrics && self.sheet.has_created);
-        if let (Shape::Histogram(at), Some(histogram)) = (row.shape, metric.histogram()) {
-            self.put_histogram(family, &family.ladders[usize::from(at)], labels, histogram);
-        } else {
-            let number = metric.number();
+/// Writes a series.
+pub(super) fn put(mut pen: Pen<'_>, family: &mut Family, point: &PointRef<'_>, is_open_metrics: bool) -> Put {
+    let labels = match point.value {
+        MetricValue::Number(number) => {
             if is_open_metrics && family.class == Class::Counter && !is_sum(number.as_f64()) {
-                return false;
+                return Put::NotThere;
             }
-            self.begin(&family.starts.value, labels);
-            put_number(self.out, number);
-            self.out.push(b'\n');
+            let labels = begin(&mut pen, &family.starts.value, point);
+            put_number(pen.out, *number);
+            pen.out.push(b'\n');
+            labels
         }
-        if let Some(created) = created
-            && matches!(family.class, Class::Counter | Class::Histogram)
-        {
-            self.begin(&family.starts.created, labels);
-            put_time(self.out, created);
-            self.out.push(b'\n');
+        MetricValue::Histogram(histogram) => {
+            let Some(at) = family.ladder(histogram) else { return Put::NoWay };
+            put_histogram(&mut pen, family, &family.ladders[at], point, histogram, is_open_metrics)
         }
-        true
+    };
+    if is_open_metrics
+        && pen.has_created
+        && matches!(family.class, Class::Counter | Class::Histogram)
+        && let Some(created) = point.start_time_unix_nano
+    {
+        begin_again(pen.out, &family.starts.created, labels);
+        put_time(pen.out, created);
+        pen.out.push(b'\n');
     }
+    Put::Done(labels)
+}
 
-    #[inline]
-    fn begin(&mut self, start: &Start, labels: &[u8]) {
-        if labels.is_empty() {
-            return self.out.extend_from_slice(&start.whole);
-        }
-        self.out.extend_from_slice(&start.open);
-        self.out.extend_from_slice(labels);
-        self.out.extend_from_slice(b"} ");
+/// What stands before the first value of a series.
+#[inline]
+fn begin(pen: &mut Pen<'_>, start: &Start, point: &PointRef<'_>) -> Labelled {
+    let from = pen.out.len();
+    pen.out.extend_from_slice(&start.open);
+    let labels = pen.put_labels(point);
+    if labels.from == labels.to {
+        pen.out.truncate(from);
+        pen.out.extend_from_slice(&start.whole);
+        return Labelled { from, to: from, ..labels };
     }
+    pen.out.extend_from_slice(b"} ");
+    labels
+}
 
-    fn put_histogram(&mut self, family: &Family, ladder: &Ladder, labels: &[u8], histogram: &HistogramValue) {
-        let is_open_metrics = self.sheet.dialect == Dialect::OpenMetrics;
-        let exemplars = if is_open_metrics { &histogram.exemplars[..] } else { &[] };
-        ladder.fill(histogram, &mut self.counts);
-        for (place, (count, tail)) in self.counts.iter().zip(&ladder.tails).enumerate() {
-            self.out.extend_from_slice(&family.starts.bucket.open);
-            self.out.extend_from_slice(labels);
-            if !labels.is_empty() {
-                self.out.push(b',');
-            }
-            self.out.extend_from_slice(tail);
-            put_whole(self.out, *count);
-            if let Some(exemplar) = newest(exemplars, ladder, place) {
-                put_exemplar(self.out, exemplar);
-            }
-            self.out.push(b'\n');
-        }
-        // A sum that may fall is none that OpenMetrics takes, and without it there is no count either.
-        let may_fall = ladder.is_negative() || histogram.min.is_some_and(|x| x < 0.0);
-        if is_open_metrics && (may_fall || !is_sum(histogram.sum)) {
-            return;
-        }
-        self.begin(&family.starts.sum, labels);
-        put_float(self.out, histogram.sum);
-        self.out.push(b'\n');
-        self.begin(&family.starts.count, labels);
-        put_whole(self.out, self.counts.last().copied().unwrap_or_default());
-        self.out.push(b'\n');
+/// What stands before another one.
+#[inline]
+fn begin_again(out: &mut Vec<u8>, start: &Start, labels: Labelled) {
+    if labels.from == labels.to {
+        return out.extend_from_slice(&start.whole);
     }
+    out.extend_from_slice(&start.open);
+    out.extend_from_within(labels.from..labels.to);
+    out.extend_from_slice(b"} ");
+}
+
+fn put_histogram(
+    pen: &mut Pen<'_>,
+    family: &Family,
+    ladder: &Ladder,
+    point: &PointRef<'_>,
+    histogram: &HistogramValue,
+    is_open_metrics: bool,
+) -> Labelled {
+    let exemplars = if is_open_metrics { &histogram.exemplars[..] } else { &[] };
+    ladder.fill(histogram, pen.counts);
+    pen.out.extend_from_slice(&family.starts.bucket.open);
+    let labels = pen.put_labels(point);
+    let Pen { out, counts, .. } = pen;
+    for (place, (count, tail)) in counts.iter().zip(&ladder.tails).enumerate() {
+        if place > 0 {
+            out.extend_from_slice(&family.starts.bucket.open);
+            out.extend_from_within(labels.from..labels.to);
+        }
+        if labels.from < labels.to {
+            out.push(b',');
+        }
+        out.extend_from_slice(tail);
+        put_whole(out, *count);
+        if let Some(exemplar) = newest(exemplars, ladder, place) {
+            put_exemplar(out, exemplar);
+        }
+        out.push(b'\n');
+    }
+    // A sum that may fall is none that OpenMetrics takes, and without it there is no count either.
+    let may_fall = ladder.is_negative() || histogram.min.is_some_and(|x| x < 0.0);
+    if is_open_metrics && (may_fall || !is_sum(histogram.sum)) {
+        return labels;
+    }
+    begin_again(out, &family.starts.sum, labels);
+    put_float(out, histogram.sum);
+    out.push(b'\n');
+    begin_again(out, &family.starts.count, labels);
+    put_whole(out, counts.last().copied().unwrap_or_default());
+    out.push(b'\n');
+    labels
 }
 
 /// Whether it can be a sum that only grows.

@@ -62,6 +62,15 @@ impl LocalCell {
         self.is_retired.load(Acquire)
     }
 
+    /// Adds what it holds.
+    #[inline]
+    pub(crate) fn add_to(&self, local: &mut LocalValue) {
+        if self.histogram.is_some() {
+            return local.add(self.read());
+        }
+        local.sum += i128::from(self.sum.load(Relaxed));
+    }
+
     pub(crate) fn read(&self) -> LocalValue {
         let histogram = self.histogram.as_ref().map(|histogram| histogram.read().into());
         LocalValue { sum: self.sum.load(Relaxed).into(), histogram }

@@ -81,6 +81,15 @@ impl Sum {
         more.add(i128::from(self.whole.swap(0, Release)) + i128::from(n));
     }
 
+    /// All of it, where it is only whole numbers and not many.
+    #[inline]
+    pub(crate) fn small(&self) -> Option<i64> {
+        // Acquire: pairs with the Release of whoever has made room.
+        let whole = self.whole.load(Acquire);
+        let is_small = !self.has_more.load(Relaxed) && self.floats.get().to_bits() == NO_FLOATS.to_bits();
+        is_small.then_some(whole)
+    }
+
     pub(crate) fn read(&self) -> Total {
         // Acquire: pairs with the Release of whoever has made room.
         let mut whole = i128::from(self.whole.load(Acquire));

@@ -3,80 +3,116 @@
 use std::sync::Arc;
 
 use super::epoch::Epoch;
-use super::lifetime::{Growth, Lifetime};
+use super::growth::Growth;
 use super::reading::Reading;
 use crate::clock::Tick;
 use crate::metrics::cell::LocalCell;
+use crate::sync::prefetch;
 
-/// What readings know of a series, and the cells that threads have of it.
+/// What readings know of a series, and the cells that threads have of it. There are as many as series, so what most don't need
+/// stands elsewhere.
 #[derive(Debug)]
 pub(crate) struct History {
-    pub(super) life: Lifetime,
-    pub(super) cells: Cells,
+    /// The cell of a thread. Most often it is one thread.
+    first: Option<Arc<LocalCell>>,
+    /// What the last reading found.
+    pub(super) mark: u64,
+    /// When a reading last found something new.
+    pub(super) changed: Tick,
+    /// Of a sum.
+    pub(super) growth: Growth,
+    rest: Option<Box<Rest>>,
+    /// A series that is idle for long ends, and begins anew with its next value.
+    pub(super) is_over: bool,
+}
+
+#[derive(Debug, Default)]
+struct Rest {
+    /// Cells of other threads.
+    cells: Vec<Arc<LocalCell>>,
+    /// When it began, if it has begun anew after it was over.
+    began: Option<Epoch>,
+    /// What it held when it last ended; what is exported came after.
+    before: Option<Reading>,
 }
 
 impl History {
-    /// Of a series that began so, and of which there was no reading yet.
-    pub(super) fn new(began: Epoch, now: Tick) -> Self {
-        let life = Lifetime {
-            began,
-            mark: 0,
-            changed: now,
-            before: None,
-            is_over: false,
-            growth: Growth::default(),
-        };
-        Self { life, cells: Cells::default() }
+    /// Of a series that began then, and of which there was no reading yet.
+    pub(super) fn new(now: Tick) -> Self {
+        let (first, growth, rest) = Default::default();
+        Self { first, mark: 0, changed: now, growth, rest, is_over: false }
     }
 
     /// The cell of the first thread comes nearer.
     #[inline]
     pub(super) fn come(&self) {
-        std::hint::black_box(self.cells.first.as_ref().map(Arc::strong_count));
+        self.first.iter().for_each(|cell| prefetch::to_read(&**cell));
     }
 
-    /// Ends its life with its latest reading, which every reader has seen.
-    pub(crate) fn end(&mut self, reading: Reading) {
-        (self.life.before, self.life.is_over) = (Some(reading.into()), true);
-        self.cells.iter().for_each(LocalCell::retire);
-    }
-}
-
-/// Those that threads have of one series. Most often it is one thread.
-#[derive(Debug, Default)]
-pub(super) struct Cells {
-    first: Option<Arc<LocalCell>>,
-    more: Vec<Arc<LocalCell>>,
-}
-
-impl Cells {
-    pub(super) fn is_empty(&self) -> bool {
-        self.first.is_none()
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &LocalCell> {
-        self.first.iter().chain(&self.more).map(|cell| &**cell)
-    }
-
-    pub(super) fn extend(&mut self, new: Vec<Arc<LocalCell>>) {
-        for cell in new {
-            match &mut self.first {
-                first @ None => *first = Some(cell),
-                Some(_) => self.more.push(cell),
-            }
+    /// A thread has a cell of it.
+    pub(crate) fn add_local(&mut self, cell: Arc<LocalCell>) {
+        match &mut self.first {
+            first @ None => *first = Some(cell),
+            Some(_) => self.rest.get_or_insert_default().cells.push(cell),
         }
     }
 
-    /// Lets go of those that nobody else has, and gives them to `gone`.
+    /// Whether no thread has one.
+    #[inline]
+    pub(super) fn has_no_cells(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Those that threads have.
+    #[inline]
+    pub(super) fn cells(&self) -> impl Iterator<Item = &LocalCell> {
+        self.first.iter().chain(self.rest.iter().flat_map(|rest| &rest.cells)).map(|cell| &**cell)
+    }
+
+    /// Lets go of cells that nobody else has, and gives them to `gone`.
+    #[inline]
     pub(super) fn release(&mut self, mut gone: impl FnMut(&LocalCell)) {
         // Most are held, and then one look is enough.
         let mut is_gone = |cell: &mut Arc<LocalCell>| {
             let alone = if Arc::strong_count(cell) == 1 { Arc::get_mut(cell) } else { None };
             alone.map(|cell| gone(cell)).is_some()
         };
-        self.more.retain_mut(|cell| !is_gone(cell));
-        if self.first.as_mut().is_some_and(is_gone) {
-            self.first = self.more.pop();
+        if let Some(rest) = &mut self.rest {
+            rest.cells.retain_mut(|cell| !is_gone(cell));
         }
+        if self.first.as_mut().is_some_and(is_gone) {
+            self.first = self.rest.as_mut().and_then(|rest| rest.cells.pop());
+        }
+    }
+
+    /// Whether it is in its first life, with all that it ever had.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        !self.is_over && self.began_anew().is_none() && self.growth.is_first()
+    }
+
+    /// When it began, if it has begun anew after it was over.
+    #[inline]
+    pub(super) fn began_anew(&self) -> Option<Epoch> {
+        self.rest.as_ref()?.began
+    }
+
+    /// What it held when it last ended.
+    #[inline]
+    pub(super) fn before(&self) -> Option<&Reading> {
+        self.rest.as_ref()?.before.as_ref()
+    }
+
+    /// It begins anew: everything came after that moment.
+    pub(super) fn begin(&mut self, began: Epoch) {
+        self.rest.get_or_insert_default().began = Some(began);
+        self.growth = Growth::default();
+    }
+
+    /// Ends its life with its latest reading, which every reader has seen.
+    pub(crate) fn end(&mut self, reading: Reading) {
+        self.rest.get_or_insert_default().before = Some(reading);
+        self.is_over = true;
+        self.cells().for_each(LocalCell::retire);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::epoch::Epoch;
 use crate::clock::{Anchors, Tick};
 use crate::metrics::cell::Total;
-use crate::model::{HistogramValue, Identity, Metric, Number};
+use crate::model::{HistogramValue, Identity, Metric, MetricValue, Number, Temporality};
 
 /// All that a series holds at one moment, since it was made.
 #[derive(Clone, Debug)]
@@ -43,11 +43,11 @@ impl Reading {
     }
 
     /// What came since an earlier one.
-    pub(super) fn since(self, before: Option<&Self>) -> Self {
+    pub(super) fn since(self, before: &Self) -> Self {
         match (self, before) {
-            (Self::Sum(n), Some(Self::Sum(b))) => Self::Sum(n.minus(*b)),
-            (Self::Meter(n, rates), Some(Self::Meter(b, _))) => Self::Meter(n.minus(*b), rates),
-            (Self::Histogram(h), Some(Self::Histogram(b))) => Self::Histogram(h.since(b).into()),
+            (Self::Sum(n), Self::Sum(b)) => Self::Sum(n.minus(*b)),
+            (Self::Meter(n, rates), Self::Meter(b, _)) => Self::Meter(n.minus(*b), rates),
+            (Self::Histogram(h), Self::Histogram(b)) => Self::Histogram(h.since(b).into()),
             (all, _) => all,
         }
     }
@@ -64,6 +64,12 @@ pub(crate) struct Moment<'a> {
     pub(crate) last: Epoch,
     /// A series without a new value for so long may end with this one; none where none may.
     pub(crate) expiration: Option<Duration>,
+}
+
+impl<'a> Moment<'a> {
+    pub(crate) fn new(now: Tick, anchors: &'a Anchors, last: Epoch, expiration: Option<Duration>) -> Self {
+        Self { now, unix_nanos: anchors.unix_nanos(now), anchors, last, expiration }
+    }
 }
 
 /// What a reading finds out of a series beside its data points.
@@ -100,7 +106,7 @@ pub(crate) struct Points {
     /// Those that have names of their own, in no order: of callbacks, rates and tasks.
     pub(crate) others: Vec<(Metric, Merge)>,
     /// The next one differs from the last one only in level.
-    pub(crate) joins_last: bool,
+    joins_last: bool,
 }
 
 /// A data point that differs from the one before only in level.
@@ -133,13 +139,43 @@ impl Points {
         self.len = 0;
         std::mem::take(&mut self.metrics)
     }
+}
 
-    /// The next one in the order of series, of which everything else is to be set.
+/// Takes data points where they are made.
+pub(crate) trait Sink {
+    /// The next series comes. Whether it differs from the one before only in level.
+    fn begin(&mut self, joins: bool);
+
+    /// A data point of it.
+    fn put(&mut self, identity: &Arc<Identity>, point: Fresh);
+
+    /// A data point that has a name of its own.
+    fn put_other(&mut self, metric: Metric, merge: Merge);
+}
+
+/// A data point of a series, cumulative.
+pub(crate) struct Fresh {
+    pub(crate) start: Option<u64>,
+    pub(crate) at: u64,
+    pub(crate) value: MetricValue,
+    pub(crate) life: u64,
+    pub(crate) taken_off: i128,
+    pub(crate) is_beyond_int: bool,
+    pub(crate) merge: Merge,
+    /// Of a histogram's exponential buckets.
+    pub(crate) max_buckets: usize,
+}
+
+impl Sink for Points {
+    fn begin(&mut self, joins: bool) {
+        self.joins_last &= joins;
+    }
+
     #[inline]
-    pub(super) fn next(&mut self, identity: &Arc<Identity>, merge: Merge, max_buckets: usize) -> &mut Metric {
+    fn put(&mut self, identity: &Arc<Identity>, point: Fresh) {
         let at = self.len;
         if self.joins_last {
-            self.joins.push(Join { at, merge, max_buckets });
+            self.joins.push(Join { at, merge: point.merge, max_buckets: point.max_buckets });
         }
         self.joins_last = true;
         self.len += 1;
@@ -148,7 +184,15 @@ impl Points {
             Some(_) => self.metrics[at].identity = Arc::clone(identity),
             None => self.metrics.push(Metric::of(Arc::clone(identity))),
         }
-        &mut self.metrics[at]
+        let metric = &mut self.metrics[at];
+        (metric.start_time_unix_nano, metric.time_unix_nano) = (point.start, point.at);
+        (metric.temporality, metric.value, metric.life) = (Temporality::Cumulative, point.value, point.life);
+        metric.set_taken_off(point.taken_off);
+        metric.is_beyond_int = point.is_beyond_int;
+    }
+
+    fn put_other(&mut self, metric: Metric, merge: Merge) {
+        self.others.push((metric, merge));
     }
 }
 

@@ -1,22 +1,23 @@
 //! Snapshots: all cells of a table read at one moment, and series that end with it.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::Table;
 use super::callback::{Observations, Observed, Said};
 use super::merge::Levels;
 use super::order::{Order, Place};
-use super::paged::Paged;
+use super::paged::{InOrder, Paged};
 use super::shown::Shown;
 use super::sorted::{MetricKey, key};
+use super::{Readings, Table};
 use crate::clock::Tick;
 use crate::metrics::cell::LocalValue;
-use crate::metrics::series::{Epoch, Fate, Merge, Moment, Points, Reading, Series};
+use crate::metrics::series::{Epoch, Fate, Finding, Merge, Moment, Points, Reading, Series, Sink};
 use crate::metrics::site::Site;
 use crate::model::{Kind, Metric, MetricValue, Number, Temporality};
-use crate::sync::lock;
+use crate::sync::{MutexGuard, lock};
 
 impl Table {
     /// Somebody who will ask for snapshots, and is to see how a series ends. It sets what is returned to the tick at
@@ -37,7 +38,7 @@ impl Table {
         }
     }
 
-    /// All data points now, cumulative, sorted by name and tags. Series that differ only in level are one.
+    /// All data points now, cumulative, sorted by metric. Series that differ only in level are one.
     pub(crate) fn read(&self) -> Arc<Vec<Metric>> {
         let earlier = lock(&self.shown).take().map(Shown::into_points).unwrap_or_default();
         let (metrics, others) = self.read_over(earlier, self.ask_callbacks(), false).into_merged();
@@ -69,24 +70,41 @@ impl Table {
         self.read_callbacks(observations, anchors.unix_nanos(now), &mut points);
         let mut readings = lock(&self.readings);
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
-        let paged = self.gather(readings.last);
-        readings.order.extend(self.names.take_new());
-        let moment = Moment {
-            now,
-            unix_nanos: anchors.unix_nanos(now),
-            anchors: &anchors,
-            last: readings.last,
-            expiration: self.settings.expiration.filter(|_| ends),
-        };
+        let paged = self.begin_reading(&mut readings);
+        let expiration = self.settings.expiration.filter(|_| ends);
+        let moment = Moment::new(now, &anchors, readings.last, expiration);
         let over = self.read_series(&mut readings.order, paged, &moment, &mut points);
         if moment.expiration.is_some() {
             self.end(&mut readings.order, over, now);
         }
+        self.end_reading(readings, &moment);
+        Levels::new(points, self.endings.load(Relaxed), now)
+    }
+
+    /// What threads have in their pages, once all series have their place.
+    pub(super) fn begin_reading(&self, readings: &mut Readings) -> Paged {
+        let paged = self.gather(readings.last);
+        self.take_new(&mut readings.order);
+        paged
+    }
+
+    pub(super) fn end_reading(&self, mut readings: MutexGuard<'_, Readings>, moment: &Moment<'_>) {
         let last = Epoch { unix_nanos: moment.unix_nanos, reading: readings.last.reading + 1 };
         readings.last = last;
         self.number_of_readings.store(last.reading, Relaxed);
-        drop(readings);
-        Levels::new(points, self.endings.load(Relaxed), now)
+    }
+
+    /// Series and cells that came since the last reading.
+    fn take_new(&self, order: &mut Order) {
+        // Cells first: the series of each of them is among the new ones then, if it is new.
+        let cells = std::mem::take(&mut *lock(&self.new_cells));
+        order.extend(self.names.take_new());
+        let places = order.places_mut();
+        for (series, cell) in cells {
+            if let Some(place) = series.place().and_then(|at| places.get_mut(at)) {
+                place.history.add_local(cell);
+            }
+        }
     }
 
     /// All series in their order. Which of them end with it, and what they hold.
@@ -94,26 +112,16 @@ impl Table {
         let of_callbacks = points.others.len();
         let mut paged = paged.in_order();
         let mut over = Over::new(moment.expiration.and_then(|_| self.last_seen()));
-        let mut begun: Vec<Arc<Series>> = Vec::new();
-        let mut widens = false;
         points.reserve(order.places().len());
+        let mut walk = Walk { paged: &mut paged, moment, begun: Vec::new(), widens: false };
         let places = order.places_mut();
-        for at in 0..places.len() {
-            // They lie all over the memory, which brings some at a time, but not where a lock is taken.
-            places.get(at + AHEAD).into_iter().for_each(|next| next.series.come(&next.history));
-            let Place { series, history, joins } = &mut places[at];
-            let mut local = LocalValue::default();
-            paged.add_to(&mut local, at);
-            points.joins_last &= *joins;
-            let found = series.points(history, local, moment, points, |bytes| self.pages.give_back(bytes));
-            if found.begins {
-                begun.push(Arc::clone(series));
-            }
-            widens |= found.widens;
+        let all = 0..places.len();
+        self.walk(&mut walk, places, all, points, |at, joins, found| {
             if moment.expiration.is_some() {
-                over.add(at, *joins, found.fate, found.changed);
+                over.add(at, joins, found.fate, found.changed);
             }
-        }
+        });
+        let Walk { begun, widens, .. } = walk;
         over.close();
         if widens {
             put_types_on(order, points.metrics_mut());
@@ -129,13 +137,40 @@ impl Table {
         over
     }
 
+    /// Reads some of the series, those in these places.
+    pub(super) fn walk(
+        &self,
+        walk: &mut Walk<'_>,
+        places: &mut [Place],
+        range: Range<usize>,
+        out: &mut impl Sink,
+        mut each: impl FnMut(usize, bool, Finding),
+    ) {
+        for at in range {
+            // They lie all over the memory, which brings many at a time if it is asked for them.
+            places.get(at + 3 * AHEAD).into_iter().for_each(|later| later.series.come(&later.history));
+            places.get(at + 2 * AHEAD).into_iter().for_each(|soon| soon.series.come_near());
+            places.get(at + AHEAD).into_iter().for_each(|next| next.series.identity.tags.prefetch());
+            let Place { series, history, joins } = &mut places[at];
+            let mut local = LocalValue::default();
+            walk.paged.add_to(&mut local, at);
+            out.begin(*joins);
+            let found = series.points(history, local, walk.moment, out, |bytes| self.pages.give_back(bytes));
+            if found.begins {
+                walk.begun.push(Arc::clone(series));
+            }
+            walk.widens |= found.widens;
+            each(at, *joins, found);
+        }
+    }
+
     /// When that of the sources read last whose last reading is the oldest; none where there are no sources.
     fn last_seen(&self) -> Option<u64> {
         lock(&self.sources).iter().filter_map(|last| Some(last.upgrade()?.load(Relaxed))).min()
     }
 
     /// Series that were over have new values, and count again.
-    fn count_begun(&self, begun: &[Arc<Series>]) {
+    pub(super) fn count_begun(&self, begun: &[Arc<Series>]) {
         if begun.is_empty() {
             return;
         }
@@ -170,7 +205,7 @@ impl Table {
         named.forget();
     }
 
-    fn read_callbacks(&self, observations: Observations, now: u64, points: &mut Points) {
+    pub(super) fn read_callbacks(&self, observations: Observations, now: u64, points: &mut Points) {
         let mut said_now = Vec::with_capacity(observations.0.len());
         for Observed { instrument, said } in observations.0 {
             let name = &instrument.identity.name;
@@ -238,8 +273,18 @@ impl Table {
     }
 }
 
-/// So many series are on their way from the memory while one is read.
-const AHEAD: usize = 6;
+/// Series while they are read.
+pub(super) struct Walk<'a> {
+    pub(super) paged: &'a mut InOrder,
+    pub(super) moment: &'a Moment<'a>,
+    /// They were over, and have new values.
+    pub(super) begun: Vec<Arc<Series>>,
+    /// Data points that were made before may be of another type now.
+    pub(super) widens: bool,
+}
+
+/// So many series are asked for ahead of what they point to.
+const AHEAD: usize = 4;
 
 /// Series that end with a reading, in their order: where they stand, and what they hold.
 struct Over {

@@ -2,12 +2,12 @@
 
 use tracing_core::Level;
 
-use super::sorted::{compare, interleave, key};
+use super::sorted::{compare, compare_metrics, interleave, key};
 use crate::clock::Tick;
 use crate::metrics::series::{Join, Merge, Points};
 use crate::model::{Kind, Metric, MetricValue};
 
-/// The data points of one moment, by level too, sorted by name, tags and level.
+/// The data points of one moment, by level too, sorted by metric.
 pub(crate) struct Levels {
     metrics: Vec<Metric>,
     /// Of these the ones that differ from the one before only in level.
@@ -25,7 +25,7 @@ impl Levels {
         if others.is_empty() { this } else { this.with_others(others) }
     }
 
-    /// Those of the levels that are wanted, sorted by name and tags. What differs only in level is one.
+    /// Those of the levels that are wanted, sorted by metric. What differs only in level is one.
     pub(crate) fn merged(&self, wants: impl Fn(Option<Level>) -> bool) -> Vec<Metric> {
         merged(self.metrics.iter(), &self.joins, |metric| wants(metric.identity.level), Metric::clone)
     }
@@ -47,7 +47,7 @@ impl Levels {
         let mut more = more.to_vec();
         more.sort_by(|a, b| key(&a.identity).cmp(&key(&b.identity)));
         let mut both = Vec::with_capacity(all.len() + more.len());
-        let is_before = |a: &Metric, b: &Metric| key(&a.identity) <= key(&b.identity);
+        let is_before = |a: &Metric, b: &Metric| compare_metrics(&a.identity, &b.identity).is_le();
         interleave(all, more, is_before, |metric, _| both.push(metric));
         both
     }
@@ -58,26 +58,25 @@ impl Levels {
         others.sort_by(|(a, _), (b, _)| compare(&a.identity, &b.identity));
         let (others, merges): (Vec<Metric>, Vec<Merge>) = others.into_iter().unzip();
         let mut merges = merges.into_iter();
-        let mut all: Vec<Metric> = Vec::with_capacity(self.metrics.len() + others.len());
-        let (mut known, mut seen, mut was_other) = (self.joins.into_iter().peekable(), 0, false);
-        let (mut joins, mut others_at) = (Vec::new(), Vec::with_capacity(others.len()));
-        let is_before = |a: &Metric, b: &Metric| compare(&a.identity, &b.identity).is_lt();
+        let mut all: Vec<Point> = Vec::with_capacity(self.metrics.len() + others.len());
+        let (mut known, mut seen) = (self.joins.into_iter().peekable(), 0);
+        let is_before = |a: &Metric, b: &Metric| compare_metrics(&a.identity, &b.identity).is_le();
         interleave(self.metrics, others, is_before, |metric, is_other| {
-            let mut join = known.next_if(|join| !is_other && join.at == seen);
+            let join = known.next_if(|join| !is_other && join.at == seen);
             seen += usize::from(!is_other);
             let merge = if is_other { merges.next() } else { None };
-            if join.is_none() && (is_other || was_other) {
-                let is_same = all.last().is_some_and(|last| key(&last.identity) == key(&metric.identity));
-                let of_kind = if metric.identity.kind == Kind::Gauge { Merge::Newest } else { Merge::Sum };
-                let merge = merge.unwrap_or(of_kind);
-                join = is_same.then_some(Join { at: 0, merge, max_buckets: 0 });
-            }
-            joins.extend(join.map(|join| Join { at: all.len(), ..join }));
-            others_at.extend(is_other.then_some(all.len()));
-            was_other = is_other;
-            all.push(metric);
+            all.push(Point { metric, merge, join });
         });
-        Self { metrics: all, joins, others: others_at, ..self }
+        let is_of_one =
+            |a: &Point, b: &Point| compare_metrics(&a.metric.identity, &b.metric.identity).is_eq();
+        for same in all.chunk_by_mut(is_of_one).filter(|same| same.iter().any(|one| one.merge.is_some())) {
+            join(same);
+        }
+        let joins = all.iter().enumerate().filter_map(|(at, one)| Some(Join { at, ..one.join? })).collect();
+        let others =
+            all.iter().enumerate().filter(|(_, one)| one.merge.is_some()).map(|(at, _)| at).collect();
+        let metrics = all.into_iter().map(|one| one.metric).collect();
+        Self { metrics, joins, others, ..self }
     }
 
     /// How many series had ended by then.
@@ -88,6 +87,28 @@ impl Levels {
     /// When they were read.
     pub(crate) fn at(&self) -> Tick {
         self.at
+    }
+}
+
+/// A data point between others.
+struct Point {
+    metric: Metric,
+    /// Of those that have names of their own.
+    merge: Option<Merge>,
+    /// How it becomes one with the one before.
+    join: Option<Join>,
+}
+
+/// Series and others that belong to one metric: those with the same tags follow each other.
+fn join(of_metric: &mut [Point]) {
+    of_metric.sort_by(|a, b| compare(&a.metric.identity, &b.metric.identity));
+    for at in 0..of_metric.len() {
+        let id = &of_metric[at].metric.identity;
+        let is_same = at > 0 && key(&of_metric[at - 1].metric.identity) == key(id);
+        let of_kind = if id.kind == Kind::Gauge { Merge::Newest } else { Merge::Sum };
+        let one = &mut of_metric[at];
+        let how = Join { at, merge: one.merge.unwrap_or(of_kind), max_buckets: 0 };
+        one.join = is_same.then(|| one.join.unwrap_or(how));
     }
 }
 

@@ -1,18 +1,23 @@
-//! The order in which snapshots show series: by name, kind, tags and level. It is kept from one reading to the next, and
-//! only what is new is sorted.
+//! The order in which snapshots show series: by name and kind of their metric, and those of one metric as they were made. It is kept
+//! from one reading to the next, and of what is new only the metrics are compared.
+//!
+//! Where series of a metric may differ only in level, they are in the order of their tags: such series follow each other then.
 //!
 //! What comes in are series that were made since the last reading; what goes out is which one comes after which, and
 //! which of them differ only in level. It reads no values.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::sorted::{compare, interleave, key};
+use super::sorted::{compare, compare_metrics, interleave, key};
 use crate::metrics::series::{History, Series};
-use crate::model::Identity;
 
-/// All series that readings have seen, sorted.
+/// All series that readings have seen.
 #[derive(Default)]
-pub(super) struct Order(Vec<Place>);
+pub(super) struct Order {
+    places: Vec<Place>,
+    metrics: Vec<Group>,
+}
 
 /// Where a series stands.
 pub(super) struct Place {
@@ -22,45 +27,68 @@ pub(super) struct Place {
     pub(super) joins: bool,
 }
 
+/// The series of one metric.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) places: Range<usize>,
+    /// Some of them may differ only in level.
+    pub(super) is_mixed: bool,
+}
+
 impl Order {
     pub(super) fn places(&self) -> &[Place] {
-        &self.0
+        &self.places
     }
 
     pub(super) fn places_mut(&mut self) -> &mut [Place] {
-        &mut self.0
+        &mut self.places
+    }
+
+    /// All series, by metric.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn by_metric(&mut self) -> (&mut [Place], &[Group]) {
+        (&mut self.places, &self.metrics)
     }
 
     /// Takes new ones.
-    pub(super) fn extend(&mut self, new: Vec<Arc<Series>>) {
+    pub(super) fn extend(&mut self, mut new: Vec<Arc<Series>>) {
         if new.is_empty() {
             return;
         }
-        let mut new: Vec<Unsorted> =
-            new.into_iter().map(|series| Unsorted { digit: 0, joins: false, series }).collect();
-        sort(&mut new, (0, 0), MOST_GROUPS);
-        let place =
-            |Unsorted { joins, series, .. }: Unsorted| Place { history: series.history(), series, joins };
-        let new: Vec<Place> = new.into_iter().map(place).collect();
-        let known = std::mem::take(&mut self.0);
-        self.0.reserve_exact(known.len() + new.len());
-        let mut was_new = None;
-        interleave(known, new, is_before, |mut place, is_new| {
-            // Those of one origin know already.
-            if was_new.is_some_and(|was_new| was_new != is_new) {
-                place.joins = self.0.last().is_some_and(|last| is_same(last, &place));
+        let is_sorted = |a: &Arc<Series>, b: &Arc<Series>| a.is_of_metric(b) || by_metric(a, b).is_le();
+        if !new.is_sorted_by(is_sorted) {
+            new.sort_by(by_metric);
+        }
+        let is_behind = self.places.last().is_none_or(|last| by_metric(&last.series, &new[0]).is_le());
+        let new = new.into_iter().map(Place::new);
+        if is_behind {
+            self.places.reserve_exact(new.len());
+            self.places.extend(new);
+        } else {
+            let known = std::mem::take(&mut self.places);
+            self.places.reserve_exact(known.len() + new.len());
+            let is_before = |a: &Place, b: &Place| by_metric(&a.series, &b.series).is_le();
+            interleave(known, new.collect(), is_before, |place, _| self.places.push(place));
+        }
+        self.group();
+        for Group { places, .. } in self.metrics.iter().filter(|group| group.is_mixed) {
+            let of_metric = &mut self.places[places.clone()];
+            if of_metric.iter().any(|place| place.series.place().is_none()) {
+                of_metric.sort_by(|a, b| compare(&a.series.identity, &b.series.identity));
+                of_metric[0].joins = false;
+                for at in 1..of_metric.len() {
+                    of_metric[at].joins = is_same(&of_metric[at - 1], &of_metric[at]);
+                }
             }
-            was_new = Some(is_new);
-            self.0.push(place);
-        });
+        }
         self.number();
     }
 
     /// Lets go of those for which `is_left` holds.
     pub(super) fn release(&mut self, is_left: impl Fn(&Place) -> bool) {
-        let known = self.0.len();
+        let known = self.places.len();
         let mut is_headless = false;
-        self.0.retain_mut(|place| {
+        self.places.retain_mut(|place| {
             is_headless &= place.joins;
             let keep = !is_left(place);
             if keep {
@@ -70,98 +98,47 @@ impl Order {
             }
             keep
         });
-        if self.0.len() < known {
+        if self.places.len() < known {
+            self.group();
             self.number();
+        }
+    }
+
+    /// Finds out which of them are of one metric.
+    fn group(&mut self) {
+        self.metrics.clear();
+        let mut from = 0;
+        let is_of_one = |a: &Place, b: &Place| {
+            a.series.is_of_metric(&b.series) || by_metric(&a.series, &b.series).is_eq()
+        };
+        for same in self.places.chunk_by(is_of_one) {
+            let first = &same[0].series;
+            // Of two kinds of cells both may have the same tags.
+            let is_mixed = same.len() > 1
+                && (first.has_levels() || same.iter().any(|one| !one.series.is_of_metric(first)));
+            self.metrics.push(Group { places: from..from + same.len(), is_mixed });
+            from += same.len();
         }
     }
 
     /// Tells all of them where they stand.
     fn number(&self) {
-        self.0.iter().enumerate().for_each(|(at, place)| place.series.set_place(at));
+        self.places.iter().enumerate().for_each(|(at, place)| place.series.set_place(at));
     }
 }
 
-fn is_before(a: &Place, b: &Place) -> bool {
-    compare(&a.series.identity, &b.series.identity).is_lt()
+impl Place {
+    fn new(series: Arc<Series>) -> Self {
+        Self { history: series.history(), series, joins: false }
+    }
+}
+
+fn by_metric(a: &Arc<Series>, b: &Arc<Series>) -> std::cmp::Ordering {
+    if a.is_of_metric(b) { std::cmp::Ordering::Equal } else { compare_metrics(&a.identity, &b.identity) }
 }
 
 fn is_same(a: &Place, b: &Place) -> bool {
     key(&a.series.identity) == key(&b.series.identity)
-}
-
-/// One of those that are sorted.
-struct Unsorted {
-    /// Of the texts that it is sorted by, the part that is looked at now.
-    digit: u128,
-    joins: bool,
-    series: Arc<Series>,
-}
-
-/// So many bytes of a text are one digit.
-const DIGIT: usize = 15;
-
-/// So often a group is sorted within a group. Texts that are made up to be more alike than that are compared.
-const MOST_GROUPS: usize = 64;
-
-/// Sorts them by their texts, digit by digit (a radix sort from the front), where they are equal up to that text, and that byte
-/// in it. Comparing whole keys again and again would take several times as long.
-fn sort(all: &mut [Unsorted], mut from: (usize, usize), groups: usize) {
-    loop {
-        if all.len() < 2 {
-            return;
-        }
-        if groups == 0 {
-            return sort_by_comparing(all);
-        }
-        all.iter_mut().for_each(|one| one.digit = digit(&one.series.identity, from));
-        let first = all[0].digit;
-        if all.iter().any(|one| one.digit != first) {
-            break;
-        }
-        match behind(first, from) {
-            Some(next) => from = next,
-            None => return sort_by_comparing(all),
-        }
-    }
-    all.sort_unstable_by_key(|one| one.digit);
-    for same in all.chunk_by_mut(|a, b| a.digit == b.digit) {
-        sort(same, behind(same[0].digit, from).unwrap_or(from), groups - 1);
-    }
-}
-
-fn sort_by_comparing(all: &mut [Unsorted]) {
-    all.sort_by(|a, b| compare(&a.series.identity, &b.series.identity));
-    for at in 1..all.len() {
-        let is_same = key(&all[at - 1].series.identity) == key(&all[at].series.identity);
-        all[at].joins = is_same;
-    }
-}
-
-/// A digit of what a series is sorted by: some bytes of a text, filled up with zeros, and last how many they are; of more than
-/// fit, one more than that. 0 is behind the last text. So digits are in the order of the texts, whatever bytes these have.
-fn digit(id: &Identity, (text, byte): (usize, usize)) -> u128 {
-    const KINDS: &[u8] = &[0, 1, 2, 3];
-    let kind = id.kind as usize;
-    let text = match text {
-        0 => Some(id.name.as_bytes()),
-        1 => Some(&KINDS[kind..=kind]),
-        at => id.tags.at(at / 2 - 1).map(|(key, value)| if at % 2 == 0 { key } else { value }.as_bytes()),
-    };
-    let Some(rest) = text.map(|text| &text[byte..]) else { return 0 };
-    let mut digit = [0; DIGIT + 1];
-    let len = rest.len().min(DIGIT);
-    digit[..len].copy_from_slice(&rest[..len]);
-    digit[DIGIT] = 1 + rest.len().min(DIGIT + 1) as u8;
-    u128::from_be_bytes(digit)
-}
-
-/// Where the digit after that one is; none after the last text.
-fn behind(digit: u128, (text, byte): (usize, usize)) -> Option<(usize, usize)> {
-    match usize::from(digit as u8) {
-        0 => None,
-        len if len <= DIGIT + 1 => Some((text + 1, 0)),
-        _ => Some((text, byte + DIGIT)),
-    }
 }
 
 #[cfg(all(test, not(shuttle)))]
@@ -175,6 +152,8 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, ManualClock};
     use crate::metrics::{CellKind, Settings, Site, Table};
+    #[cfg(feature = "prometheus")]
+    use crate::model::{Identity, Metric, MetricValue, Resource};
     use crate::model::{Kind, Number, Tags};
 
     fn table() -> (ManualClock, Table) {
@@ -198,6 +177,27 @@ mod tests {
             .prop_map(|(len, end)| "a".repeat(len) + &end.into_iter().collect::<String>())
     }
 
+    #[cfg(feature = "prometheus")]
+    type Point = (Arc<Identity>, Option<u64>, MetricValue);
+
+    /// What somebody sees who looks at data points where they are read.
+    #[cfg(feature = "prometheus")]
+    #[derive(Default)]
+    struct Seen(Vec<Point>);
+
+    #[cfg(feature = "prometheus")]
+    impl crate::metrics::Visit for Seen {
+        fn begin(&mut self, _resource: &Arc<Resource>, _points: usize) {
+            self.0.clear();
+        }
+
+        fn metric(&mut self) {}
+
+        fn visit(&mut self, point: &crate::metrics::PointRef<'_>) {
+            self.0.push((Arc::clone(point.identity), point.start_time_unix_nano, point.value.clone()));
+        }
+    }
+
     /// What is recorded, and whether a reading comes after it, one that ends series or one that does not.
     type Step = ((usize, usize), Vec<(usize, String)>, usize, Option<bool>);
 
@@ -208,7 +208,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn snapshots_are_sorted_and_levels_are_one_however_series_come_and_go(steps in prop::collection::vec(step(), 1..80)) {
+        fn metrics_are_sorted_and_levels_are_one_however_series_come_and_go(steps in prop::collection::vec(step(), 1..80)) {
             const NAMES: [&str; 3] = ["m", "m-", "m.mean_rate"];
             const KEYS: [&str; 4] = ["k", "k1", "k.2", "l"];
             const LEVELS: [Option<Level>; 4] = [None, Some(Level::ERROR), Some(Level::INFO), Some(Level::TRACE)];
@@ -243,7 +243,24 @@ mod tests {
                 }
             }
             let read = table.read();
-            prop_assert!(read.is_sorted_by(|a, b| key(&a.identity) < key(&b.identity)), "{read:?}");
+            prop_assert!(read.is_sorted_by(|a, b| compare_metrics(&a.identity, &b.identity).is_le()), "{read:?}");
+            #[cfg(feature = "prometheus")]
+            {
+                let points = |metric: &Metric| (metric.identity.clone(), metric.start_time_unix_nano, metric.value.clone());
+                let is_summed = |point: &Point| point.0.kind != Kind::Gauge;
+                let all: Vec<Point> = read.iter().map(points).filter(is_summed).collect();
+                let mut seen = Seen::default();
+                table.visit(&Arc::new(Resource::new(Tags::new(), "x").unwrap()), &mut seen);
+                prop_assert!(seen.0.is_sorted_by(|a, b| compare_metrics(&a.0, &b.0).is_le()), "{:?}", seen.0);
+                // Those of one metric that have come together from several origins may stand in another order.
+                let sorted = |mut of: Vec<Point>| {
+                    of.retain(is_summed);
+                    of.sort_by(|a, b| key(&a.0).cmp(&key(&b.0)));
+                    of
+                };
+                let of = |points: &[Point]| points.iter().map(|(id, start, value)| (id.name.clone(), id.kind, id.tags.clone(), *start, value.clone())).collect::<Vec<_>>();
+                prop_assert_eq!(of(&sorted(seen.0)), of(&sorted(all)));
+            }
             let summed = read.iter().filter(|metric| metric.identity.kind != Kind::Gauge);
             let summed = summed.map(|m| ((m.identity.name.to_string(), m.identity.kind, m.identity.tags.clone()), m.number().as_f64()));
             prop_assert_eq!(summed.collect::<BTreeMap<_, _>>(), counted);

@@ -36,7 +36,7 @@ impl Paged {
     /// Once all series have a place.
     pub(super) fn in_order(self) -> InOrder {
         let all = self.0.into_iter().flatten();
-        let mut all: Vec<_> = all.map(|(series, local)| (series.place(), local)).collect();
+        let mut all: Vec<_> = all.filter_map(|(series, local)| Some((series.place()?, local))).collect();
         all.sort_unstable_by_key(|(place, _)| *place);
         InOrder(all.into_iter().peekable())
     }

@@ -11,6 +11,11 @@ pub(super) fn key(id: &Identity) -> MetricKey<'_> {
     (&id.name, id.kind, &id.tags)
 }
 
+/// By name and kind: of the series of one metric none comes before another.
+pub(super) fn compare_metrics(a: &Identity, b: &Identity) -> Ordering {
+    (&*a.name, a.kind).cmp(&(&*b.name, b.kind))
+}
+
 /// By name, kind and tags, and then from the most verbose level to none.
 pub(super) fn compare(a: &Identity, b: &Identity) -> Ordering {
     key(a).cmp(&key(b)).then_with(|| b.level.cmp(&a.level))

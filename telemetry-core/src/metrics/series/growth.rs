@@ -1,26 +1,8 @@
-//! When a series began, and whether it is over.
+//! Sums that only grow.
 
-use super::epoch::Epoch;
-use super::reading::Reading;
-use crate::clock::Tick;
 use crate::diagnostics::warn_once;
 use crate::metrics::cell::Total;
 use crate::model::{Identity, Kind, Number};
-
-/// A series that is idle for long ends, and begins anew with its next value.
-#[derive(Debug)]
-pub(super) struct Lifetime {
-    pub(super) began: Epoch,
-    /// What the last reading found.
-    pub(super) mark: u64,
-    /// When a reading last found something new.
-    pub(super) changed: Tick,
-    /// What it held when it last ended; what is exported came after.
-    pub(super) before: Option<Box<Reading>>,
-    pub(super) is_over: bool,
-    /// Of a sum.
-    pub(super) growth: Growth,
-}
 
 /// What becomes of a sum that only grows and is too large for the numbers that there are: it begins anew, within the same
 /// life, so that nobody takes what it was before for something else.
@@ -63,6 +45,20 @@ impl Growth {
             ));
         }
         self.given = (sum.whole - self.taken_off()).clamp(0, MOST) as u64;
+    }
+
+    /// A reading of a sum that was never too large.
+    #[inline]
+    pub(super) fn give(&mut self, of: &Identity, whole: i64) {
+        if of.kind == Kind::Counter {
+            self.given = u64::try_from(whole).unwrap_or_default();
+        }
+    }
+
+    /// Whether it never began anew.
+    #[inline]
+    pub(super) fn is_first(&self) -> bool {
+        self.begun_anew.is_none()
     }
 
     /// Whether the last reading could not give all: the series is not idle before one can.
