@@ -13,14 +13,13 @@ fn what_comes_while_the_dispatcher_rests_moves_on_though_nothing_comes_behind_it
     let (came, comes) = channel();
     let collector = builder()
         .buffer_size(SIZE as usize)
-        .exporter(move |batch: &Batch| drop(came.send(batch.len())))
+        .exporter(move |batch: &Batch| came.send(batch.len()).unwrap_or(()))
         .start();
-    let (collector, mut all, mut seen) = (collector.unwrap(), 0, 0);
+    let (collector, mut all, mut seen) = (collector.unwrap(), 0, 0_u64);
     for round in 1..=50 {
-        for n in all..all + 7 * SIZE + round {
-            collector.collect_span(&span(n));
-            all += 1;
-        }
+        let from = all;
+        all += 7 * SIZE + round;
+        (from..all).for_each(|n| collector.collect_span(&span(n)));
         while all - seen >= SIZE {
             let more = comes.recv_timeout(SOON);
             seen += more.unwrap_or_else(|_| panic!("{} items stay where they are", all - seen)) as u64;

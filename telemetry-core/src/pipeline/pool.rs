@@ -87,18 +87,19 @@ impl Pool {
 
     /// The dispatcher has read what there was, and gives back what is read to its end.
     pub(super) fn give_back(&self, blocks: impl IntoIterator<Item = Arc<Block>>) {
+        let mut given = 0;
+        // What is not kept is freed, and what is kept is cleared, while nobody who records waits for it. A writer that has not let go
+        // of its block yet keeps it for itself.
+        let whole = blocks.into_iter().filter_map(|block| {
+            given += block.bytes();
+            Arc::try_unwrap(block).ok().filter(|block| block.size() == self.most)
+        });
+        let mut whole: Vec<Block> = whole.collect();
+        whole.iter().for_each(Block::clear);
         let mut leases = lock(&self.leases);
-        for block in blocks {
-            leases.leased -= block.bytes();
-            // A writer that has not let go of it yet keeps it for itself.
-            if let Ok(block) = Arc::try_unwrap(block)
-                && block.size() == self.most
-                && leases.free.len() < self.max / self.most / 4
-            {
-                block.clear();
-                leases.free.push(block);
-            }
-        }
+        leases.leased -= given;
+        let room = (self.max / self.most / 4).saturating_sub(leases.free.len()).min(whole.len());
+        leases.free.extend(whole.drain(..room));
         drop(leases);
         if self.patience().is_some() {
             self.room.notify_all();
