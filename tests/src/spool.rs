@@ -71,7 +71,8 @@ impl Directory {
         // Some are gone by the time that they are looked at.
         let of = all.filter(|entry| entry.file_name() != "owner").filter_map(|entry| entry.metadata().ok());
         let bytes = of.map(|found| found.len()).sum();
-        assert!(bytes <= self.most, "{bytes} bytes of {}", self.most);
+        // While it is looked, a segment may go for one that is seen too.
+        assert!(bytes <= self.most + self.most / 16, "{bytes} bytes of {}", self.most);
         bytes
     }
 

@@ -87,21 +87,33 @@ impl Pool {
 
     /// The dispatcher has read what there was, and gives back what is read to its end.
     pub(super) fn give_back(&self, blocks: impl IntoIterator<Item = Arc<Block>>) {
-        let mut given = 0;
-        // What is not kept is freed, and what is kept is cleared, while nobody who records waits for it. A writer that has not let go
-        // of its block yet keeps it for itself.
-        let whole = blocks.into_iter().filter_map(|block| {
-            given += block.bytes();
-            Arc::try_unwrap(block).ok().filter(|block| block.size() == self.most)
-        });
-        let mut whole: Vec<Block> = whole.collect();
-        whole.iter().for_each(Block::clear);
+        // A writer that has not let go of its block yet keeps it for itself.
+        let (mut kept, mut gone) = (Vec::new(), Vec::new());
+        let mut room = (self.max / self.most / 4).saturating_sub(lock(&self.leases).free.len());
+        for block in blocks {
+            match Arc::try_unwrap(block) {
+                Ok(block) if block.size() == self.most && room > 0 => {
+                    room -= 1;
+                    block.clear();
+                    kept.push(block);
+                }
+                given => gone.push(given),
+            }
+        }
+        self.take_back(kept.iter().map(Block::bytes).sum(), kept);
+        // Nobody who records waits while these are freed, and only then their bytes are there again.
+        let bytes =
+            gone.iter().map(|block| block.as_ref().map_or_else(|shared| shared.bytes(), Block::bytes)).sum();
+        drop(gone);
+        self.take_back(bytes, Vec::new());
+    }
+
+    fn take_back(&self, bytes: usize, kept: Vec<Block>) {
         let mut leases = lock(&self.leases);
-        leases.leased -= given;
-        let room = (self.max / self.most / 4).saturating_sub(leases.free.len()).min(whole.len());
-        leases.free.extend(whole.drain(..room));
+        leases.leased -= bytes;
+        leases.free.extend(kept);
         drop(leases);
-        if self.patience().is_some() {
+        if bytes > 0 && self.patience().is_some() {
             self.room.notify_all();
         }
     }

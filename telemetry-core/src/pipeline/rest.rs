@@ -11,6 +11,8 @@ use crate::clock::Tick;
 const REST: Duration = Duration::from_millis(50);
 /// So many times as many items wake it from that.
 const MORE: usize = 16;
+/// Who wants fewer items to wake it wants them soon.
+const LEAST: usize = 64;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rest {
@@ -36,7 +38,9 @@ impl Rest {
     /// so many bytes at most.
     pub(super) fn looked(&mut self, found: Found, usual: usize, bytes: usize, now: Tick) -> Option<usize> {
         let since = now.since(std::mem::replace(&mut self.looked, now));
-        let is_busy = found.items as u128 * REST.as_nanos() >= usual as u128 * u128::from(since);
+        let is_busy = usual >= LEAST
+            && found.items > 0
+            && found.items as u128 * REST.as_nanos() >= usual as u128 * u128::from(since);
         let each = found.bytes.checked_div(found.items).unwrap_or_default().max(1);
         let most = usual.saturating_mul(MORE).min(bytes / each);
         self.until = (is_busy && most > usual).then(|| now.plus(REST));
@@ -77,5 +81,14 @@ mod tests {
         assert_eq!(looked(1 << 10), Some(1 << 10));
         assert_eq!(looked(2 << 10), None, "as many as usual would be more");
         assert_eq!(looked(0), Some(14_400));
+    }
+
+    #[test]
+    fn it_rests_neither_where_nothing_came_nor_where_few_are_to_wake_it() {
+        let mut rest = Rest::default();
+        let mut looked =
+            |items, usual| rest.looked(Found { items, bytes: 0 }, usual, 1 << 20, Tick::default());
+        assert_eq!([looked(0, 900), looked(9, 1), looked(900, 63)], [None; 3]);
+        assert!(looked(1, 64).is_some());
     }
 }

@@ -7,6 +7,8 @@
 
 #[cfg(any(feature = "net", test))]
 mod rest;
+#[cfg(any(feature = "net", test))]
+mod stored;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +48,7 @@ pub(crate) struct Schedule {
     spool: Option<Spooling>,
 }
 
-/// Metrics and events go before spans, which are many; but whoever has sent something comes last next time.
+/// Metrics and events go before spans, which are many; but of whom something was sent or stored comes last next time.
 const ORDER: [Signal; 3] = [Signal::Metrics, Signal::Events, Signal::Spans];
 
 impl Schedule {
@@ -74,22 +76,6 @@ impl Schedule {
 
     /// What to do now.
     pub(crate) fn next(&mut self, now: Tick) -> Step {
-        let step = self.choose(now);
-        let sent = match &step {
-            Step::Attempt(parcel) => Some(parcel.batch.signal()),
-            #[cfg(any(feature = "net", test))]
-            Step::Replay(replay) => Some(replay.signal()),
-            _ => None,
-        };
-        if let Some(at) = sent.and_then(|sent| ORDER.iter().position(|signal| *signal == sent)) {
-            self.turn = at + 1;
-        }
-        step
-    }
-
-    fn choose(&mut self, now: Tick) -> Step {
-        let mut order = ORDER;
-        order.rotate_left(self.turn % ORDER.len());
         let told = self.lanes.told();
         self.stop = told.stop;
         self.is_flushed |= told.is_flushed;
@@ -116,30 +102,26 @@ impl Schedule {
         let mut wait_for = |until, does| {
             wait = if wait.0.is_none_or(|known| until < known) { (Some(until), does) } else { wait };
         };
-        // Of each signal, what is fresh and what is stored take turns.
-        #[cfg(any(feature = "net", test))]
-        for signal in order.into_iter().filter(|_| !is_full) {
-            let line = &mut self.lines[signal as usize];
-            let spool = self.spool.as_ref().filter(|_| line.was_fresh);
-            if let Some(Ok(Some(step))) = spool.map(|spool| spool.next(signal, line, &mut self.rate, now)) {
-                return step;
-            }
-        }
-        for signal in order {
-            match self.next_of(signal, is_full, now) {
-                Ok(Some(step)) => return step,
-                Ok(None) => {}
-                Err((until, does)) => wait_for(until, does),
-            }
-        }
-        #[cfg(any(feature = "net", test))]
-        for signal in order.into_iter().filter(|_| !is_full) {
-            let line = &mut self.lines[signal as usize];
-            match self.spool.as_ref().map_or(Ok(None), |spool| spool.next(signal, line, &mut self.rate, now))
-            {
-                Ok(Some(step)) => return step,
-                Ok(None) => {}
-                Err((until, does)) => wait_for(until, does),
+        for place in (self.turn..).take(ORDER.len()) {
+            let signal = ORDER[place % ORDER.len()];
+            // What is fresh and what is stored take turns.
+            let was_fresh = self.lines[signal as usize].was_fresh;
+            for is_stored in [was_fresh, !was_fresh] {
+                let next = match is_stored {
+                    false => self.next_of(signal, is_full, now),
+                    #[cfg(any(feature = "net", test))]
+                    true => self.next_stored(signal, is_full, now),
+                    #[cfg(not(any(feature = "net", test)))]
+                    true => Ok(None),
+                };
+                match next {
+                    Ok(Some(step)) => {
+                        self.turn = (place + 1) % ORDER.len();
+                        return step;
+                    }
+                    Ok(None) => {}
+                    Err((until, does)) => wait_for(until, does),
+                }
             }
         }
         Step::Wait(wait.0, wait.1)
@@ -235,29 +217,6 @@ impl Schedule {
         }
         self.lanes.wait_for(signal, much);
         Some(until)
-    }
-
-    /// The same for what is to be stored.
-    #[cfg(any(feature = "net", test))]
-    fn next_to_store(&mut self, signal: Signal, now: Tick) -> NextStep {
-        let Some(most) = self.spool.as_ref().map(|spool| spool.most_bytes().min(self.pace.limits.bytes))
-        else {
-            return Ok(None);
-        };
-        // What is stored can't be made smaller any more.
-        let items = self.lines[signal as usize].items;
-        let parcel = if let Some(parcel) = self.lines[signal as usize].take_again(items) {
-            Some(parcel)
-        } else {
-            let Some(waiting) = self.lanes.waiting(signal) else { return Ok(None) };
-            if let Some(until) = self.lingers(signal, waiting, most, now) {
-                return Err((until, Activity::Linger));
-            }
-            self.lanes.take(signal, items, most)
-        };
-        let Some(parcel) = parcel else { return Ok(None) };
-        self.lines[signal as usize].flying.push(parcel.since);
-        Ok(Some(Step::Store(parcel)))
     }
 
     /// An attempt with a stored body has ended; none where the exporter panicked.

@@ -34,8 +34,8 @@ pub(crate) struct Spooling {
 
 /// A stored body has about so many bytes: it can't be made smaller any more when the receiver asks for that.
 const MOST_BYTES: usize = 256 << 10;
-/// And no more than that part of its spool: what is full by a body loses much for the next one.
-const MOST_PART: u64 = 16;
+/// And no more than that part of its spool, which is half of a segment.
+const MOST_PART: u64 = 32;
 /// So many bodies are on their way to the disk at once.
 const MOST_STORING: usize = 8;
 /// The disk is told of so many bodies together that they are settled: after a crash, these come again beside those that were out.

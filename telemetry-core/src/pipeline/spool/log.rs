@@ -93,8 +93,9 @@ pub(super) struct Segment<F> {
     pub(super) at_once: u64,
 }
 
-/// So much of a segment is read at once: two bodies of the usual size, or many small ones. It stays in memory until they are sent.
-pub(super) const AT_ONCE: u64 = 528 << 10;
+/// So much of a segment is read at once: two bodies of the usual size, or many small ones. It stays in memory until they are sent. In
+/// tests it is so little that their small segments are read bit by bit too.
+pub(super) const AT_ONCE: u64 = if cfg!(test) { 700 } else { 528 << 10 };
 
 pub(super) struct Kept {
     pub(super) name: String,

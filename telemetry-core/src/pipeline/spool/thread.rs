@@ -181,6 +181,12 @@ impl Spool {
     }
 }
 
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.tell_settled();
+    }
+}
+
 /// So many bodies are committed together at most.
 const MOST_TOGETHER: usize = 64;
 /// It looks that often whether something has become too old.

@@ -79,7 +79,7 @@ pub fn one(delay_ms: u64) -> Replayed {
 }
 
 fn start(url: &str) -> Collector {
-    let builder = Collector::builder().ignore_env().endpoint(url).on_export(|_| ());
+    let builder = Collector::builder().ignore_env().endpoint(url);
     let builder = builder.configure(|c| (c.buffer_size, c.buffer_bytes) = (1 << 17, 64 << 20));
     builder.flush_interval(Duration::from_secs(3600)).start().expect("a collector")
 }

@@ -149,8 +149,13 @@ fn some_span() -> impl Strategy<Value = Made> {
     let target = prop_oneof![Just("shop::cart"), Just(""), Just("by.hand")];
     let status = prop_oneof![Just(Status::Unset), Just(Status::Ok), ".{0,200}".prop_map(Status::Error)];
     let times = (some_id(), some_id());
-    let seldom =
-        (0..300_u32, proptest::bool::ANY, "[a-z=,]{0,9}", prop::collection::vec(some_context(), 0..3));
+    // Most spans have none of these, and are written in a way of their own.
+    let seldom = (
+        prop_oneof![6 => Just(0), 1 => 1..300_u32],
+        proptest::bool::weighted(0.1),
+        prop_oneof![6 => Just(String::new()), 1 => "[a-z=,]{1,9}"],
+        prop_oneof![6 => Just(Vec::new()), 1 => prop::collection::vec(some_context(), 1..3)],
+    );
     let context = (some_context(), prop::option::of(some_id()), 0..5_usize);
     (context, ".{0,20}", target, status, times, seldom).prop_map(
         |((context, parent, kind), name, target, status, (start, duration), seldom)| {
@@ -172,6 +177,7 @@ type Fields = (Option<usize>, Vec<(usize, Value)>, Vec<(String, Value)>);
 fn some_fields() -> impl Strategy<Value = Fields> {
     let own = prop::collection::vec((0..4_usize, some_value()), 0..5);
     let named = prop::collection::vec(("[a-zäß.]{0,40}", some_value()), 0..4);
+    let named = prop_oneof![3 => Just(Vec::new()), 1 => named];
     (prop::option::of(0..SITES.len()), own, named)
 }
 
@@ -237,5 +243,21 @@ fn fields_of_every_length_around_the_short_way_arrive() {
     let text = |len: usize| Value::Str("x".repeat(len));
     let made: Vec<_> =
         (0..300).map(|len| Made { own: vec![(0, text(len)), (3, text(len))], ..site_span(1, 0) }).collect();
+    assert_same(&written(&Writer::new(), &batch(&made)), &request(&made, &resource(&[])));
+}
+
+/// The memory in which most are written has 2 KiB.
+#[test]
+fn spans_of_every_length_around_that_of_their_memory_arrive() {
+    let text = |len: usize| Value::Str("x".repeat(len));
+    let of = |(fields, last)| {
+        let mut own = vec![(0, text(90)); fields];
+        own.push((3, text(last)));
+        Made { own, ..site_span(1, 0) }
+    };
+    let made: Vec<_> = (14..22).flat_map(|fields| (0..=90).map(move |last| (fields, last))).map(of).collect();
+    let (first, last) =
+        (request(&made[..1], &resource(&[])), request(&made[made.len() - 1..], &resource(&[])));
+    assert!(prost::Message::encoded_len(&first) < 2_000 && prost::Message::encoded_len(&last) > 2_300);
     assert_same(&written(&Writer::new(), &batch(&made)), &request(&made, &resource(&[])));
 }
