@@ -113,7 +113,8 @@ impl Pool {
         leases.leased -= bytes;
         leases.free.extend(kept);
         drop(leases);
-        if bytes > 0 && self.patience().is_some() {
+        // Also where nothing came back: who waits may need nothing any more.
+        if self.patience().is_some() {
             self.room.notify_all();
         }
     }
