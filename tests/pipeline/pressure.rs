@@ -66,9 +66,9 @@ fn one_stuck_exporter_delays_a_fast_one_and_those_who_record_by_its_patience_and
         longest = longest.max(took);
         waited += if took > Duration::from_millis(20) { took } else { Duration::ZERO };
     }
-    // Once for the whole episode, not once for each record; the rest is for a busy machine.
-    assert!(longest < PATIENCE * 4, "{longest:?} for one span");
-    assert!(waited < PATIENCE * 6, "{waited:?} for all of them, in {:?}", begin.elapsed());
+    // Once for the whole episode, not once for each record, which would be hours; the rest is for a busy machine.
+    assert!(longest < SOON, "{longest:?} for one span");
+    assert!(waited < SOON, "{waited:?} for all of them, in {:?}", begin.elapsed());
     let begin = Instant::now();
     while fast.discarded(Signal::Spans) + lost(&collector) < 100_000 {
         collector.flush(Duration::from_millis(1));

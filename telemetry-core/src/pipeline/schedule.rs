@@ -7,8 +7,6 @@
 
 #[cfg(any(feature = "net", test))]
 mod rest;
-#[cfg(any(feature = "net", test))]
-mod stored;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +108,9 @@ impl Schedule {
                 let next = match is_stored {
                     false => self.next_of(signal, is_full, now),
                     #[cfg(any(feature = "net", test))]
-                    true => self.next_stored(signal, is_full, now),
+                    true => self.spool.as_ref().filter(|_| !is_full).map_or(Ok(None), |spool| {
+                        spool.next(signal, &mut self.lines[signal as usize], &mut self.rate, now)
+                    }),
                     #[cfg(not(any(feature = "net", test)))]
                     true => Ok(None),
                 };
@@ -217,6 +217,27 @@ impl Schedule {
         }
         self.lanes.wait_for(signal, much);
         Some(until)
+    }
+
+    /// The same for what is to be stored.
+    #[cfg(any(feature = "net", test))]
+    fn next_to_store(&mut self, signal: Signal, now: Tick) -> NextStep {
+        let Some(spool) = &self.spool else { return Ok(None) };
+        let most = spool.most_bytes().min(self.pace.limits.bytes);
+        // What is stored can't be made smaller any more.
+        let items = self.lines[signal as usize].items;
+        let parcel = if let Some(parcel) = self.lines[signal as usize].take_again(items) {
+            Some(parcel)
+        } else {
+            let Some(waiting) = self.lanes.waiting(signal) else { return Ok(None) };
+            if let Some(until) = self.lingers(signal, waiting, most, now) {
+                return Err((until, Activity::Linger));
+            }
+            self.lanes.take(signal, items, most)
+        };
+        let Some(parcel) = parcel else { return Ok(None) };
+        self.lines[signal as usize].flying.push(parcel.since);
+        Ok(Some(Step::Store(parcel)))
     }
 
     /// An attempt with a stored body has ended; none where the exporter panicked.
