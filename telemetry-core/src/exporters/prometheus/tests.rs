@@ -95,6 +95,27 @@ fn without_a_collector_a_page_is_empty() {
     assert_eq!(unpacked(page.respond(OPEN_METRICS, "gzip").body()), b"# EOF\n");
 }
 
+/// What all series have, one of them has as a tag of its own too.
+#[test]
+fn the_same_labels_are_one_series_wherever_they_come_from() {
+    let own = |tags: &[(&str, &str)], n: i64| metric(Kind::Counter, "own", "", tags, n);
+    let metrics = vec![
+        own(&[], 1),
+        own(&[("env", "prod")], 2),
+        own(&[("env", "test")], 3),
+        own(&[("a", "x")], 4),
+        own(&[("a", "x"), ("env", "test"), ("f", "y")], 5),
+        own(&[("a", "x"), ("f", "y")], 6),
+        own(&[("service.name", "shop")], 7),
+    ];
+    let page = showing(Prometheus::new().resource_labels(["env", "service.*"]), metrics);
+    let counts =
+        [&page.text(), &read(&page, OPEN_METRICS).1].map(|text| text.matches("\nown_total{").count());
+    assert_eq!((counts, page.left_out()), ([4, 4], 3), "{}", page.text());
+    let families = read_back::families(page.respond(PROTOBUF, "").body());
+    assert_eq!((families[1].metric.len(), page.left_out()), (4, 3));
+}
+
 fn unpacked(body: &[u8]) -> Vec<u8> {
     let mut plain = Vec::new();
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(body), &mut plain).unwrap();
