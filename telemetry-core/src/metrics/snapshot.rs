@@ -8,7 +8,8 @@ use crate::model::{HistogramValue, Kind, Metric, Number, Resource, Tags, Tempora
 #[cfg(feature = "prometheus")]
 use crate::model::{Identity, MetricValue};
 
-/// The data points of one moment, sorted by name; those of one name stand in the order in which their series were made.
+/// The data points of one moment, sorted by name. Those of one name stand mostly in the order in which their series were made, but in
+/// that of their tags where they have levels, or where callbacks give some of them.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     metrics: Arc<Vec<Metric>>,
