@@ -68,8 +68,13 @@ impl Snapshot {
     /// Shows all of them.
     #[cfg(feature = "prometheus")]
     pub(crate) fn visit(&self, visit: &mut dyn Visit) {
-        visit.begin(&self.resource, self.metrics.len());
-        visit_all(&self.metrics, visit);
+        loop {
+            visit.begin(&self.resource, self.metrics.len());
+            visit_all(&self.metrics, visit);
+            if visit.end() {
+                break;
+            }
+        }
     }
 }
 
@@ -84,6 +89,9 @@ pub(crate) trait Visit {
 
     /// The next one, in the order of snapshots.
     fn visit(&mut self, point: &PointRef<'_>);
+
+    /// All were there. Whether that is enough; otherwise they are shown again from the beginning.
+    fn end(&mut self) -> bool;
 }
 
 /// Shows data points, of which those of one metric are neighbours.
