@@ -190,3 +190,51 @@ fn in_use(e: &std::io::Error) -> String {
         _ => e.to_string(),
     }
 }
+
+#[cfg(all(test, feature = "prometheus"))]
+mod tests {
+    use super::*;
+    use crate::Collector;
+    use crate::metrics::PointRef;
+
+    /// Wants to be shown all of it again, once, and looks up what is noted as read by then.
+    struct Twice {
+        last_read: Arc<AtomicU64>,
+        noted: Vec<u64>,
+    }
+
+    impl Visit for Twice {
+        fn begin(&mut self, _resource: &Arc<Resource>, _points: usize) {
+            self.noted.push(self.last_read.load(Relaxed));
+        }
+
+        fn metric(&mut self) {}
+
+        fn visit(&mut self, _point: &PointRef<'_>) {}
+
+        fn end(&mut self) -> bool {
+            self.noted.len() == 2
+        }
+    }
+
+    /// Otherwise a series could end between two tries, and the page that is right would be without its last value.
+    #[test]
+    fn what_is_shown_again_is_not_noted_as_read() {
+        for own in [SelfMetrics::Off, SelfMetrics::All] {
+            let collector = Collector::builder().ignore_env().self_metrics(own).start().unwrap();
+            let engine = &collector.engine;
+            let last_read = engine.table.add_source();
+            last_read.store(0, Relaxed);
+            let shown = Shown {
+                engine: Arc::downgrade(engine),
+                filter: Filter::new(),
+                resource: Arc::clone(&engine.resource),
+                last_read: Arc::clone(&last_read),
+            };
+            let mut twice = Twice { last_read: Arc::clone(&last_read), noted: Vec::new() };
+            shown.visit(&mut twice);
+            assert_eq!(twice.noted.len(), 2);
+            assert_eq!((twice.noted[1] == 0, last_read.load(Relaxed) > 0), (own == SelfMetrics::Off, true));
+        }
+    }
+}

@@ -221,7 +221,8 @@ impl Batch {
         })
     }
 
-    /// Its data points, sorted by name; those of one name stand in the order in which their series were made.
+    /// Its data points, in the order of a [`Snapshot`](crate::metrics::Snapshot); those of several readings one reading after the
+    /// other.
     pub fn metrics(&self) -> impl Iterator<Item = MetricRef<'_>> {
         self.parts.iter().flat_map(|part| {
             let all = if let Records::Metrics(snapshot) = &*part.records { snapshot.metrics() } else { &[] };

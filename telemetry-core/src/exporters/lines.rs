@@ -94,7 +94,7 @@ impl PartialEq for Name<'_> {
     }
 }
 
-/// The tags of a point, with the global ones, as they were written last. Points are sorted, so neighbours mostly have the same keys:
+/// The tags of a point, with the global ones, as they were written last. Neighbours are mostly of one metric and have the same keys:
 /// then only the values that are other ones are written anew.
 #[derive(Default)]
 pub(super) struct KeptTags<'a> {

@@ -8,7 +8,8 @@ use crate::model::{HistogramValue, Kind, Metric, Number, Resource, Tags, Tempora
 #[cfg(feature = "prometheus")]
 use crate::model::{Identity, MetricValue};
 
-/// The data points of one moment, sorted by name; those of one name stand in the order in which their series were made.
+/// The data points of one moment, sorted by name. Those of one name stand mostly in the order in which their series were made, but in
+/// that of their tags where they have levels, or where callbacks give some of them.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     metrics: Arc<Vec<Metric>>,
@@ -67,8 +68,13 @@ impl Snapshot {
     /// Shows all of them.
     #[cfg(feature = "prometheus")]
     pub(crate) fn visit(&self, visit: &mut dyn Visit) {
-        visit.begin(&self.resource, self.metrics.len());
-        visit_all(&self.metrics, visit);
+        loop {
+            visit.begin(&self.resource, self.metrics.len());
+            visit_all(&self.metrics, visit);
+            if visit.end() {
+                break;
+            }
+        }
     }
 }
 
@@ -83,6 +89,9 @@ pub(crate) trait Visit {
 
     /// The next one, in the order of snapshots.
     fn visit(&mut self, point: &PointRef<'_>);
+
+    /// All were there. Whether that is enough; otherwise they are shown again from the beginning.
+    fn end(&mut self) -> bool;
 }
 
 /// Shows data points, of which those of one metric are neighbours.

@@ -73,7 +73,7 @@ type Said<'a> = (usize, Kind, &'a str, &'a Tags, Option<u64>);
 struct Selection<'a> {
     parts: Vec<Part<'a>>,
     measurements: Vec<Measurement<'a>>,
-    /// The same by their keys. Batches are sorted, so the next one mostly is the last.
+    /// The same by their keys. Batches are sorted by name, so the next one is mostly among the last, or the last.
     sorted: Vec<usize>,
     /// How many parts and measurements there were before the name that is the last one.
     whole: (usize, usize),

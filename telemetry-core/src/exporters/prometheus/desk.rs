@@ -125,12 +125,7 @@ impl Work {
         let mut sheet = at.map(|at| self.sheets.remove(at));
         let length = self.length.min(settings.max_bytes);
         let mut writing = Writing::new(settings, kind, &mut sheet, &mut self.notices, length);
-        loop {
-            source.visit(&mut writing);
-            if writing.end() {
-                break;
-            }
-        }
+        source.visit(&mut writing);
         let (out, left_out) = writing.into_page();
         self.length = out.len();
         if self.sheets.len() >= MOST_SHEETS {

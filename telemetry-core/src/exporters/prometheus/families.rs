@@ -13,7 +13,6 @@ use std::sync::Arc;
 use super::family::{Class, Family};
 use super::form::Dialect;
 use super::labels::{Labels, Written};
-use super::notices::Notices;
 use super::units::Unit;
 use super::{names, target};
 use crate::metrics::PointRef;
@@ -48,6 +47,8 @@ pub(super) struct Shown {
     pub(super) family: Option<usize>,
     /// By which plans labels of its series are written; the last one comes first.
     pub(super) plans: Vec<usize>,
+    /// What is not shown of it beside the others, and why.
+    pub(super) notice: Option<Box<str>>,
     /// It has series on the page that is written now.
     pub(super) is_there: bool,
 }
@@ -92,13 +93,7 @@ impl Families {
     }
 
     /// The metric of a point, most likely that one.
-    pub(super) fn metric(
-        &mut self,
-        point: &PointRef<'_>,
-        likely: usize,
-        labels: &Labels,
-        notices: &mut Notices,
-    ) -> Found {
+    pub(super) fn metric(&mut self, point: &PointRef<'_>, likely: usize, labels: &Labels) -> Found {
         if self.metrics.get(likely).is_some_and(|shown| shown.has(point)) {
             return Found { at: likely, is_changed: false };
         }
@@ -106,16 +101,16 @@ impl Families {
         if let Some(at) = known.copied().find(|at| self.metrics[*at].has(point)) {
             return Found { at, is_changed: false };
         }
-        let (at, is_changed) = (self.metrics.len(), self.add(point, labels, notices));
+        let (at, is_changed) = (self.metrics.len(), self.add(point, labels));
         Found { at, is_changed }
     }
 
     /// Takes a metric; whether that changed what stands before a family that was there.
-    fn add(&mut self, point: &PointRef<'_>, labels: &Labels, notices: &mut Notices) -> bool {
-        let (id, mut is_changed) = (point.identity, false);
+    fn add(&mut self, point: &PointRef<'_>, labels: &Labels) -> bool {
+        let (id, mut is_changed, mut notice) = (point.identity, false, None);
         let named = named(point, labels);
         let family = if let Some((other, class)) = self.rival(&named, labels.dialect) {
-            notices.say(format_args!(
+            notice = Some(format!(
                 "the {} `{}` is left out of the page for Prometheus: `{}` is another metric there, of type {}",
                 id.kind.name(),
                 Clean(&id.name),
@@ -124,7 +119,10 @@ impl Families {
             ));
             None
         } else if let Some(Place { at: Some(at), .. }) = self.by_name.get(&named.name) {
-            is_changed = self.all[*at].join(id, labels.dialect, notices);
+            match self.all[*at].join(id, labels.dialect) {
+                Ok(changes) => is_changed = changes,
+                Err(why) => notice = Some(why),
+            }
             Some(*at)
         } else {
             let at = self.all.len();
@@ -132,9 +130,10 @@ impl Families {
             self.all.push(Family::new(id, named.name, named.class, named.unit, labels.dialect));
             Some(at)
         };
-        let (is_histogram, plans) = (point.is_histogram(), Vec::new());
+        family.into_iter().for_each(|at| self.all[at].metrics.push(self.metrics.len()));
+        let (is_histogram, plans, notice) = (point.is_histogram(), Vec::new(), notice.map(Into::into));
         self.by_metric.entry(id.name.clone()).or_default().push(self.metrics.len());
-        self.metrics.push(Shown { id: Arc::clone(id), is_histogram, family, plans, is_there: false });
+        self.metrics.push(Shown { id: Arc::clone(id), is_histogram, family, plans, notice, is_there: false });
         is_changed
     }
 
@@ -170,12 +169,11 @@ impl Families {
         let Some(at) = self.metrics[metric].family.filter(|at| !self.all[*at].may_have_twins) else {
             return false;
         };
-        let others = self.metrics.iter().enumerate().filter(|(_, shown)| shown.family == Some(at));
-        let is_known = |(other, shown): (usize, &Shown)| {
-            let mut plans = shown.plans.iter();
-            plans.any(|known| (*known != plan || other != metric) && labels.may_be_equal(*known, plan))
+        let is_known = |other: &usize| {
+            let mut plans = self.metrics[*other].plans.iter();
+            plans.any(|known| (*known != plan || *other != metric) && labels.may_be_equal(*known, plan))
         };
-        let may = labels.is_joined(plan) || others.into_iter().any(is_known);
+        let may = labels.is_joined(plan) || self.all[at].metrics.iter().any(is_known);
         self.all[at].may_have_twins = may;
         may
     }
@@ -228,8 +226,10 @@ impl Families {
             Some(at) => moved[*at].inspect(|new| *at = *new).is_some(),
         });
         self.by_metric.clear();
+        self.all.iter_mut().for_each(|family| family.metrics.clear());
         for (at, shown) in self.metrics.iter().enumerate() {
             self.by_metric.entry(shown.id.name.clone()).or_default().push(at);
+            shown.family.into_iter().for_each(|family| self.all[family].metrics.push(at));
         }
         is_other
     }

@@ -8,7 +8,6 @@ use super::escape::{put_help, put_quoted};
 use super::form::Dialect;
 use super::ladder::Ladder;
 use super::names::is_legacy;
-use super::notices::Notices;
 use super::units::Powers;
 use crate::exporters::wire::{bytes, put_text, varint};
 use crate::model::{Buckets, HistogramValue, Identity};
@@ -42,6 +41,10 @@ pub(super) struct Family {
     pub(super) ladders: Vec<Ladder>,
     /// Different series of it may have the same labels.
     pub(super) may_have_twins: bool,
+    /// Those that stand in it, among all metrics.
+    pub(super) metrics: Vec<usize>,
+    /// How many families come before it on the page that is written now; none where it has no series there yet.
+    pub(super) place: Option<usize>,
 }
 
 /// With bounds of more kinds than that, all are found out anew.
@@ -67,6 +70,8 @@ impl Family {
             description,
             ladders: Vec::new(),
             may_have_twins: false,
+            metrics: Vec::new(),
+            place: None,
         }
     }
 
@@ -75,27 +80,28 @@ impl Family {
         (&self.owner.name, self.owner.kind, &self.owner.unit) == (&id.name, id.kind, &id.unit)
     }
 
-    /// Takes the series of another metric. Whether what stands before all of them is another text now.
-    pub(super) fn join(&mut self, id: &Identity, dialect: Dialect, notices: &mut Notices) -> bool {
+    /// Takes the series of another metric. Whether what stands before all of them is another text now; or why what the metric says
+    /// of itself is not shown.
+    pub(super) fn join(&mut self, id: &Identity, dialect: Dialect) -> Result<bool, String> {
         if id.description.is_empty() || self.description == id.description {
-            return false;
+            return Ok(false);
         }
         if !self.description.is_empty() {
-            notices.say(format_args!(
+            return Err(format!(
                 "on the page for Prometheus `{}` has one description of two: that of `{}` is not shown",
                 Clean(&self.name),
                 Clean(&id.name)
             ));
-            return false;
         }
         self.description = id.description.clone().into_owned();
         let about = About { description: &self.description, unit: &self.unit };
         self.head = head(self.class, &self.name, &about, dialect);
-        true
+        Ok(true)
     }
 
     /// A page begins.
     pub(super) fn begin(&mut self) {
+        self.place = None;
         if self.ladders.len() > MOST_LADDERS {
             self.ladders.clear();
         }

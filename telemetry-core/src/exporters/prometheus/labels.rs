@@ -30,7 +30,7 @@ pub(super) struct Labels {
     pub(super) translation: Translation,
     pub(super) escaping: Escaping,
     pub(super) dialect: Dialect,
-    /// On each series, sorted by name.
+    /// On each series, in this order.
     common: Vec<Common>,
     plans: Vec<Plan>,
 }
@@ -316,30 +316,29 @@ impl Labels {
         let mut entries: Vec<(String, usize)> = keys.iter().enumerate().map(named).collect();
         // Keys are sorted, and so are those of one name.
         entries.sort();
-        let stands = |name: &str| self.common.iter().any(|common| common.name == name && !common.gives_way);
+        let is_common = |name: &str| self.common.iter().any(|common| common.name == name);
         let mut labels: Vec<(&str, Vec<Part>)> = Vec::new();
-        for same in entries.chunk_by(|a, b| a.0 == b.0).filter(|same| !stands(&same[0].0)) {
+        for same in entries.chunk_by(|a, b| a.0 == b.0).filter(|same| !is_common(&same[0].0)) {
             labels.push((&same[0].0, same.iter().map(|(_, at)| Part::Tag(*at)).collect()));
         }
-        let (mut all, mut given) = (Vec::new(), Vec::new());
-        for (at, common) in self.common.iter().enumerate() {
+        let all = self.common.iter().enumerate().map(|(at, common)| {
             let tags = entries.iter().filter(|(name, _)| *name == common.name).map(|(_, at)| *at);
             let (before, behind): (Vec<usize>, Vec<usize>) = tags.partition(|at| keys[*at] < common.key);
-            let is_alone = before.is_empty() && behind.is_empty();
-            if is_alone {
-                given.push(common);
-            } else if !common.gives_way {
-                let tags = |of: Vec<usize>| of.into_iter().map(Part::Tag);
-                all.push((
-                    &*common.name,
-                    tags(before).chain([Part::Common(at)]).chain(tags(behind)).collect(),
-                ));
-            }
-        }
-        labels.append(&mut all);
-        let mut names: Vec<String> = labels.iter().map(|(name, _)| (*name).to_owned()).collect();
-        names.extend(given.iter().map(|common| common.name.clone()));
+            let stays = !common.gives_way || before.is_empty() && behind.is_empty();
+            let tags = |of: Vec<usize>| of.into_iter().map(Part::Tag);
+            let common_value = stays.then_some(Part::Common(at));
+            (&*common.name, tags(before).chain(common_value).chain(tags(behind)).collect())
+        });
+        let mut all: Vec<(&str, Vec<Part>)> = all.collect();
+        let mut names: Vec<String> = labels.iter().chain(&all).map(|(name, _)| (*name).to_owned()).collect();
         names.sort();
+        // What all series have stands behind the rest and in its own order, whatever says its value: the same labels are the
+        // same text.
+        let mut given = &self.common[..];
+        if all.iter().any(|(_, values)| !matches!(values[..], [Part::Common(_)])) {
+            given = &[];
+            labels.append(&mut all);
+        }
         let is_tag =
             |(at, label): (usize, &(&str, Vec<Part>))| matches!(*label.1, [Part::Tag(tag)] if tag == at);
         let is_plain = labels.len() == keys.len() && labels.iter().enumerate().all(is_tag);
@@ -425,7 +424,9 @@ mod tests {
                 &[("a/x", "1"), ("a.z", "2"), ("a_y", "3")],
                 r#"a_x="1",a_y="3",a_z="2",otel_scope_name="telemetry",env="prod""#,
             ),
-            (&[("env", "test")], r#"env="test",otel_scope_name="telemetry""#),
+            (&[("env", "test")], r#"otel_scope_name="telemetry",env="test""#),
+            (&[("env", "prod"), ("k", "v")], r#"k="v",otel_scope_name="telemetry",env="prod""#),
+            (&[("k", "v")], r#"k="v",otel_scope_name="telemetry",env="prod""#),
             (&[("otel.scope.name", "mine")], r#"otel_scope_name="mine;telemetry",env="prod""#),
             (&[("k", "a\"b\\c\nd")], "k=\"a\\\"b\\\\c\\nd\",otel_scope_name=\"telemetry\",env=\"prod\""),
         ] {

@@ -3,6 +3,7 @@
 mod grammar;
 mod made;
 mod read_back;
+mod tries;
 
 use std::sync::Arc;
 
@@ -93,6 +94,27 @@ fn without_a_collector_a_page_is_empty() {
     assert_eq!((page.text(), page.respond("", "").body()), (String::new(), &b""[..]));
     assert_eq!(page.respond(OPEN_METRICS, "").body(), b"# EOF\n");
     assert_eq!(unpacked(page.respond(OPEN_METRICS, "gzip").body()), b"# EOF\n");
+}
+
+/// What all series have, one of them has as a tag of its own too.
+#[test]
+fn the_same_labels_are_one_series_wherever_they_come_from() {
+    let own = |tags: &[(&str, &str)], n: i64| metric(Kind::Counter, "own", "", tags, n);
+    let metrics = vec![
+        own(&[], 1),
+        own(&[("env", "prod")], 2),
+        own(&[("env", "test")], 3),
+        own(&[("a", "x")], 4),
+        own(&[("a", "x"), ("env", "test"), ("f", "y")], 5),
+        own(&[("a", "x"), ("f", "y")], 6),
+        own(&[("service.name", "shop")], 7),
+    ];
+    let page = showing(Prometheus::new().resource_labels(["env", "service.*"]), metrics);
+    let counts =
+        [&page.text(), &read(&page, OPEN_METRICS).1].map(|text| text.matches("\nown_total{").count());
+    assert_eq!((counts, page.left_out()), ([4, 4], 3), "{}", page.text());
+    let families = read_back::families(page.respond(PROTOBUF, "").body());
+    assert_eq!((families[1].metric.len(), page.left_out()), (4, 3));
 }
 
 fn unpacked(body: &[u8]) -> Vec<u8> {
@@ -219,31 +241,21 @@ fn metrics_that_become_one_family_stand_together() {
     }
 }
 
-/// Whoever comes before it in the order of names, a family stays what it is.
+/// The series of a metric in two units, one after the other.
 #[test]
-fn a_family_stays_what_it_was() {
-    let shown = Arc::new(crate::sync::Mutex::new(Vec::new()));
-    let source = {
-        let shown = Arc::clone(&shown);
-        crate::metrics::Source::new(move || {
-            let metrics: Vec<Metric> = crate::sync::lock(&shown).clone();
-            crate::metrics::Snapshot::new(made::sorted(metrics), Arc::new(resource()))
-        })
-    };
-    let page = bare();
-    page.clone().attach(source).unwrap();
-    let show = |metrics: Vec<Metric>| *crate::sync::lock(&shown) = metrics;
-    let (gauge, counter) =
-        (metric(Kind::Gauge, "stay_total", "", &[], 1), metric(Kind::Counter, "stay.total", "", &[], 7));
-    show(vec![gauge.clone()]);
-    assert_eq!(page.text(), "# TYPE stay_total gauge\nstay_total 1\n");
-    // `.` comes before `_`.
-    show(vec![counter.clone(), gauge.clone(), metric(Kind::Gauge, "z", "", &[], 1)]);
-    assert_eq!(page.text(), "# TYPE stay_total gauge\nstay_total 1\n# TYPE z gauge\nz 1\n");
-    show(vec![counter.clone()]);
-    assert_eq!(page.text(), "# TYPE stay_total counter\nstay_total 7\n");
-    show(vec![gauge, counter]);
-    assert_eq!(page.text(), "# TYPE stay_total counter\nstay_total 7\n");
+fn units_of_one_metric_are_families() {
+    let of = |n: i64| metric(Kind::Gauge, "mixed", ["s", "By"][n as usize % 2], &[("n", &n.to_string())], n);
+    let metrics = (0..6).map(of).chain([metric(Kind::Gauge, "next", "", &[], 6)]);
+    let page = showing(bare(), metrics.collect());
+    let text = "# TYPE mixed_seconds gauge\nmixed_seconds{n=\"0\"} 0\nmixed_seconds{n=\"2\"} 2\nmixed_seconds{n=\"4\"} 4\n\
+                # TYPE mixed_bytes gauge\nmixed_bytes{n=\"1\"} 1\nmixed_bytes{n=\"3\"} 3\nmixed_bytes{n=\"5\"} 5\n\
+                # TYPE next gauge\nnext 6\n";
+    for _ in 0..2 {
+        assert_eq!(page.text(), text);
+        let families = read_back::families(page.respond(PROTOBUF, "").body());
+        let counts: Vec<(&str, usize)> = families.iter().map(|of| (&*of.name, of.metric.len())).collect();
+        assert_eq!(counts, [("mixed_seconds", 3), ("mixed_bytes", 3), ("next", 1)]);
+    }
 }
 
 #[test]

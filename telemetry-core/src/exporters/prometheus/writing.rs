@@ -1,5 +1,6 @@
 //! A page while it is written: data points come in, in an order in which those of one metric follow each other, and stand on the
-//! page in their families. It looks at each of them once, and keeps none.
+//! page in their families. It looks at each of them once, and keeps none. They are written one behind the other; where those of a
+//! family have others in between, they are brought together at the end, all at once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -34,19 +35,21 @@ pub(super) struct Writing<'a> {
     tries: usize,
     /// It has to be written again.
     is_wrong: bool,
-    spans: Vec<Span>,
+    pieces: Vec<Piece>,
+    /// So many families have begun.
+    families: usize,
     run: Run,
     /// The labels of the series of families in which some may be the same.
     seen: HashMap<usize, HashSet<Box<[u8]>>>,
     counts: Vec<u64>,
 }
 
-/// Where a family stands on the page.
-struct Span {
+/// Series of a family that stand together. Before the first ones stands what the family begins with.
+#[derive(Clone, Copy)]
+struct Piece {
+    /// Which family of the page it is.
     family: usize,
     begin: usize,
-    /// Where its series begin.
-    head: usize,
     end: usize,
 }
 
@@ -54,8 +57,10 @@ struct Span {
 #[derive(Clone, Copy, Default)]
 struct Run {
     metric: usize,
-    /// Where they began, and in which of the spans they belong; none where they are left out, and before the first one.
-    place: Option<(usize, usize)>,
+    /// Where they begin; none where they are left out, and before the first one.
+    piece: Option<Piece>,
+    /// Where the first of them stands.
+    first: usize,
     is_begun: bool,
     /// The next point may be one of them.
     is_open: bool,
@@ -72,25 +77,23 @@ impl<'a> Writing<'a> {
     ) -> Self {
         // A little more, so that a page that grew by some digits needs no other memory.
         let out = Vec::with_capacity(length + length / 32);
-        let (spans, run, seen, counts) = Default::default();
+        let (pieces, families, run, seen, counts) = Default::default();
         let (left_out, tries, is_wrong) = (0, 0, false);
-        Self { settings, kind, notices, sheet, out, left_out, tries, is_wrong, spans, run, seen, counts }
-    }
-
-    /// All points were there. Whether the page is whole; if it isn't, it takes all of them again.
-    pub(super) fn end(&mut self) -> bool {
-        self.close();
-        let Some(sheet) = self.sheet else { return true };
-        self.is_wrong |= sheet.families.end();
-        if self.is_wrong && self.tries < MOST_TRIES {
-            return false;
+        Self {
+            settings,
+            kind,
+            notices,
+            sheet,
+            out,
+            left_out,
+            tries,
+            is_wrong,
+            pieces,
+            families,
+            run,
+            seen,
+            counts,
         }
-        if sheet.dialect == Dialect::Protobuf {
-            self.spans.iter().for_each(|span| protobuf::frame(&mut self.out[span.begin..span.end]));
-        } else if sheet.dialect == Dialect::OpenMetrics {
-            self.out.extend_from_slice(text::EOF);
-        }
-        true
     }
 
     /// The page, and how many series it is without.
@@ -104,50 +107,67 @@ impl<'a> Writing<'a> {
         self.close();
         let Some(sheet) = self.sheet else { return };
         let next = if self.run.is_begun { self.run.metric + 1 } else { 0 };
-        let found = sheet.families.metric(point, next, &sheet.labels, self.notices);
+        let found = sheet.families.metric(point, next, &sheet.labels);
         self.is_wrong |= found.is_changed;
         let shown = &mut sheet.families.metrics[found.at];
         shown.is_there = true;
-        let from = self.out.len();
-        let place = shown.family.map(|family| {
-            let known = self.spans.iter().rposition(|span| span.family == family);
-            let at = known.unwrap_or_else(|| {
+        shown.notice.iter().for_each(|notice| self.notices.note(format_args!("{notice}")));
+        let begin = self.out.len();
+        let piece = shown.family.map(|at| {
+            let family = &mut sheet.families.all[at];
+            let place = *family.place.get_or_insert_with(|| {
                 if sheet.dialect == Dialect::Protobuf {
                     self.out.extend_from_slice(&protobuf::FRAME);
                 }
-                self.out.extend_from_slice(&sheet.families.all[family].head);
-                let head = self.out.len();
-                self.spans.push(Span { family, begin: from, head, end: head });
-                self.spans.len() - 1
+                self.out.extend_from_slice(&family.head);
+                self.families += 1;
+                self.families - 1
             });
-            (self.out.len(), at)
+            Piece { family: place, begin, end: begin }
         });
-        self.run = Run { metric: found.at, place, is_begun: true, is_open: true };
+        self.run = Run { metric: found.at, piece, first: self.out.len(), is_begun: true, is_open: true };
     }
 
-    /// The points of a metric end, and go where the family is in which they belong.
+    /// The points of a metric end.
     fn close(&mut self) {
-        let Some((from, at)) = self.run.place.take() else { return };
-        let len = self.out.len() - from;
-        let Some((span, behind)) = self.spans[at..].split_first_mut() else { return };
-        self.out[span.end..].rotate_right(len);
-        span.end += len;
-        for other in behind {
-            other.begin += len;
-            other.head += len;
-            other.end += len;
+        let Some(piece) = self.run.piece.take() else { return };
+        let (end, first) = (self.out.len(), self.run.first);
+        if end > first {
+            return self.pieces.push(Piece { end, ..piece });
         }
-        if span.end == span.head {
-            self.out.truncate(span.begin);
-            self.spans.remove(at);
+        self.out.truncate(piece.begin);
+        // The family began with it.
+        if piece.begin < first
+            && let Some(Sheet { families, .. }) = self.sheet
+            && let Some(family) = families.metrics[self.run.metric].family
+        {
+            families.all[family].place = None;
+            self.families -= 1;
         }
+    }
+
+    /// Brings the series of each family together.
+    fn gather(&mut self) {
+        if self.pieces.is_sorted_by_key(|piece| piece.family) {
+            return;
+        }
+        let mut whole = Vec::with_capacity(self.out.len());
+        let before = self.pieces.first().map_or(0, |first| first.begin);
+        whole.extend_from_slice(&self.out[..before]);
+        self.pieces.sort_by_key(|piece| piece.family);
+        for piece in &mut self.pieces {
+            let begin = whole.len();
+            whole.extend_from_slice(&self.out[piece.begin..piece.end]);
+            *piece = Piece { begin, end: whole.len(), ..*piece };
+        }
+        self.out = whole;
     }
 
     /// Says that a series is not there.
     #[cold]
     fn leave_out(&mut self, point: &PointRef<'_>, why: &str) {
         self.left_out += 1;
-        self.notices.say(format_args!(
+        self.notices.note(format_args!(
             "a series of `{}` is left out of the page for Prometheus: {why}",
             Clean(&point.identity.name)
         ));
@@ -173,13 +193,37 @@ impl Visit for Writing<'_> {
         self.tries += 1;
         (self.left_out, self.is_wrong, self.run) = (0, false, Run::default());
         self.out.clear();
-        self.spans.clear();
+        self.pieces.clear();
+        self.families = 0;
         self.seen.clear();
+        self.notices.begin();
         self.out.extend_from_slice(&sheet.target);
     }
 
     fn metric(&mut self) {
         self.run.is_open = false;
+    }
+
+    /// Whether the page is as it has to be.
+    fn end(&mut self) -> bool {
+        self.close();
+        let Some(sheet) = self.sheet else { return true };
+        self.is_wrong |= sheet.families.end();
+        if self.is_wrong && self.tries < MOST_TRIES {
+            return false;
+        }
+        let dialect = sheet.dialect;
+        self.gather();
+        if dialect == Dialect::Protobuf {
+            for family in self.pieces.chunk_by(|a, b| a.family == b.family) {
+                let [begin, end] = [family[0].begin, family[family.len() - 1].end];
+                protobuf::frame(&mut self.out[begin..end]);
+            }
+        } else if dialect == Dialect::OpenMetrics {
+            self.out.extend_from_slice(text::EOF);
+        }
+        self.notices.say();
+        true
     }
 
     fn visit(&mut self, point: &PointRef<'_>) {

@@ -196,6 +196,10 @@ mod tests {
         fn visit(&mut self, point: &crate::metrics::PointRef<'_>) {
             self.0.push((Arc::clone(point.identity), point.start_time_unix_nano, point.value.clone()));
         }
+
+        fn end(&mut self) -> bool {
+            true
+        }
     }
 
     /// What is recorded, and whether a reading comes after it, one that ends series or one that does not.

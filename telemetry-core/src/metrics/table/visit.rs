@@ -16,19 +16,29 @@ use crate::model::{Identity, Metric, Resource, Temporality};
 use crate::sync::lock;
 
 impl Table {
-    /// Shows all data points now, cumulative. Series that differ only in level are one.
+    /// Shows all data points now, cumulative, until it is enough. Series that differ only in level are one. Callbacks are asked once.
     pub(crate) fn visit(&self, resource: &Arc<Resource>, visit: &mut dyn Visit) {
         let (observations, mut callbacks) = (self.ask_callbacks(), Points::default());
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
         self.read_callbacks(observations, anchors.unix_nanos(now), &mut callbacks);
+        loop {
+            self.show(resource, callbacks.others.clone(), visit);
+            if visit.end() {
+                break;
+            }
+        }
+    }
+
+    /// Shows them once, with what callbacks said.
+    fn show(&self, resource: &Arc<Resource>, others: Vec<(Metric, Merge)>, visit: &mut dyn Visit) {
         let mut readings = lock(&self.readings);
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
         let mut paged = self.begin_reading(&mut readings).in_order();
         let moment = Moment::new(now, &anchors, readings.last, None);
         let mut walk = Walk { paged: &mut paged, moment: &moment, begun: Vec::new(), widens: false };
         let (places, metrics) = readings.order.by_metric();
-        visit.begin(resource, places.len() + callbacks.others.len());
-        let mut direct = Direct { visit, others: callbacks.others, is_sorted: false };
+        visit.begin(resource, places.len() + others.len());
+        let mut direct = Direct { visit, others, is_sorted: false };
         for of_metric in metrics {
             let first = Arc::clone(&places[of_metric.places.start].series);
             direct.show_others(|other| compare_metrics(other, &first.identity).is_lt());

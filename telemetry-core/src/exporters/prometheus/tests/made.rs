@@ -81,7 +81,7 @@ fn names() -> impl Strategy<Value = String> {
 
 fn tags() -> impl Strategy<Value = Tags> {
     let keys = prop_oneof!["[ab][._/][cd]", "le|__name__|env|otel[._]scope[._]name", "[a-zé1._/-]{1,4}"];
-    let values = prop_oneof!["[ab]", "[a\"\\\\\n\r{},=#\0]{0,4}", "\\PC{0,6}"];
+    let values = prop_oneof!["[ab]|test", "[a\"\\\\\n\r{},=#\0]{0,4}", "\\PC{0,6}"];
     prop::collection::vec((keys, values), 0..4).prop_map(|pairs| {
         let mut tags = Tags::new();
         pairs.into_iter().for_each(|(key, value)| tags.insert(key, value).unwrap());
