@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::file::lines::{Lines, in_parts, put_aside};
+use super::file::lines::{Lines, in_parts, put_aside, until_it_stays};
 use super::{Batch, Delivery, EndpointError, ExportError, Exporter};
 use crate::clock::system_unix_nanos;
 use crate::files::{Owner, open_regular};
@@ -73,9 +73,6 @@ pub struct ChromeTrace {
     /// The threads that the file has names of.
     named: BTreeSet<u32>,
 }
-
-/// A file that is taken away so many times while a batch is written is left for later.
-const TRIES: usize = 4;
 
 const DAY: u64 = 24 * 60 * 60 * 1_000_000_000;
 
@@ -260,16 +257,10 @@ impl ChromeTrace {
         if page.lines.is_empty() {
             return Ok(());
         }
-        for _ in 0..TRIES {
-            match self.write(&page, batch.resource()) {
-                Ok(true) => return Ok(()),
-                // Somebody removes files or their directory.
-                Ok(false) => {}
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Err(ExportError::retry(format!("`{}` is removed again and again", self.path.display())))
+        let is_written = until_it_stays(|| self.write(&page, batch.resource()))?;
+        is_written.then_some(()).ok_or_else(|| {
+            ExportError::retry(format!("`{}` is removed again and again", self.path.display()))
+        })
     }
 }
 

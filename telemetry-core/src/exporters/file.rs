@@ -5,7 +5,7 @@ pub(super) mod lines;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lines::{Lines, in_parts, path, put_aside};
+use lines::{Lines, in_parts, path, put_aside, until_it_stays};
 
 use super::json::{self, Map, Tagged};
 #[cfg(feature = "otlp")]
@@ -102,9 +102,6 @@ pub(super) enum Format {
     Otlp(Box<Writer>),
 }
 
-/// A file that is taken away so many times while a batch is written is left for later.
-const TRIES: usize = 4;
-
 const RESOURCE: &str = "resource.json";
 
 impl File {
@@ -179,19 +176,11 @@ impl File {
     fn export_part(&mut self, part: &Batch) -> Result<(), ExportError> {
         self.buffer.clear();
         self.format.put(&mut self.buffer, part)?;
-        for _ in 0..TRIES {
-            match self.write(part) {
-                Ok(true) => return Ok(()),
-                // Somebody removes files or their directory.
-                Ok(false) => {}
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => return Err(e.into()),
-            }
-        }
-        Err(ExportError::retry(format!(
-            "files in `{}` are removed again and again",
-            self.directory.display()
-        )))
+        let is_written = until_it_stays(|| self.write(part))?;
+        is_written.then_some(()).ok_or_else(|| {
+            let directory = self.directory.display();
+            ExportError::retry(format!("files in `{directory}` are removed again and again"))
+        })
     }
 
     /// Writes what is in the buffer, whole lines, and puts the file aside first if it is full. False where all of it went into a

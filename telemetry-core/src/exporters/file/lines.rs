@@ -98,6 +98,23 @@ pub(in crate::exporters) fn in_parts(
     Ok(Delivery::all())
 }
 
+/// A file that is taken away so many times while a part is written is left for later.
+const TRIES: usize = 4;
+
+/// Writes until what was written is in a file that is still there; false where somebody removes files or their directory again and
+/// again. `write` says whether it is.
+pub(in crate::exporters) fn until_it_stays(mut write: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
+    for _ in 0..TRIES {
+        match write() {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(false)
+}
+
 fn last_byte(path: &Path) -> io::Result<u8> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let mut file = fs::File::open(path)?;
