@@ -1,8 +1,9 @@
 //! Programs that tests start on ports of their own and end by their ids.
 
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Instant;
 
 use crate::SOON;
@@ -40,18 +41,31 @@ impl Drop for Process {
     }
 }
 
+/// A port that nobody has, and that nobody in this process is told again. It lies below those which the system gives to whoever
+/// wants any, so that none of these comes between, and answers for the one that is started there.
+fn free_port() -> u16 {
+    const FIRST: u32 = 10_000;
+    const MANY: u32 = 22_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(127);
+    let next = || begin.wrapping_add(NEXT.fetch_add(1, Relaxed)) % MANY + FIRST;
+    let mut ports = (0..MANY).map(|_| next() as u16);
+    let is_free = |port: &u16| {
+        TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("127.0.0.1", *port)).is_ok()
+    };
+    ports.find(is_free).expect("a free port")
+}
+
 /// Starts what is told its ports, and waits until it takes connections at all of them.
 ///
-/// Ports that are free now may be taken a moment later: then others are tried.
+/// Ports that are free now may be taken a moment later by another process: then others are tried.
 ///
 /// # Panics
 ///
 /// If it does not start.
 pub fn on_free_ports<const N: usize>(command: impl Fn([u16; N]) -> Command) -> (Process, [u16; N]) {
     for _ in 0..5 {
-        let free = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-        let ports = free.each_ref().map(|free| free.local_addr().expect("its address").port());
-        drop(free);
+        let ports = [(); N].map(|()| free_port());
         let mut process = Process::start(&mut command(ports));
         if ports.iter().all(|port| process.listens(*port)) {
             return (process, ports);
