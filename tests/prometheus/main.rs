@@ -144,6 +144,23 @@ fn check_open_metrics(families: &[Family]) {
 
 /// In both forms of text, however names are translated and escaped.
 #[test]
+fn series_of_one_metric_that_differ_in_unit_are_two_families() {
+    let page = Prometheus::new().without_scope_labels().without_target_info();
+    let collector = Collector::builder().ignore_env().reader(page.clone()).start().unwrap();
+    // What this one says of its unit counts for no gauge.
+    collector.counter("mixed").inc();
+    for (n, id) in ["0", "1", "2", "3"].into_iter().enumerate() {
+        collector.gauge("mixed").unit(["s", "By"][n % 2]).with(&[("id", id)]).set(n);
+    }
+    for _ in 0..2 {
+        let text = page.text();
+        let seconds = "# TYPE mixed_seconds gauge\nmixed_seconds{id=\"0\"} 0\nmixed_seconds{id=\"2\"} 2\n";
+        let bytes = "# TYPE mixed_bytes gauge\nmixed_bytes{id=\"1\"} 1\nmixed_bytes{id=\"3\"} 3\n";
+        assert!(text.contains(seconds) && text.contains(bytes), "{text}");
+    }
+}
+
+#[test]
 fn the_client_for_python_reads_what_was_recorded() {
     let page = Prometheus::new();
     let collector = record(&page);

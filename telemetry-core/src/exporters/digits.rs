@@ -5,10 +5,16 @@
 use crate::model::Number;
 
 pub(super) fn put_number(out: &mut Vec<u8>, number: Number) {
+    with_digits(number, |digits| out.extend_from_slice(digits));
+}
+
+/// What a number is written as, given to somebody.
+#[inline]
+pub(super) fn with_digits<T>(number: Number, put: impl FnOnce(&[u8]) -> T) -> T {
     match number {
-        Number::Int(n) => put_whole(out, n),
-        Number::Uint(n) => put_whole(out, n),
-        Number::Float(x) => put_float(out, x),
+        Number::Int(n) => put(itoa::Buffer::new().format(n).as_bytes()),
+        Number::Uint(n) => put(itoa::Buffer::new().format(n).as_bytes()),
+        Number::Float(x) => with_digits_of(x, put),
     }
 }
 
@@ -20,15 +26,16 @@ pub(super) fn put_whole(out: &mut Vec<u8>, n: impl itoa::Integer) {
 /// As few digits as name that number and no other.
 #[inline]
 pub(super) fn put_float(out: &mut Vec<u8>, x: f64) {
-    if x.is_finite() {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(x).as_bytes());
-    } else {
-        let name = match x {
-            _ if x.is_nan() => "NaN",
-            _ if x > 0.0 => "+Inf",
-            _ => "-Inf",
-        };
-        out.extend_from_slice(name.as_bytes());
+    with_digits_of(x, |digits| out.extend_from_slice(digits));
+}
+
+#[inline]
+fn with_digits_of<T>(x: f64, put: impl FnOnce(&[u8]) -> T) -> T {
+    match x {
+        _ if x.is_finite() => put(zmij::Buffer::new().format_finite(x).as_bytes()),
+        _ if x.is_nan() => put(b"NaN"),
+        _ if x > 0.0 => put(b"+Inf"),
+        _ => put(b"-Inf"),
     }
 }
 

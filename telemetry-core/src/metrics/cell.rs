@@ -27,17 +27,20 @@ pub(crate) enum SharedCell {
     Sum(Sum),
     Gauge(Gauge),
     Histogram(Box<SharedHistogram>),
-    Meter(Meter),
+    Meter(Box<Meter>),
 }
 
 impl SharedCell {
+    /// So many of its first bytes readings look at, where it stands for itself.
+    pub(crate) const LOOKED_AT: usize = 40;
+
     /// For a histogram with these bounds, where somebody chose them.
     pub(crate) fn new(kind: CellKind, now: Tick, bounds: Option<Bounds>) -> Self {
         match kind {
             CellKind::Counter | CellKind::UpDownCounter => Self::Sum(Sum::default()),
             CellKind::Gauge => Self::Gauge(Gauge::default()),
             CellKind::Histogram => Self::Histogram(SharedHistogram::new(bounds).into()),
-            CellKind::Meter => Self::Meter(Meter::new(now)),
+            CellKind::Meter => Self::Meter(Meter::new(now).into()),
         }
     }
 
@@ -52,7 +55,11 @@ impl SharedCell {
 
     /// About how much memory it takes beside itself.
     pub(crate) fn bytes(&self) -> usize {
-        if let Self::Histogram(histogram) = self { histogram.bytes() } else { 0 }
+        match self {
+            Self::Sum(_) | Self::Gauge(_) => 0,
+            Self::Histogram(histogram) => histogram.bytes(),
+            Self::Meter(_) => size_of::<Meter>(),
+        }
     }
 
     /// Takes what a thread that is gone had kept for itself.

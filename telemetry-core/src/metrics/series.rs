@@ -17,6 +17,7 @@ pub use view::View;
 pub(crate) use view::{Viewed, Views};
 pub(crate) use width::Width;
 
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -26,7 +27,7 @@ use long_task::LongTasks;
 use super::cell::{LocalValue, Meter, SharedCell, SharedHistogram, Total};
 use super::memory::Held;
 use super::site::{Bounds, CellKind};
-use crate::clock::{Clock, Tick};
+use crate::clock::Tick;
 use crate::model::{Identity, Kind, Metric, MetricValue, Number, Temporality, Text, cut};
 use crate::sync::prefetch;
 
@@ -40,18 +41,16 @@ pub(crate) struct Series {
     pub(crate) is_overflow: bool,
     /// A view wants none of it.
     pub(crate) is_dropped: bool,
+    max_buckets: u32,
     pub(crate) identity: Arc<Identity>,
-    width: Arc<Width>,
     tasks: OnceLock<Arc<LongTasks>>,
-    max_buckets: usize,
-    /// Where it stands among all series, once a reading has seen it.
-    place: AtomicUsize,
     pub(crate) cell: SharedCell,
+    /// Where it stands among all series, or among those that no reading has seen.
+    place: AtomicUsize,
     /// The rates of a meter are gauges of their own.
     rates: Vec<Arc<Identity>>,
     /// What its metric was called before a view renamed it.
     pub(crate) declared: Text,
-    began: (Epoch, Tick),
     held: Held,
 }
 
@@ -66,15 +65,10 @@ pub(crate) struct SeriesOptions {
     pub(crate) max_buckets: usize,
     /// A view wants none of it.
     pub(crate) is_dropped: bool,
-    /// Of its metric.
-    pub(crate) width: Arc<Width>,
 }
 
-/// About what it takes to find a series by its name, and what the allocator adds.
-const INDEXED: usize = 256;
-
-/// No reading has seen it.
-const UNPLACED: usize = usize::MAX;
+/// About what it takes to find a series by its name and to keep its history, and what the allocator adds.
+const INDEXED: usize = 288;
 
 /// The tag of the series that stands for all beyond the cap.
 pub(crate) const OVERFLOW: (&str, &str) = ("otel.metric.overflow", "true");
@@ -94,8 +88,7 @@ impl Series {
         kind: CellKind,
         identity: Identity,
         options: SeriesOptions,
-        clock: &Clock,
-        began: Epoch,
+        now: Tick,
         held: Held,
     ) -> Self {
         let rate = |which: &&str| {
@@ -104,21 +97,17 @@ impl Series {
         };
         let rates =
             if kind == CellKind::Meter { Meter::RATES.iter().map(rate).collect() } else { Vec::new() };
-        options.width.note_level(identity.level);
-        let now = clock.now();
         let series = Self {
             kind,
             is_overflow: identity.tags.get(OVERFLOW.0).is_some() || identity.name == TOO_MANY,
             is_dropped: options.is_dropped,
-            width: options.width,
             tasks: OnceLock::new(),
-            max_buckets: options.max_buckets,
+            max_buckets: u32::try_from(options.max_buckets).unwrap_or(u32::MAX),
             cell: SharedCell::new(kind, now, options.bounds),
             rates,
             declared: options.declared,
             identity: identity.into(),
-            place: AtomicUsize::new(UNPLACED),
-            began: (began, now),
+            place: AtomicUsize::new(0),
             held,
         };
         series.weigh();
@@ -130,7 +119,10 @@ impl Series {
         let (mut bytes, mut identities) = (size_of::<Self>() + INDEXED, 1);
         match kind {
             CellKind::Histogram => bytes += SharedHistogram::LEAST_BYTES,
-            CellKind::Meter => identities += Meter::RATES.len(),
+            CellKind::Meter => {
+                bytes += size_of::<Meter>();
+                identities += Meter::RATES.len();
+            }
             CellKind::Counter | CellKind::UpDownCounter | CellKind::Gauge => {}
         }
         bytes + identities * (size_of::<Identity>() + texts)
@@ -142,11 +134,6 @@ impl Series {
         let names: usize = self.rates.iter().chain([&self.identity]).map(|identity| identity.bytes()).sum();
         self.held
             .weigh(size_of::<Self>() + INDEXED + self.declared.len() + names + tasks + self.cell.bytes());
-    }
-
-    /// What no reading was made of yet.
-    pub(crate) fn history(&self) -> History {
-        History::new(self.began.1)
     }
 
     /// What threads have in cells of their own. Those that no thread holds any more are folded into the shared
@@ -166,9 +153,7 @@ impl Series {
     /// It will be read later: what of it is in the memory alone comes nearer.
     #[inline]
     pub(crate) fn come(&self, history: &History) {
-        prefetch::to_read(&self.kind);
-        prefetch::to_read(&self.cell);
-        prefetch::to_read(&self.began);
+        prefetch::to_read_first(self, offset_of!(Self, cell) + SharedCell::LOOKED_AT);
         history.come();
     }
 
@@ -183,23 +168,12 @@ impl Series {
         matches!(self.cell, SharedCell::Histogram(_)) || self.tasks.get().is_some()
     }
 
-    /// Where it stands among all series; nowhere before a reading has seen it.
-    pub(crate) fn place(&self) -> Option<usize> {
-        Some(self.place.load(Relaxed)).filter(|place| *place != UNPLACED)
+    /// Where it most likely stands, which who has them looks at.
+    pub(crate) fn place(&self) -> usize {
+        self.place.load(Relaxed)
     }
 
-    /// Whether both are of one metric. Where they are not, they may be of two that have one name.
-    #[inline]
-    pub(crate) fn is_of_metric(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.width, &other.width)
-    }
-
-    /// Whether there were series of its metric with different levels.
-    pub(crate) fn has_levels(&self) -> bool {
-        self.width.has_levels()
-    }
-
-    /// A reading has put it there.
+    /// It stands there now.
     pub(crate) fn set_place(&self, place: usize) {
         self.place.store(place, Relaxed);
     }
@@ -268,9 +242,9 @@ impl Series {
                 if life.growth.owes(sum) {
                     life.changed = moment.now;
                 }
-                self.width.note(life.growth.left(sum))
+                life.width.note(life.growth.left(sum))
             }
-            Reading::Gauge(Some((value, _))) => self.width.note(*value),
+            Reading::Gauge(Some((value, _))) => life.width.note(*value),
             Reading::Gauge(None) | Reading::Histogram(_) => false,
         }
     }
@@ -320,7 +294,7 @@ impl Series {
             let is_idle = Duration::from_nanos(moment.now.since(changed)) >= expiration;
             self.fate(&reading, life.before(), is_idle && !runs, tasks.is_some())
         });
-        let since = life.began_anew().unwrap_or(self.began.0);
+        let since = life.began_anew().unwrap_or(life.made);
         let (began, start) = (since.reading, Some(growth.began().unwrap_or(since.unix_nanos)));
         let reading = if let Some(before) = life.before() { reading.since(before) } else { reading };
         let point = |identity: &Arc<Identity>, start, at, value| Metric {
@@ -335,8 +309,8 @@ impl Series {
         };
         let now = moment.unix_nanos;
         let mut put = |start, at, merge, value| {
-            let (max_buckets, taken_off) = (self.max_buckets, growth.taken_off());
-            let (value, is_beyond_int) = self.width.of(value);
+            let (max_buckets, taken_off) = (self.max_buckets as usize, growth.taken_off());
+            let (value, is_beyond_int) = life.width.of(value);
             let point = Fresh { start, at, value, life: began, taken_off, is_beyond_int, merge, max_buckets };
             out.put(&self.identity, point);
         };
@@ -344,7 +318,7 @@ impl Series {
         match reading {
             Reading::Sum(sum) => put(start, now, Merge::Sum, left(sum)),
             Reading::Histogram(mut h) => {
-                h.thin(self.max_buckets);
+                h.thin(self.max_buckets as usize);
                 put(start, now, Merge::Sum, MetricValue::Histogram(h));
             }
             Reading::Gauge(None) => {}
@@ -393,12 +367,14 @@ impl Series {
         moment: &Moment<'_>,
         out: &mut impl Sink,
     ) -> Finding {
-        let began = self.began.0;
+        let made = life.made;
         let (start, at, number, merge, mark) = match plain {
             Plain::Sum(whole) => {
-                life.growth.give(&self.identity, whole);
+                if self.kind == CellKind::Counter {
+                    life.growth.give(whole);
+                }
                 let sum = Total { whole: whole.into(), floats: None };
-                (Some(began.unix_nanos), moment.unix_nanos, Number::Int(whole), Merge::Sum, sum.mark())
+                (Some(made.unix_nanos), moment.unix_nanos, Number::Int(whole), Merge::Sum, sum.mark())
             }
             Plain::Gauge(value, set) => {
                 (None, moment.anchors.unix_nanos(set), value, Merge::Newest, set.raw() + 1)
@@ -407,9 +383,9 @@ impl Series {
         if mark != life.mark {
             (life.mark, life.changed) = (mark, moment.now);
         }
-        let widens = self.width.note(number);
-        let (value, is_beyond_int) = self.width.of(MetricValue::Number(number));
-        let (life_of, max_buckets) = (began.reading, self.max_buckets);
+        let widens = life.width.note(number);
+        let (value, is_beyond_int) = life.width.of(MetricValue::Number(number));
+        let (life_of, max_buckets) = (made.reading, self.max_buckets as usize);
         let point =
             Fresh { start, at, value, life: life_of, taken_off: 0, is_beyond_int, merge, max_buckets };
         out.put(&self.identity, point);
@@ -428,10 +404,5 @@ impl Series {
         };
         let stays = self.is_overflow || self.kind == CellKind::UpDownCounter && stands();
         if is_idle && !stays { Fate::Idle(reading.clone().into()) } else { Fate::Stays }
-    }
-
-    /// Gives a data point of its own the type of its metric.
-    pub(crate) fn put_type_on(&self, metric: &mut Metric) {
-        self.width.put_on(metric);
     }
 }

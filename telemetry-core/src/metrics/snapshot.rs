@@ -84,7 +84,7 @@ pub(crate) trait Visit {
     /// About so many follow, of what this describes.
     fn begin(&mut self, resource: &Arc<Resource>, points: usize);
 
-    /// Those of another metric follow: of another name or kind, or of histograms where others were numbers.
+    /// Those of another metric follow: of another name, kind or unit, or of histograms where others were numbers.
     fn metric(&mut self);
 
     /// The next one, in the order of snapshots.
@@ -99,7 +99,8 @@ pub(crate) trait Visit {
 pub(crate) fn visit_all(metrics: &[Metric], visit: &mut dyn Visit) {
     let is_of_one = |a: &Metric, b: &Metric| {
         let (one, other) = (&a.identity, &b.identity);
-        one.name == other.name && one.kind == other.kind && a.histogram().is_some() == b.histogram().is_some()
+        let kinds = one.kind == other.kind && a.histogram().is_some() == b.histogram().is_some();
+        kinds && one.name == other.name && one.unit == other.unit
     };
     for of_one in metrics.chunk_by(is_of_one) {
         visit.metric();

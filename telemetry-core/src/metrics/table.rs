@@ -5,12 +5,14 @@
 
 mod callback;
 mod collect;
+mod index;
 mod merge;
 mod names;
 mod order;
 mod paged;
 mod shown;
 mod sorted;
+mod unread;
 #[cfg(feature = "prometheus")]
 mod visit;
 
@@ -28,7 +30,7 @@ use names::{Names, are_short, identity};
 use order::Order;
 use shown::Shown;
 
-use super::cell::{LocalCell, LocalKind, SharedCell};
+use super::cell::{LocalKind, SharedCell};
 use super::memory::{For, Memory};
 use super::page::Pages;
 use super::series::{Epoch, LongTask, Series, View, Viewed};
@@ -36,7 +38,7 @@ use super::site::{CellKind, MAX_NUMBER, Site};
 use crate::clock::Clock;
 use crate::diagnostics::warn_once;
 use crate::model::{Identity, Number, Tags};
-use crate::sync::{Mutex, lock};
+use crate::sync::Mutex;
 
 const SEGMENT: usize = 256;
 const SEGMENTS: usize = MAX_NUMBER as usize / SEGMENT;
@@ -50,8 +52,6 @@ pub(crate) struct Table {
     names: Names,
     pages: Pages,
     memory: Arc<Memory>,
-    /// Cells that threads have of series because of their tags, and that no reading has seen.
-    new_cells: Mutex<Vec<(Arc<Series>, Arc<LocalCell>)>>,
     readings: Mutex<Readings>,
     shown: Mutex<Option<Shown>>,
     /// How many there were.
@@ -102,7 +102,6 @@ impl Table {
         let memory = Arc::new(Memory::new(settings.max_bytes));
         Self {
             pages: Pages::new(NEXT.fetch_add(1, Relaxed), clock.is_system(), Arc::clone(&memory)),
-            new_cells: Mutex::default(),
             readings: Mutex::new(Readings {
                 last: Epoch { unix_nanos: clock.unix_nanos(), reading: 0 },
                 order: Order::default(),
@@ -305,26 +304,7 @@ impl Table {
             && let Some(kind) = series.cell.local_kind()
             && let Some(cell) = self.pages.keep_tagged(site, tags, kind)
         {
-            self.add_cell(series, cell);
-        }
-    }
-
-    /// A thread has a cell of its own. No memory is asked for under the lock: an allocator may record.
-    fn add_cell(&self, series: Arc<Series>, cell: Arc<LocalCell>) {
-        let mut larger = Vec::new();
-        loop {
-            let mut cells = lock(&self.new_cells);
-            let len = cells.len();
-            if len < larger.capacity() {
-                larger.append(&mut cells);
-                std::mem::swap(&mut *cells, &mut larger);
-            }
-            if len < cells.capacity() {
-                cells.push((series, cell));
-                return drop(cells);
-            }
-            drop(cells);
-            larger = Vec::with_capacity(2 * len + 8);
+            self.names.unread.add_cell(&series, cell);
         }
     }
 

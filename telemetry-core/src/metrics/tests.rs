@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use super::cell::LocalCell;
 use super::*;
 use crate::clock::{Clock, ManualClock};
-use crate::model::{Metric, Number};
+use crate::model::{Buckets, Kind, Metric, Number};
 use std::time::Duration;
 
 fn settings(max_series: usize) -> Settings {
@@ -233,6 +234,19 @@ fn a_second_declaration_that_differs_is_said_once_and_loses_nothing() {
 }
 
 #[test]
+fn what_a_metric_of_another_kind_declared_counts_for_that_kind() {
+    let (_, table) = table(10);
+    let first = Site::new(CellKind::Counter, "of.two.kinds", &[]).unit("By");
+    let second = Site::new(CellKind::Histogram, "of.two.kinds", &[]).unit("s").buckets(&[1.0, 2.0]);
+    [&first, &second].into_iter().for_each(|site| table.record(site, &[], Number::Int(1)));
+    let read = table.read();
+    let of = |kind| read.iter().find(|metric| metric.identity.kind == kind).unwrap();
+    assert_eq!([Kind::Counter, Kind::Histogram].map(|kind| &*of(kind).identity.unit), ["By", "s"]);
+    let buckets = of(Kind::Histogram).histogram().unwrap().buckets.clone();
+    assert!(matches!(&buckets, Buckets::Explicit { bounds, .. } if **bounds == [1.0, 2.0]), "{buckets:?}");
+}
+
+#[test]
 fn metrics_without_end_are_summed_up_too() {
     let (_, table) = table(10);
     for i in 0..100_100 {
@@ -264,6 +278,41 @@ fn a_series_that_is_over_is_forgotten_once_no_thread_has_a_cell_of_it() {
     hands.advance(Duration::from_secs(20));
     assert_eq!((kept(), kept()), (3, 0), "read once more, then over");
     assert_eq!(format!("{table:?}"), "Table { series: 1, .. }", "the one with a number stays");
+}
+
+#[test]
+fn cells_are_read_for_their_series_wherever_these_come_to_stand() {
+    const TAGS: [(&str, i64); 2] = [("x", 1), ("y", 10)];
+    for names in [["a", "b", "c"], ["c", "b", "a"], ["b", "a", "c"], ["b", "c", "a"]] {
+        let (_, table) = table(10);
+        let sites = names.map(|name| Site::new(CellKind::Counter, name, &[]));
+        let worth = |at: usize, of_tag: i64| of_tag * 100_i64.pow(at as u32);
+        let record = |known: usize| {
+            for (at, site) in sites.iter().enumerate().take(known) {
+                table.attach(site, true);
+                for (tag, of_tag) in TAGS {
+                    table.record_tagged(site, &[("t", tag)], Number::Int(0));
+                    let add = |cell: &LocalCell| cell.add(worth(at, of_tag));
+                    assert!(page::with_tagged(Some(table.collector()), site, &[("t", tag)], add));
+                }
+            }
+        };
+        // In each round one more metric, which comes before or behind the others, and two threads with cells of all.
+        for known in 1..=3 {
+            for _ in 0..2 {
+                std::thread::scope(|scope| scope.spawn(|| record(known)).join()).unwrap();
+            }
+            table.read();
+        }
+        let of = |at: usize| {
+            TAGS.map(|(tag, of_tag)| {
+                (names[at].to_owned(), format!("t: {tag}"), (worth(at, of_tag) * 2 * (3 - at as i64)) as f64)
+            })
+        };
+        let mut expected: Vec<_> = (0..3).flat_map(of).collect();
+        expected.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        assert_eq!(values(&table), expected, "{names:?}");
+    }
 }
 
 #[test]

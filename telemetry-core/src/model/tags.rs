@@ -161,6 +161,20 @@ impl Tags {
         })
     }
 
+    /// The same in bytes, for who need not know where their characters begin.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn in_bytes(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        let mut rest = self.0.as_bytes();
+        std::iter::from_fn(move || {
+            let (lengths, behind) = rest.split_first_chunk()?;
+            let [key, value] = lengths_of(*lengths);
+            let (key, behind) = behind.split_at_checked(key)?;
+            let (value, behind) = behind.split_at_checked(value)?;
+            rest = behind;
+            Some((key, value))
+        })
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.iter().count()
@@ -207,11 +221,16 @@ const _: () = assert!(Tags::MAX_BYTES < 1 << 14, "it has to fit into them");
 /// The key and the value of the first tag, and what is behind it.
 #[inline]
 fn first(tags: &str) -> Option<(&str, &str, &str)> {
-    let [a, b, c, d] = *tags.as_bytes().first_chunk::<LENGTHS>()?;
-    let len = |low, high| usize::from(low) | usize::from(high) << 7;
-    let (key, rest) = tags.get(LENGTHS..)?.split_at_checked(len(a, b))?;
-    let (value, rest) = rest.split_at_checked(len(c, d))?;
+    let [key, value] = lengths_of(*tags.as_bytes().first_chunk()?);
+    let (key, rest) = tags.get(LENGTHS..)?.split_at_checked(key)?;
+    let (value, rest) = rest.split_at_checked(value)?;
     Some((key, value, rest))
+}
+
+/// Of a key and of its value.
+#[inline]
+fn lengths_of([a, b, c, d]: [u8; LENGTHS]) -> [usize; 2] {
+    [[a, b], [c, d]].map(|[low, high]| usize::from(low) | usize::from(high) << 7)
 }
 
 impl fmt::Debug for Tags {

@@ -21,20 +21,31 @@ pub(crate) fn is_supported() -> bool {
 
 /// Asks for all lines of that. Nobody waits for them.
 #[inline]
-#[allow(unsafe_code)]
 pub(crate) fn to_read<T: ?Sized>(what: &T) {
     const LINE: usize = 64;
-    let start = std::ptr::from_ref(what).cast::<u8>();
     for offset in (0..size_of_val(what)).step_by(LINE) {
-        let place = start.wrapping_add(offset);
-        // SAFETY: a hint that changes no memory and can't fault; every machine of this kind has it.
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        unsafe {
-            core::arch::asm!("prefetcht0 [{}]", in(reg) place, options(nostack, preserves_flags, readonly));
-        }
-        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-        let _ = place;
+        line(std::ptr::from_ref(what).cast::<u8>().wrapping_add(offset));
     }
+}
+
+/// Asks for the lines of the first bytes of that, of so many as may be in two lines.
+#[inline]
+pub(crate) fn to_read_first<T>(what: &T, bytes: usize) {
+    let first = std::ptr::from_ref(what).cast::<u8>();
+    line(first);
+    line(first.wrapping_add(bytes - 1));
+}
+
+#[inline]
+#[allow(unsafe_code)]
+fn line(place: *const u8) {
+    // SAFETY: a hint that changes no memory and can't fault; every machine of this kind has it.
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    unsafe {
+        core::arch::asm!("prefetcht0 [{}]", in(reg) place, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = place;
 }
 
 /// Asks for the line in which that place is. Nobody waits for it. Only where [`is_supported`].

@@ -4,7 +4,7 @@
 
 /// The value of a label, between its quotes.
 #[inline]
-pub(super) fn put_value(out: &mut Vec<u8>, text: &str) {
+pub(super) fn put_value(out: &mut Vec<u8>, text: &[u8]) {
     put(out, text, |byte| SPECIAL[usize::from(byte)]);
 }
 
@@ -25,18 +25,17 @@ const SPECIAL: [bool; 256] = {
 
 /// A description, which reaches to the end of its line. Only OpenMetrics escapes quotes there.
 pub(super) fn put_help(out: &mut Vec<u8>, text: &str, has_quotes: bool) {
-    put(out, text, |byte| matches!(byte, b'\\' | b'\n') || byte == b'"' && has_quotes);
+    put(out, text.as_bytes(), |byte| matches!(byte, b'\\' | b'\n') || byte == b'"' && has_quotes);
 }
 
 /// A name that stands in quotes.
 pub(super) fn put_quoted(out: &mut Vec<u8>, name: &str) {
     out.push(b'"');
-    put_value(out, name);
+    put_value(out, name.as_bytes());
     out.push(b'"');
 }
 
-fn put(out: &mut Vec<u8>, text: &str, is_special: impl Fn(u8) -> bool) {
-    let mut rest = text.as_bytes();
+fn put(out: &mut Vec<u8>, mut rest: &[u8], is_special: impl Fn(u8) -> bool) {
     while let Some(at) = rest.iter().position(|byte| is_special(*byte)) {
         out.extend_from_slice(&rest[..at]);
         out.push(b'\\');

@@ -58,20 +58,8 @@ impl Shown {
     fn has(&self, point: &PointRef<'_>) -> bool {
         let (one, other) = (&*self.id, &**point.identity);
         let kinds = one.kind == other.kind && self.is_histogram == point.is_histogram();
-        kinds && is_equal(&one.name, &other.name) && self.has_unit(point)
+        kinds && one.name == other.name && one.unit == other.unit
     }
-
-    /// Whether that is so of a point of that name and kind.
-    #[inline]
-    pub(super) fn has_unit(&self, point: &PointRef<'_>) -> bool {
-        is_equal(&self.id.unit, &point.identity.unit)
-    }
-}
-
-/// Texts of series of one metric are mostly one static text, at which nobody has to look.
-#[inline]
-fn is_equal(a: &str, b: &str) -> bool {
-    std::ptr::eq(a, b) || a == b
 }
 
 /// What a metric is called on the page.

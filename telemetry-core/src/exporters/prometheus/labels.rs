@@ -132,35 +132,55 @@ impl Labels {
     pub(super) fn put<'a, T>(
         &mut self,
         out: &mut Vec<u8>,
+        line: &mut Line,
         tags: &T,
         is_histogram: bool,
         known: &mut Vec<usize>,
     ) -> Written
     where
-        T: Iterator<Item = (&'a str, &'a str)> + Clone,
+        T: Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
     {
         match known.first() {
-            Some(&plan) if self.put_by(plan, out, tags, is_histogram) => Written { plan, is_new: false },
-            _ => self.put_otherwise(out, tags, is_histogram, known),
+            Some(&plan) if self.put_by(plan, out, line, tags, is_histogram) => {
+                Written { plan, is_new: false }
+            }
+            _ => self.put_otherwise(out, line, tags, is_histogram, known),
         }
     }
 
-    /// The same where keys are not those of the series before.
+    /// Adds them to a line, if all of them are short and by the first of the plans; otherwise the line is of no use.
+    #[inline]
+    pub(super) fn put_in_line<'a>(
+        &self,
+        line: &mut Line,
+        tags: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        is_histogram: bool,
+        known: &[usize],
+    ) -> Option<Written> {
+        let plan = *known.first()?;
+        let by = &self.plans[plan];
+        let is_for =
+            by.is_histogram == is_histogram && self.put_short(&by.keys, by.end.as_ref()?, line, tags)?;
+        is_for.then_some(Written { plan, is_new: false })
+    }
+
+    /// Writes them where keys are not those of the series before.
     #[cold]
     fn put_otherwise<'a>(
         &mut self,
         out: &mut Vec<u8>,
-        tags: &(impl Iterator<Item = (&'a str, &'a str)> + Clone),
+        line: &mut Line,
+        tags: &(impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone),
         is_histogram: bool,
         known: &mut Vec<usize>,
     ) -> Written {
         let mut others = known.iter().skip(1);
-        if let Some(at) = others.position(|&plan| self.put_by(plan, out, tags, is_histogram)) {
+        if let Some(at) = others.position(|&plan| self.put_by(plan, out, line, tags, is_histogram)) {
             known.swap(0, at + 1);
             return Written { plan: known[0], is_new: false };
         }
         let is_for = |plan: &Plan| {
-            let keys = plan.keys.iter().map(|key| &*key.text);
+            let keys = plan.keys.iter().map(|key| key.text.as_bytes());
             plan.is_histogram == is_histogram && tags.clone().map(|(key, _)| key).eq(keys)
         };
         let plan = self.plans.iter().position(is_for).unwrap_or_else(|| {
@@ -168,7 +188,7 @@ impl Labels {
             self.plans.len() - 1
         });
         known.insert(0, plan);
-        self.put_by(plan, out, tags, is_histogram);
+        self.put_by(plan, out, line, tags, is_histogram);
         Written { plan, is_new: true }
     }
 
@@ -185,23 +205,34 @@ impl Labels {
 
     /// Writes the labels, if the plan is for these keys.
     #[inline]
-    fn put_by<'a, T>(&self, plan: usize, out: &mut Vec<u8>, tags: &T, is_histogram: bool) -> bool
+    fn put_by<'a, T>(
+        &self,
+        plan: usize,
+        out: &mut Vec<u8>,
+        line: &mut Line,
+        tags: &T,
+        is_histogram: bool,
+    ) -> bool
     where
-        T: Iterator<Item = (&'a str, &'a str)> + Clone,
+        T: Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
     {
         let plan = &self.plans[plan];
         if plan.is_histogram != is_histogram {
             return false;
         }
+        line.clear();
         if let Some(end) = &plan.end
-            && let Some(is_for) = self.put_short(&plan.keys, end, out, tags.clone())
+            && let Some(is_for) = self.put_short(&plan.keys, end, line, tags.clone())
         {
+            if is_for {
+                out.extend_from_slice(line.bytes());
+            }
             return is_for;
         }
         let (from, mut rest) = (out.len(), tags.clone());
         for Key { text, before, .. } in &plan.keys {
             match rest.next() {
-                Some((this, value)) if is_same(this.as_bytes(), text.as_bytes()) => {
+                Some((this, value)) if is_same(this, text.as_bytes()) => {
                     if plan.is_plain {
                         self.put_label(out, before, value);
                     }
@@ -223,22 +254,20 @@ impl Labels {
         true
     }
 
-    /// Writes labels that are simply the tags, if these have the keys; none where they are not short.
+    /// Adds labels that are simply the tags to a line, if these have the keys; none where they are not short.
     #[inline]
     fn put_short<'a>(
         &self,
         keys: &[Key],
         end: &Head,
-        out: &mut Vec<u8>,
-        mut tags: impl Iterator<Item = (&'a str, &'a str)>,
+        line: &mut Line,
+        mut tags: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Option<bool> {
-        let mut line = Line::new();
         for Key { text, head, .. } in keys {
-            let Some((_, value)) = tags.next().filter(|(this, _)| is_same(this.as_bytes(), text.as_bytes()))
-            else {
+            let Some((_, value)) = tags.next().filter(|(this, _)| is_same(this, text.as_bytes())) else {
                 return Some(false);
             };
-            let (value, head) = (value.as_bytes(), head.as_ref()?);
+            let head = head.as_ref()?;
             line.put_head(head)?;
             if self.dialect == Dialect::Protobuf {
                 // Lengths that are one byte.
@@ -254,7 +283,6 @@ impl Labels {
             return Some(false);
         }
         line.put_head(end)?;
-        out.extend_from_slice(line.bytes());
         Some(true)
     }
 
@@ -272,30 +300,30 @@ impl Labels {
         &self,
         plan: &Plan,
         out: &mut Vec<u8>,
-        tags: &(impl Iterator<Item = (&'a str, &'a str)> + Clone),
+        tags: &(impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone),
     ) {
         let value = |part: &Part| match *part {
-            Part::Tag(at) => tags.clone().nth(at).map_or("", |(_, value)| value),
-            Part::Common(at) => &*self.common[at].value,
+            Part::Tag(at) => tags.clone().nth(at).map_or(&b""[..], |(_, value)| value),
+            Part::Common(at) => self.common[at].value.as_bytes(),
         };
         for label in &plan.labels {
             match &*label.values {
                 [only] => self.put_label(out, &label.before, value(only)),
                 several => {
-                    let values: Vec<&str> = several.iter().map(value).collect();
-                    self.put_label(out, &label.before, &values.join(";"));
+                    let values: Vec<&[u8]> = several.iter().map(value).collect();
+                    self.put_label(out, &label.before, &values.join(&b';'));
                 }
             }
         }
     }
 
     #[inline]
-    fn put_label(&self, out: &mut Vec<u8>, before: &[u8], value: &str) {
+    fn put_label(&self, out: &mut Vec<u8>, before: &[u8], value: &[u8]) {
         if self.dialect == Dialect::Protobuf {
             // Key and length of the message are not known before the value is.
             put_message::<1>(out, LABEL, |out| {
                 out.extend_from_slice(before);
-                put_bytes(out, VALUE, value.as_bytes());
+                put_bytes(out, VALUE, value);
             });
         } else {
             out.extend_from_slice(before);
@@ -304,8 +332,8 @@ impl Labels {
     }
 
     /// How series with these keys are written.
-    fn planned<'a>(&self, tags: impl Iterator<Item = (&'a str, &'a str)>, is_histogram: bool) -> Plan {
-        let keys: Vec<String> = tags.map(|(key, _)| key.to_owned()).collect();
+    fn planned<'a>(&self, tags: impl Iterator<Item = (&'a [u8], &'a [u8])>, is_histogram: bool) -> Plan {
+        let keys: Vec<String> = tags.map(|(key, _)| String::from_utf8_lossy(key).into_owned()).collect();
         let named = |(at, key): (usize, &String)| {
             let mut name = String::new();
             put_label(&mut name, self.translation, self.escaping, key, |name| {
@@ -352,7 +380,7 @@ impl Labels {
         let mut behind = Vec::new();
         for common in given {
             let before = self.before(&common.name, std::mem::take(&mut is_first));
-            self.put_label(&mut behind, &before, &common.value);
+            self.put_label(&mut behind, &before, common.value.as_bytes());
         }
         if self.dialect != Dialect::Protobuf && !is_first {
             behind.push(b'"');
@@ -399,8 +427,9 @@ mod tests {
     use super::*;
 
     fn written(labels: &mut Labels, tags: &[(&str, &str)], is_histogram: bool) -> String {
-        let mut out = Vec::new();
-        labels.put(&mut out, &tags.iter().copied(), is_histogram, &mut Vec::new());
+        let (mut out, mut line) = (Vec::new(), Line::new());
+        let tags = tags.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
+        labels.put(&mut out, &mut line, &tags, is_histogram, &mut Vec::new());
         String::from_utf8(out).unwrap()
     }
 

@@ -1,8 +1,8 @@
-//! Labels of most series are short: they are put together in a place of fixed size, where a copy costs a few instructions, and go to
-//! the page at once.
+//! Most series are short lines: they are put together in a place of fixed size, where a copy costs a few instructions, and go to the
+//! page at once.
 
-/// So many bytes of labels are short.
-const MOST: usize = 192;
+/// So many bytes are short.
+const MOST: usize = 256;
 
 /// So many bytes before a value are.
 const HEAD: usize = 32;
@@ -35,6 +35,15 @@ impl Head {
 impl Line {
     pub(super) fn new() -> Self {
         Self { bytes: [0; MOST], len: 0 }
+    }
+
+    /// Begins another one.
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -146,7 +155,7 @@ mod tests {
             assert!(!is_same(&text[..len], &text[..=len]));
         }
         let mut line = Line::new();
-        assert!(line.put(&text[..100]).is_some() && line.put(&text[..100]).is_none());
-        assert_eq!(line.bytes(), &text[..100], "what has no room is not there in part");
+        while line.put(&text).is_some() {}
+        assert_eq!(line.bytes(), text.repeat(MOST / text.len()), "what has no room is not there in part");
     }
 }

@@ -1,11 +1,14 @@
 //! What a series is written with, and what became of it.
 
 use super::labels::{Labels, Written};
+use super::line::Line;
 use crate::metrics::PointRef;
 
 /// What a series is written with.
 pub(super) struct Pen<'a> {
     pub(super) out: &'a mut Vec<u8>,
+    /// Where what is short is put together.
+    pub(super) line: &'a mut Line,
     pub(super) labels: &'a mut Labels,
     /// The plans that its metric has for its labels.
     pub(super) plans: &'a mut Vec<usize>,
@@ -18,8 +21,8 @@ impl Pen<'_> {
     #[inline]
     pub(super) fn put_labels(&mut self, point: &PointRef<'_>) -> Labelled {
         let from = self.out.len();
-        let tags = point.identity.tags.iter();
-        let by = self.labels.put(self.out, &tags, point.is_histogram(), self.plans);
+        let tags = point.identity.tags.in_bytes();
+        let by = self.labels.put(self.out, self.line, &tags, point.is_histogram(), self.plans);
         Labelled { from, to: self.out.len(), by }
     }
 }

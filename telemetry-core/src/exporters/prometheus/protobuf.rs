@@ -86,11 +86,11 @@ fn put_metric<const LEN: usize>(
     point: &PointRef<'_>,
     write: impl FnOnce(&mut Vec<u8>, &mut Vec<u64>),
 ) -> Put {
-    let Pen { out, labels, plans, counts, .. } = pen;
+    let Pen { out, line, labels, plans, counts, .. } = pen;
     let (mut all, mut len, mut by) = (0, 0, None);
     put_message::<LEN>(out, METRIC, |out| {
         let start = out.len();
-        by = Some(labels.put(out, &point.identity.tags.iter(), point.is_histogram(), plans));
+        by = Some(labels.put(out, line, &point.identity.tags.in_bytes(), point.is_histogram(), plans));
         len = out.len() - start;
         write(out, counts);
         all = out.len() - start;

@@ -6,6 +6,7 @@
 use super::family::{About, Class, head};
 use super::form::Dialect;
 use super::labels::Labels;
+use super::line::Line;
 use super::protobuf;
 use crate::model::Resource;
 
@@ -27,9 +28,9 @@ pub(super) fn info(labels: &mut Labels, resource: &Resource) -> Vec<u8> {
         return Vec::new();
     }
     all.sort();
-    let pairs: Vec<(&str, &str)> = all.iter().map(|(key, value)| (*key, &**value)).collect();
+    let pairs = all.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
     let mut written = Vec::new();
-    labels.put(&mut written, &pairs.iter().copied(), false, &mut Vec::new());
+    labels.put(&mut written, &mut Line::new(), &pairs, false, &mut Vec::new());
     let dialect = labels.dialect;
     let (name, class) = family(dialect);
     let head = head(class, name, &ABOUT, dialect);

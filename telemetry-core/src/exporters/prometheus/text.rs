@@ -5,9 +5,9 @@
 use super::family::{Class, Family, Start};
 use super::ladder::Ladder;
 use super::pen::{Labelled, Pen, Put};
-use crate::exporters::digits::{put_float, put_number, put_time, put_whole};
+use crate::exporters::digits::{put_float, put_number, put_time, put_whole, with_digits};
 use crate::metrics::PointRef;
-use crate::model::{Exemplar, HistogramValue, MetricValue};
+use crate::model::{Exemplar, HistogramValue, MetricValue, Number};
 
 /// The end of each page of OpenMetrics.
 pub(super) const EOF: &[u8] = b"# EOF\n";
@@ -23,10 +23,12 @@ pub(super) fn put(mut pen: Pen<'_>, family: &mut Family, point: &PointRef<'_>, i
             if is_open_metrics && family.class == Class::Counter && !is_sum(number.as_f64()) {
                 return Put::NotThere;
             }
-            let labels = begin(&mut pen, &family.starts.value, point);
-            put_number(pen.out, *number);
-            pen.out.push(b'\n');
-            labels
+            put_line(&mut pen, &family.starts.value, point, *number).unwrap_or_else(|| {
+                let labels = begin(&mut pen, &family.starts.value, point);
+                put_number(pen.out, *number);
+                pen.out.push(b'\n');
+                labels
+            })
         }
         MetricValue::Histogram(histogram) => {
             let Some(at) = family.ladder(histogram) else { return Put::NoWay };
@@ -43,6 +45,26 @@ pub(super) fn put(mut pen: Pen<'_>, family: &mut Family, point: &PointRef<'_>, i
         pen.out.push(b'\n');
     }
     Put::Done(labels)
+}
+
+/// A number with its labels, where all of them are short.
+#[inline]
+fn put_line(pen: &mut Pen<'_>, start: &Start, point: &PointRef<'_>, number: Number) -> Option<Labelled> {
+    let Pen { out, line, labels, plans, .. } = pen;
+    line.clear();
+    line.put(&start.open)?;
+    let from = line.len();
+    let by = labels.put_in_line(line, point.identity.tags.in_bytes(), false, plans)?;
+    let to = line.len();
+    if from == to {
+        return None;
+    }
+    line.put(b"} ")?;
+    with_digits(number, |digits| line.put(digits))?;
+    line.put(b"\n")?;
+    let begin = out.len();
+    out.extend_from_slice(line.bytes());
+    Some(Labelled { from: begin + from, to: begin + to, by })
 }
 
 /// What stands before the first value of a series.

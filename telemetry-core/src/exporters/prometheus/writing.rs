@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::family::Class;
 use super::form::{Dialect, Escaping};
+use super::line::Line;
 use super::notices::Notices;
 use super::pen::{Labelled, Pen, Put};
 use super::settings::Settings;
@@ -42,6 +43,7 @@ pub(super) struct Writing<'a> {
     /// The labels of the series of families in which some may be the same.
     seen: HashMap<usize, HashSet<Box<[u8]>>>,
     counts: Vec<u64>,
+    line: Line,
 }
 
 /// Series of a family that stand together. Before the first ones stands what the family begins with.
@@ -62,7 +64,7 @@ struct Run {
     /// Where the first of them stands.
     first: usize,
     is_begun: bool,
-    /// The next point may be one of them.
+    /// The next point is one of them.
     is_open: bool,
 }
 
@@ -93,6 +95,7 @@ impl<'a> Writing<'a> {
             run,
             seen,
             counts,
+            line: Line::new(),
         }
     }
 
@@ -227,8 +230,7 @@ impl Visit for Writing<'_> {
     }
 
     fn visit(&mut self, point: &PointRef<'_>) {
-        let is_of = |sheet: &Sheet| sheet.families.metrics[self.run.metric].has_unit(point);
-        if !self.run.is_open || !self.sheet.as_ref().is_some_and(is_of) {
+        if !self.run.is_open {
             self.open(point);
         }
         let Some(sheet) = self.sheet else { return };
@@ -248,6 +250,7 @@ impl Visit for Writing<'_> {
         }
         let pen = Pen {
             out: &mut self.out,
+            line: &mut self.line,
             labels: &mut sheet.labels,
             plans: &mut shown.plans,
             counts: &mut self.counts,

@@ -10,14 +10,16 @@ use crate::sync::{Mutex, lock};
 
 /// A sum of whole numbers, exact, and beside it a sum of floats: mixed values stay one series.
 #[derive(Debug)]
+// What readings look at comes first, and together.
+#[repr(C)]
 pub(crate) struct Sum {
     /// What there was no room for below stands in `more`.
     whole: AtomicI64,
-    /// Whoever moves the other on holds it, and whoever reads, once there was something.
-    more: Mutex<Wide>,
-    has_more: AtomicBool,
     /// [`NO_FLOATS`] as long as none came.
     floats: Float,
+    has_more: AtomicBool,
+    /// Whoever moves `whole` on holds it, and whoever reads, once there was something.
+    more: Mutex<Wide>,
 }
 
 /// The only sum that nothing can lead back to, and the only one to which whatever is added is the sum.

@@ -6,6 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use crate::metrics::cell::{LocalCell, LocalHistogram, LocalKind};
+use crate::model::cut;
 
 /// One thread's cells of one collector, by site and tags as they were given.
 #[derive(Debug, Default)]
@@ -14,7 +15,7 @@ pub(crate) struct TaggedCells(HashMap<u64, Entry, BuildHasherDefault<AsIs>>);
 #[derive(Debug)]
 struct Entry {
     site: usize,
-    tags: Box<[(Box<str>, Box<str>)]>,
+    tags: Kept,
     cell: Arc<LocalCell>,
 }
 
@@ -25,10 +26,7 @@ impl TaggedCells {
     #[inline]
     pub(crate) fn find(&self, site: usize, tags: &[(&str, &str)]) -> Option<&LocalCell> {
         let entry = self.0.get(&hash(site, tags))?;
-        let same = entry.site == site
-            && entry.tags.len() == tags.len()
-            && entry.tags.iter().zip(tags).all(|((k, v), (key, value))| same(v, value) && same(k, key));
-        same.then_some(&*entry.cell)
+        (entry.site == site && entry.tags.are(tags)).then_some(&*entry.cell)
     }
 
     /// Whether there is a cell for these tags, or for others with the same hash, which then keep it.
@@ -46,16 +44,63 @@ impl TaggedCells {
         if self.0.len() >= MOST {
             self.0.clear();
         }
-        let own = tags.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        self.0.insert(hash(site, tags), Entry { site, tags: own, cell });
+        self.0.insert(hash(site, tags), Entry { site, tags: Kept::new(tags), cell });
     }
 }
 
 /// The bytes that a cell with these tags is counted as.
 pub(crate) fn size(kind: LocalKind, tags: &[(&str, &str)]) -> usize {
-    let text: usize = tags.iter().map(|(k, v)| k.len() + v.len() + size_of::<(Box<str>, Box<str>)>()).sum();
+    let text: usize = tags.iter().map(|(key, value)| LENGTHS + key.len() + value.len()).sum();
     let histogram = if matches!(kind, LocalKind::Histogram(_)) { size_of::<LocalHistogram>() } else { 0 };
     size_of::<Entry>() + size_of::<LocalCell>() + histogram + text + 32
+}
+
+/// Tags as they were given, in one place: of each the lengths of its key and of its value, then both.
+#[derive(Debug)]
+struct Kept(Box<[u8]>);
+
+/// What stands before a key.
+const LENGTHS: usize = 2 * size_of::<u16>();
+const _: () = assert!(cut::MAX_NAME <= u16::MAX as usize, "of what is kept each has to fit");
+
+impl Kept {
+    /// Of tags that need not be cut.
+    fn new(tags: &[(&str, &str)]) -> Self {
+        let mut all =
+            Vec::with_capacity(tags.iter().map(|(key, value)| LENGTHS + key.len() + value.len()).sum());
+        for (key, value) in tags {
+            all.extend_from_slice(&lengths(key, value).unwrap_or_default());
+            [key, value].iter().for_each(|text| all.extend_from_slice(text.as_bytes()));
+        }
+        Self(all.into())
+    }
+
+    /// Whether it is these.
+    #[inline]
+    fn are(&self, tags: &[(&str, &str)]) -> bool {
+        let mut rest = &*self.0;
+        for (key, value) in tags {
+            let Some((own, behind)) = rest.split_first_chunk() else { return false };
+            if lengths(key, value) != Some(*own) {
+                return false;
+            }
+            let Some((both, behind)) = behind.split_at_checked(key.len() + value.len()) else { return false };
+            let (own_key, own_value) = both.split_at(key.len());
+            if !same(own_value, value.as_bytes()) || !same(own_key, key.as_bytes()) {
+                return false;
+            }
+            rest = behind;
+        }
+        rest.is_empty()
+    }
+}
+
+/// None where they do not fit, which are none that are kept.
+#[inline]
+fn lengths(key: &str, value: &str) -> Option<[u8; LENGTHS]> {
+    let (key, value) = (key.len() as u64, value.len() as u64);
+    let fit = (key | value) >> u16::BITS == 0;
+    fit.then_some(((key | value << u16::BITS) as u32).to_le_bytes())
 }
 
 /// Of the keys' ends and all of the values.
@@ -87,8 +132,7 @@ fn fold(a: u64, b: u64) -> u64 {
 
 /// Texts are short: two words say all of up to 16 bytes, and no call is needed to compare them.
 #[inline]
-fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
+fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && if a.len() <= 16 { words(a) == words(b) } else { a == b }
 }
 
@@ -164,12 +208,12 @@ mod tests {
     fn texts_are_compared_to_the_last_byte() {
         for len in 0..40 {
             let text = "abcdefghijklmnopqrstuvwxyz0123456789abcd"[..len].to_owned();
-            assert!(same(&text, &text.clone()));
+            assert!(same(text.as_bytes(), text.clone().as_bytes()));
             for at in 0..len {
                 let mut other = text.clone().into_bytes();
                 other[at] ^= 1;
                 let other = String::from_utf8(other).unwrap();
-                assert!(!same(&text, &other), "{text} {other}");
+                assert!(!same(text.as_bytes(), other.as_bytes()), "{text} {other}");
                 assert_ne!(hash(1, &[("k", &text)]), hash(1, &[("k", &other)]));
             }
         }

@@ -47,12 +47,10 @@ impl Growth {
         self.given = (sum.whole - self.taken_off()).clamp(0, MOST) as u64;
     }
 
-    /// A reading of a sum that was never too large.
+    /// A reading of a sum that only grows, and was never too large.
     #[inline]
-    pub(super) fn give(&mut self, of: &Identity, whole: i64) {
-        if of.kind == Kind::Counter {
-            self.given = u64::try_from(whole).unwrap_or_default();
-        }
+    pub(super) fn give(&mut self, whole: i64) {
+        self.given = u64::try_from(whole).unwrap_or_default();
     }
 
     /// Whether it never began anew.

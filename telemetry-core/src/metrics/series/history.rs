@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::epoch::Epoch;
 use super::growth::Growth;
 use super::reading::Reading;
+use super::width::Width;
 use crate::clock::Tick;
 use crate::metrics::cell::LocalCell;
+use crate::model::Metric;
 use crate::sync::prefetch;
 
 /// What readings know of a series, and the cells that threads have of it. There are as many as series, so what most don't need
@@ -22,6 +24,10 @@ pub(crate) struct History {
     /// Of a sum.
     pub(super) growth: Growth,
     rest: Option<Box<Rest>>,
+    /// Of its metric.
+    pub(super) width: Arc<Width>,
+    /// When it was made.
+    pub(super) made: Epoch,
     /// A series that is idle for long ends, and begins anew with its next value.
     pub(super) is_over: bool,
 }
@@ -37,10 +43,32 @@ struct Rest {
 }
 
 impl History {
-    /// Of a series that began then, and of which there was no reading yet.
-    pub(super) fn new(now: Tick) -> Self {
+    /// Of a series of that metric that is made now, and of which there was no reading yet.
+    pub(crate) fn new(width: Arc<Width>, made: Epoch, now: Tick) -> Self {
         let (first, growth, rest) = Default::default();
-        Self { first, mark: 0, changed: now, growth, rest, is_over: false }
+        Self { first, mark: 0, changed: now, growth, rest, width, made, is_over: false }
+    }
+
+    /// Whether both series are of one metric. Where they are not, they may be of two that have one name.
+    #[inline]
+    pub(crate) fn is_of_metric(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.width, &other.width)
+    }
+
+    /// Whether there were series of its metric with different levels.
+    pub(crate) fn has_levels(&self) -> bool {
+        self.width.has_levels()
+    }
+
+    /// Whether there were some with different units.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn has_units(&self) -> bool {
+        self.width.has_units()
+    }
+
+    /// Gives a data point of its own the type of its metric.
+    pub(crate) fn put_type_on(&self, metric: &mut Metric) {
+        self.width.put_on(metric);
     }
 
     /// The cell of the first thread comes nearer.
@@ -59,7 +87,7 @@ impl History {
 
     /// Whether no thread has one.
     #[inline]
-    pub(super) fn has_no_cells(&self) -> bool {
+    pub(crate) fn has_no_cells(&self) -> bool {
         self.first.is_none()
     }
 

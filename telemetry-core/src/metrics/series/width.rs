@@ -15,6 +15,8 @@ pub(crate) struct Width {
     is_beyond_int: AtomicBool,
     /// The levels of its series, a bit for each.
     levels: AtomicU8,
+    /// Some have another unit than others.
+    has_units: AtomicBool,
 }
 
 impl Width {
@@ -34,6 +36,17 @@ impl Width {
     /// Whether there are, or were, series of different levels.
     pub(crate) fn has_levels(&self) -> bool {
         self.levels.load(Relaxed).count_ones() > 1
+    }
+
+    /// There are series of different units.
+    pub(crate) fn note_units(&self) {
+        self.has_units.store(true, Relaxed);
+    }
+
+    /// Whether there are, or were.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn has_units(&self) -> bool {
+        self.has_units.load(Relaxed)
     }
 
     /// Something was read. Whether that changes the type of what was read before.

@@ -96,13 +96,11 @@ impl Table {
 
     /// Series and cells that came since the last reading.
     fn take_new(&self, order: &mut Order) {
-        // Cells first: the series of each of them is among the new ones then, if it is new.
-        let cells = std::mem::take(&mut *lock(&self.new_cells));
-        order.extend(self.names.take_new());
-        let places = order.places_mut();
-        for (series, cell) in cells {
-            if let Some(place) = series.place().and_then(|at| places.get_mut(at)) {
-                place.history.add_local(cell);
+        let new = self.names.unread.take();
+        order.extend(new.series);
+        for (series, cell) in new.cells {
+            if let Some(at) = Place::find(&series, order.places()) {
+                order.places_mut()[at].history.add_local(cell);
             }
         }
     }
@@ -110,7 +108,7 @@ impl Table {
     /// All series in their order. Which of them end with it, and what they hold.
     fn read_series(&self, order: &mut Order, paged: Paged, moment: &Moment<'_>, points: &mut Points) -> Over {
         let of_callbacks = points.others.len();
-        let mut paged = paged.in_order();
+        let mut paged = paged.in_order(order.places());
         let mut over = Over::new(moment.expiration.and_then(|_| self.last_seen()));
         points.reserve(order.places().len());
         let mut walk = Walk { paged: &mut paged, moment, begun: Vec::new(), widens: false };
@@ -151,7 +149,7 @@ impl Table {
             places.get(at + 3 * AHEAD).into_iter().for_each(|later| later.series.come(&later.history));
             places.get(at + 2 * AHEAD).into_iter().for_each(|soon| soon.series.come_near());
             places.get(at + AHEAD).into_iter().for_each(|next| next.series.identity.tags.prefetch());
-            let Place { series, history, joins } = &mut places[at];
+            let Place { series, history, joins, .. } = &mut places[at];
             let mut local = LocalValue::default();
             walk.paged.add_to(&mut local, at);
             out.begin(*joins);
@@ -331,9 +329,9 @@ impl Over {
 /// Some of these data points, which are in the order of series, were made before the type of their metric changed.
 fn put_types_on(order: &Order, metrics: &mut [Metric]) {
     let mut metrics = metrics.iter_mut().peekable();
-    for Place { series, .. } in order.places() {
+    for Place { series, history, .. } in order.places() {
         let own = metrics.next_if(|metric| Arc::ptr_eq(&metric.identity, &series.identity));
-        own.into_iter().for_each(|metric| series.put_type_on(metric));
+        own.into_iter().for_each(|metric| history.put_type_on(metric));
     }
 }
 

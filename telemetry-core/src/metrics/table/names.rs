@@ -2,18 +2,19 @@
 //! metric, and of all).
 
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use tracing_core::Level;
-
+use super::index::{Index, Key};
+use super::unread::Unread;
 use crate::clock::Clock;
 use crate::diagnostics::{say_late, warn_once};
 use crate::metrics::memory::{For, Held, Memory};
-use crate::metrics::series::{Epoch, OVERFLOW, Series, SeriesOptions, TOO_MANY, View, Viewed, Views, Width};
+use crate::metrics::series::{
+    Epoch, History, OVERFLOW, Series, SeriesOptions, TOO_MANY, View, Viewed, Views, Width,
+};
 use crate::metrics::site::{Bounds, CellKind, Site};
 use crate::model::{Identity, Tags, Text, cut, valid_tag_key};
 use crate::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, read, write};
@@ -28,68 +29,10 @@ pub(super) struct Names {
     max_text: usize,
     memory: Arc<Memory>,
     index: RwLock<Index>,
+    pub(super) unread: Unread,
     hasher: RandomState,
     /// How often there was no memory for a series.
     summed_up: AtomicU64,
-}
-
-#[derive(Default)]
-pub(super) struct Index {
-    /// The only ones that own series, beside sites with a number and threads that have cells of them.
-    pub(super) by_hash: HashMap<u64, Vec<Arc<Series>>>,
-    pub(super) all: usize,
-    /// Those that no reading has put in order yet.
-    new: Vec<Arc<Series>>,
-    /// Series that are over and not forgotten yet.
-    pub(super) over: usize,
-    /// Nobody reads what begins from now on.
-    pub(super) is_closed: bool,
-    pub(super) per_metric: HashMap<(CellKind, Text), PerMetric>,
-    /// The site that was the first to name a metric.
-    pub(super) declared: HashMap<Text, Site>,
-}
-
-#[derive(Default)]
-pub(super) struct PerMetric {
-    /// Its series that are not over.
-    pub(super) live: usize,
-    /// Somebody was told that it has too many.
-    pub(super) is_said: bool,
-    /// Of which type its values are.
-    pub(super) width: Arc<Width>,
-}
-
-impl Index {
-    /// Forgets series that nobody else has, and what was known of their metrics.
-    pub(super) fn forget(&mut self) {
-        let mut gone = 0;
-        self.by_hash.retain(|_, series| {
-            // Nobody else has it, and nobody can get it now.
-            series.retain_mut(|series| {
-                let is_gone = Arc::get_mut(series).is_some();
-                gone += usize::from(is_gone);
-                !is_gone
-            });
-            !series.is_empty()
-        });
-        if gone == 0 {
-            return;
-        }
-        self.all -= gone;
-        self.over = self.over.saturating_sub(gone);
-        let left: HashSet<Text> =
-            self.iter().flat_map(|s| [s.declared.clone(), s.identity.name.clone()]).collect();
-        self.declared.retain(|name, _| left.contains(name));
-        self.per_metric.retain(|(_, name), of_metric| of_metric.live > 0 || left.contains(name));
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Series>> {
-        self.by_hash.values().flatten()
-    }
-
-    pub(super) fn live(&mut self, series: &Series) -> &mut usize {
-        &mut self.per_metric.entry((series.kind, series.identity.name.clone())).or_default().live
-    }
 }
 
 /// Where a series has its place.
@@ -102,24 +45,6 @@ enum Place<'k> {
     Rest,
 }
 
-/// What names a series, borrowed. Tags are sorted, each key once.
-pub(super) struct Key<'a> {
-    pub(super) kind: CellKind,
-    pub(super) name: &'a str,
-    pub(super) level: Option<Level>,
-    pub(super) tags: &'a [(&'a str, &'a str)],
-}
-
-impl Key<'_> {
-    pub(super) fn is(&self, series: &Series) -> bool {
-        let id = &*series.identity;
-        series.kind == self.kind
-            && id.level == self.level
-            && id.name == self.name
-            && id.tags.iter().eq(self.tags.iter().copied())
-    }
-}
-
 impl Names {
     /// None yet, of at most `max_series` for each metric, with descriptions of at most `max_text` bytes; they will be kept in
     /// that memory.
@@ -129,8 +54,9 @@ impl Names {
         [max_series, max_text]: [usize; 2],
         memory: Arc<Memory>,
     ) -> Self {
-        let (views, index, hasher) = (Views::new(views), RwLock::default(), RandomState::new());
-        Self { clock, views, max_series, max_text, memory, index, hasher, summed_up: AtomicU64::new(0) }
+        let (views, index, unread) = (Views::new(views), RwLock::default(), Unread::default());
+        let (hasher, summed_up) = (RandomState::new(), AtomicU64::new(0));
+        Self { clock, views, max_series, max_text, memory, index, unread, hasher, summed_up }
     }
 
     pub(super) fn summed_up(&self) -> u64 {
@@ -184,7 +110,7 @@ impl Names {
         let key = Key { kind: site.kind, name: &name, level: site.level, tags };
         let hash = self.hash(&key);
         let index = self.read();
-        let known = find(&index, hash, &key);
+        let known = index.find(hash, &key);
         let first = index.declared.get(&cut::name(&site.name));
         first.into_iter().for_each(|first| compare(first, site));
         drop(index);
@@ -208,7 +134,7 @@ impl Names {
         let Some(first) = index.declared.get(&point.name) else { return };
         let place = format!("{}:{}", place.file(), place.line());
         if first.kind.kind() != point.kind {
-            say_differs(first, KIND, first.kind.kind().name(), point.kind.name(), &place);
+            return say_differs(first, KIND, first.kind.kind().name(), point.kind.name(), &place);
         }
         if *first.unit != *point.unit && !point.unit.is_empty() {
             say_differs(first, UNIT, first.unit, &point.unit, &place);
@@ -233,7 +159,7 @@ impl Names {
         began: Epoch,
     ) -> Arc<Series> {
         let mut index = self.write();
-        if let Some(series) = find(&index, hash, key) {
+        if let Some(series) = index.find(hash, key) {
             return series;
         }
         if !valid_tag_key(&site.name) {
@@ -255,14 +181,16 @@ impl Names {
             index.declared.insert(declared.clone(), site.declaration(declared.clone()));
         }
         let first = index.declared.get(&declared).filter(|_| !site.is_function());
-        let bounds = first.map_or(site.bounds, |first| first.bounds);
         let first = first.filter(|first| first.kind == site.kind);
+        let bounds = first.map_or(site.bounds, |first| first.bounds);
         let declares = |of: fn(&Site) -> &'static str| {
             first.map(of).filter(|text| !text.is_empty()).unwrap_or_else(|| of(site))
         };
         let (unit, description) = (declares(|site| site.unit), declares(|site| site.description));
         let of_metric = index.per_metric.entry((site.kind, key.name.to_owned().into())).or_default();
         let width = Arc::clone(&of_metric.width);
+        width.note_level(site.level);
+        of_metric.note_unit(unit);
         let is_many = of_metric.live >= self.max_series;
         of_metric.live += usize::from(tags != [OVERFLOW]);
         if is_many && !std::mem::replace(&mut of_metric.is_said, true) {
@@ -283,7 +211,6 @@ impl Names {
             max_buckets: viewed.max_buckets(),
             is_dropped: viewed.is_dropped(),
             declared,
-            width,
         };
         let mut identity = identity(site, viewed, own);
         identity.unit = unit.into();
@@ -291,10 +218,10 @@ impl Names {
             identity.description = description.into();
         }
         let identity = identity.shortened(self.max_text);
-        let series = Arc::new(Series::new(site.kind, identity, options, &self.clock, began, held));
-        index.by_hash.entry(hash).or_default().push(Arc::clone(&series));
-        index.new.push(Arc::clone(&series));
-        index.all += 1;
+        let now = self.clock.now();
+        let series = Arc::new(Series::new(site.kind, identity, options, now, held));
+        index.add(hash, Arc::clone(&series));
+        self.unread.add(Arc::clone(&series), History::new(width, began, now));
         let is_late = index.is_closed;
         drop(index);
         if is_late {
@@ -323,7 +250,7 @@ impl Names {
         }
         let overflow = Key { tags: &[OVERFLOW], ..*key };
         let hash = self.hash(&overflow);
-        if let Some(series) = find(index, hash, &overflow) {
+        if let Some(series) = index.find(hash, &overflow) {
             return Place::Known(series);
         }
         // A metric without a series gets none for all of them.
@@ -337,11 +264,6 @@ impl Names {
             },
             |held| Place::New(hash, overflow.tags, held),
         )
-    }
-
-    /// Those that no reading has put in order yet, to one that does.
-    pub(super) fn take_new(&self) -> Vec<Arc<Series>> {
-        if self.read().new.is_empty() { Vec::new() } else { std::mem::take(&mut self.write().new) }
     }
 
     fn say_full(&self) {
@@ -386,7 +308,8 @@ const MOST: usize = 100_000;
 fn compare(first: &Site, site: &Site) {
     let differs = |what, one: &str, other: &str| say_differs(first, what, one, other, &site.place());
     if first.kind != site.kind {
-        differs(KIND, first.kind.kind().name(), site.kind.kind().name());
+        // What else it says counts for those of its kind.
+        return differs(KIND, first.kind.kind().name(), site.kind.kind().name());
     }
     if first.unit != site.unit && !site.unit.is_empty() {
         differs(UNIT, first.unit, site.unit);
@@ -422,10 +345,6 @@ fn bounds_of(site: &Site, list: &[f64]) -> Option<Bounds> {
         ));
         None
     })
-}
-
-fn find(index: &Index, hash: u64, key: &Key<'_>) -> Option<Arc<Series>> {
-    index.by_hash.get(&hash)?.iter().find(|series| key.is(series)).cloned()
 }
 
 pub(super) fn identity(site: &Site, viewed: &Viewed<'_>, tags: Tags) -> Identity {

@@ -25,6 +25,8 @@ pub(super) struct Place {
     pub(super) history: History,
     /// It differs from the one before only in level.
     pub(super) joins: bool,
+    /// It is where its tags belong, if its metric is mixed.
+    is_sorted: bool,
 }
 
 /// The series of one metric.
@@ -50,38 +52,47 @@ impl Order {
         (&mut self.places, &self.metrics)
     }
 
-    /// Takes new ones.
-    pub(super) fn extend(&mut self, mut new: Vec<Arc<Series>>) {
+    /// Takes new ones, which know where they stand among themselves.
+    pub(super) fn extend(&mut self, mut new: Vec<Place>) {
         if new.is_empty() {
             return;
         }
-        let is_sorted = |a: &Arc<Series>, b: &Arc<Series>| a.is_of_metric(b) || by_metric(a, b).is_le();
-        if !new.is_sorted_by(is_sorted) {
+        let are_sorted = new.is_sorted_by(|a, b| by_metric(a, b).is_le());
+        if !are_sorted {
             new.sort_by(by_metric);
         }
-        let is_behind = self.places.last().is_none_or(|last| by_metric(&last.series, &new[0]).is_le());
-        let new = new.into_iter().map(Place::new);
-        if is_behind {
-            self.places.reserve_exact(new.len());
-            self.places.extend(new);
+        let mut known = std::mem::take(&mut self.places);
+        // From there on they stand elsewhere than they know.
+        let mut from = 0;
+        if known.is_empty() {
+            new.shrink_to_fit();
+            self.places = new;
+            from = if are_sorted { self.places.len() } else { 0 };
+        } else if by_metric(&known[known.len() - 1], &new[0]).is_le() {
+            from = known.len();
+            known.reserve_exact(new.len());
+            known.append(&mut new);
+            self.places = known;
         } else {
-            let known = std::mem::take(&mut self.places);
             self.places.reserve_exact(known.len() + new.len());
-            let is_before = |a: &Place, b: &Place| by_metric(&a.series, &b.series).is_le();
-            interleave(known, new.collect(), is_before, |place, _| self.places.push(place));
+            let is_before = |a: &Place, b: &Place| by_metric(a, b).is_le();
+            interleave(known, new, is_before, |place, _| self.places.push(place));
         }
         self.group();
-        for Group { places, .. } in self.metrics.iter().filter(|group| group.is_mixed) {
+        self.number(from);
+        let is_mixed = |group: &&Group| group.is_mixed;
+        for Group { places, .. } in self.metrics.iter().filter(is_mixed) {
             let of_metric = &mut self.places[places.clone()];
-            if of_metric.iter().any(|place| place.series.place().is_none()) {
-                of_metric.sort_by(|a, b| compare(&a.series.identity, &b.series.identity));
-                of_metric[0].joins = false;
-                for at in 1..of_metric.len() {
-                    of_metric[at].joins = is_same(&of_metric[at - 1], &of_metric[at]);
-                }
+            if of_metric.iter().all(|place| place.is_sorted) {
+                continue;
+            }
+            of_metric.sort_by(|a, b| compare(&a.series.identity, &b.series.identity));
+            for at in 0..of_metric.len() {
+                of_metric[at].joins = at > 0 && is_same(&of_metric[at - 1], &of_metric[at]);
+                of_metric[at].is_sorted = true;
+                of_metric[at].series.set_place(places.start + at);
             }
         }
-        self.number();
     }
 
     /// Lets go of those for which `is_left` holds.
@@ -100,7 +111,7 @@ impl Order {
         });
         if self.places.len() < known {
             self.group();
-            self.number();
+            self.number(0);
         }
     }
 
@@ -108,33 +119,41 @@ impl Order {
     fn group(&mut self) {
         self.metrics.clear();
         let mut from = 0;
-        let is_of_one = |a: &Place, b: &Place| {
-            a.series.is_of_metric(&b.series) || by_metric(&a.series, &b.series).is_eq()
-        };
-        for same in self.places.chunk_by(is_of_one) {
-            let first = &same[0].series;
+        for same in self.places.chunk_by(|a, b| by_metric(a, b).is_eq()) {
+            let first = &same[0].history;
             // Of two kinds of cells both may have the same tags.
             let is_mixed = same.len() > 1
-                && (first.has_levels() || same.iter().any(|one| !one.series.is_of_metric(first)));
+                && (first.has_levels() || same.iter().any(|one| !one.history.is_of_metric(first)));
             self.metrics.push(Group { places: from..from + same.len(), is_mixed });
             from += same.len();
         }
     }
 
-    /// Tells all of them where they stand.
-    fn number(&self) {
-        self.places.iter().enumerate().for_each(|(at, place)| place.series.set_place(at));
+    /// Tells those from there on where they stand.
+    fn number(&self, from: usize) {
+        self.places.iter().enumerate().skip(from).for_each(|(at, place)| place.series.set_place(at));
     }
 }
 
 impl Place {
-    fn new(series: Arc<Series>) -> Self {
-        Self { history: series.history(), series, joins: false }
+    /// Of a series that no reading has seen.
+    pub(super) fn new(series: Arc<Series>, history: History) -> Self {
+        Self { series, history, joins: false, is_sorted: false }
+    }
+
+    /// Which one is that of a series, if it is among these.
+    pub(super) fn find(series: &Arc<Series>, places: &[Self]) -> Option<usize> {
+        let at = series.place();
+        places.get(at).is_some_and(|place| Arc::ptr_eq(&place.series, series)).then_some(at)
     }
 }
 
-fn by_metric(a: &Arc<Series>, b: &Arc<Series>) -> std::cmp::Ordering {
-    if a.is_of_metric(b) { std::cmp::Ordering::Equal } else { compare_metrics(&a.identity, &b.identity) }
+#[inline]
+fn by_metric(a: &Place, b: &Place) -> std::cmp::Ordering {
+    if a.history.is_of_metric(&b.history) {
+        return std::cmp::Ordering::Equal;
+    }
+    compare_metrics(&a.series.identity, &b.series.identity)
 }
 
 fn is_same(a: &Place, b: &Place) -> bool {

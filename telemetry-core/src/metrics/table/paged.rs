@@ -6,6 +6,7 @@
 use std::iter::Peekable;
 use std::sync::Arc;
 
+use super::order::Place;
 use crate::metrics::cell::LocalValue;
 use crate::metrics::series::Series;
 
@@ -34,9 +35,10 @@ impl Paged {
     }
 
     /// Once all series have a place.
-    pub(super) fn in_order(self) -> InOrder {
+    pub(super) fn in_order(self, places: &[Place]) -> InOrder {
         let all = self.0.into_iter().flatten();
-        let mut all: Vec<_> = all.filter_map(|(series, local)| Some((series.place()?, local))).collect();
+        let placed = |(series, local)| Some((Place::find(&series, places)?, local));
+        let mut all: Vec<_> = all.filter_map(placed).collect();
         all.sort_unstable_by_key(|(place, _)| *place);
         InOrder(all.into_iter().peekable())
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Table;
 use super::collect::Walk;
 use super::merge::Levels;
+use super::order::Place;
 use super::sorted::compare_metrics;
 use crate::clock::Tick;
 use crate::metrics::series::{Fresh, Merge, Moment, Points, Sink};
@@ -33,17 +34,19 @@ impl Table {
     fn show(&self, resource: &Arc<Resource>, others: Vec<(Metric, Merge)>, visit: &mut dyn Visit) {
         let mut readings = lock(&self.readings);
         let (now, anchors) = (self.clock.now(), self.clock.anchors());
-        let mut paged = self.begin_reading(&mut readings).in_order();
+        let paged = self.begin_reading(&mut readings);
+        let mut paged = paged.in_order(readings.order.places());
         let moment = Moment::new(now, &anchors, readings.last, None);
         let mut walk = Walk { paged: &mut paged, moment: &moment, begun: Vec::new(), widens: false };
         let (places, metrics) = readings.order.by_metric();
         visit.begin(resource, places.len() + others.len());
         let mut direct = Direct { visit, others, is_sorted: false };
         for of_metric in metrics {
-            let first = Arc::clone(&places[of_metric.places.start].series);
+            let Place { series: first, history, .. } = &places[of_metric.places.start];
+            let (first, is_mixed) = (Arc::clone(first), of_metric.is_mixed || history.has_units());
             direct.show_others(|other| compare_metrics(other, &first.identity).is_lt());
             let own = direct.take_others(|other| compare_metrics(other, &first.identity).is_le());
-            if of_metric.is_mixed || !own.is_empty() {
+            if is_mixed || !own.is_empty() {
                 let mut points = Points::default();
                 self.walk(&mut walk, places, of_metric.places.clone(), &mut points, |_, _, _| {});
                 direct.others.append(&mut points.others);
