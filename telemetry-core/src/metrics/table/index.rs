@@ -145,3 +145,45 @@ impl Key<'_> {
             && id.tags.iter().eq(self.tags.iter().copied())
     }
 }
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::metrics::{Settings, Table};
+
+    #[test]
+    fn names_with_one_hash_are_told_apart_and_forgotten_one_by_one() {
+        let settings = Settings {
+            min_level: None,
+            max_series: 10,
+            max_bytes: 1 << 20,
+            max_text: 1 << 13,
+            expiration: None,
+            callback_timeout: Duration::from_secs(5),
+        };
+        let table = Table::new(Arc::new(Clock::manual(&ManualClock::new(1))), settings, Vec::new());
+        let site = Site::new(CellKind::Counter, "m", &[]).unnumbered();
+        let mut all =
+            ["a", "b", "c"].map(|value| Some(table.names.series(&site, &[("k", value)], table.now())));
+        // Nobody else has them then.
+        drop(table);
+        let mut index = Index::default();
+        all.iter().flatten().for_each(|series| index.add(7, Arc::clone(series)));
+        let find = |index: &Index, value: &str| {
+            index.find(7, &Key { kind: CellKind::Counter, name: "m", level: None, tags: &[("k", value)] })
+        };
+        for gone in 0..=all.len() {
+            all.iter_mut().take(gone).for_each(|series| *series = None);
+            index.forget();
+            for (at, value) in ["a", "b", "c", "d"].into_iter().enumerate() {
+                let found = find(&index, value).map(|series| series.identity.tags.to_string());
+                let is_there = gone <= at && at < all.len();
+                assert_eq!(found, is_there.then(|| format!("k: {value}")), "{gone} are gone");
+            }
+            assert_eq!((index.all, index.iter().count()), (all.len() - gone, all.len() - gone));
+        }
+    }
+}
